@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,19 +15,20 @@ from labgen.connect import Models, connect, model_names
 from labgen.errors import ConfigError, UsageError
 from labgen.export.calibration import calibration_markdown
 from labgen.export.card_facts import CardNotes
-from labgen.export.dataset import write_dataset
+from labgen.export.dataset import writing_dataset
 from labgen.export.extras import check_extras
 from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
 from labgen.export.rows import BuildInfo
 from labgen.export.spool import Spool
-from labgen.filters.across import Place, drop_across, find_across
+from labgen.filters.across import AcrossLeaves
 from labgen.filters.calibration import Calibration
 from labgen.filters.order import filters_for, looks_for_duplicates
 from labgen.generate.engine import Engine, Progress
 from labgen.generate.kit import Kit
-from labgen.generate.leafrun import JUDGE_NOT_FIT, LeafRun
-from labgen.records import Candidate, State, Verdict
+from labgen.generate.leafrun import JUDGE_NOT_FIT
+from labgen.harvest import Harvest
+from labgen.records import State
 from labgen.sources import Sources, gather_sources, work_folder
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.door import Door, Traffic, Watch
@@ -124,30 +125,55 @@ def build_dataset(
     )
     check_extras(config.mix.extras)
     with run_lock(work), Spool(work / "spool") as spool:
-        funnel = Funnel()
-        calibrations: dict[str, Calibration] = {}
         ledger = Ledger(work)
-        budget = Budget(limits) if limits and limits.any else None
         try:
             if retry_failed:
                 hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
-            run = _generate(config, sources, ledger, spool, funnel, calibrations, budget, hooks)
-            progress, traffic, complete = asyncio.run(run)
+            return _run(config, sources, ledger, spool, about, replace_output, limits, hooks)
         finally:
             ledger.close()
-        about = replace(about, complete=complete)
-        messages = list(sources.messages)
-        try:
-            folder = _write(config, sources, spool, funnel, calibrations, about, replace_output)
-        except UsageError as refusal:
-            # An incomplete build would have taken the place of a fuller one, which stays.
-            if complete:
-                raise
-            messages.append(str(refusal))
-            folder = None
+
+
+def _run(
+    config: Config,
+    sources: Sources,
+    ledger: Ledger,
+    spool: Spool,
+    about: BuildInfo,
+    replace_output: bool,
+    limits: Limits | None,
+    hooks: Hooks,
+) -> Build:
+    """Ask for what the ledger lacks, and write the dataset meanwhile."""
+    budget = Budget(limits) if limits and limits.any else None
+    leaves = {plan.leaf.path: leaf_info(plan) for plan in sources.plans}
+    across = AcrossLeaves(config.thresholds) if looks_for_duplicates(config) else None
+    messages = list(sources.messages)
+    folder: Path | None = config.output
+    complete = True
+    try:
+        with writing_dataset(
+            config.output,
+            leaves=list(leaves.values()),
+            about=about,
+            mix=config.mix,
+            count_tokens=load_token_counter(config.tokenizer),
+            replace=replace_output,
+        ) as writer:
+            harvest = Harvest(sources.plans, leaves, spool, writer, across)
+            progress, traffic, complete = asyncio.run(_generate(config, sources, ledger, harvest, budget, hooks))
+            harvest.finish()
+            about = replace(about, complete=complete)
+            writer.finish(about, harvest.funnel, _notes(config, harvest.calibrations))
+    except UsageError as refusal:
+        # An incomplete build would have taken the place of a fuller one, which stays.
+        if complete:
+            raise
+        messages.append(str(refusal))
+        folder = None
     return Build(
         folder,
-        funnel,
+        harvest.funnel,
         sources.left_out,
         tuple(messages),
         complete,
@@ -155,39 +181,15 @@ def build_dataset(
         progress,
         traffic,
         budget,
-        calibrations,
+        harvest.calibrations,
     )
 
 
-def _write(
-    config: Config,
-    sources: Sources,
-    spool: Spool,
-    funnel: Funnel,
-    calibrations: dict[str, Calibration],
-    about: BuildInfo,
-    replace_output: bool,
-) -> Path:
-    """The part of a build that follows the last reply: near-duplicates across leaves, and the dataset folder."""
-    duplicates = looks_for_duplicates(config)
-    dropped = find_across(sources.plans, spool.read, config.thresholds) if duplicates else {}
-    for leaf, _, _ in dropped:
-        funnel.drop(leaf, State.DUPLICATE, "across_leaves")
-    notes = CardNotes(
+def _notes(config: Config, calibrations: dict[str, Calibration]) -> CardNotes:
+    return CardNotes(
         calibration=calibration_markdown(calibrations, config.calibration.floor),
         contamination=contamination_note(contamination_index(config)),
         teacher_terms=config.teacher.terms,
-    )
-    return write_dataset(
-        config.output,
-        leaves=[leaf_info(plan) for plan in sources.plans],
-        read=_reader(spool, dropped),
-        about=about,
-        funnel=funnel,
-        notes=notes,
-        mix=config.mix,
-        count_tokens=load_token_counter(config.tokenizer),
-        replace=replace_output,
     )
 
 
@@ -207,27 +209,14 @@ async def _generate(
     config: Config,
     sources: Sources,
     ledger: Ledger,
-    spool: Spool,
-    funnel: Funnel,
-    calibrations: dict[str, Calibration],
+    harvest: Harvest,
     budget: Budget | None,
     hooks: Hooks,
 ) -> tuple[Progress, Traffic, bool]:
-    def keep(leaf: LeafRun, candidates: list[Candidate]) -> None:
-        if candidates:
-            spool.append(leaf.plan.leaf.path, candidates)
-        for candidate in candidates:
-            funnel.add(candidate)
-        funnel.close(leaf.plan.leaf.path, calls=leaf.calls, stopped=leaf.stopped)
-        if leaf.calibration:
-            calibrations[leaf.plan.leaf.path] = leaf.calibration
-
-    for plan in sources.plans:
-        funnel.open(plan.leaf.path, plan.wanted)
     with connect(config, now=time.monotonic, notice=hooks.notice, notes=ledger) as models:
         door = make_door(config, models, ledger, hooks, budget)
         kit = make_kit(config, sources, door, models)
-        engine = Engine(sources.plans, kit, door, keep, should_stop=lambda: bool(budget and budget.reached))
+        engine = Engine(sources.plans, kit, door, harvest.bring, should_stop=lambda: bool(budget and budget.reached))
         reporter = asyncio.create_task(_report(engine, door, hooks))
         try:
             complete = await engine.run()
@@ -266,15 +255,6 @@ async def _report(engine: Engine, door: Door, hooks: Hooks) -> None:
     while True:
         await asyncio.sleep(PROGRESS_SEC)
         hooks.progress(engine.progress, door)
-
-
-def _reader(spool: Spool, dropped: dict[Place, Verdict]) -> Callable[[str], Iterator[Candidate]]:
-    def read(leaf: str) -> Iterator[Candidate]:
-        for candidate in spool.read(leaf):
-            verdict = dropped.get((leaf, candidate.slot, candidate.position))
-            yield candidate if verdict is None else drop_across(candidate, verdict)
-
-    return read
 
 
 def _nothing_to_build(sources: Sources) -> str:

@@ -16,18 +16,9 @@ class _NoPandas(MetaPathFinder):
 
 
 def leave_pandas_out() -> None:
-    """Let pyarrow find no pandas in this process: it imports it for every conversion from Python objects.
+    """Let this process find no pandas: pyarrow looks for it at its first conversion from Python objects.
 
     labgen never uses pandas, and its import takes 50 MB and half a second. Only for the process of a command: in a
-    user's own process, which may well want pandas, pyarrow is left as it is.
+    user's own process, which may well want pandas, the import system is left as it is.
     """
-    if "pandas" in sys.modules:
-        return
-    finder = _NoPandas()
-    sys.meta_path.insert(0, finder)
-    try:
-        import pyarrow as pa
-
-        pa.array([0])  # pyarrow looks for pandas once, at its first conversion
-    finally:
-        sys.meta_path.remove(finder)
+    sys.meta_path.insert(0, _NoPandas())

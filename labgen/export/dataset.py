@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 
 from labgen.config import MixConfig
@@ -13,7 +13,7 @@ from labgen.errors import OutputError
 from labgen.export.card import write_card
 from labgen.export.card_facts import REJECTED, CardFacts, CardNotes
 from labgen.export.files import DataFile, ShardedTable
-from labgen.export.folder import check_output, replacing, write_manifest
+from labgen.export.folder import check_output, explained, replacing, write_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.languages import guess_language
 from labgen.export.mix import write_phases
@@ -26,6 +26,7 @@ from labgen.export.rows import (
     row_of,
     row_schema,
 )
+from labgen.export.survey import Survey
 from labgen.records import BRANCHES, Candidate, State
 from labgen.tokens import estimate_tokens
 
@@ -42,104 +43,161 @@ def write_dataset(
     count_tokens: Callable[[str], int] = estimate_tokens,
     replace: bool = False,
 ) -> Path:
-    """Write the dataset that `datasets.load_dataset(folder, CONFIG)` opens.
-
-    Configs are the three branches, the phases that `mix` asks for, and `rejected`; one without rows is left out, and
-    the card says so. The same input gives the same bytes (and data files the same names). Memory does not grow with
-    the number of rows.
+    """Write a dataset whose candidates are all there: `DatasetWriter` for leaves that can be read one after another.
 
     Args:
-        folder: replaced whole, by a rename, where `check_output` allows it.
-        leaves: every leaf of the build; rows are written in their paths' order.
         read: gives a leaf's candidates in slot order; asked once per leaf.
-        about, funnel, notes: for rows and card. The funnel must have counted exactly the candidates that `read` gives.
-        mix: the training phases; None, or `phases: false` in it, writes none.
-        count_tokens: the configuration's `tokenizer`, for the cut between short and long responses.
-        replace: waive the rule that a narrower build does not replace a fuller one.
+        others: see `writing_dataset` and `DatasetWriter.finish`.
     Returns: `folder`.
-    Raises:
-        UsageError: the folder holds something that this build may not replace.
-        OutputError: it can't be written, or another run is writing it; nothing half-written is left.
-        ConfigError: `mix` asks for more rows than there are; the message says what would do.
-        ValueError: funnel and rows disagree.
     """
-    check_output(folder, leaves=leaves, about=about, replace=replace)
-    with replacing(folder) as new:
-        check_output(folder, leaves=leaves, about=about, replace=replace)
-        writer = _Writer(new)
-        with ExitStack() as cleanup:
-            cleanup.callback(writer.abandon)
-            for leaf in sorted(leaves, key=lambda leaf: leaf.path):
-                writer.write_leaf(leaf, read(leaf.path), about)
-            writer.close()
-        _check_counts(funnel, writer.accepted, writer.rows)
-        phases = write_phases(new, writer.branches(), mix, count_tokens=count_tokens) if mix and mix.phases else None
-        configs = writer.branches() | (dict(phases.configs) if phases else {}) | writer.rejected()
-        if phases:
-            _write_json(new / "mix.json", phases.report)
-        _write_json(new / "funnel.json", funnel.to_json())
-        _write_settings(new / "settings.yaml", about)
-        facts = CardFacts(
-            about=about,
-            leaves=tuple(sorted(leaves, key=lambda leaf: leaf.path)),
-            funnel=funnel,
-            configs=configs,
-            sources={key: tuple(sorted(files)) for key, files in sorted(writer.sources.items())},
-            languages=dict(sorted(writer.languages.items())),
-            notes=notes or CardNotes(),
-            mix=phases.report if phases else None,
-        )
-        write_card(new, facts)
-        write_manifest(new, _manifest(leaves, about, configs, writer.accepted))
+    with writing_dataset(
+        folder, leaves=leaves, about=about, mix=mix, count_tokens=count_tokens, replace=replace
+    ) as writer:
+        for leaf in writer.leaves:
+            for candidate in read(leaf.path):
+                writer.add(candidate, leaf)
+            writer.end_leaf(leaf)
+        writer.finish(about, funnel, notes)
     return folder
 
 
-class _Writer:
-    """All tables of a dataset, filled leaf by leaf."""
+@contextmanager
+def writing_dataset(
+    folder: Path,
+    *,
+    leaves: Sequence[LeafInfo],
+    about: BuildInfo,
+    mix: MixConfig | None = None,
+    count_tokens: Callable[[str], int] = estimate_tokens,
+    replace: bool = False,
+) -> Iterator[DatasetWriter]:
+    """Write the dataset that `datasets.load_dataset(folder, CONFIG)` opens, while its candidates are made.
 
-    def __init__(self, root: Path) -> None:
+    Configs are the three branches, the phases that `mix` asks for, and `rejected`; one without rows is left out, and
+    the card says so. The same input gives the same bytes (and data files the same names). Memory does not grow with
+    the number of rows. The folder is replaced whole, by a rename, when the block ends well after `finish`; else nothing
+    has changed, and nothing half-written is left.
+
+    Args:
+        folder: see `check_output` for what may be replaced.
+        leaves: every leaf of the build.
+        about: for the rows.
+        mix: the training phases; None, or `phases: false` in it, writes none.
+        count_tokens: the configuration's `tokenizer`, for the cut between short and long responses.
+        replace: waive the rule that a narrower build does not replace a fuller one.
+    Raises:
+        UsageError: the folder holds something that this build may not replace.
+        OutputError: it can't be written, or another run is writing it.
+    """
+    with replacing(folder) as new:
+        check_output(folder, leaves=leaves, about=about, replace=replace)
+        with DatasetWriter(folder, new, leaves, about, mix, count_tokens, replace=replace) as writer:
+            yield writer
+
+
+class DatasetWriter:
+    """All tables of a dataset, filled leaf by leaf; see `writing_dataset`.
+
+    Attributes:
+        leaves: those of the build in the order in which they are to be added, which is that of their paths.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        root: Path,
+        leaves: Sequence[LeafInfo],
+        about: BuildInfo,
+        mix: MixConfig | None,
+        count_tokens: Callable[[str], int],
+        *,
+        replace: bool,
+    ) -> None:
+        self.leaves = tuple(sorted(leaves, key=lambda leaf: leaf.path))
+        self._folder, self._root, self._about, self._replace = folder, root, about, replace
         self._tables = {branch: ShardedTable(root, f"data/{branch}", row_schema()) for branch in BRANCHES}
         self._tables[REJECTED] = ShardedTable(root, f"data/{REJECTED}", row_schema(rejected=True))
         self._lineage = ShardedTable(root, "lineage/calls", lineage_schema())
-        self.accepted: dict[str, int] = {}
-        self.rows = 0
-        self.languages: Counter[str] = Counter()
-        self.sources: dict[tuple[str, str], set[str]] = {}
-        """Repository and commit to the files that accepted rows cite."""
+        self._mix = mix if mix and mix.phases else None
+        self._survey = Survey(self._mix, count_tokens) if self._mix else None
+        self._accepted: Counter[str] = Counter()
+        self._candidates = 0
+        self._languages: Counter[str] = Counter()
+        self._sources: dict[tuple[str, str], set[str]] = {}
 
-    def write_leaf(self, leaf: LeafInfo, candidates: Iterator[Candidate], about: BuildInfo) -> None:
-        branch, rejected = self._tables[leaf.branch], self._tables[REJECTED]
-        accepted = 0
-        for candidate in candidates:
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
+        """Take a leaf's next candidate in slot order, accepted or not. Raises: OutputError: the disk is full."""
+        with explained(self._folder):
             if candidate.state is State.ACCEPTED:
-                branch.add(row_of(candidate, leaf, about))
-                accepted += 1
-                self.languages[guess_language(f"{candidate.instruction} {candidate.response}")] += 1
-                if source := candidate.source:
-                    self.sources.setdefault((source.repo, source.commit), set()).add(source.file)
+                self._add_row(candidate, leaf)
             else:
-                rejected.add(rejected_row_of(candidate, leaf, about))
+                self._tables[REJECTED].add(rejected_row_of(candidate, leaf, self._about))
             self._lineage.add(lineage_of(candidate))
-            self.rows += 1
-        self.accepted[leaf.path] = accepted
-        for table in (branch, rejected, self._lineage):
-            table.end_leaf()
+            self._candidates += 1
 
-    def close(self) -> None:
-        for table in (*self._tables.values(), self._lineage):
-            table.close()
+    def end_leaf(self, leaf: LeafInfo) -> None:
+        """Say that the leaf is complete; the next one follows in `leaves`. Raises: OutputError: the disk is full."""
+        with explained(self._folder):
+            for table in (self._tables[leaf.branch], self._tables[REJECTED], self._lineage):
+                table.end_leaf()
 
-    def abandon(self) -> None:
+    def finish(self, about: BuildInfo, funnel: Funnel, notes: CardNotes | None = None) -> None:
+        """Write what follows from all rows: phases, card, funnel, settings, and the manifest last.
+
+        Args:
+            about: the build as it ended; what rows carry must be as it was.
+            funnel: must have counted exactly the candidates that were added.
+            notes: for the card.
+        Raises:
+            UsageError: an incomplete build would replace a fuller one.
+            OutputError: the disk is full.
+            ConfigError: `mix` asks for more rows than there are; the message says what would do.
+            ValueError: funnel and rows disagree.
+        """
+        check_output(self._folder, leaves=self.leaves, about=about, replace=self._replace)
+        accepted = {leaf.path: self._accepted[leaf.path] for leaf in self.leaves}
+        _check_counts(funnel, accepted, self._candidates)
+        with explained(self._folder):
+            for table in (*self._tables.values(), self._lineage):
+                table.close()
+            files = {name: table.files for name, table in self._tables.items() if table.files}
+            branches: dict[str, Sequence[DataFile]] = {name: files[name] for name in BRANCHES if name in files}
+            phases = write_phases(self._root, branches, self._mix, self._survey) if self._mix and self._survey else None
+            rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
+            configs = branches | (dict(phases.configs) if phases else {}) | rejected
+            if phases:
+                _write_json(self._root / "mix.json", phases.report)
+            _write_json(self._root / "funnel.json", funnel.to_json())
+            _write_settings(self._root / "settings.yaml", about)
+            facts = CardFacts(
+                about=about,
+                leaves=self.leaves,
+                funnel=funnel,
+                configs=configs,
+                sources={key: tuple(sorted(names)) for key, names in sorted(self._sources.items())},
+                languages=dict(sorted(self._languages.items())),
+                notes=notes or CardNotes(),
+                mix=phases.report if phases else None,
+            )
+            write_card(self._root, facts)
+            write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))
+
+    def _add_row(self, candidate: Candidate, leaf: LeafInfo) -> None:
+        row = row_of(candidate, leaf, self._about)
+        self._tables[leaf.branch].add(row)
+        if self._survey:
+            self._survey.add(row)
+        self._accepted[leaf.path] += 1
+        self._languages[guess_language(f"{candidate.instruction} {candidate.response}")] += 1
+        if source := candidate.source:
+            self._sources.setdefault((source.repo, source.commit), set()).add(source.file)
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
         for table in (*self._tables.values(), self._lineage):
             table.abandon()
-
-    def branches(self) -> dict[str, Sequence[DataFile]]:
-        """Every branch that has rows, with its files in reading order."""
-        return {name: table.files for name, table in self._tables.items() if table.files and name != REJECTED}
-
-    def rejected(self) -> dict[str, Sequence[DataFile]]:
-        """The same for `rejected`."""
-        return {name: table.files for name, table in self._tables.items() if table.files and name == REJECTED}
 
 
 def _check_counts(funnel: Funnel, accepted: Mapping[str, int], rows: int) -> None:

@@ -34,7 +34,8 @@ class ShardedTable:
     """Rows in, `STEM-HASH.parquet` files out.
 
     A file ends at a leaf's end once it has `FILE_ROWS` rows, and inside a leaf only at twice that. The bytes depend on
-    the rows and pyarrow's version alone. At most `GROUP_ROWS` rows are in memory.
+    the rows and pyarrow's version alone, not on how the rows came. At most `GROUP_ROWS` rows are in memory, and what
+    `extend` was given last.
     """
 
     def __init__(self, root: Path, stem: str, schema: pa.Schema) -> None:
@@ -42,6 +43,7 @@ class ShardedTable:
         self._temporary = root / f"{stem}.writing"
         self._writer: Any = None
         self._waiting: list[dict[str, Any]] = []
+        self._tables: list[pa.Table] = []
         self._file_rows = self._arrow_bytes = 0
         self.files: list[DataFile] = []
         self.rows = 0
@@ -51,42 +53,61 @@ class ShardedTable:
         self._waiting.append(row)
         self.rows += 1
         if len(self._waiting) >= GROUP_ROWS:
-            self._write_group()
-        if self._file_rows >= 2 * FILE_ROWS:
-            self.close()
+            self._write_waiting()
+
+    def extend(self, table: pa.Table) -> None:
+        """Take the rows of a table with this schema's columns, after all rows taken before."""
+        self._take_waiting()
+        self._tables.append(table.cast(self._schema))
+        self.rows += table.num_rows
+        while sum(waiting.num_rows for waiting in self._tables) >= GROUP_ROWS:
+            self._write_waiting()
 
     def end_leaf(self) -> None:
         """Say that the next row is another leaf's: the place where a new file may begin."""
-        if self._file_rows + len(self._waiting) >= FILE_ROWS:
+        waiting = len(self._waiting) + sum(table.num_rows for table in self._tables)
+        if self._file_rows + waiting >= FILE_ROWS:
             self.close()
 
     def close(self) -> None:
         """Finish the file at hand, where there is one."""
-        self._write_group()
-        if self._writer is None:
-            return
-        self._writer.close()
-        self._writer = None
-        digest, size = hash_file(self._temporary)
-        path = f"{self._stem}-{digest[:16]}.parquet"
-        self._temporary.rename(self._root / path)
-        self.files.append(DataFile(path, self._file_rows, size, digest, self._arrow_bytes))
-        self._file_rows = self._arrow_bytes = 0
+        self._write_waiting()
+        if self._writer is not None:
+            self._end_file()
 
     def abandon(self) -> None:
         """Let go of the file at hand without finishing it; whoever owns the folder removes it."""
         self._waiting.clear()
+        self._tables.clear()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    def _write_group(self) -> None:
+    def _take_waiting(self) -> None:
+        """Make the single rows that wait a table among those that wait."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
+
+        if self._waiting:
+            self._tables.append(pa.Table.from_pylist(self._waiting, self._schema))
+            self._waiting.clear()
+
+    def _write_waiting(self) -> None:
+        """Write the rows that wait as one group, at most `GROUP_ROWS` of them."""
+        import pyarrow as pa
 
         _keep_memory_flat()
-        if not self._waiting:
+        self._take_waiting()
+        if not self._tables:
             return
+        table = pa.concat_tables(self._tables)
+        self._tables = [table.slice(GROUP_ROWS)] if table.num_rows > GROUP_ROWS else []
+        self._write_group(table.slice(0, GROUP_ROWS).combine_chunks())
+        if self._file_rows >= 2 * FILE_ROWS:
+            self._end_file()
+
+    def _write_group(self, table: pa.Table) -> None:
+        import pyarrow.parquet as pq
+
         if self._writer is None:
             self._temporary.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(
@@ -98,11 +119,18 @@ class ShardedTable:
                 use_content_defined_chunking=True,
                 write_statistics=["id", "leaf"],
             )
-        table = pa.Table.from_pylist(self._waiting, self._schema)
         self._writer.write_table(table, row_group_size=GROUP_ROWS)
-        self._file_rows += len(self._waiting)
+        self._file_rows += table.num_rows
         self._arrow_bytes += table.nbytes
-        self._waiting.clear()
+
+    def _end_file(self) -> None:
+        self._writer.close()
+        self._writer = None
+        digest, size = hash_file(self._temporary)
+        path = f"{self._stem}-{digest[:16]}.parquet"
+        self._temporary.rename(self._root / path)
+        self.files.append(DataFile(path, self._file_rows, size, digest, self._arrow_bytes))
+        self._file_rows = self._arrow_bytes = 0
 
 
 @cache
@@ -121,10 +149,16 @@ def hash_file(path: Path) -> tuple[str, int]:
     return digest, path.stat().st_size
 
 
-def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """A Parquet file's rows in order, one row group in memory at a time."""
+def read_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """A Parquet file's rows in order, one row group at a time."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield from file.read_row_group(group, columns=columns).to_pylist()
+            yield file.read_row_group(group, columns=columns)
+
+
+def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The same as plain data, row by row."""
+    for table in read_tables(path, columns):
+        yield from table.to_pylist()

@@ -132,38 +132,46 @@ def claim_output(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Say what to do where writing a dataset fails. Raises: OutputError: in place of an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: the dataset can't be written ({error.strerror or error}). Every reply is in the ledger: "
+            "make room or choose another folder with --output, and run again; nothing is asked twice."
+        ) from error
+
+
+@contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """Give an empty folder to fill, and put it in `folder`'s place once the block has ended well.
 
     The old folder is moved aside, never written to; files in it that labgen did not write move over to the new one.
     Where the block fails, nothing has changed and nothing half-written is left.
 
-    Raises: OutputError: the disk is full, or the folder can't be written to.
+    Raises: OutputError: another run is writing there, the disk is full, or the folder can't be written to.
     """
     folder = folder.resolve()
     new, old = (folder.parent / f".{folder.name}.{word}" for word in ("new", "old"))
     with claim_output(folder):
-        try:
+        with explained(folder):
             if old.exists() and not folder.exists():
                 old.rename(folder)  # a run was killed between its two renames
             for leftover in (new, old):
                 shutil.rmtree(leftover, ignore_errors=True)
             new.mkdir(parents=True)
-            try:
-                yield new
+        try:
+            yield new
+            with explained(folder):
                 if folder.exists():
                     folder.rename(old)
                 new.rename(folder)
                 if old.exists():
                     _keep_foreign(old, folder)
                     shutil.rmtree(old, ignore_errors=True)
-            finally:
-                shutil.rmtree(new, ignore_errors=True)
-        except OSError as error:
-            raise OutputError(
-                f"{folder}: the dataset can't be written ({error.strerror or error}). Every reply is in the ledger: "
-                "make room or choose another folder with --output, and run again; nothing is asked twice."
-            ) from error
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
 
 
 def _keep_foreign(old: Path, folder: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
-from typing import Any
+from typing import TYPE_CHECKING
 
 from labgen.config import MixConfig
 from labgen.export.chance import NUMBERS, number
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CLOSED_BOOK, OPEN_BOOK, DISTRACTORS = "closed_book", "open_book", "distractors"
 FORMS = (CLOSED_BOOK, OPEN_BOOK, DISTRACTORS)
@@ -43,21 +46,30 @@ class Passages:
         return [entry for entry in self._heap if entry[1] != passage]
 
 
-def in_form(row: dict[str, Any], form: str, mix: MixConfig, near: Passages, far: Passages) -> dict[str, Any]:
-    """A knowledge row in a form; its question, answer, passage (`context`) and source stay what they were.
+def in_form(rows: pa.Table, form: str, mix: MixConfig, near: Passages, far: Passages) -> pa.Table:
+    """Knowledge rows in a form; their questions, answers, passages (`context`) and sources stay what they were.
 
     Open book: passage, blank line, question. Distractors, after RAFT (arXiv 2403.10131): the right passage among
     `distractor_passages` wrong ones, at a random place, or, with probability 1 - `gold_share`, wrong ones only, so
     that the model also learns to answer from what it knows. RAFT takes distractors from all documents; ours come
     from the same leaf first (`near`), which are the harder ones, and from other leaves (`far`) where it has too few.
+
+    Args:
+        rows: of `rows.row_schema()`, of one leaf.
+        near, far: the leaf's passages, and all leaves'.
     """
+    import pyarrow as pa
+
     if form == CLOSED_BOOK:
-        return row
-    question, *rest = row["messages"]
-    gold = row["context"] or ""
-    shown = gold if form == OPEN_BOOK else _among_others(row["id"], gold, mix, near, far)
-    turn = {"role": question["role"], "content": f"{shown}\n\n{question['content']}"}
-    return row | {"id": row["id"] + SUFFIXES[form], "messages": [turn, *rest]}
+        return rows
+    ids, golds, turns = (rows[name].to_pylist() for name in ("id", "context", "messages"))
+    for row_id, gold, messages in zip(ids, golds, turns, strict=True):
+        shown = gold or "" if form == OPEN_BOOK else _among_others(row_id, gold or "", mix, near, far)
+        messages[0]["content"] = f"{shown}\n\n{messages[0]['content']}"
+    for name, values in (("id", [row_id + SUFFIXES[form] for row_id in ids]), ("messages", turns)):
+        place, field = rows.schema.get_field_index(name), rows.schema.field(name)
+        rows = rows.set_column(place, field, pa.array(values, field.type))
+    return rows
 
 
 def _among_others(row_id: str, gold: str, mix: MixConfig, near: Passages, far: Passages) -> str:

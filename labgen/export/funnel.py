@@ -107,14 +107,6 @@ class Funnel:
             raise ValueError(f"{candidate.leaf} slot {candidate.slot}: a candidate without a state can't be counted")
         self.leaves.setdefault(candidate.leaf, Tally()).add(candidate.state, candidate.reason)
 
-    def drop(self, leaf: str, state: State, reason: str) -> None:
-        """Count one candidate of a leaf that was counted as accepted as what a later pass made of it."""
-        kinds = self.leaves[leaf].reasons[State.ACCEPTED]
-        kinds[""] -= 1
-        if not kinds[""]:
-            del kinds[""]
-        self.leaves[leaf].add(state, reason)
-
     def total(self, branch: str | None = None) -> Tally:
         """Sums over all leaves, or over those of one branch."""
         total = Tally()

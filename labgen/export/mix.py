@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
 from labgen.export.chance import Quota, draw
 from labgen.export.extras import count_extra, draw_extra
-from labgen.export.files import DataFile, ShardedTable, read_rows
+from labgen.export.files import GROUP_ROWS, DataFile, ShardedTable, read_rows, read_tables
 from labgen.export.forms import CLOSED_BOOK, DISTRACTORS, FORMS, OPEN_BOOK, SUFFIXES, Passages, in_form
 from labgen.export.rows import row_schema
 from labgen.export.shuffle import Shuffle
-from labgen.export.survey import Survey, survey_branches
+from labgen.export.survey import Survey
 from labgen.records import BRANCHES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PHASES = {1: "phase_1_knowledge_short", 2: "phase_2_knowledge_long", 3: "phase_3_skills"}
 REPLAYS = ((1, 2), (1, 3), (2, 3))
@@ -33,9 +36,7 @@ class Phases:
     report: Mapping[str, Any]
 
 
-def write_phases(
-    root: Path, branches: Mapping[str, Sequence[DataFile]], mix: MixConfig, *, count_tokens: Callable[[str], int]
-) -> Phases:
+def write_phases(root: Path, branches: Mapping[str, Sequence[DataFile]], mix: MixConfig, survey: Survey) -> Phases:
     """Write the phase configs below `root/data`.
 
     LAB (arXiv 2403.01081, section 3.3 and the Merlinite card): knowledge with short responses; knowledge with long
@@ -47,11 +48,11 @@ def write_phases(
     Args:
         branches: branch to its finished files below `root`, each leaf's rows together.
         mix: shares, cut, balance, forms, extras and seed.
-        count_tokens: length of a response, for the cut.
+        survey: told of every row in those files, in order.
     Returns: files and report. The same rows and settings give the same bytes.
     Raises: ConfigError: floors, totals or extras ask for more rows than there are. OSError: the disk is full.
     """
-    survey = survey_branches(root, branches, mix, count_tokens)
+    survey.close()
     largest = sum(sum(sizes.values()) for sizes in survey.sizes.values())
     with closing(Shuffle(root, seed=mix.seed, rows=largest)) as shuffle:
         mixer = _Mixer(mix, survey, shuffle)
@@ -60,12 +61,12 @@ def write_phases(
         mixer.add_extras()
         configs = {}
         for phase in PHASES.values():
-            table = ShardedTable(root, f"data/{phase}", row_schema())
-            for row in shuffle.read(phase):
-                table.add(row)
-            table.close()
-            if table.files:
-                configs[phase] = tuple(table.files)
+            config = ShardedTable(root, f"data/{phase}", row_schema())
+            for table in shuffle.read(phase):
+                config.extend(table)
+            config.close()
+            if config.files:
+                configs[phase] = tuple(config.files)
     return Phases(configs, mixer.report())
 
 
@@ -88,7 +89,7 @@ class _Mixer:
         """Add a branch's rows, leaf by leaf: ids first, to draw by, then the rows themselves."""
         columns = ["id", "leaf", *(["context"] if branch == "knowledge" and self._mix.distractors else [])]
         light = chain.from_iterable(read_rows(file, columns) for file in files)
-        full = chain.from_iterable(read_rows(file) for file in files)
+        full = _Pieces(chain.from_iterable(read_tables(file) for file in files))
         lengths = iter(self._survey.lengths)
         for leaf, rows in groupby(light, key=lambda row: str(row["leaf"])):
             near = Passages(self._mix.seed)
@@ -101,12 +102,11 @@ class _Mixer:
             kept = draw(zip(ids, range(len(ids)), strict=True), self._survey.drawn[leaf], self._mix.seed, "balance")
             examples = self._examples(branch, ids, phases, kept)
             targets = self._targets(ids, phases, examples)
-            for index, row in enumerate(islice(full, len(ids))):
-                for form in FORMS:
-                    for phase in targets.get((index, form), ()):
-                        self._put(
-                            phase, phases[index], in_form(row, form, self._mix, near, self._survey.passages), form
-                        )
+            self._count(branch, leaf, phases, targets)
+            begin = 0
+            for piece in full.take(len(ids)):
+                self._put(piece, begin, targets, near)
+                begin += piece.num_rows
 
     def _own_phases(self, branch: str, count: int, lengths: Iterator[int]) -> Iterator[int]:
         if branch == "knowledge":
@@ -135,25 +135,41 @@ class _Mixer:
                 targets[example].append(target)
         return targets
 
-    def _put(self, phase: int, origin: int, row: dict[str, Any], form: str) -> None:
-        self._shuffle.add(PHASES[phase], row)
-        if phase == origin:
-            self._counts[phase, "own", row["branch"]] += 1
-        else:
-            self._counts[phase, "replay", PHASES[origin]] += 1
-        if row["branch"] == "knowledge":
-            self._counts[phase, "forms", form] += 1
-        self._counts[phase, "leaves", row["leaf"]] += 1
+    def _count(self, branch: str, leaf: str, phases: list[int], targets: dict[tuple[int, str], list[int]]) -> None:
+        """Count what goes where of a leaf's rows, for the report."""
+        for (index, form), into in targets.items():
+            for phase in into:
+                origin = phases[index]
+                kind = ("own", branch) if phase == origin else ("replay", PHASES[origin])
+                self._counts[phase, *kind] += 1
+                self._counts[phase, "leaves", leaf] += 1
+                if branch == "knowledge":
+                    self._counts[phase, "forms", form] += 1
+
+    def _put(self, piece: pa.Table, begin: int, targets: dict[tuple[int, str], list[int]], near: Passages) -> None:
+        """Put a piece of a leaf's rows, the first of which has the index `begin`, into the phases they go to."""
+        for form in FORMS:
+            here = [at for at in range(piece.num_rows) if (begin + at, form) in targets]
+            if not here:
+                continue
+            rows = in_form(piece.take(here), form, self._mix, near, self._survey.passages)
+            for phase, name in PHASES.items():
+                chosen = [place for place, at in enumerate(here) if phase in targets[begin + at, form]]
+                if chosen:
+                    self._shuffle.add(name, rows.take(chosen))
 
     def add_extras(self) -> None:
         """Add rows of other datasets, by weight of each phase's own rows."""
+        import pyarrow as pa
+
         for extra in self._mix.extras:
             available = count_extra(extra)
             taken = {}
             for phase in sorted(set(extra.phases)):
                 count = int(extra.weight * sum(self._kind(phase, "own").values()) + 0.5)
-                for row in draw_extra(extra, count, available, seed=self._mix.seed, phase=PHASES[phase]):
-                    self._shuffle.add(PHASES[phase], row)
+                drawn = draw_extra(extra, count, available, seed=self._mix.seed, phase=PHASES[phase])
+                while rows := list(islice(drawn, GROUP_ROWS)):
+                    self._shuffle.add(PHASES[phase], pa.Table.from_pylist(rows, row_schema()))
                 self._counts[phase, "extras", extra.name] = taken[PHASES[phase]] = count
             self._extras.append(
                 {
@@ -186,6 +202,23 @@ class _Mixer:
     def _kind(self, phase: int, kind: str) -> dict[str, int]:
         found = {name: rows for (at, of, name), rows in self._counts.items() if (at, of) == (phase, kind)}
         return dict(sorted(found.items()))
+
+
+class _Pieces:
+    """Tables as one sequence of rows, taken piece by piece in order."""
+
+    def __init__(self, tables: Iterator[pa.Table]) -> None:
+        self._tables = tables
+        self._rest: pa.Table | None = None
+
+    def take(self, count: int) -> Iterator[pa.Table]:
+        """The next `count` rows, in as many tables as they lie in."""
+        while count > 0:
+            table = self._rest if self._rest is not None else next(self._tables)
+            piece = table.slice(0, count)
+            count -= piece.num_rows
+            self._rest = table.slice(piece.num_rows) if piece.num_rows < table.num_rows else None
+            yield piece
 
 
 def mix_settings(mix: MixConfig) -> dict[str, Any]:

@@ -1,12 +1,13 @@
-"""Where finished candidates wait on disk until the dataset is written, so that memory stays flat as a run grows."""
+"""Where retired candidates wait for their leaf's turn, on disk where they are many, so that memory stays flat."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 import zlib
-from array import array
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,14 +16,14 @@ from labgen.errors import OutputError
 from labgen.records import Candidate, Evidence, Source, State, Verdict
 
 BLOCK_CANDIDATES = 128
-"""Candidates compressed together: enough for a chunk's text to be stored once, few enough to read back at once."""
+"""Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
 
-MAX_WAITING = 4096
-"""Candidates that may wait in memory over all leaves before every leaf's are written."""
+MAX_WAITING = 1024
+"""Candidates that may wait in memory over all leaves before all go to the disk: some 5 MB."""
 
 
 class Spool:
-    """An append-only temporary file of candidates, by leaf.
+    """A queue of candidates for each leaf; what is many goes through a temporary file.
 
     The file has no name, so that nothing is left behind however the process ends. Not for use from several threads.
     """
@@ -38,8 +39,8 @@ class Spool:
         except OSError as error:
             raise OutputError(f"{folder}: no temporary file can be made there ({error.strerror}).") from error
         self._end = 0
-        self._blocks: dict[str, array[int]] = {}
-        self._waiting: dict[str, list[Candidate]] = {}
+        self._blocks: dict[str, deque[tuple[int, int]]] = {}
+        self._waiting: dict[str, deque[Candidate]] = {}
         self._waiting_count = 0
 
     def append(self, leaf: str, candidates: Sequence[Candidate]) -> None:
@@ -47,24 +48,25 @@ class Spool:
 
         Raises: OutputError: the disk is full.
         """
-        waiting = self._waiting.setdefault(leaf, [])
-        waiting.extend(candidates)
+        self._waiting.setdefault(leaf, deque()).extend(candidates)
         self._waiting_count += len(candidates)
-        if len(waiting) >= BLOCK_CANDIDATES:
-            self._write(leaf)
-        elif self._waiting_count >= MAX_WAITING:
-            for name in list(self._waiting):
-                self._write(name)
+        if self._waiting_count >= MAX_WAITING:
+            for name, waiting in self._waiting.items():
+                while block := list(islice(waiting, BLOCK_CANDIDATES)):
+                    self._write(name, block)
+                    self._drop(waiting, len(block))
 
-    def read(self, leaf: str) -> Iterator[Candidate]:
-        """The leaf's candidates in the order in which they were appended; none for a leaf that has none."""
-        self._write(leaf)
-        blocks = self._blocks.get(leaf, array("Q"))
-        for index in range(0, len(blocks), 2):
-            self._file.seek(blocks[index])
-            data = json.loads(zlib.decompress(self._file.read(blocks[index + 1])).decode("utf-8", "surrogatepass"))
-            for fields in data:
-                yield _unpack(leaf, fields)
+    def take(self, leaf: str) -> list[Candidate]:
+        """Take out the leaf's next candidates, in the order in which they were appended; none for none at present."""
+        if blocks := self._blocks.get(leaf):
+            begin, size = blocks.popleft()
+            self._file.seek(begin)
+            data = json.loads(zlib.decompress(self._file.read(size)).decode("utf-8", "surrogatepass"))
+            return [_unpack(leaf, fields) for fields in data]
+        waiting = self._waiting.get(leaf, deque())
+        taken = list(islice(waiting, BLOCK_CANDIDATES))
+        self._drop(waiting, len(taken))
+        return taken
 
     def close(self) -> None:
         """Give the disk space back."""
@@ -80,12 +82,13 @@ class Spool:
     ) -> None:
         self.close()
 
-    def _write(self, leaf: str) -> None:
-        waiting = self._waiting.pop(leaf, None)
-        if not waiting:
-            return
-        self._waiting_count -= len(waiting)
-        text = json.dumps([_pack(candidate) for candidate in waiting], ensure_ascii=False, separators=(",", ":"))
+    def _drop(self, waiting: deque[Candidate], count: int) -> None:
+        for _ in range(count):
+            waiting.popleft()
+        self._waiting_count -= count
+
+    def _write(self, leaf: str, candidates: Sequence[Candidate]) -> None:
+        text = json.dumps([_pack(candidate) for candidate in candidates], ensure_ascii=False, separators=(",", ":"))
         block = zlib.compress(text.encode("utf-8", "surrogatepass"), level=1)
         try:
             self._file.seek(self._end)
@@ -96,7 +99,7 @@ class Spool:
                 f"the work folder's disk can't take more ({error.strerror}). Every reply is in the ledger: "
                 "make room, or choose another folder with --work, and run again."
             ) from error
-        self._blocks.setdefault(leaf, array("Q")).extend((self._end, len(block)))
+        self._blocks.setdefault(leaf, deque()).append((self._end, len(block)))
         self._end += len(block)
 
 

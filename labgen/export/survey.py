@@ -1,65 +1,56 @@
-"""What one cheap pass over the branches tells the mix: sizes, lengths, the cut, how much of each leaf to draw."""
+"""What the mix has to know of the branches before it draws: sizes, lengths, the cut, how much of each leaf."""
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 from labgen.config import MixConfig
 from labgen.export.balance import allocate
-from labgen.export.files import DataFile, read_rows
 from labgen.export.forms import Passages
 from labgen.records import BRANCHES
 
 
-@dataclass(slots=True)
 class Survey:
-    """What the pass found.
+    """Told of every accepted row as it is written, so that no further pass is needed.
 
     Attributes:
         passages: a sample of all leaves' passages, for leaves that have too few distractors of their own.
-        sizes: branch to leaf to rows. drawn: leaf to the rows that balance draws from it.
+        sizes: branch to leaf to rows. drawn: leaf to the rows that balance draws from it, once `close` was called.
         lengths: response tokens of every knowledge row in order; 4 bytes a row, all that grows with their number.
-        cut_tokens: knowledge responses up to this many tokens are short.
+        cut_tokens: knowledge responses up to this many tokens are short; known once `close` was called.
     """
 
-    passages: Passages
-    sizes: dict[str, dict[str, int]] = field(default_factory=dict)
-    drawn: dict[str, int] = field(default_factory=dict)
-    lengths: array[int] = field(default_factory=lambda: array("I"))
-    cut_tokens: int = 0
+    def __init__(self, mix: MixConfig, count_tokens: Callable[[str], int]) -> None:
+        self.passages = Passages(mix.seed)
+        self.sizes: dict[str, dict[str, int]] = {branch: {} for branch in BRANCHES}
+        self.drawn: dict[str, int] = {}
+        self.lengths = array("I")
+        self.cut_tokens = 0
+        self._mix = mix
+        self._count_tokens = count_tokens
 
+    def add(self, row: dict[str, Any]) -> None:
+        """Note an accepted row of `rows.row_schema()`; rows come in the order in which they are written."""
+        sizes = self.sizes[row["branch"]]
+        sizes[row["leaf"]] = sizes.get(row["leaf"], 0) + 1
+        if row["branch"] == "knowledge":
+            self.lengths.append(self._count_tokens(row["messages"][-1]["content"]))
+            if self._mix.distractors and row["context"]:
+                self.passages.add(row["context"])
 
-def survey_branches(
-    root: Path, branches: Mapping[str, Sequence[DataFile]], mix: MixConfig, count_tokens: Callable[[str], int]
-) -> Survey:
-    """Read the branches once, only the columns that matter.
+    def close(self) -> None:
+        """Settle the cut, and how much of each leaf is drawn.
 
-    Raises: ConfigError: floors or totals ask for more rows than there are.
-    """
-    survey = Survey(Passages(mix.seed))
-    for branch in BRANCHES:
-        sizes = survey.sizes[branch] = {}
-        knowledge = branch == "knowledge"
-        columns = [
-            "leaf",
-            *(["messages"] if knowledge else []),
-            *(["context"] if knowledge and mix.distractors else []),
-        ]
-        for row in chain.from_iterable(read_rows(root / file.path, columns) for file in branches.get(branch, ())):
-            sizes[row["leaf"]] = sizes.get(row["leaf"], 0) + 1
-            if knowledge:
-                survey.lengths.append(count_tokens(row["messages"][-1]["content"]))
-                if passage := row.get("context"):
-                    survey.passages.add(passage)
-        total = mix.branch_rows.get(branch)  # type: ignore[call-overload]
-        survey.drawn |= allocate(sizes, mix, total=total)
-    survey.cut_tokens = mix.long_above_tokens or _quantile(Counter(survey.lengths), mix.long_above_quantile)
-    return survey
+        Raises: ConfigError: floors or totals ask for more rows than there are.
+        """
+        for branch in BRANCHES:
+            total = self._mix.branch_rows.get(branch)  # type: ignore[call-overload]
+            self.drawn |= allocate(self.sizes[branch], self._mix, total=total)
+        quantile = _quantile(Counter(self.lengths), self._mix.long_above_quantile)
+        self.cut_tokens = self._mix.long_above_tokens or quantile
 
 
 def _quantile(lengths: Counter[int], share: float) -> int:

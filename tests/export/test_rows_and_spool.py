@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from labgen.export.funnel import Funnel, funnel_table
 from labgen.export.rows import BuildInfo, LeafInfo, rejected_row_of, row_id, row_of, row_schema
-from labgen.export.spool import Spool
+from labgen.export.spool import MAX_WAITING, Spool
 from labgen.records import Candidate, Evidence, Source, State, Verdict
 
 ABOUT = BuildInfo(teacher="labgen-rehearsal", rehearsal=True)
@@ -50,6 +52,11 @@ def leaf_info(path: str) -> LeafInfo:
     return LeafInfo(path, path.split("/")[0], "knowledge", "fp", "pv", 5)
 
 
+def taken(spool: Spool, leaf: str) -> list[Candidate]:
+    """All that waits of a leaf."""
+    return list(chain.from_iterable(iter(lambda: spool.take(leaf), [])))
+
+
 @given(st.lists(candidates, max_size=20))
 def test_spool_gives_back_every_candidate_as_it_was_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, given: list[Candidate]
@@ -59,19 +66,34 @@ def test_spool_gives_back_every_candidate_as_it_was_and_in_order(
         for candidate in given:
             spool.append(candidate.leaf, [candidate])
         for leaf in ("knowledge/a", "compositional_skills/b"):
-            assert list(spool.read(leaf)) == [candidate for candidate in given if candidate.leaf == leaf]
+            assert taken(spool, leaf) == [candidate for candidate in given if candidate.leaf == leaf]
 
 
-def test_spool_can_be_appended_to_after_reading_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Reading ends no leaf, and the temporary file has no name."""
+@settings(max_examples=15, deadline=None)  # each is a thousand candidates
+@given(st.lists(candidates, min_size=1, max_size=8))
+def test_candidates_that_went_through_the_disk_are_what_they_were(
+    tmp_path_factory: pytest.TempPathFactory, given: list[Candidate]
+) -> None:
+    """The same, where they are too many for memory."""
+    many = [replace(given[number % len(given)], leaf="knowledge/a", slot=number) for number in range(MAX_WAITING + 3)]
+    with Spool(tmp_path_factory.getbasetemp()) as spool:
+        spool.append("knowledge/a", many)
+        assert taken(spool, "knowledge/a") == many
+
+
+def test_a_spool_gives_each_candidate_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Taking may begin before the last was appended; the temporary file has no name."""
     with Spool(tmp_path / "work") as spool:
-        kept = [Candidate("knowledge/a", slot, 0, "q" * 500, "a") for slot in range(1000)]
-        spool.append("knowledge/a", kept[:400])
-        assert list(spool.read("knowledge/a")) == kept[:400]
-        for candidate in kept[400:]:
+        kept = [Candidate("knowledge/a", slot, 0, "q" * 500, "a") for slot in range(5 * MAX_WAITING)]
+        spool.append("knowledge/b", kept[:10])
+        spool.append("knowledge/a", kept[:4000])
+        first = spool.take("knowledge/a")
+        assert 0 < len(first) < 1000
+        for candidate in kept[4000:]:
             spool.append("knowledge/a", [candidate])
-        assert list(spool.read("knowledge/a")) == kept
-        assert list(spool.read("knowledge/none")) == []
+        assert first + taken(spool, "knowledge/a") == kept
+        assert spool.take("knowledge/a") == spool.take("knowledge/none") == []
+        assert taken(spool, "knowledge/b") == [replace(one, leaf="knowledge/b") for one in kept[:10]]
         assert list((tmp_path / "work").iterdir()) == []
 
 
