@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from labgen.build import Build, Hooks, build_dataset
-    from labgen.config import Config, load_config
+    from labgen.config import Config
     from labgen.publish.hub import push_dataset
     from labgen.records import (
         Call,
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
         Verdict,
         Violation,
     )
+    from labgen.settings_file import load_config
     from labgen.taxonomy.load import load_taxonomy
 
 _HOME = {
     **dict.fromkeys(("Build", "Hooks", "build_dataset"), "labgen.build"),
-    **dict.fromkeys(("Config", "load_config"), "labgen.config"),
+    "Config": "labgen.config",
+    "load_config": "labgen.settings_file",
     "push_dataset": "labgen.publish.hub",
     "load_taxonomy": "labgen.taxonomy.load",
     **dict.fromkeys(

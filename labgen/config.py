@@ -6,18 +6,12 @@ nearest known key, since a misspelt setting that is silently ignored costs money
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from labgen.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DEFAULT_MODEL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
-CONFIG_NAME = "labgen.yaml"
-SECRET_CHARS = 20
-"""Words of the settings that are as long as this may be a key in the wrong place, and are not repeated."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -217,20 +211,6 @@ class DocumentsConfig(Section):
     timeout_sec: float = Field(300.0, gt=0, description="Longest wait for one git command or one conversion.")
 
 
-class RunConfig(Section):
-    """What holds for one run and changes no row; the options of the same names win."""
-
-    leaf: tuple[str, ...] = Field((), description="Only the leaves that one of these patterns matches; none for all.")
-    base: str | None = Field(None, description="Only leaves that changed since this revision.")
-    replace: bool = Field(False, description="Let a build replace a fuller dataset.")
-    strict: bool = Field(False, description="End with status 1 when a leaf stopped short of its samples.")
-    max_calls: Annotated[int, Field(ge=0)] | None = Field(None, description="Requests that a run may make at most.")
-    max_tokens: Annotated[int, Field(ge=0)] | None = Field(None, description="Tokens that a run may use at most.")
-    max_cost: Annotated[float, Field(ge=0)] | None = Field(None, description="Money a run may spend, at `price:`.")
-    retry_failed: bool = Field(False, description="Ask again for what was too long or refused before.")
-    log: Path | None = Field(None, description="File that the outcome of every call is appended to, without its text.")
-
-
 class PriceConfig(Section):
     """What the teacher costs, in any one currency."""
 
@@ -330,121 +310,13 @@ class Config(Section):
     documents: DocumentsConfig = Field(default_factory=DocumentsConfig)
     check: CheckConfig = Field(default_factory=CheckConfig)
     mix: MixConfig = Field(default_factory=MixConfig)
-    run: RunConfig = Field(default_factory=RunConfig)
     price: PriceConfig | None = Field(None, description="Prices, for `plan` and for a budget in money.")
     expected_yield: Annotated[float, Field(gt=0, le=1)] = Field(
         0.7, description="Accepted rows per candidate that `plan` reckons with until a build has shown its own."
     )
     leaves: tuple[LeafOverride, ...] = Field((), description="Overrides by leaf pattern.")
-
-
-def load_config(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Config:
-    """Read `labgen.yaml` and lay `overrides` over it.
-
-    Args:
-        path: the file; None looks for `labgen.yaml` in the current folder and goes without where there is none.
-        overrides: dotted setting names to values (`{"teacher.base_url": ...}`), None values ignored.
-    Returns: the configuration, with relative paths taken from the file's folder.
-    Raises: ConfigError: unreadable file, unknown key, value out of range; the message names file and key.
-    """
-    given = path
-    if path is None and Path(CONFIG_NAME).is_file():
-        path = Path(CONFIG_NAME)
-    data: dict[str, Any] = {}
-    if path is not None:
-        data = _read_yaml(path)
-        _anchor_paths(data, path.parent)
-    for name, value in (overrides or {}).items():
-        if value is None:
-            continue
-        section = data
-        *parents, last = name.split(".")
-        for parent in parents:
-            if not isinstance(section.get(parent), dict):
-                section[parent] = {}
-            section = section[parent]
-        if last == "base_url":
-            section.pop("endpoints", None)  # The address given now stands in for those in the file.
-        section[last] = value
-    try:
-        config = Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, str(given or path or "settings"))) from None
-    if config.work is None:
-        config = config.model_copy(update={"work": (path.parent if path else Path()) / ".labgen"})
-    return config
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}). Check the path given with --config.") from None
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', error)}.") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: settings are `name: value` lines, this is a {type(data).__name__}.")
-    return data
-
-
-def _anchor_paths(data: dict[str, Any], folder: Path) -> None:
-    for name in ("taxonomy", "output", "work", "prompts"):
-        if isinstance(data.get(name), str):
-            data[name] = folder / data[name]
-    run = data.get("run")
-    if isinstance(run, dict) and isinstance(run.get("log"), str):
-        run["log"] = folder / run["log"]
-    for name in ("teacher", "judge"):
-        model = data.get(name)
-        listed = model.get("endpoints") if isinstance(model, dict) else None
-        for place in (model, *(listed if isinstance(listed, list) else ())):
-            # A shipped format's name looks like a relative path: only what is there is a path.
-            given = place.get("prompt_format") if isinstance(place, dict) else None
-            if isinstance(given, str) and (folder / given).exists():
-                place["prompt_format"] = str(folder / given)
-    mix = data.get("mix")
-    extras = mix.get("extras") if isinstance(mix, dict) else None
-    for extra in extras if isinstance(extras, list) else []:
-        # A Hub id looks like a relative path: only what is there is a path.
-        if isinstance(extra, dict) and isinstance(extra.get("path"), str) and (folder / extra["path"]).exists():
-            extra["path"] = str(folder / extra["path"])
-
-
-def _explain(error: ValidationError, where: str) -> str:
-    lines = []
-    for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = _known_keys(problem["loc"][:-1])
-            near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
-            lines.append(f"{where}: unknown setting `{place}`. {hint}")
-        else:
-            lines.append(f"{where}: `{place}`: {problem['msg']}{_given(problem['input'])}.")
-    return "\n".join(lines)
-
-
-def _given(value: Any) -> str:
-    """What was given, where it is too short to be a key that stands in the wrong place."""
-    return f" (given: {value!r})" if isinstance(value, str | int | float) and len(str(value)) < SECRET_CHARS else ""
-
-
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    model: Any = Config
-    for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        nested = {"leaves": LeafOverride, "extras": ExtraDataset, "endpoints": EndpointConfig, "judge": JudgeConfig}
-        model = nested.get(part, annotation)
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-    return sorted(model.model_fields)
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Defaults of command-line options that are no settings of their own: an option's variable without "
+        "`LABGEN_`, in small letters, to its value. The Python API takes no notice of it.",
+    )

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "labgen"
 
 ORDER = (
-    {"records", "errors", "config", "tokens"},
+    {"records", "errors", "config", "settings_file", "tokens"},
     {"taxonomy"},
     {"documents"},
     {"formats"},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labgen.cli import option
-from labgen.cli.settings import base_option
+from labgen.cli.settings import base_option, config_from, config_option
 
 if TYPE_CHECKING:
     from labgen.config import Config
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
-@option("--config", type=click.Path(path_type=Path), help="Settings file. Default: labgen.yaml here.")
+@config_option
 @option("--taxonomy", type=click.Path(path_type=Path), help="Root of the taxonomy.")
 @option("--work", type=click.Path(path_type=Path), help="Work folder, for documents and benchmarks that are there.")
 @base_option
@@ -55,10 +55,7 @@ def command(paths: tuple[str, ...], explain: str | None, list_rules: bool, **set
     """
     if explain is not None or list_rules:
         return _explain(explain)
-    from labgen.cli.settings import config_from
-
-    config = config_from(settings)
-    return _check(paths, config, settings)
+    return _check(paths, config_from(settings), settings)
 
 
 def _explain(code: str | None) -> int:

@@ -7,18 +7,22 @@ import json
 import click
 
 from labgen.cli import option
+from labgen.cli.settings import config_option
+from labgen.settings_file import SettingsFile
 
 
 @click.command("compare")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
+@config_option
 @option("--near", type=click.FloatRange(0, 1), metavar="ROUGE_L", help="Also count near-duplicates above this; slower.")
-@option("--json", "as_json", is_flag=True, help="Print the whole comparison as JSON.")
-def command(first: str, second: str, near: float | None, as_json: bool) -> None:
+@option("--json/--no-json", "as_json", default=False, help="Print the whole comparison as JSON.")
+def command(first: str, second: str, config: SettingsFile | None, near: float | None, as_json: bool) -> None:
     """Compare datasets A and B: rows by leaf, overlap, lengths, scores, duplicates.
 
     Each is a folder that labgen wrote, or OWNER/NAME of a dataset on the Hub.
     """
+    # Of `config`, only its `options:` matter here, and these are among the others by now.
     from labgen.export.compare import compare_datasets, comparison_text
 
     report = compare_datasets(first, second, near=near)

@@ -7,17 +7,20 @@ from pathlib import Path
 import click
 
 from labgen.cli import option
+from labgen.cli.settings import config_from, config_option
+from labgen.settings_file import SettingsFile
 
-_config = option("--config", type=click.Path(path_type=Path), help="labgen.yaml whose work folder is meant.")
 _work = option("--work", type=click.Path(path_type=Path), help="Work folder. Default: .labgen beside labgen.yaml.")
 
 
 @click.group("contaminate")
-def command() -> None:
+@config_option
+def command(config: SettingsFile | None) -> None:
     """Index benchmarks, so that no row of the dataset holds their items.
 
     Builds drop what overlaps an indexed item (state `contaminated`), `labgen check` warns of seed examples that do.
     """
+    # The subcommands look `config` up where they are given none of their own.
 
 
 @command.command("add")
@@ -28,7 +31,7 @@ def command() -> None:
 )
 @click.option("--subset", "subsets", multiple=True, help="Configuration of a Hub dataset; may be repeated.")
 @click.option("--split", "splits", multiple=True, help="Split of a Hub dataset; may be repeated. Default: test.")
-@_config
+@config_option
 @_work
 def add(
     name: str,
@@ -36,7 +39,7 @@ def add(
     fields: tuple[str, ...],
     subsets: tuple[str, ...],
     splits: tuple[str, ...],
-    config: Path | None,
+    config: SettingsFile | None,
     work: Path | None,
 ) -> None:
     """Index the items of a benchmark under NAME.
@@ -45,7 +48,6 @@ def add(
     truthfulqa, gsm8k, math, humaneval and mt_bench the Hub id and fields are known: NAME alone will do, and with a PATH
     the fields are the benchmark's.
     """
-    from labgen.config import load_config
     from labgen.errors import UsageError
     from labgen.filters.benchmarks import PRESETS, read_files, read_hub
     from labgen.filters.contamination import add_benchmark, check_name
@@ -73,7 +75,7 @@ def add(
         )
     else:
         hub_id, parts = "", read_files(Path(source or ""), fields)
-    settings = load_config(config, {"work": work})
+    settings = config_from({"config": config, "work": work})
     benchmark = add_benchmark(
         _folder(settings.work),
         name,
@@ -85,18 +87,17 @@ def add(
 
 
 @command.command("list")
-@_config
+@config_option
 @_work
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def list_(config: Path | None, work: Path | None, as_json: bool) -> None:
+@option("--json/--no-json", "as_json", default=False, help="Print as JSON.")
+def list_(config: SettingsFile | None, work: Path | None, as_json: bool) -> None:
     """Say which benchmarks are indexed."""
     import json
     from dataclasses import asdict
 
-    from labgen.config import load_config
     from labgen.filters.contamination import list_benchmarks
 
-    found = list_benchmarks(_folder(load_config(config, {"work": work}).work))
+    found = list_benchmarks(_folder(config_from({"config": config, "work": work}).work))
     if as_json:
         click.echo(json.dumps([asdict(benchmark) for benchmark in found], ensure_ascii=False, indent=2))
         return
@@ -111,14 +112,13 @@ def list_(config: Path | None, work: Path | None, as_json: bool) -> None:
 
 @command.command("remove")
 @click.argument("name")
-@_config
+@config_option
 @_work
-def remove(name: str, config: Path | None, work: Path | None) -> None:
+def remove(name: str, config: SettingsFile | None, work: Path | None) -> None:
     """Forget a benchmark."""
-    from labgen.config import load_config
     from labgen.filters.contamination import remove_benchmark
 
-    remove_benchmark(_folder(load_config(config, {"work": work}).work), name)
+    remove_benchmark(_folder(config_from({"config": config, "work": work}).work), name)
     click.echo(f"{name}: no longer indexed.")
 
 

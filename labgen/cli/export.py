@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from labgen.cli import option
+from labgen.cli.settings import config_from, config_option
+from labgen.settings_file import SettingsFile
 
 # The names are written out, since help must not import the formats; a test keeps the two lists equal.
 FORMATS = ("messages", "alpaca", "sharegpt", "prompt-completion", "text", "instructlab")
@@ -23,12 +25,16 @@ FORMATS = ("messages", "alpaca", "sharegpt", "prompt-completion", "text", "instr
     help="Chat template for text and prompt-completion: mixtral, tenyx, cerebrum, merlinite, chatml or a Jinja file.",
 )
 @option("--system-prompt", metavar="TEXT|@FILE", help="System text for rows that have none of their own.")
-@option("--bos", is_flag=True, help="Write the beginning-of-sequence token as text. Tokenizers add it by themselves.")
+@option(
+    "--bos/--no-bos",
+    default=False,
+    help="Write the beginning-of-sequence token as text. Tokenizers add it by themselves.",
+)
 @option("--files", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True, help="File type.")
 @option("--only", multiple=True, metavar="CONFIG", help="Export these configs alone; may be repeated.")
 @option("--shard-rows", type=click.IntRange(min=1), default=100_000, show_default=True, help="Most rows in one file.")
-@option("--config", type=click.Path(path_type=Path), help="labgen.yaml that names the dataset's folder.")
-@option("--json", "as_json", is_flag=True, help="Say what was written as JSON.")
+@config_option
+@option("--json/--no-json", "as_json", default=False, help="Say what was written as JSON.")
 def command(
     dataset: Path | None,
     format_name: str,
@@ -39,7 +45,7 @@ def command(
     files: str,
     only: tuple[str, ...],
     shard_rows: int,
-    config: Path | None,
+    config: SettingsFile | None,
     as_json: bool,
 ) -> None:
     """Write DATASET (default: the folder that labgen.yaml names) for a training program.
@@ -47,12 +53,11 @@ def command(
     Only text and prompt-completion are written through a chat template; the other formats leave it to the trainer.
     llama-factory's dataset_info.json and axolotl's axolotl.yaml are written beside the files.
     """
-    from labgen.config import load_config
     from labgen.export.training import export_training
     from labgen.formats.known import find_format
     from labgen.formats.rows import row_format
 
-    source = dataset or load_config(config).output
+    source = dataset or config_from({"config": config}).output
     format = row_format(
         format_name,
         template=find_format(template) if template else None,

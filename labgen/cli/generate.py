@@ -19,12 +19,12 @@ MANY_SHORT = 12  # leaves that fell short, named on the terminal; the card and f
 @source_options
 @base_option
 @build_options
-@option("--replace/--no-replace", default=None, help="Let this build replace a fuller dataset at --output.")
-@option("--strict/--no-strict", default=None, help="End with status 1 when a leaf stopped short of its samples.")
+@option("--replace/--no-replace", default=False, help="Let this build replace a fuller dataset at --output.")
+@option("--strict/--no-strict", default=False, help="End with status 1 when a leaf stopped short of its samples.")
 @option("--max-calls", type=click.IntRange(min=0), help="Requests that this run may make at most.")
 @option("--max-tokens", type=click.IntRange(min=0), help="Tokens, of prompts and replies, that it may use at most.")
 @option("--max-cost", type=click.FloatRange(min=0), help="Money that it may spend at most, at `price:` in labgen.yaml.")
-@option("--retry-failed/--no-retry-failed", default=None, help="Ask again for what was too long or refused before.")
+@option("--retry-failed/--no-retry-failed", default=False, help="Ask again for what was too long or refused before.")
 @option("--log", type=click.Path(path_type=Path), help="Append the outcome of every call, without its text, to a file.")
 @option("--json/--no-json", "as_json", default=False, help="Print the funnel and the counts as JSON on stdout.")
 @click.pass_context
@@ -47,18 +47,17 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         return
     if not config.mix.extras:  # datasets of others may be read with `datasets`, which does use pandas
         leave_pandas_out()
-    given = {name: options[name] for name in type(config.run).model_fields if options.get(name) is not None}
-    run = config.run.model_copy(update=given)
+    limits = {name: options[name] for name in ("max_calls", "max_tokens", "max_cost")}
     line = ProgressLine()
     with ExitStack() as stack:
         stack.callback(line.close)
-        log = stack.enter_context(CallLog(run.log)) if run.log else None
+        log = stack.enter_context(CallLog(options["log"])) if options["log"] else None
         build = build_dataset(
             config,
             leaf_patterns=patterns,
-            replace_output=run.replace,
-            limits=limits_for(config, max_calls=run.max_calls, max_tokens=run.max_tokens, max_cost=run.max_cost),
-            retry_failed=run.retry_failed,
+            replace_output=options["replace"],
+            limits=limits_for(config, **limits),
+            retry_failed=options["retry_failed"],
             hooks=Hooks(notice=line.say, progress=line.show, watch=log.watch if log else None),
         )
     if log and log.problem:
@@ -70,7 +69,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     else:
         click.echo(report(build))
     problems = bool(build.left_out) or build.failed > 0 or not build.complete or bool(build.unfit)
-    ctx.exit(1 if problems or (run.strict and build.short) else 0)
+    ctx.exit(1 if problems or (options["strict"] and build.short) else 0)
 
 
 def summary(build: Any) -> dict[str, Any]:

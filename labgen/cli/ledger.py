@@ -9,16 +9,15 @@ from typing import Any
 import click
 
 from labgen.cli import option
-from labgen.cli.settings import build_options, config_from, source_options
+from labgen.cli.settings import build_options, config_from, config_option, source_options
 from labgen.cli.words import plain
 
 _work = option("--work", type=click.Path(path_type=Path), help="Work folder. Default: .labgen.")
-_config = option("--config", type=click.Path(path_type=Path), help="Settings file. Default: labgen.yaml here.")
 _as_json = option("--json/--no-json", "as_json", default=False, help="Print as JSON.")
 
 
 @click.group("ledger", invoke_without_command=True)
-@_config
+@config_option
 @_work
 @option("--by-leaf/--by-branch", default=False, help="A line for every leaf and step.")
 @_as_json
@@ -28,12 +27,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     The ledger keeps every reply under the hash of the call that asked for it; builds take from it what they can.
     """
-    ctx.obj = options
+    ctx.obj = options["work"]
     if ctx.invoked_subcommand is not None:
         return
     from labgen.teacher.ledger_care import file_bytes, shares
 
-    folder = _folder(ctx, {})
+    folder = _folder(ctx, options)
     found = shares(folder)
     size = file_bytes(folder)
     if options["as_json"]:
@@ -45,7 +44,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 @command.command("verify")
-@_config
+@config_option
 @_work
 @option("--repair/--no-repair", default=False, help="Save what is sound; the damaged file is kept beside it.")
 @click.pass_context
@@ -91,9 +90,7 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
     from labgen.teacher.lock import run_lock
     from labgen.used_calls import find_unused
 
-    options["work"] = options["work"] or (ctx.obj or {}).get("work")
-    options["config"] = options["config"] or (ctx.obj or {}).get("config")
-    config = config_from(options)
+    config = config_from({**options, "work": options["work"] or ctx.obj})
     folder = work_folder(config)
     sources = gather_sources(config, options["leaf_patterns"], lambda words: click.echo(words, err=True))
     for message in sources.messages:
@@ -119,7 +116,7 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
 
 @command.command("export")
 @click.argument("target", type=click.Path(path_type=Path))
-@_config
+@config_option
 @_work
 @option("--leaf", "leaf_patterns", multiple=True, help="Only calls of leaves that match. Repeatable.")
 @click.pass_context
@@ -139,7 +136,7 @@ def export_command(ctx: click.Context, /, target: Path, **options: Any) -> None:
 
 @command.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
-@_config
+@config_option
 @_work
 @click.pass_context
 def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
@@ -166,8 +163,7 @@ def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
 def _folder(ctx: click.Context, options: dict[str, Any]) -> Path:
     from labgen.sources import work_folder
 
-    above = ctx.obj or {}
-    return work_folder(config_from({name: options.get(name) or above.get(name) for name in ("config", "work")}))
+    return work_folder(config_from({"config": options["config"], "work": options["work"] or ctx.obj}))
 
 
 def _health(health: Any) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from labgen.cli import option
+from labgen.cli.settings import config_from, config_option
+from labgen.settings_file import SettingsFile
 
 if TYPE_CHECKING:
     from labgen.publish.hub import PushReport
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 @click.command("push")
 @click.argument("repo_id", metavar="OWNER/NAME")
 @option("--dataset", type=click.Path(path_type=Path), help="Dataset folder. Default: the one that labgen.yaml names.")
-@option("--public", is_flag=True, help="Where the repository has to be created, make it public.")
-@option("--pr", is_flag=True, help="Open a pull request on the Hub instead of committing to main.")
+@option("--public/--private", default=False, help="Where the repository has to be created, make it public.")
+@option("--pr/--no-pr", default=False, help="Open a pull request on the Hub instead of committing to main.")
 @option("--tag", help="Name of this release. Default: v1, v2, ...")
 @option(
     "--allow",
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Release all the same: rehearsal, incomplete, unknown-licence or secrets; may be repeated.",
 )
-@option("--dry-run", is_flag=True, help="Say what would travel; write nothing.")
-@option("--config", type=click.Path(path_type=Path), help="labgen.yaml that names the dataset's folder.")
-@option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
+@option("--dry-run/--no-dry-run", default=False, help="Say what would travel; write nothing.")
+@config_option
+@option("--json/--no-json", "as_json", default=False, help="Say what was done as JSON.")
 def command(
     repo_id: str,
     dataset: Path | None,
@@ -37,7 +39,7 @@ def command(
     tag: str | None,
     allow: tuple[str, ...],
     dry_run: bool,
-    config: Path | None,
+    config: SettingsFile | None,
     as_json: bool,
 ) -> None:
     """Release the dataset as OWNER/NAME on the Hub: private unless --public, in one commit, tagged.
@@ -45,11 +47,10 @@ def command(
     Only files whose bytes changed travel; what was rejected never does. The token is HF_TOKEN, or that of
     `hf auth login`. A push that was cut goes on where it stopped: run it again.
     """
-    from labgen.config import load_config
     from labgen.publish.hub import push_dataset
 
     report = push_dataset(
-        dataset or load_config(config).output,
+        dataset or config_from({"config": config}).output,
         repo_id,
         public=public,
         dry_run=dry_run,

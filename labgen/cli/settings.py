@@ -4,40 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from labgen.cli import option
-from labgen.config import Config, load_config
+from labgen.cli.file_options import SETTING_OF, defaults_from
+from labgen.settings_file import SettingsFile, make_config, read_settings
+
+if TYPE_CHECKING:
+    from labgen.config import Config
 
 Command = Callable[..., Any]
 
-SETTING_OF = {
-    "taxonomy": "taxonomy",
-    "output": "output",
-    "work": "work",
-    "samples": "samples",
-    "seed": "seed",
-    "prompts": "prompts",
-    "base_url": "teacher.base_url",
-    "model": "teacher.model",
-    "api": "teacher.api",
-    "prompt_format": "teacher.prompt_format",
-    "judge_model": "judge.model",
-    "judge_base_url": "judge.base_url",
-    "concurrency": "teacher.concurrency",
-    "timeout_sec": "teacher.timeout_sec",
-    "max_attempts": "teacher.max_attempts",
-}
-"""Option to the setting of `labgen.yaml` that it overrides."""
+
+def config_option(command: Command) -> Command:
+    """--config: the settings file, read before the other options since its `options:` are their defaults.
+
+    The command is handed the file as it was read (None: there is none), for `config_from`. A subcommand that is given
+    no file takes that of its group.
+    """
+    words = "Settings file. Default: labgen.yaml here."
+    kind = click.Path(path_type=Path)
+    return option("--config", type=kind, is_eager=True, callback=_read_file, help=words)(command)
+
+
+def _read_file(ctx: click.Context, param: click.Parameter, path: Path | None) -> SettingsFile | None:
+    if ctx.resilient_parsing:
+        return None
+    file: SettingsFile | None = ctx.parent.params.get("config") if ctx.parent else None
+    # A group's own --config wins over the variable, which the group has seen as well.
+    if file is None or ctx.get_parameter_source("config") is ParameterSource.COMMANDLINE:
+        file = read_settings(path)
+    if file:
+        ctx.default_map = defaults_from(file, ctx)
+    return file
 
 
 def place_options(command: Command) -> Command:
     """Where things are: --config, --taxonomy."""
     for decorate in reversed(
         [
-            option("--config", type=click.Path(path_type=Path), help="Settings file. Default: labgen.yaml here."),
+            config_option,
             option("--taxonomy", type=click.Path(path_type=Path), help="Root of the taxonomy."),
         ]
     ):
@@ -114,14 +123,13 @@ def chosen_leaves(config: Config, options: dict[str, Any]) -> tuple[str, ...] | 
 
     What is chosen by --base is said on stderr.
     """
-    patterns: tuple[str, ...] = options["leaf_patterns"] or config.run.leaf
-    base = options.get("base") or config.run.base
-    if base is None:
+    patterns: tuple[str, ...] = options["leaf_patterns"]
+    if options["base"] is None:
         return patterns
     from labgen.cli.words import plain
     from labgen.taxonomy.changes import changed_leaves
 
-    changes = changed_leaves(config.taxonomy, base)
+    changes = changed_leaves(config.taxonomy, options["base"])
     chosen = changes.patterns(patterns)
     for note in changes.notes:
         click.echo(plain(note), err=True)
@@ -134,4 +142,4 @@ def chosen_leaves(config: Config, options: dict[str, Any]) -> tuple[str, ...] | 
 def config_from(options: dict[str, Any]) -> Config:
     """The configuration: the file's settings with the given options laid over them."""
     overrides = {setting: options[name] for name, setting in SETTING_OF.items() if options.get(name) is not None}
-    return load_config(options.get("config"), overrides)
+    return make_config(options["config"], overrides)

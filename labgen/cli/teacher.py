@@ -5,9 +5,12 @@ from __future__ import annotations
 import click
 
 from labgen.cli import option
+from labgen.cli.settings import config_option
+from labgen.settings_file import SettingsFile
 
 
 @click.command("teacher")
+@config_option
 @option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @option("--port", type=click.IntRange(0, 65535), default=8321, show_default=True, help="Port; 0 takes a free one.")
 @option(
@@ -17,13 +20,14 @@ from labgen.cli import option
     show_default=True,
     help="Wait before each reply, to try out progress, interruption and resuming.",
 )
-def command(host: str, port: int, delay_sec: float) -> None:
+def command(config: SettingsFile | None, host: str, port: int, delay_sec: float) -> None:
     """Serve the built-in rehearsal teacher over HTTP until Ctrl-C.
 
     It speaks the API of OpenAI's chat completions and completions, needs no key and no download, and its one model is
     `labgen-rehearsal`. It copies and recombines what prompts hold: enough to see that a taxonomy passes every stage,
     never anything to train on. The base URL is printed on standard output.
     """
+    # Of `config`, only its `options:` matter here, and these are among the others by now.
     from labgen.teacher.rehearsal.server import serve
 
     serve(host, port, delay_sec=delay_sec, announce=_announce)

@@ -37,17 +37,3 @@ def test_a_rehearsal_goes_on_and_says_so(taxonomy: Path, labgen: Labgen, yes_say
     run = labgen("generate", "--samples", "3", "--base-url", yes_sayer, "--model", "labgen-rehearsal")
     assert run.status == 0, run.err
     assert "a rehearsal goes on" in run.out
-
-
-def test_a_run_takes_its_limits_from_the_settings_too(taxonomy: Path, labgen: Labgen, yes_sayer: str) -> None:
-    """`run:` in labgen.yaml, under the options of the same names."""
-    (labgen.folder / "labgen.yaml").write_text("run: {max_calls: 5, log: calls.jsonl}\n")
-    run = labgen("generate", "--samples", "3", "--json", "--base-url", yes_sayer, "--model", "labgen-rehearsal")
-    assert run.status == 1 and run.json["calls"]["sent"] == 5
-    assert len((labgen.folder / "calls.jsonl").read_text().splitlines()) >= 5
-    (labgen.folder / "labgen.yaml").write_text("run: {leaf: ['knowledge/**'], replace: true}\n")
-    narrow = labgen("plan", "--json").json
-    assert list(narrow["leaves"]) == ["knowledge/science/tides"]
-    (labgen.folder / "labgen.yaml").unlink()
-    again = labgen("generate", "--samples", "3", "--max-calls", "500", "--json", "--base-url", yes_sayer, "--model", "labgen-rehearsal")  # fmt: skip  # noqa: E501
-    assert again.status == 0, again.err

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from labgen.cli import app
-from labgen.config import load_config
+from labgen.settings_file import load_config
 from labgen.taxonomy.load import load_taxonomy
 
 

@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from labgen.cli import app, preview_page
-from labgen.config import load_config
 from labgen.errors import UsageError
 from labgen.estimate import LeafEstimate
 from labgen.preview import Comparison, Draws, LeafPreview, Preview, preview_leaves
 from labgen.records import Candidate, Evidence, Severity, State, Verdict, Violation
+from labgen.settings_file import load_config
 from labgen.taxonomy.changes import changed_leaves
 
 LEAF = "foundational_skills/arithmetic/units"

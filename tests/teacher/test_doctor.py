@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from faulty_server import KEY, Fault, FaultyServer, make_taxonomy, refusal, run
 
-from labgen.config import load_config
 from labgen.connect import connect, places
 from labgen.errors import ConfigError
+from labgen.settings_file import load_config
 from labgen.teacher.ledger import Ledger
 
 MODEL = "labgen-rehearsal"
