@@ -235,8 +235,9 @@ class Call:
     @cached_property
     def key(self) -> bytes:
         """The ledger's key: 32 bytes, the same on every machine and for every endpoint."""
-        return hashlib.sha256(self.canonical().encode()).digest()
+        return hashlib.sha256(self.canonical.encode()).digest()
 
+    @cached_property
     def canonical(self) -> str:
         """The call as canonical JSON: what `key` hashes and what the ledger keeps for people to read."""
         parts: dict[str, Any] = {

@@ -57,10 +57,10 @@ _WORDS = {
     "mengapa dapat bisa mereka karena",
     "vi": "và của là có trong được cho không một các những này với để người khi đã từ như về nào gì thế",
 }
-_LANGUAGES_OF = {
-    word: tuple(language for language, words in _WORDS.items() if word in words.split())
-    for word in {word for words in _WORDS.values() for word in words.split()}
-}
+_LANGUAGES_OF: dict[str, list[str]] = {}
+for _language, _words in _WORDS.items():
+    for _word in set(_words.split()):
+        _LANGUAGES_OF.setdefault(_word, []).append(_language)
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 MIN_WORDS = 3

@@ -14,11 +14,11 @@ from labgen.export.chance import NUMBERS, number
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BUCKET_ROWS = 5000
-"""Rows put in order in memory at a time: some 20 MB."""
+BUCKET_ROWS = 1000
+"""Rows put in order in memory at a time: some 5 MB, and three times that while they are."""
 
-MAX_WAITING = 8192
-"""Rows that wait in memory before they are written: some 30 MB. Fewer than that never meet the disk."""
+MAX_WAITING_BYTES = 4 * 2**20
+"""Size of the rows that wait in memory before they are written. What is smaller never meets the disk."""
 
 PLACE = "place"
 """Column that holds a row's place in its stream while it is here."""
@@ -38,8 +38,9 @@ class Shuffle:
         self._buckets = max(1, rows // BUCKET_ROWS)
         self._blocks: dict[tuple[str, int], array[int]] = {}
         self._waiting: dict[str, list[pa.Table]] = {}
-        self._waiting_count = 0
+        self._waiting_bytes = 0
         self._end = 0
+        self._schema: pa.Schema | None = None
 
     def add(self, stream: str, table: pa.Table) -> None:
         """Put rows, each with an `id` that is unique in its stream."""
@@ -48,8 +49,8 @@ class Shuffle:
         places = [number(self._seed, f"order of {stream}", name) for name in table["id"].to_pylist()]
         placed = table.append_column(PLACE, pa.array(places, pa.uint64()))
         self._waiting.setdefault(stream, []).append(placed)
-        self._waiting_count += table.num_rows
-        if self._waiting_count >= MAX_WAITING:
+        self._waiting_bytes += table.nbytes
+        if self._waiting_bytes >= MAX_WAITING_BYTES:
             self._write()
 
     def read(self, stream: str) -> Iterator[pa.Table]:
@@ -71,35 +72,40 @@ class Shuffle:
                 self._write_buckets(stream, placed)
         self._file.flush()
         self._waiting.clear()
-        self._waiting_count = 0
+        self._waiting_bytes = 0
 
     def _write_buckets(self, stream: str, placed: pa.Table) -> None:
         """Write rows that are in order, those of each bucket as a block of their own."""
-        places = placed[PLACE].to_pylist()
+        self._schema = placed.schema
+        (rows,) = placed.combine_chunks().to_batches()
+        places = rows[PLACE].to_pylist()
         begin = 0
         for bucket in range(self._buckets):
             bound = -(-(bucket + 1) * NUMBERS // self._buckets)
             end = bisect_left(places, bound, begin)
             if end > begin:
-                self._write_block(stream, bucket, placed.slice(begin, end - begin))
+                self._write_block(stream, bucket, rows.slice(begin, end - begin))
             begin = end
 
-    def _write_block(self, stream: str, bucket: int, placed: pa.Table) -> None:
+    def _write_block(self, stream: str, bucket: int, rows: pa.RecordBatch) -> None:
         import pyarrow as pa
 
+        message = rows.serialize()
+        block = pa.compress(message, "lz4", asbytes=True)
         self._file.seek(self._end)
-        with pa.ipc.new_stream(self._file, placed.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as block:
-            block.write_table(placed)
-        self._blocks.setdefault((stream, bucket), array("Q")).extend((self._end, self._file.tell() - self._end))
-        self._end = self._file.tell()
+        self._file.write(block)
+        self._blocks.setdefault((stream, bucket), array("Q")).extend((self._end, len(block), message.size))
+        self._end += len(block)
 
     def _bucket(self, stream: str, bucket: int) -> Iterator[pa.Table]:
         import pyarrow as pa
 
         blocks = self._blocks.get((stream, bucket), array("Q"))
-        for index in range(0, len(blocks), 2):
-            self._file.seek(blocks[index])
-            yield pa.ipc.open_stream(self._file.read(blocks[index + 1])).read_all()
+        for index in range(0, len(blocks), 3):
+            begin, size, message_bytes = blocks[index : index + 3]
+            self._file.seek(begin)
+            message = pa.decompress(self._file.read(size), message_bytes, "lz4")
+            yield pa.Table.from_batches([pa.ipc.read_record_batch(message, self._schema)])
 
 
 def _in_order(tables: Sequence[pa.Table], *, keep_places: bool = False) -> Iterator[pa.Table]:
@@ -108,5 +114,7 @@ def _in_order(tables: Sequence[pa.Table], *, keep_places: bool = False) -> Itera
 
     if not tables:
         return
-    ordered = pa.concat_tables(tables).combine_chunks().sort_by(PLACE)
+    whole = pa.concat_tables(tables)
+    places = whole[PLACE].to_pylist()
+    ordered = whole.take(sorted(range(len(places)), key=places.__getitem__))
     yield ordered if keep_places else ordered.drop_columns([PLACE])

@@ -101,7 +101,8 @@ async def settle(candidate: Candidate, filters: Sequence[Filter], scene: Scene) 
             verdicts = tuple(await look(candidate, scene))
         except CandidateEnds as end:
             return ended(candidate, end)
-        candidate = replace(candidate, verdicts=candidate.verdicts + verdicts)
+        if verdicts:
+            candidate = replace(candidate, verdicts=candidate.verdicts + verdicts)
         for verdict in verdicts:
             ending = look.decide(verdict, scene)
             if ending:

@@ -7,7 +7,7 @@ wants the context to be too close as well: "Summarise this" on a new text is a n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from labgen.filters.duplicates import NearDuplicates, leaf_threshold, rouge_l
 from labgen.records import Verdict
@@ -32,6 +32,7 @@ class FirstWins:
         self._texts: list[tuple[str, str]] = []
         self._of_context: dict[str, list[int]] = {}
         self._context_list: list[str] = []
+        self._last: tuple[str, float, int, list[int]] = ("", -1.0, 0, [])
 
     def add(self, instruction: str, context: str | None, name: str) -> None:
         """Claim without looking: a seed example, or an instruction known to be new."""
@@ -61,9 +62,14 @@ class FirstWins:
                 return self._verdict(similarity, number)
         return None
 
-    def _near_in_context(self, context: str, threshold: float) -> Iterable[int]:
-        near = [match for match in self._contexts.matches(context) if match.similarity > threshold]
-        return sorted(number for match in near for number in self._of_context[self._context_list[match.key]])
+    def _near_in_context(self, context: str, threshold: float) -> list[int]:
+        """Numbers of the instructions on a context that is too close, in order."""
+        asked = (context, threshold, len(self._context_list))
+        if self._last[:3] != asked:
+            # Several instructions on one context come in a row.
+            near = [match.key for match in self._contexts.matches(context) if match.similarity > threshold]
+            self._last = (*asked, near)
+        return sorted(number for key in self._last[3] for number in self._of_context[self._context_list[key]])
 
     def _verdict(self, similarity: float, number: int) -> Verdict:
         return Verdict(NAME, VERSION, similarity, f"like {self._names[number]}")

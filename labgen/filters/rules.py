@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from labgen.config import ThresholdsConfig
@@ -90,7 +90,7 @@ def check_response(
     problem = _length(response, thresholds.min_response_chars, thresholds.max_response_chars, answers, name)
     if problem:
         return problem
-    if len(tokenize(response)) >= 4 and _plain(response) == _plain(instruction):
+    if len(_tokens(response)) >= 4 and _plain(response) == _plain(instruction):
         return Verdict(name, VERSION, 0.0, "copy_of_instruction")
     return _copied_pair(instruction, response, seeds, own_context) or _text(response, own, name)
 
@@ -126,9 +126,16 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else sum(3 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
+@lru_cache(maxsize=512)
 def _plain(text: str) -> str:
     """What makes a copy a copy: the text without regard to case, spacing and the punctuation around it."""
     return " ".join(text.casefold().split()).strip(_BLANKS + "!?:;,")
+
+
+@lru_cache(maxsize=128)
+def _tokens(text: str) -> tuple[str, ...]:
+    # Every rule looks at the same text, and at the same seeds for every text.
+    return tuple(tokenize(text))
 
 
 def _copy(text: str, seeds: Iterable[str], name: str) -> Verdict | None:
@@ -158,19 +165,19 @@ def _text(text: str, own: Sequence[str], name: str) -> Verdict | None:
         marked = mark.group().strip()
         if not any(marked.lower() in seed.lower() for seed in own):
             return Verdict(name, VERSION, 0.0, "leftover_markup", (Evidence(marked, mark.start(), mark.end()),))
-    if repeats_itself(tokenize(text)) and not any(repeats_itself(tokenize(seed)) for seed in own):
+    if repeats_itself(_tokens(text)) and not any(repeats_itself(_tokens(seed)) for seed in own):
         return Verdict(name, VERSION, 0.0, "repetition")
     return _prompt_words(text, own, name)
 
 
 def _prompt_words(text: str, own: Sequence[str], name: str) -> Verdict | None:
-    words = tokenize(text)
+    words = _tokens(text)
     if " ".join(words) in _placeholders():
         return Verdict(name, VERSION, 0.0, "copy_of_prompt", (Evidence(text[:200]),))
     known = _prompt_runs()
     for start in range(len(words) - _PROMPT_RUN_TOKENS + 1):
-        run = tuple(words[start : start + _PROMPT_RUN_TOKENS])
-        if run in known and not any(" ".join(run) in " ".join(tokenize(seed)) for seed in own):
+        run = words[start : start + _PROMPT_RUN_TOKENS]
+        if run in known and not any(" ".join(run) in " ".join(_tokens(seed)) for seed in own):
             return Verdict(name, VERSION, 0.0, "copy_of_prompt", (Evidence(" ".join(run)),))
     return None
 

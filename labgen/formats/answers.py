@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from labgen.formats.jsonish import strip_reasoning
 
@@ -59,7 +60,17 @@ def read_yes_no(value: object) -> bool | None:
         return read_yes_no(value[0])
     if not isinstance(value, str):
         return None
-    text = _plain(value)
+    return _read_word(value) if len(value) <= _LONGEST_WORD else _read_text(value)
+
+
+@lru_cache(maxsize=256)
+def _read_word(word: str) -> bool | None:
+    # Nearly every verdict is one of very few words.
+    return _read_text(word)
+
+
+def _read_text(text: str) -> bool | None:
+    text = _plain(text)
     answer = _leading_answer(text)
     label = _LABEL.match(text) if answer is None else None
     if label:

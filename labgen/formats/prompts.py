@@ -128,13 +128,18 @@ class PromptSet:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
+
+        def compile_section(text: str) -> Template | str:
+            if "{" not in text:
+                return _tidy(text)
+            template = environment.from_string(text)
+            template.globals = dict(template.globals)  # Jinja copies them for every prompt: a plain dictionary is fast
+            return template
+
         compiled: dict[str, dict[str, Template | str]] = {}
         for step, sections in self._sections.items():
             try:
-                compiled[step] = {
-                    role: environment.from_string(text) if "{" in text else _tidy(text)
-                    for role, text in sections.items()
-                }
+                compiled[step] = {role: compile_section(text) for role, text in sections.items()}
             except TemplateSyntaxError as error:
                 raise ConfigError(f"prompt `{step}.md`, line {error.lineno}: {error.message}.") from None
         return compiled
@@ -163,7 +168,10 @@ class PromptSet:
 
 
 def _tidy(text: str) -> str:
-    return re.sub(r"\n{3,}", "\n\n", text).strip() if "\n\n\n" in text else text.strip()
+    """`text` with no more than one blank line in a row."""
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()
 
 
 @cache

@@ -140,6 +140,7 @@ def _from_json(text: str, fields: Mapping[str, str]) -> dict[str, list[Any]]:
     return {}
 
 
+@lru_cache(maxsize=256)
 def _plain_label(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).casefold()
 

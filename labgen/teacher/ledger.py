@@ -315,7 +315,7 @@ def row_of(call: Call, reply: Reply) -> tuple[object, ...]:
         reply.failure,
         reply.prompt_tokens,
         reply.completion_tokens,
-        zlib.compress(call.canonical().encode(), 1),
+        zlib.compress(call.canonical.encode(), 1),
         zlib.compress(json.dumps([reply.text, reply.finish_reason, reply.detail], ensure_ascii=False).encode(), 1),
     )
 

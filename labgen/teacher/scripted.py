@@ -39,7 +39,7 @@ class ScriptedBackend:
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, str):
-            return Reply(answer, "stop", len(call.canonical()) // 4, len(answer) // 4)
+            return Reply(answer, "stop", len(call.canonical) // 4, len(answer) // 4)
         return answer
 
     async def close(self) -> None:

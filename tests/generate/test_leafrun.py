@@ -86,7 +86,7 @@ def agreeable(call: Call, slot: int) -> str:
         return verdicts(call, lambda text: True)
     if call.step == "judge_pair":
         return json.dumps({"reason": "right", "score": 3, "safe": "yes", "hazard": "none"})
-    return sentence(call.canonical(), words=20).capitalize() + "."
+    return sentence(call.canonical, words=20).capitalize() + "."
 
 
 def moody(call: Call, slot: int) -> str | Reply:

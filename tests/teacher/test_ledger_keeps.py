@@ -109,7 +109,7 @@ def test_what_was_put_is_there_for_the_next_process_with_the_words_that_asked(tm
         assert later.get(call().key) == reply
         assert later.get(call("other").key) is None
         entry = later.entry(call().key)
-        assert entry and (entry.leaf, entry.step, entry.call) == ("a/leaf", "respond", call().canonical())
+        assert entry and (entry.leaf, entry.step, entry.call) == ("a/leaf", "respond", call().canonical)
 
 
 def test_replies_of_one_moment_share_a_transaction(ledger: Ledger) -> None:
