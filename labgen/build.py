@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from labgen.export.spool import Spool
 from labgen.filters.across import AcrossLeaves
 from labgen.filters.calibration import Calibration
 from labgen.filters.order import filters_for, looks_for_duplicates
+from labgen.filters.secrets import find_secrets
 from labgen.generate.engine import Engine, Progress
 from labgen.generate.kit import Kit
 from labgen.generate.leafrun import JUDGE_NOT_FIT
@@ -37,6 +39,8 @@ from labgen.teacher.lock import run_lock
 from labgen.tokens import load_token_counter
 
 PROGRESS_SEC = 0.5
+LOAD_AHEAD_SEC = 0.1
+"""Time in which the first calls of a run are sent, before anything else is loaded."""
 
 
 @dataclass(frozen=True)
@@ -217,15 +221,16 @@ async def _generate(
         door = make_door(config, models, ledger, hooks, budget)
         kit = make_kit(config, sources, door, models)
         engine = Engine(sources.plans, kit, door, harvest.bring, should_stop=lambda: bool(budget and budget.reached))
-        reporter = asyncio.create_task(_report(engine, door, hooks))
+        beside = [asyncio.create_task(_report(engine, door, hooks)), asyncio.create_task(_load_ahead(door))]
         try:
             complete = await engine.run()
         finally:
             # First of all, and whatever became of the report: what is on its way is paid for.
             await door.close()
-            reporter.cancel()
-            with suppress(asyncio.CancelledError):
-                await reporter
+            for task in beside:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         hooks.progress(engine.progress, door)
     return engine.progress, door.traffic, complete
 
@@ -249,6 +254,20 @@ def make_kit(config: Config, sources: Sources, door: Door, models: Models) -> Ki
     filters = filters_for(config, contamination_index(config))
     check_duplicates = looks_for_duplicates(config)
     return Kit(door, sources.prompts, config, models.teacher, models.judge, filters, check_duplicates)
+
+
+async def _load_ahead(door: Door) -> None:
+    """Load what replies will need while the first are on their way: nothing else is to be done then."""
+    while not door.traffic.sent:  # noqa: ASYNC110 (a build that asks nothing has no such moment)
+        await asyncio.sleep(LOAD_AHEAD_SEC)
+    await asyncio.sleep(LOAD_AHEAD_SEC)
+
+    def load() -> None:
+        find_secrets("")
+        for module in ("pyarrow.parquet", "pyarrow.compute"):
+            importlib.import_module(module)
+
+    await asyncio.to_thread(load)
 
 
 async def _report(engine: Engine, door: Door, hooks: Hooks) -> None:

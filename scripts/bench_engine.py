@@ -93,8 +93,9 @@ def timed(command: list[str], cwd: Path) -> tuple[float, float, int, str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment without what would configure labgen."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("LABGEN_", "OPENAI_"))}
+    """The environment without what would configure labgen, or keep Python from using compiled modules."""
+    unwanted = ("LABGEN_", "OPENAI_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
 def run_labgen(root: Path, url: str, slots: int, *extra: str) -> tuple[float, float, int, dict]:

@@ -37,7 +37,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     fit, calls failed or the budget was reached, 2 when the command or the configuration is wrong.
     """
     from labgen.build import Hooks, build_dataset, limits_for
-    from labgen.cli.lean import leave_pandas_out
+    from labgen.cli.lean import without_pandas
     from labgen.cli.progress import ProgressLine
     from labgen.teacher.calllog import CallLog
 
@@ -45,12 +45,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     patterns = chosen_leaves(config, options)
     if patterns is None:
         return
-    if not config.mix.extras:  # datasets of others may be read with `datasets`, which does use pandas
-        leave_pandas_out()
     limits = {name: options[name] for name in ("max_calls", "max_tokens", "max_cost")}
     line = ProgressLine()
     with ExitStack() as stack:
         stack.callback(line.close)
+        if not config.mix.extras:  # datasets of others may be read with `datasets`, which does use pandas
+            stack.enter_context(without_pandas())
         log = stack.enter_context(CallLog(options["log"])) if options["log"] else None
         build = build_dataset(
             config,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from typing import Any
 
@@ -15,10 +17,16 @@ class _NoPandas(MetaPathFinder):
             raise ModuleNotFoundError(name)
 
 
-def leave_pandas_out() -> None:
-    """Let this process find no pandas: pyarrow looks for it at its first conversion from Python objects.
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Let nothing find pandas meanwhile: pyarrow looks for it at its first conversion from Python objects.
 
     labgen never uses pandas, and its import takes 50 MB and half a second. Only for the process of a command: in a
     user's own process, which may well want pandas, the import system is left as it is.
     """
-    sys.meta_path.insert(0, _NoPandas())
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from labgen.config import MixConfig
@@ -115,15 +116,22 @@ class DatasetWriter:
     ) -> None:
         self.leaves = tuple(sorted(leaves, key=lambda leaf: leaf.path))
         self._folder, self._root, self._about, self._replace = folder, root, about, replace
-        self._tables = {branch: ShardedTable(root, f"data/{branch}", row_schema()) for branch in BRANCHES}
-        self._tables[REJECTED] = ShardedTable(root, f"data/{REJECTED}", row_schema(rejected=True))
-        self._lineage = ShardedTable(root, "lineage/calls", lineage_schema())
         self._mix = mix if mix and mix.phases else None
         self._survey = Survey(self._mix, count_tokens) if self._mix else None
         self._accepted: Counter[str] = Counter()
         self._candidates = 0
         self._languages: Counter[str] = Counter()
         self._sources: dict[tuple[str, str], set[str]] = {}
+
+    @cached_property
+    def _tables(self) -> dict[str, ShardedTable]:
+        # Made for the first candidate: until then a build does without Arrow and its quarter of a second.
+        tables = {branch: ShardedTable(self._root, f"data/{branch}", row_schema()) for branch in BRANCHES}
+        return tables | {REJECTED: ShardedTable(self._root, f"data/{REJECTED}", row_schema(rejected=True))}
+
+    @cached_property
+    def _lineage(self) -> ShardedTable:
+        return ShardedTable(self._root, "lineage/calls", lineage_schema())
 
     def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
         """Take a leaf's next candidate in slot order, accepted or not. Raises: OutputError: the disk is full."""

@@ -8,6 +8,7 @@ their way as they are expected to need.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -60,13 +61,12 @@ class Engine:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.progress = Progress(leaves=len(plans), wanted=sum(plan.wanted for plan in plans))
-        self._plans = iter(plans)
+        self._waiting = deque(plans)
         self._kit = kit
         self._door = door
         self._on_retired = on_retired
         self._should_stop = should_stop
         self._open: list[LeafRun] = []
-        self._more = True
         self._events: asyncio.Queue[LeafRun | None] = asyncio.Queue()
         door.on_settled = self._note_settled
 
@@ -79,7 +79,7 @@ class Engine:
         try:
             while not self._should_stop():
                 await self._issue()
-                if not self._open and not self._more:
+                if not self._open and not self._waiting:
                     return True
                 for leaf in await self._next_events():
                     self._retire(leaf)
@@ -102,34 +102,35 @@ class Engine:
 
     async def _issue(self) -> None:
         for leaf in list(self._open):
-            await self._issue_leaf(leaf, eager=False)
-        while self._room() > 0 and (opened := self._open_next()):
-            await self._issue_leaf(opened, eager=False)
-        if not self._more:
+            await self._issue_leaf(leaf, self._room)
+        while self._waiting and self._room() > 0:
+            leaf = LeafRun(self._waiting.popleft(), self._kit)
+            self._open.append(leaf)
+            await self._issue_leaf(leaf, self._room)
+        if not self._waiting:
             # Nothing else is left to begin: places that would stay free may as well shorten the end.
             for leaf in list(self._open):
-                await self._issue_leaf(leaf, eager=True)
+                await self._issue_leaf(leaf, self._free_places, eager=True)
 
-    async def _issue_leaf(self, leaf: LeafRun, *, eager: bool) -> None:
+    async def _issue_leaf(self, leaf: LeafRun, room: Callable[[], int], *, eager: bool = False) -> None:
         """Start slots of a leaf for as long as there is room and it is expected to need them."""
-        while self._room() > 0 and leaf.wants_slot(eager=eager):
+        while room() > 0 and leaf.wants_slot(eager=eager):
             await leaf.issue(self._events)
             self._retire(leaf)
 
     def _room(self) -> int:
-        """Slots that may be started now: enough calls waiting for every place, and memory stays flat."""
-        target = int(self._door.capacity * HEADROOM) + 4
-        live = sum(leaf.live_slots for leaf in self._open)
-        return min(target - self._door.demand, 2 * target - live)
+        """Slots that may be started now: enough calls waiting for every place, and memory stays flat.
 
-    def _open_next(self) -> LeafRun | None:
-        plan = next(self._plans, None)
-        if plan is None:
-            self._more = False
-            return None
-        leaf = LeafRun(plan, self._kit)
-        self._open.append(leaf)
-        return leaf
+        Once every leaf has begun, what is needed is begun at once: a slot is a chain of calls, and what begins late
+        ends late, when nothing else fills the teacher any more.
+        """
+        target = int(self._door.capacity * HEADROOM) + 4
+        flat = 2 * target - sum(leaf.live_slots for leaf in self._open)
+        return min(target - self._door.demand, flat) if self._waiting else flat
+
+    def _free_places(self) -> int:
+        """Places at the teacher that no call is waiting for."""
+        return self._door.capacity - self._door.demand
 
     def _retire(self, leaf: LeafRun) -> None:
         if leaf.done:

@@ -27,6 +27,12 @@ LEAF_WEIGHT_SLOTS = 2.0
 """Slots' worth of weight that the yield of all leaves of a flow has in what is expected of one leaf."""
 
 
+FIRST, THEN = 0, 1
+"""Rank of waiting calls: what much else waits for (draws, a leaf's test of its judges), then all other calls.
+
+The longest chains of calls so begin first, also at a run's end, where nothing else would fill the teacher meanwhile.
+"""
+
 JUDGE_NOT_FIT = "judge not fit"
 """How the reason begins why a leaf stopped whose judges failed their test."""
 
@@ -225,7 +231,7 @@ class LeafRun:
 
     def asker_for_judges(self) -> Asker:
         """An asker for questions that belong to no slot of the leaf; they come before its slots."""
-        return replace(self._asker(SlotRun(0, 0.0)), spent=[], priority=(self.plan.order, -1))
+        return replace(self._asker(SlotRun(0, 0.0)), spent=[], priority=(FIRST, self.plan.order, -1))
 
     async def calibrate(self, slot: SlotRun | None = None) -> Calibration:
         """Put the leaf's judges to the test; its calls come before those of the leaf's slots."""
@@ -247,7 +253,8 @@ class LeafRun:
             self._kit.config.thresholds,
         )
         try:
-            drawn = await draw(self.plan, asker, self._kit.config.thresholds)
+            drawing = replace(asker, priority=(FIRST, *asker.priority[1:]))
+            drawn = await draw(self.plan, drawing, self._kit.config.thresholds)
         except CandidateEnds as end:
             empty = Candidate(asker.slot.leaf, slot.index, 0, seed_examples=asker.slot.seed_examples)
             drawn = Draw((ended(empty, end),))
@@ -271,7 +278,7 @@ class LeafRun:
             teacher=kit.teacher,
             judge=kit.judge,
             slot=make_slot(self.plan, slot.index, seed=kit.config.seed),
-            priority=(self.plan.order, slot.index),
+            priority=(THEN, self.plan.order, slot.index),
             spent=slot.spent,
             on_asking=slot.known.set,
         )

@@ -157,6 +157,9 @@ def _events(text: str, reader: Any) -> Iterator[Any]:
 def _tree_error(error: yaml.MarkedYAMLError, text: str) -> TreeError:
     mark, context = error.problem_mark, error.context_mark
     start = min(mark.index, len(text)) if mark else 0
+    if "nesting depth" in (error.problem or ""):
+        # PyYAML 6.0.4 has a limit of its own, and may meet it far ahead of the event at hand.
+        return TreeError("LG103", start, f"more than {MAX_DEPTH} levels of nesting")
     return TreeError("LG101", start, error.problem or "", error.context or "", context.index if context else -1)
 
 

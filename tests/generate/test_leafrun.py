@@ -118,7 +118,7 @@ class Backend:
         self.calls.append(call)
         for _ in range(self._delay(call)):
             await asyncio.sleep(0)
-        said = self._script(call, call.priority[1])
+        said = self._script(call, call.priority[-1])
         return said if isinstance(said, Reply) else Reply(said)
 
     async def close(self) -> None:
@@ -255,7 +255,7 @@ def test_of_two_that_are_alike_the_earlier_slot_wins_whichever_comes_first(slow:
             return drawn(f"Write of {sentence('twin')}.", f"Write of {sentence('single', slot)}.")
         return agreeable(call, slot)
 
-    found = run(twins, 8, delay=lambda call: 200 if call.priority[1] == slow else 0)
+    found = run(twins, 8, delay=lambda call: 200 if call.priority[-1] == slow else 0)
     states = {(each.slot, each.position): each for each in found.candidates["foundational_skills/requests"]}
     assert states[0, 0].state is State.ACCEPTED
     assert states[1, 0].state is State.DUPLICATE and "slot 0, position 0" in states[1, 0].reason

@@ -31,7 +31,7 @@ class Sulking:
         await asyncio.sleep(0)
         if len(self.calls) == 1:
             raise RateLimited("slow down", retry_after_sec=0.05)
-        return Reply(agreeable(call, call.priority[1]))
+        return Reply(agreeable(call, call.priority[-1]))
 
     async def close(self) -> None:
         """Nothing to give up."""
