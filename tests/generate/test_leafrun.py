@@ -214,6 +214,25 @@ def test_what_is_asked_ahead_is_counted_and_bounded() -> None:
     assert found.ahead < leaf.calls / 2
 
 
+def draws_among(calls: list[Call]) -> int:
+    """How many of the calls begin a slot."""
+    return sum(call.step == "freeform_instructions" for call in calls)
+
+
+def test_what_is_needed_begins_at_once_when_no_further_leaf_is_left() -> None:
+    """Ten slots of ten calls each: no chain of calls begins when the others end."""
+    found = run(agreeable, 40, in_flight=4, delay=lambda call: 3)
+    assert len(found.asked) == 100 and found.ahead == 0
+    assert draws_among(found.asked[:20]) == 10
+
+
+def test_while_leaves_wait_only_as_much_is_begun_as_keeps_the_teacher_busy() -> None:
+    """A leaf's calls stay together: the next one begins when those before leave places free."""
+    found = run(agreeable, 40, in_flight=4, delay=lambda call: 3, leaves=(leaf("a"), leaf("b")))
+    assert draws_among(found.asked[:30]) < 10
+    assert {call.leaf for call in found.asked[:80]} == {"foundational_skills/a"}
+
+
 BOTH = (leaf(), leaf("more"))
 
 
