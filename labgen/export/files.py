@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 GROUP_ROWS = 500
-"""Rows held in memory and written together: some 3 MB of text, several times that as Python objects in each table."""
+"""Rows held in memory and written together: some 3 MB in each table."""
+
+OBJECT_ROWS = 100
+"""Rows of them that may be Python objects, which take several times the memory."""
 
 FILE_ROWS = 100_000
 """Rows after which the next leaf begins a new file: some 200 MB, so that a changed leaf sends one file, not all."""
@@ -52,16 +55,16 @@ class ShardedTable:
         """Take one row, in the order in which it is to be read."""
         self._waiting.append(row)
         self.rows += 1
-        if len(self._waiting) >= GROUP_ROWS:
-            self._write_waiting()
+        if len(self._waiting) >= OBJECT_ROWS:
+            self._take_waiting()
+            self._write_full()
 
     def extend(self, table: pa.Table) -> None:
         """Take the rows of a table with this schema's columns, after all rows taken before."""
         self._take_waiting()
         self._tables.append(table.cast(self._schema))
         self.rows += table.num_rows
-        while sum(waiting.num_rows for waiting in self._tables) >= GROUP_ROWS:
-            self._write_waiting()
+        self._write_full()
 
     def end_leaf(self) -> None:
         """Say that the next row is another leaf's: the place where a new file may begin."""
@@ -82,6 +85,11 @@ class ShardedTable:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def _write_full(self) -> None:
+        """Write what waits as long as it fills a group."""
+        while sum(table.num_rows for table in self._tables) >= GROUP_ROWS:
+            self._write_waiting()
 
     def _take_waiting(self) -> None:
         """Make the single rows that wait a table among those that wait."""

@@ -22,6 +22,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rapidfuzz.distance import LCSseq
 
@@ -33,6 +34,7 @@ _SLACK = 1e-6  # far above rounding errors, far below the step of 1 in which ove
 _FIRST_ORDER = 256  # texts after which the order of tokens is first fixed; afterwards at every doubling
 _LAST_CHAR = 0x10FFFF
 _FEW = 40  # candidates that are compared sooner than bounded
+_SPARSE = 16  # texts for each number, above which sorting the numbers is faster than counting over all texts
 _WORDS = 4  # of 64 bits in a signature
 
 
@@ -75,6 +77,7 @@ class NearDuplicates:
         self._vocabulary: dict[str, int] = {}
         self._keys = array("q")
         self._lengths = array("I")
+        self._floors = array("I")  # fewest tokens that each text shares with any that it is too close to
         # One character per token: RapidFuzz reads a str in place, three to seven times as fast as a list or an array.
         self._texts: list[str | tuple[int, ...]] = []
         self._postings: dict[int, array[int]] = {}
@@ -93,6 +96,7 @@ class NearDuplicates:
         number = len(self._keys)
         self._keys.append(key)
         self._lengths.append(len(ids))
+        self._floors.append(self._floor(len(ids)))
         self._texts.append(_pack(ids))
         self._signatures.extend(_signature(ids))
         if number + 1 >= self._next_order:
@@ -156,14 +160,14 @@ class NearDuplicates:
             return sorted(few, key=lambda number: (self._keys[number], number))
         import numpy
 
-        found, hits = numpy.unique(numpy.frombuffer(numbers, numpy.uint32), return_counts=True)
+        found, hits = _count(numbers, len(self))
         lengths = numpy.frombuffer(self._lengths, numpy.uint32)[found].astype(numpy.int64)
         shortest, longest = self._length_bounds(length)
         overlap = numpy.ceil(self._threshold * (length + lengths) / 2 - _SLACK)
         # Behind the prefix that ends first lie at most its text's floor - 1 shared tokens.
-        floors = numpy.ceil(self._threshold * (lengths + numpy.ceil(lengths * self._ratio - _SLACK)) / 2 - _SLACK)
+        floors = numpy.maximum(numpy.frombuffer(self._floors, numpy.uint32)[found], self._floor(length))
         fits = (lengths >= shortest) & (lengths <= longest)
-        fits &= hits > overlap - numpy.maximum(floors, self._floor(length))
+        fits &= hits > overlap - floors
         found, lengths, overlap = found[fits], lengths[fits], overlap[fits]
         if len(found):
             theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
@@ -257,6 +261,18 @@ def _least_overlap(threshold: float, total: int) -> int:
 
 def _common(a: str | tuple[int, ...], b: str | tuple[int, ...], cutoff: int) -> int:
     return int(LCSseq.similarity(a, b, score_cutoff=cutoff))
+
+
+def _count(numbers: array[int], below: int) -> tuple[Any, Any]:
+    """The different numbers, rising, and how often each occurs; all are smaller than `below`."""
+    import numpy
+
+    given = numpy.frombuffer(numbers, numpy.uint32)
+    if below > _SPARSE * len(numbers):
+        return numpy.unique(given, return_counts=True)
+    counts = numpy.bincount(given)
+    found = numpy.flatnonzero(counts)
+    return found, counts[found]
 
 
 def _elements(ids: Sequence[int]) -> list[int]:

@@ -45,10 +45,15 @@ class Kit:
     check_duplicates: bool = True
     yield_seen: YieldSeen = field(default_factory=YieldSeen)
 
+    _looks: dict[tuple[str, str, bool | None], tuple[Filter, ...]] = field(default_factory=dict)
+
     def looks(self, flow: str, stage: str, *, judges: bool | None = None) -> tuple[Filter, ...]:
         """The filters of a flow and stage, in order; only judges, or none of them, where asked for."""
-        return tuple(
-            look
-            for look in self.filters
-            if flow in look.flows and look.stage == stage and (judges is None or (look.kind == "judge") == judges)
-        )
+        asked = (flow, stage, judges)
+        if asked not in self._looks:
+            self._looks[asked] = tuple(
+                look
+                for look in self.filters
+                if flow in look.flows and look.stage == stage and (judges is None or (look.kind == "judge") == judges)
+            )
+        return self._looks[asked]
