@@ -125,12 +125,16 @@ class Engine:
         ends late, when nothing else fills the teacher any more.
         """
         target = int(self._door.capacity * HEADROOM) + 4
-        flat = 2 * target - sum(leaf.live_slots for leaf in self._open)
+        flat = 2 * target - self._live_slots
         return min(target - self._door.demand, flat) if self._waiting else flat
 
     def _free_places(self) -> int:
-        """Places at the teacher that no call is waiting for."""
-        return self._door.capacity - self._door.demand
+        """Places at the teacher that no call is waiting for, nor a slot that may be about to call."""
+        return self._door.capacity - max(self._door.demand, self._live_slots)
+
+    @property
+    def _live_slots(self) -> int:
+        return sum(leaf.live_slots for leaf in self._open)
 
     def _retire(self, leaf: LeafRun) -> None:
         if leaf.done:
