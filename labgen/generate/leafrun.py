@@ -7,6 +7,7 @@ been drawn), and acceptance when a slot is retired (every earlier slot is done).
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -32,6 +33,9 @@ FIRST, THEN = 0, 1
 
 The longest chains of calls so begin first, also at a run's end, where nothing else would fill the teacher meanwhile.
 """
+
+LUCK = 2.0
+"""Standard deviations by which slots on their way may do better than expected before another one is begun."""
 
 JUDGE_NOT_FIT = "judge not fit"
 """How the reason begins why a leaf stopped whose judges failed their test."""
@@ -101,19 +105,17 @@ class LeafRun:
         """Whether the slots on their way are expected to fall short of what is wanted.
 
         Args:
-            eager: whether any expected shortfall counts, so that the leaf is done as early as can be. Otherwise half a
-                slot's worth of rows may be missing while other slots are on their way: they may yet bring them, and a
-                slot too many is paid for nothing.
+            eager: whether any expected shortfall counts, so that the leaf is done as early as can be. Otherwise the
+                slots on their way have to fall short even with some luck: one slot too many is paid for nothing.
         """
         if self.done or (self._trial and not (self._trial.done() and self._fit(self._trial))):
             return False
-        per_slot = self._kit.config.generation.instructions_per_call
-        weight = LEAF_WEIGHT_SLOTS * per_slot
+        weight = LEAF_WEIGHT_SLOTS * self._kit.config.generation.instructions_per_call
         usual = self._kit.yield_seen.share(self.plan.leaf.flow)
         share = min(1.0, (self._passed_filters + weight * usual) / (self._drawn + weight))
-        expected = sum(slot.potential for slot in self._live.values()) * share
-        shortfall = self.plan.wanted - self.accepted - expected
-        return shortfall > (0.0 if eager or not self._live else share * per_slot / 2.0)
+        potential = sum(slot.potential for slot in self._live.values())
+        luck = 0.0 if eager else LUCK * math.sqrt(potential * share * (1.0 - share))
+        return self.plan.wanted - self.accepted > min(potential, potential * share + luck)
 
     async def issue(self, events: asyncio.Queue[LeafRun | None]) -> None:
         """Start the next slot, and return as soon as it is known whether the ledger answers all of it.
