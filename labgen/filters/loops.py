@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import eq
 
 _LONGEST_PERIOD = 60  # tokens; a loop of longer paragraphs is rare and a judge sees it
 _LEAST_REPEATS = 5
@@ -22,9 +24,7 @@ def repeats_itself(tokens: Sequence[str]) -> bool:
         return False
     for period in range(1, min(_LONGEST_PERIOD, count // _LEAST_REPEATS) + 1):
         needed = max(period * (_LEAST_REPEATS - 1), count * _LEAST_SHARE - period, _LEAST_TOKENS - period)
-        run = 0
-        for position in range(period, count):
-            run = run + 1 if tokens[position] == tokens[position - period] else 0
-            if run >= needed:
-                return True
+        again = list(map(eq, tokens[period:], tokens))  # whether each token is the one a period before
+        if sum(again) >= needed and any(same and len(list(run)) >= needed for same, run in groupby(again)):
+            return True
     return False

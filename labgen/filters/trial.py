@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 from labgen.filters.duplicates import rouge_l
@@ -171,10 +172,15 @@ def _may_hold(context: str, example: Example) -> bool:
     Told by the words that the answer adds to the question: they must stand in its own passage (an answer such as "the
     text does not say" is right on many), and not in the other one.
     """
-    known = set(_WORD.findall(example.instruction.casefold()))
-    words = set(_WORD.findall(example.response.casefold())) - known
-    own, other = (len(words & set(_WORD.findall(text.casefold()))) for text in (example.context or "", context))
+    words = _words(example.response) - _words(example.instruction)
+    own, other = (len(words & _words(text)) for text in (example.context or "", context))
     return not words or own < len(words) / 3 or other > own / 2
+
+
+@lru_cache(maxsize=256)
+def _words(text: str) -> frozenset[str]:
+    # Every example of a leaf is held against every other.
+    return frozenset(_WORD.findall(text.casefold()))
 
 
 def _alter_numbers(examples: Sequence[Example]) -> Iterator[Item]:
