@@ -14,8 +14,11 @@ from labgen.export.chance import NUMBERS, number
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BUCKET_ROWS = 1000
-"""Rows put in order in memory at a time: some 5 MB, and three times that while they are."""
+BUCKET_ROWS = 250
+"""Rows put in order in memory at a time: some 1 MB, and three times that while they are."""
+
+MOST_BUCKETS = 1000
+"""Past that, buckets grow instead: with more of them, a block on disk would hold hardly a row."""
 
 MAX_WAITING_BYTES = 4 * 2**20
 """Size of the rows that wait in memory before they are written. What is smaller never meets the disk."""
@@ -35,7 +38,7 @@ class Shuffle:
         """`rows`: about how many are to come in the largest stream; it decides memory, never order."""
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
         self._seed = seed
-        self._buckets = max(1, rows // BUCKET_ROWS)
+        self._buckets = max(1, min(rows // BUCKET_ROWS, MOST_BUCKETS))
         self._blocks: dict[tuple[str, int], array[int]] = {}
         self._waiting: dict[str, list[pa.Table]] = {}
         self._waiting_bytes = 0
