@@ -253,7 +253,16 @@ def make_kit(config: Config, sources: Sources, door: Door, models: Models) -> Ki
     """What leaves are run with."""
     filters = filters_for(config, contamination_index(config))
     check_duplicates = looks_for_duplicates(config)
-    return Kit(door, sources.prompts, config, models.teacher, models.judge, filters, check_duplicates)
+    return Kit(
+        door,
+        sources.prompts,
+        config,
+        models.teacher,
+        models.judge,
+        filters,
+        check_duplicates,
+        draws_first=door.budget is None,
+    )
 
 
 async def _load_ahead(door: Door) -> None:

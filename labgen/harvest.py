@@ -1,8 +1,8 @@
 """What becomes of retired candidates: leaf after leaf into the funnel and the dataset, while the teacher goes on.
 
 Leaves retire in any order; a dataset and the look across leaves want them in one. So the candidates of a leaf whose
-turn has not come wait, and each time something is retired a handful moves on. When the last reply has come, next to
-nothing is left to do.
+turn has not come wait, and each time something is retired a handful moves on. When the last reply has come, little is
+left to do, unless the first leaves end last.
 """
 
 from __future__ import annotations

@@ -31,6 +31,9 @@ SETTING_OF = {
 }
 """Option to the setting of `labgen.yaml` that it overrides. Such an option has no place under `options:`."""
 
+CONSENT = ("public", "allow", "yes", "repair")
+"""Options that waive a safeguard: a file, which may come from a stranger's pull request, can't say them."""
+
 
 def name_in_file(param: click.Parameter) -> str | None:
     """What an option is called under `options:`: its variable without `LABGEN_`, in small letters. None without one."""
@@ -89,6 +92,8 @@ def _wrong_name(name: Any, known: set[str]) -> str:
         return "is no text. YAML reads yes, no, on and off as true and false: put the name in quotes."
     if name == "config":
         return "is how the file itself is found: give --config or LABGEN_CONFIG."
+    if name in CONSENT:
+        return f"is not for a file: say --{name} each time that it is meant."
     if name in SETTING_OF:
         section, _, setting = SETTING_OF[name].rpartition(".")
         place = f"under `{section}:`" if section else "at the top"

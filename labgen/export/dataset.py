@@ -204,8 +204,9 @@ class DatasetWriter:
         return self
 
     def __exit__(self, *ended: object) -> None:
-        for table in (*self._tables.values(), self._lineage):
-            table.abandon()
+        if "_tables" in self.__dict__:  # else no candidate came, and Arrow need not be loaded for nothing
+            for table in (*self._tables.values(), self._lineage):
+                table.abandon()
 
 
 def _check_counts(funnel: Funnel, accepted: Mapping[str, int], rows: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -74,7 +75,9 @@ class ShardedTable:
 
     def close(self) -> None:
         """Finish the file at hand, where there is one."""
-        self._write_waiting()
+        self._take_waiting()
+        while self._tables:
+            self._write_waiting()
         if self._writer is not None:
             self._end_file()
 
@@ -82,9 +85,11 @@ class ShardedTable:
         """Let go of the file at hand without finishing it; whoever owns the folder removes it."""
         self._waiting.clear()
         self._tables.clear()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            # It writes its end, which a full disk refuses: what went wrong before is the error that counts.
+            with suppress(OSError):
+                writer.close()
 
     def _write_full(self) -> None:
         """Write what waits as long as it fills a group."""

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 BUCKET_ROWS = 250
 """Rows put in order in memory at a time: some 1 MB, and three times that while they are."""
 
-MOST_BUCKETS = 1000
+MOST_BUCKETS = 250
 """Past that, buckets grow instead: with more of them, a block on disk would hold hardly a row."""
 
 MAX_WAITING_BYTES = 4 * 2**20
 """Size of the rows that wait in memory before they are written. What is smaller never meets the disk."""
+
+BUCKET_BYTES = 2**16
+"""The same for each bucket, where there are many: some 14 rows, so that a block is worth its overhead."""
 
 PLACE = "place"
 """Column that holds a row's place in its stream while it is here."""
@@ -53,7 +56,7 @@ class Shuffle:
         placed = table.append_column(PLACE, pa.array(places, pa.uint64()))
         self._waiting.setdefault(stream, []).append(placed)
         self._waiting_bytes += table.nbytes
-        if self._waiting_bytes >= MAX_WAITING_BYTES:
+        if self._waiting_bytes >= max(MAX_WAITING_BYTES, self._buckets * BUCKET_BYTES):
             self._write()
 
     def read(self, stream: str) -> Iterator[pa.Table]:

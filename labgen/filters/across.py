@@ -28,12 +28,12 @@ class AcrossLeaves:
         self._claims = self._plain
         self._limits = (base, base)
         self._leaf = ""
-        self._kept: list[Candidate] = []
+        self._kept: list[tuple[str, str | None, str]] = []
 
     def begin(self, plan: LeafPlan) -> None:
         """Turn to the next leaf; what was kept of the one before counts from now on."""
-        for candidate in self._kept:
-            self._claims.add(candidate.instruction, candidate.context, f"{self._leaf}, slot {candidate.slot}")
+        for instruction, context, name in self._kept:
+            self._claims.add(instruction, context, name)
         grounded = plan.leaf.flow == "grounded"
         examples = examples_of(plan.leaf)
         self._leaf, self._kept = plan.leaf.path, []
@@ -55,7 +55,7 @@ class AcrossLeaves:
         )
         if verdict is None:
             # Claimed only when the leaf is over: within a leaf its own pass has decided.
-            self._kept.append(candidate)
+            self._kept.append((candidate.instruction, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
             return candidate
         return replace(
             candidate,

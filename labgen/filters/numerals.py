@@ -6,6 +6,7 @@ A number that can be read in more than one way (`1.000`) has all its readings; t
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ _NUMBER_WORD = "|".join(
     sorted([*_WORD_VALUES, "hundredth", "hundred", "thousand", "million", "billion", "trillion"], key=len)[::-1]
 )
 _WORDS = rf"\b(?:{_NUMBER_WORD})(?:(?:[ -]|[ -]and[ -])(?:{_NUMBER_WORD}))*\b"
-_LOWER_WORDS, _ANY_WORDS = re.compile(_WORDS), re.compile(_WORDS, re.IGNORECASE)
+_LOWER_WORDS = re.compile(_WORDS)
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _ROMAN = re.compile(r"\b(?=[MDCLXVI]{2,})M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b")
 _ROMAN_VALUES = {"M": 1000, "D": 500, "C": 100, "L": 50, "X": 10, "V": 5, "I": 1}
 
@@ -94,8 +96,8 @@ def find_numerals(text: str) -> Iterator[Numeral]:
 
 def find_spelled(text: str) -> Iterator[Numeral]:
     """Numbers written in English words, in order: `twenty-one`, `two hundred and six`, `nineteenth`."""
-    # Several times as fast without regard to case, where lower case has the same places.
-    matches = list(_LOWER_WORDS.finditer(text.lower()) if text.isascii() else _ANY_WORDS.finditer(text))
+    # Several times as fast as without regard to case. Only ASCII letters are lowered, so that every place stays.
+    matches = list(_LOWER_WORDS.finditer(text.lower() if text.isascii() else text.translate(_LOWER)))
     if not matches:
         return
     digits = {place for number in find_numerals(text) if number.scale for place in range(number.start, number.end)}

@@ -126,7 +126,8 @@ class Engine:
         """
         target = int(self._door.capacity * HEADROOM) + 4
         flat = 2 * target - self._live_slots
-        return min(target - self._door.demand, flat) if self._waiting else flat
+        all_at_once = not self._waiting and self._kit.draws_first
+        return flat if all_at_once else min(target - self._door.demand, flat)
 
     def _free_places(self) -> int:
         """Places at the teacher that no call is waiting for, nor a slot that may be about to call."""

@@ -33,6 +33,8 @@ class Kit:
         filters: in the order of work, for all flows; `duplicates` is not among them, but has its place between the
             instruction filters that are free and those that ask a judge.
         check_duplicates: whether near-duplicates are looked for.
+        draws_first: whether draws are sent before what follows from earlier ones: the teacher is busy to the end. Not
+            under a budget, which had better end with finished rows than with fresh draws.
         yield_seen: filled by the leaves as they go.
     """
 
@@ -43,9 +45,11 @@ class Kit:
     judge: str
     filters: tuple[Filter, ...]
     check_duplicates: bool = True
+    draws_first: bool = True
     yield_seen: YieldSeen = field(default_factory=YieldSeen)
-
-    _looks: dict[tuple[str, str, bool | None], tuple[Filter, ...]] = field(default_factory=dict)
+    _looks: dict[tuple[str, str, bool | None], tuple[Filter, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def looks(self, flow: str, stage: str, *, judges: bool | None = None) -> tuple[Filter, ...]:
         """The filters of a flow and stage, in order; only judges, or none of them, where asked for."""

@@ -255,7 +255,7 @@ class LeafRun:
             self._kit.config.thresholds,
         )
         try:
-            drawing = replace(asker, priority=(FIRST, *asker.priority[1:]))
+            drawing = replace(asker, priority=(FIRST if self._kit.draws_first else THEN, *asker.priority[1:]))
             drawn = await draw(self.plan, drawing, self._kit.config.thresholds)
         except CandidateEnds as end:
             empty = Candidate(asker.slot.leaf, slot.index, 0, seed_examples=asker.slot.seed_examples)

@@ -58,8 +58,7 @@ class Silence:
 class Replicas:
     """Replicas of one logical model: the least loaded one gets the next call.
 
-    Waiting calls go in order of priority (smallest first, then order of arrival), so that a leaf's work stays
-    together and work that was begun is finished first.
+    Waiting calls go in order of priority (smallest first, then order of arrival), so that a leaf's work stays together.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:

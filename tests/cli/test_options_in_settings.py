@@ -17,7 +17,7 @@ import yaml
 from click.core import ParameterSource
 
 from labgen.cli import app, main
-from labgen.cli.file_options import SETTING_OF, name_in_file
+from labgen.cli.file_options import CONSENT, SETTING_OF, name_in_file
 from labgen.errors import ConfigError
 from labgen.settings_file import load_config
 
@@ -121,13 +121,13 @@ def arrived(param: click.Parameter, file: Path) -> Any:
 
 def test_every_option_with_a_variable_can_be_set_in_the_file() -> None:
     """Whatever the command: the value under the variable's name arrives as if it had been typed."""
-    elsewhere = {None, "config", *SETTING_OF}
+    elsewhere = {None, "config", *SETTING_OF, *CONSENT}
     options = {
         words: [param for param in command.params if name_in_file(param) not in elsewhere]
         for words, command in commands(app)
     }
     known = {name_in_file(param) or "": sample(param) for params in options.values() for param in params}
-    assert {"port", "by_leaf", "json", "max_calls", "leaf", "log", "yes", "git"} <= set(known)
+    assert {"port", "by_leaf", "json", "max_calls", "leaf", "log", "strict", "git"} <= set(known)
     file = settings("set/all.yaml", **known)
     for words, command in commands(app):
         if words == ("init",) or not options[words]:
@@ -167,6 +167,15 @@ def test_what_has_another_place_is_sent_there(name: str, todo: str, run: Run) ->
     """There is one place for each thing, and the message names it."""
     settings(**{name: 5})
     assert run("plan") == (2, "", f"labgen: labgen.yaml: `options.{name}` {todo}\n")
+
+
+@pytest.mark.parametrize("name", CONSENT)
+def test_no_file_waives_a_safeguard(name: str, run: Run) -> None:
+    """Whoever writes the file may be a stranger: what is consent is said on the command line."""
+    settings(**{name: True})
+    status, _, said = run("push", "someone/something", "--dry-run")
+    assert status == 2
+    assert f"`options.{name}` is not for a file: say --{name}" in said
 
 
 @pytest.mark.parametrize("name", SETTING_OF)

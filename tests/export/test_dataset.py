@@ -14,7 +14,7 @@ import pytest
 
 from labgen.errors import OutputError, UsageError
 from labgen.export.dataset import write_dataset
-from labgen.export.files import read_rows
+from labgen.export.files import ShardedTable, read_rows
 from labgen.export.find import find_row
 from labgen.export.folder import claim_output, read_manifest
 from labgen.export.rows import row_schema
@@ -243,3 +243,16 @@ def test_any_row_or_rejection_is_found_by_the_start_of_its_id(tmp_path: Path, ma
         find_row(folder, "")
     with pytest.raises(UsageError, match="Check the path"):
         find_row(tmp_path, "a")
+
+
+def test_what_went_wrong_first_is_what_is_told(tmp_path: Path) -> None:
+    """Letting go of a file on a full disk fails as well, and hides nothing."""
+
+    class Full:
+        def close(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    table = ShardedTable(tmp_path, "data/x", row_schema())
+    table._writer = Full()
+    table.abandon()
+    table.abandon()

@@ -39,6 +39,7 @@ def test_order_depends_on_seed_stream_and_id_alone(
 ) -> None:
     """In memory, or through the disk in one bucket or fifty: each stream's rows by their numbers, whole."""
     monkeypatch.setattr(shuffle, "MAX_WAITING_BYTES", waiting_bytes)
+    monkeypatch.setattr(shuffle, "BUCKET_BYTES", 0)
     found = shuffled(tmp_path, rows=rows, step=7 if waiting_bytes > 1 else 500)
     assert found["one"] == sorted(ROWS, key=lambda row: number(5, "order of one", str(row["id"])))
     left = [row for index, row in enumerate(ROWS) if index % (7 if waiting_bytes > 1 else 500)]

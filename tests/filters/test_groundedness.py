@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from labgen.filters.figures import unsupported_figures
 from labgen.filters.groundedness import find_evidence
-from labgen.filters.numerals import all_values
+from labgen.filters.numerals import all_values, find_spelled
 
 PASSAGE = (
     "The Harbour  Bridge was opened on 19 March 1932.\nIt spans 1,149 metres (“the coathanger”) and cost £6.25 million;"
@@ -130,3 +130,11 @@ def test_german_nouns_are_no_names():
 def test_numbers_have_one_value_in_all_spellings(text, values):
     """Grouping, words, ordinals, scales, Roman and other digits are read by value."""
     assert values <= all_values(text)
+
+
+@pytest.mark.parametrize("text", ["\u017fix", "s\u0131x", "TWENTY-\u017fIX bells", "\u0130 have SIX"])
+def test_letters_that_only_look_like_a_number_s_stop_nothing(text: str) -> None:
+    """An old book's long s, a Turkish i: read as what they are, at their own places."""
+    for number in find_spelled(text):
+        assert text[number.start : number.end] == number.text
+    all_values(text)
