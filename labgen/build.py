@@ -24,13 +24,16 @@ from labgen.export.rows import BuildInfo
 from labgen.export.spool import Spool
 from labgen.filters.across import AcrossLeaves
 from labgen.filters.calibration import Calibration
+from labgen.filters.base import Filter
 from labgen.filters.order import filters_for, looks_for_duplicates
 from labgen.filters.secrets import find_secrets
 from labgen.generate.engine import Engine, Progress
-from labgen.generate.kit import Kit
-from labgen.generate.leafrun import JUDGE_NOT_FIT
+from labgen.generate.kit import Kit, YieldSeen
+from labgen.generate.leafrun import JUDGE_NOT_FIT, Past
 from labgen.harvest import Harvest
+from labgen.processes import Workers
 from labgen.records import State
+from labgen.replay import Replay, Replayed, kit_for
 from labgen.sources import Sources, gather_sources, work_folder
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.door import Door, Traffic, Watch
@@ -86,10 +89,13 @@ class Build:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a caller may want to hear of while a build runs. Nothing here changes the result."""
+    """What a caller may want to hear of while a build runs. Nothing here changes the result.
+
+    `progress` is told how far the build is, what it asked for, and of the door to the teacher once it is open.
+    """
 
     notice: Callable[[str], None] = lambda words: None
-    progress: Callable[[Progress, Door], None] = lambda progress, door: None
+    progress: Callable[[Progress, Traffic, Door | None], None] = lambda progress, traffic, door: None
     watch: Watch | None = None
 
 
@@ -128,19 +134,21 @@ def build_dataset(
         replace=replace_output,
     )
     check_extras(config.mix.extras)
-    with run_lock(work), Spool(work / "spool") as spool:
+    replay = Replay(config, sources, filters_for(config, contamination_index(config)), hooks.watch)
+    # Workers come before the lock, which they would hold for as long as they live.
+    with replay.workers() as workers, run_lock(work), Spool(work / "spool") as spool:
         ledger = Ledger(work)
         try:
             if retry_failed:
                 hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
-            return _run(config, sources, ledger, spool, about, replace_output, limits, hooks)
+            return _run(replay, workers, ledger, spool, about, replace_output, limits, hooks)
         finally:
             ledger.close()
 
 
 def _run(
-    config: Config,
-    sources: Sources,
+    replay: Replay,
+    workers: Workers[Replayed],
     ledger: Ledger,
     spool: Spool,
     about: BuildInfo,
@@ -148,7 +156,8 @@ def _run(
     limits: Limits | None,
     hooks: Hooks,
 ) -> Build:
-    """Ask for what the ledger lacks, and write the dataset meanwhile."""
+    """Replay what the ledger has, ask for what it lacks, and write the dataset meanwhile."""
+    config, sources = replay.config, replay.sources
     budget = Budget(limits) if limits and limits.any else None
     leaves = {plan.leaf.path: leaf_info(plan) for plan in sources.plans}
     across = AcrossLeaves(config.thresholds) if looks_for_duplicates(config) else None
@@ -165,7 +174,10 @@ def _run(
             replace=replace_output,
         ) as writer:
             harvest = Harvest(sources.plans, leaves, spool, writer, across)
-            progress, traffic, complete = asyncio.run(_generate(config, sources, ledger, harvest, budget, hooks))
+            begun = take_replayed(sources, workers, harvest, hooks)
+            progress, traffic = begun.progress, begun.traffic
+            if begun.pasts:
+                progress, traffic, complete = asyncio.run(_generate(replay, begun, ledger, harvest, budget, hooks))
             harvest.finish()
             about = replace(about, complete=complete)
             writer.finish(about, harvest.funnel, _notes(config, harvest.calibrations))
@@ -209,18 +221,65 @@ def limits_for(config: Config, *, max_calls: int | None, max_tokens: int | None,
     return Limits(max_calls, max_tokens, max_cost, prompt, completion)
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A build for which all is done that the ledger alone allows.
+
+    Attributes:
+        pasts: leaf to what its first slots came to, for the leaves that are not done.
+        yields: what the leaves that are done have shown.
+    """
+
+    progress: Progress
+    traffic: Traffic
+    yields: YieldSeen
+    pasts: dict[str, Past] = field(default_factory=dict)
+
+
+def take_replayed(sources: Sources, workers: Workers[Replayed], harvest: Harvest, hooks: Hooks) -> Begun:
+    """Bring in what the ledger alone makes of every leaf. Raises: LedgerError; OutputError: no space."""
+    begun = Begun(Progress.of(sources.plans), Traffic(), YieldSeen())
+    told_sec = time.monotonic()
+
+    def meanwhile() -> bool:
+        nonlocal told_sec
+        if (now := time.monotonic()) - told_sec >= PROGRESS_SEC:
+            told_sec = now
+            hooks.progress(begun.progress, begun.traffic, None)
+        return harvest.move_on()
+
+    for place, leaf in workers.results(meanwhile):
+        plan, past = sources.plans[place], leaf.past
+        harvest.bring_replayed(plan.leaf.path, leaf)
+        begun.progress.candidates += leaf.candidates
+        begun.progress.accepted += past.accepted
+        begun.progress.leaves_done += leaf.done
+        begun.traffic.from_ledger += leaf.from_ledger
+        if leaf.done:
+            begun.yields.add(plan.leaf.flow, past.drawn, past.passed)
+        else:
+            begun.pasts[plan.leaf.path] = past
+        meanwhile()
+    return begun
+
+
 async def _generate(
-    config: Config,
-    sources: Sources,
-    ledger: Ledger,
-    harvest: Harvest,
-    budget: Budget | None,
-    hooks: Hooks,
+    replay: Replay, begun: Begun, ledger: Ledger, harvest: Harvest, budget: Budget | None, hooks: Hooks
 ) -> tuple[Progress, Traffic, bool]:
+    config, sources = replay.config, replay.sources
     with connect(config, now=time.monotonic, notice=hooks.notice, notes=ledger) as models:
         door = make_door(config, models, ledger, hooks, budget)
-        kit = make_kit(config, sources, door, models)
-        engine = Engine(sources.plans, kit, door, harvest.bring, should_stop=lambda: bool(budget and budget.reached))
+        door.traffic.from_ledger = begun.traffic.from_ledger
+        kit = replace(make_kit(config, sources, door, models, replay.filters), yield_seen=begun.yields)
+        engine = Engine(
+            [plan for plan in sources.plans if plan.leaf.path in begun.pasts],
+            kit,
+            door,
+            harvest.bring,
+            pasts=begun.pasts,
+            progress=begun.progress,
+            should_stop=lambda: bool(budget and budget.reached),
+        )
         beside = [asyncio.create_task(_report(engine, door, hooks)), asyncio.create_task(_load_ahead(door))]
         try:
             complete = await engine.run()
@@ -231,7 +290,7 @@ async def _generate(
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        hooks.progress(engine.progress, door)
+        hooks.progress(engine.progress, door.traffic, door)
     return engine.progress, door.traffic, complete
 
 
@@ -249,20 +308,12 @@ def make_door(config: Config, models: Models, ledger: Ledger, hooks: Hooks, budg
     )
 
 
-def make_kit(config: Config, sources: Sources, door: Door, models: Models) -> Kit:
+def make_kit(
+    config: Config, sources: Sources, door: Door, models: Models, filters: tuple[Filter, ...] | None = None
+) -> Kit:
     """What leaves are run with."""
-    filters = filters_for(config, contamination_index(config))
-    check_duplicates = looks_for_duplicates(config)
-    return Kit(
-        door,
-        sources.prompts,
-        config,
-        models.teacher,
-        models.judge,
-        filters,
-        check_duplicates,
-        draws_first=door.budget is None,
-    )
+    kit = kit_for(config, sources, door, filters)
+    return replace(kit, teacher=models.teacher, judge=models.judge, draws_first=door.budget is None)
 
 
 async def _load_ahead(door: Door) -> None:
@@ -282,7 +333,7 @@ async def _load_ahead(door: Door) -> None:
 async def _report(engine: Engine, door: Door, hooks: Hooks) -> None:
     while True:
         await asyncio.sleep(PROGRESS_SEC)
-        hooks.progress(engine.progress, door)
+        hooks.progress(engine.progress, door.traffic, door)
 
 
 def _nothing_to_build(sources: Sources) -> str:

@@ -8,25 +8,27 @@ yield seen in the dataset that is there, or else from the stated one.
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from labgen.about import contamination_index
 from labgen.config import CalibrationConfig, Config
-from labgen.connect import model_names
-from labgen.filters.order import filters_for, looks_for_duplicates
+from labgen.filters.order import filters_for
 from labgen.formats.prompts import FLOW_STEPS
 from labgen.generate.kit import Kit
 from labgen.generate.leafrun import LeafRun
 from labgen.plan.leaves import LeafPlan
-from labgen.records import Call, Message, Reply
-from labgen.sources import Sources, work_folder
-from labgen.teacher.ledger import Ledger
-from labgen.tokens import load_token_counter
+from labgen.processes import Workers
+from labgen.records import Call, Message
+from labgen.replay import LedgerOnly, NotPaid, kit_for, open_ledger, processes_for, replay_slots
+from labgen.sources import Sources
+from labgen.tokens import TokenCounter, load_token_counter
 
 FIRST_STEP = {flow: steps[0] for flow, steps in FLOW_STEPS.items()}
 
@@ -82,40 +84,22 @@ class Estimate:
         return float(sum(getattr(leaf, name) for leaf in self.leaves))
 
 
-class _Missing(Exception):
-    """A call that the ledger does not hold."""
-
-
-class _LedgerOnly:
-    """Answers from the ledger, and notes what it would have had to ask the teacher."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self.paid: set[bytes] = set()
-        self.missing: dict[bytes, Call] = {}
-
-    def kept(self, call: Call) -> Reply | None:
-        """The kept reply, None where there is none."""
-        reply = self._ledger.get(call.key)
-        if reply is not None:
-            self.paid.add(call.key)
-        return reply
-
-    async def ask(self, call: Call) -> Reply:
-        """Nothing to ask. Raises: _Missing."""
-        self.missing[call.key] = call
-        raise _Missing
-
-
 def estimate_build(config: Config, sources: Sources) -> Estimate:
     """Estimate what `labgen generate` would ask for with these settings."""
-    yields = observed_yields(config) or {}
+    yields = observed_yields(config, sources.plans)
     yields = {flow: yields.get(flow, config.expected_yield) for flow in FLOW_STEPS}
-    ledger = Ledger(work_folder(config), read_only=True)
-    try:
-        leaves = asyncio.run(_estimate_all(config, sources, ledger, yields))
-    finally:
-        ledger.close()
+    filters = filters_for(config, contamination_index(config))
+    count_tokens = load_token_counter(config.tokenizer)
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[int], LeafEstimate]]:
+        with closing(open_ledger(config)) as ledger, asyncio.Runner() as runner:
+            door = LedgerOnly(ledger)
+            kit = kit_for(config, sources, door, filters)
+            yield lambda place: runner.run(_estimate(sources.plans[place], kit, door, count_tokens, yields))
+
+    with Workers(opened, len(sources.plans), processes=processes_for(config)) as workers:
+        leaves = tuple(leaf for _, leaf in sorted(workers.results(), key=itemgetter(0)))
     estimate = Estimate(leaves, yields, None)
     price = config.price
     if price is None:
@@ -126,20 +110,17 @@ def estimate_build(config: Config, sources: Sources) -> Estimate:
     )
 
 
-def observed_yields(config: Config) -> dict[str, float]:
+def observed_yields(config: Config, plans: Sequence[LeafPlan]) -> dict[str, float]:
     """Accepted rows per candidate by flow, from the dataset that stands at the output folder; empty without one."""
-    import json
-
-    path = config.output / "funnel.json"
+    flows = {plan.leaf.path: plan.leaf.flow for plan in plans}
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["leaves"]
-        flows = json.loads((config.output / "manifest.json").read_text(encoding="utf-8"))["leaves"]
+        data: dict[str, Any] = json.loads((config.output / "funnel.json").read_text(encoding="utf-8"))["leaves"]
     except (OSError, ValueError, LookupError):
         return {}
     accepted: Counter[str] = Counter()
     candidates: Counter[str] = Counter()
     for leaf, tally in data.items():
-        flow = flows.get(leaf, {}).get("flow", "") if isinstance(flows, dict) else ""
+        flow = flows.get(leaf, "")
         # What was surplus would have been accepted, had more been wanted.
         states = tally["states"]
         accepted[flow] += states.get("accepted", 0) + states.get("surplus", 0)
@@ -147,42 +128,35 @@ def observed_yields(config: Config) -> dict[str, float]:
     return {flow: max(0.05, accepted[flow] / count) for flow, count in candidates.items() if flow and count}
 
 
-async def _estimate_all(
-    config: Config, sources: Sources, ledger: Ledger, yields: Mapping[str, float]
-) -> tuple[LeafEstimate, ...]:
-    teacher, judge = model_names(config)
-    filters = filters_for(config, contamination_index(config))
-    count_tokens = load_token_counter(config.tokenizer)
-
+async def _estimate(
+    plan: LeafPlan, kit: Kit, door: LedgerOnly, count_tokens: TokenCounter, yields: Mapping[str, float]
+) -> LeafEstimate:
     def tokens_of(messages: tuple[Message, ...]) -> int:
         return sum(count_tokens(message.content) for message in messages)
 
-    without_test = config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
-    leaves = []
-    for plan in sources.plans:
-        door = _LedgerOnly(ledger)
-        kit = Kit(door, sources.prompts, config, teacher, judge, filters, looks_for_duplicates(config))
-        leaf = LeafEstimate(plan)
-        if not await _test_is_paid(plan, kit, door, leaf, tokens_of):
-            kit = replace(kit, config=without_test)
-        accepted = await _replay(plan, kit, door, leaf)
-        missing = list(door.missing.values())
-        leaf.paid = len(door.paid)
-        leaf.expected_rows = accepted
-        if missing:
-            _project(leaf, config, accepted, missing, tokens_of, yields[plan.leaf.flow])
-        leaves.append(leaf)
-    return tuple(leaves)
+    leaf, config = LeafEstimate(plan), kit.config
+    door.begin()
+    if not await _test_is_paid(plan, kit, door, leaf, tokens_of):
+        without_test = config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
+        kit = replace(kit, config=without_test)
+    run = LeafRun(plan, kit)
+    await replay_slots(run, door, lambda candidates: None)
+    missing = list(door.missing.values())
+    leaf.slots, leaf.expected_rows = run.retired, run.accepted
+    leaf.paid = len({call.key for call, _ in door.paid})
+    if missing:
+        _project(leaf, config, run.accepted, missing, tokens_of, yields[plan.leaf.flow])
+    return leaf
 
 
-async def _test_is_paid(plan: LeafPlan, kit: Kit, door: _LedgerOnly, leaf: LeafEstimate, tokens_of: Any) -> bool:
+async def _test_is_paid(plan: LeafPlan, kit: Kit, door: LedgerOnly, leaf: LeafEstimate, tokens_of: Any) -> bool:
     """Whether the ledger answers the whole test of the leaf's judges; where it does not, what is missing is added.
 
     A second round is not foreseen: it comes only where a judge makes a mistake.
     """
     if not kit.config.calibration.enabled:
         return True
-    with suppress(_Missing):
+    with suppress(NotPaid):
         await LeafRun(plan, kit).calibrate()
     # The other judges' first questions are asked at the same time; let them come to the door.
     await asyncio.sleep(0)
@@ -194,19 +168,6 @@ async def _test_is_paid(plan: LeafPlan, kit: Kit, door: _LedgerOnly, leaf: LeafE
     paid = not door.missing
     door.missing.clear()
     return paid
-
-
-async def _replay(plan: LeafPlan, kit: Kit, door: _LedgerOnly, leaf: LeafEstimate) -> int:
-    """Run the leaf's slots one by one for as long as the ledger answers; returns the rows accepted up to there."""
-    run, events = LeafRun(plan, kit), asyncio.Queue[LeafRun | None]()
-    while not run.done and not door.missing:
-        await run.issue(events)
-        await events.get()
-        with suppress(_Missing):
-            run.retire()
-    run.cancel()
-    leaf.slots = run.retired
-    return run.accepted
 
 
 def _project(

@@ -18,6 +18,7 @@ from labgen.filters.calibration import Calibration
 from labgen.generate.leafrun import LeafRun
 from labgen.plan.leaves import LeafPlan
 from labgen.records import Candidate
+from labgen.replay import Replayed
 
 
 class Harvest:
@@ -55,21 +56,33 @@ class Harvest:
         """Take what was retired of a leaf, in slot order, and move a handful on. Raises: OutputError: no space."""
         path = leaf.plan.leaf.path
         self._spool.append(path, candidates)
-        self.funnel.close(path, calls=leaf.calls, stopped=leaf.stopped)
-        if leaf.calibration:
-            self.calibrations[path] = leaf.calibration
-        if leaf.done:
+        self._note(path, leaf.calls, leaf.stopped, leaf.calibration, leaf.done)
+        self.move_on()
+
+    def bring_replayed(self, path: str, leaf: Replayed) -> None:
+        """Take what was replayed of a leaf, before anything else of it; it moves on later. Raises: as `bring`."""
+        for block in leaf.blocks:
+            self._spool.append_block(path, block)
+        self._note(path, leaf.past.calls, leaf.stopped, leaf.past.calibration, leaf.done)
+
+    def _note(self, path: str, calls: int, stopped: str, calibration: Calibration | None, done: bool) -> None:
+        self.funnel.close(path, calls=calls, stopped=stopped)
+        if calibration:
+            self.calibrations[path] = calibration
+        if done:
             self._done.add(path)
-        self._move_on()
 
     def finish(self) -> None:
         """Bring in the rest; leaves that are not done, in a run that ended early, with what they have."""
         self._done.update(plan.leaf.path for plan in self._plans)
         while self._place < len(self._plans):
-            self._move_on()
+            self.move_on()
 
-    def _move_on(self) -> None:
-        """Bring in the next handful of the leaf whose turn it is, or turn to the next leaf where it is over."""
+    def move_on(self) -> bool:
+        """Bring in the next handful of the leaf whose turn it is, or turn to the next leaf where it is over.
+
+        Returns: whether there was a handful. Raises: OutputError: no space.
+        """
         while self._place < len(self._plans):
             leaf = self._leaves[self._plans[self._place].leaf.path]
             if batch := self._spool.take(leaf.path):
@@ -77,11 +90,12 @@ class Harvest:
                     settled = self._across.look(candidate) if self._across else candidate
                     self.funnel.add(settled)
                     self._writer.add(settled, leaf)
-                return
+                return True
             if leaf.path not in self._done:
-                return
+                return False
             self._writer.end_leaf(leaf)
             self._begin_next()
+        return False
 
     def _begin_next(self) -> None:
         self._place += 1

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
-from labgen.about import contamination_index
 from labgen.config import Config
-from labgen.connect import model_names
-from labgen.filters.order import filters_for, looks_for_duplicates
 from labgen.formats.prompts import FLOW_STEPS
 from labgen.generate.kit import Kit
 from labgen.generate.leafrun import LeafRun
+from labgen.plan.leaves import LeafPlan
+from labgen.processes import Workers
 from labgen.records import Call, Reply
-from labgen.sources import Sources, work_folder
+from labgen.replay import kit_for, open_ledger, processes_for
+from labgen.sources import Sources
 from labgen.teacher.ledger import Ledger
 
 EVERYTHING = 10**9
@@ -43,13 +46,18 @@ class Unused:
         return sum(map(len, self.keys.values()))
 
 
-class _Replay:
+class _Door:
     """Answers from the ledger; what it does not hold fails, so that the next slot is looked at all the same."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.used: set[bytes] = set()
         self.by_step: Counter[tuple[str, str]] = Counter()
+
+    def begin(self) -> None:
+        """Forget what was asked so far."""
+        self.used.clear()
+        self.by_step.clear()
 
     def kept(self, call: Call) -> Reply | None:
         """The kept reply, None where there is none."""
@@ -69,9 +77,9 @@ def find_unused(config: Config, sources: Sources) -> Unused:
 
     Calls of leaves that can't be used at present (left out, or not chosen) are never among them.
     """
-    folder = work_folder(config)
-    with closing(Ledger(folder, read_only=True)) as ledger:
-        used = asyncio.run(_replay_all(config, sources, ledger))
+    with Workers(partial(_replaying, config, sources), len(sources.plans), processes=processes_for(config)) as workers:
+        used = set(chain.from_iterable(keys for _, keys in workers.results()))
+    with closing(open_ledger(config)) as ledger:
         spared = {*sources.left_out, *sources.unselected}
         keys: dict[tuple[str, str], list[bytes]] = {}
         kept = 0
@@ -83,32 +91,39 @@ def find_unused(config: Config, sources: Sources) -> Unused:
     return Unused(keys, kept)
 
 
-async def _replay_all(config: Config, sources: Sources, ledger: Ledger) -> set[bytes]:
-    teacher, judge = model_names(config)
-    filters = filters_for(config, contamination_index(config))
-    door = _Replay(ledger)
-    counted = ledger.query("SELECT leaf, step, count(*) FROM replies GROUP BY leaf, step")
-    kept = {(leaf, step): count for leaf, step, count in counted}
-    tested = Kit(door, sources.prompts, config, teacher, judge, filters, looks_for_duplicates(config))
-    # Once without end and without a test of the judges, which may end a leaf before its first slot.
-    endless = config.model_copy(
+@contextmanager
+def _replaying(config: Config, sources: Sources) -> Iterator[Callable[[int], list[bytes]]]:
+    with closing(open_ledger(config)) as ledger, asyncio.Runner() as runner:
+        door = _Door(ledger)
+        counted = ledger.query("SELECT leaf, step, count(*) FROM replies GROUP BY leaf, step")
+        kept = {(leaf, step): count for leaf, step, count in counted}
+        kit = kit_for(config, sources, door)
+        yield lambda place: runner.run(_used_by(sources.plans[place], kit, door, kept))
+
+
+async def _used_by(plan: LeafPlan, kit: Kit, door: _Door, kept: dict[tuple[str, str], int]) -> list[bytes]:
+    """The paid calls that a leaf uses, or would with more samples."""
+    door.begin()
+    await _replay_slot(LeafRun(plan, kit))
+    drawing = (plan.leaf.path, FLOW_STEPS[plan.leaf.flow][0])
+    run, idle = LeafRun(replace(plan, wanted=EVERYTHING), replace(kit, config=_endless(kit.config))), 0
+    most_idle = max(SLOTS_UNKNOWN, 2 * kit.config.teacher.concurrency)
+    # It ends as soon as every draw that the ledger has of this leaf was seen.
+    while idle < most_idle and door.by_step[drawing] < kept.get(drawing, 0):
+        used = len(door.used)
+        await _replay_slot(run)
+        idle = idle + 1 if len(door.used) == used else 0
+    return list(door.used)
+
+
+def _endless(config: Config) -> Config:
+    """The settings without an end, and without a test of the judges, which may end a leaf before its first slot."""
+    return config.model_copy(
         update={
             "stop": config.stop.model_copy(update={"min_calls": EVERYTHING, "max_calls_spent": None}),
             "calibration": config.calibration.model_copy(update={"enabled": False}),
         }
     )
-    untested = replace(tested, config=endless)
-    for plan in sources.plans:
-        await _replay_slot(LeafRun(plan, tested))
-        drawing = (plan.leaf.path, FLOW_STEPS[plan.leaf.flow][0])
-        run, idle = LeafRun(replace(plan, wanted=EVERYTHING), untested), 0
-        most_idle = max(SLOTS_UNKNOWN, 2 * config.teacher.concurrency)
-        # It ends as soon as every draw that the ledger has of this leaf was seen.
-        while idle < most_idle and door.by_step[drawing] < kept.get(drawing, 0):
-            used = len(door.used)
-            await _replay_slot(run)
-            idle = idle + 1 if len(door.used) == used else 0
-    return door.used
 
 
 async def _replay_slot(run: LeafRun) -> None:

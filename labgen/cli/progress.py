@@ -8,7 +8,7 @@ import time
 import click
 
 from labgen.generate.engine import Progress
-from labgen.teacher.door import Door
+from labgen.teacher.door import Door, Traffic
 
 PLAIN_EVERY_SEC = 10.0
 RATE_WINDOW_SEC = 15.0
@@ -27,16 +27,16 @@ class ProgressLine:
         self._seen: list[tuple[float, int, int]] = []
         self._open = False
 
-    def show(self, progress: Progress, door: Door) -> None:
-        """Show the state of a run, where it is time to."""
+    def show(self, progress: Progress, traffic: Traffic, door: Door | None) -> None:
+        """Show the state of a run, where it is time to; without a door, nothing is asked yet."""
         now = time.monotonic()
-        self._seen.append((now, progress.accepted, door.traffic.answered))
+        self._seen.append((now, progress.accepted, traffic.answered))
         while now - self._seen[0][0] > RATE_WINDOW_SEC and len(self._seen) > 2:
             self._seen.pop(0)
         if not self._live and now - self._printed_sec < PLAIN_EVERY_SEC:
             return
         self._printed_sec = now
-        line = self._words(progress, door, now)
+        line = self._words(progress, traffic, door, now)
         if self._live:
             self._write("\r\x1b[2K" + line[: _columns() - 1])
             self._open = True
@@ -62,22 +62,21 @@ class ProgressLine:
         except OSError:
             self._deaf = True
 
-    def _words(self, progress: Progress, door: Door, now: float) -> str:
+    def _words(self, progress: Progress, traffic: Traffic, door: Door | None, now: float) -> str:
         first, span = self._seen[0], max(now - self._seen[0][0], 1e-9)
         rows_per_sec = (progress.accepted - first[1]) / span
-        calls_per_sec = (door.traffic.answered - first[2]) / span
+        calls_per_sec = (traffic.answered - first[2]) / span
         parts = [
             f"{progress.accepted}/{progress.wanted} rows",
             f"leaves {progress.leaves_done}/{progress.leaves}",
             f"yield {progress.accepted / progress.candidates:.0%}" if progress.candidates else "yield -",
-            f"{calls_per_sec:.1f} calls/s, {door.in_flight} in flight",
+            *([f"{calls_per_sec:.1f} calls/s, {door.in_flight} in flight"] if door else []),
+            *([f"{traffic.from_ledger} from the ledger"] if traffic.from_ledger else []),
         ]
-        if door.traffic.from_ledger:
-            parts.append(f"{door.traffic.from_ledger} from the ledger")
         missing = progress.wanted - progress.accepted
         if rows_per_sec > 0 and missing > 0:
             parts.append(f"about {_duration(missing / rows_per_sec)} left")
-        if door.problem:
+        if door and door.problem:
             parts.append(f"waiting: {door.problem}"[:100])
         return " · ".join(parts)
 

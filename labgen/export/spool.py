@@ -43,6 +43,13 @@ class Spool:
         self._waiting: dict[str, deque[Candidate]] = {}
         self._waiting_count = 0
 
+    def append_block(self, leaf: str, block: bytes) -> None:
+        """Keep candidates of a leaf that `pack` has packed, after those kept before; all of the leaf's up to now.
+
+        Raises: OutputError: the disk is full.
+        """
+        self._write(leaf, block)
+
     def append(self, leaf: str, candidates: Sequence[Candidate]) -> None:
         """Keep candidates of a leaf, after those kept before.
 
@@ -53,7 +60,7 @@ class Spool:
         if self._waiting_count >= MAX_WAITING:
             for name, waiting in self._waiting.items():
                 while block := list(islice(waiting, BLOCK_CANDIDATES)):
-                    self._write(name, block)
+                    self._write(name, pack(block))
                     self._drop(waiting, len(block))
 
     def take(self, leaf: str) -> list[Candidate]:
@@ -61,8 +68,7 @@ class Spool:
         if blocks := self._blocks.get(leaf):
             begin, size = blocks.popleft()
             self._file.seek(begin)
-            data = json.loads(zlib.decompress(self._file.read(size)).decode("utf-8", "surrogatepass"))
-            return [_unpack(leaf, fields) for fields in data]
+            return unpack(leaf, self._file.read(size))
         waiting = self._waiting.get(leaf, deque())
         taken = list(islice(waiting, BLOCK_CANDIDATES))
         self._drop(waiting, len(taken))
@@ -87,9 +93,7 @@ class Spool:
             waiting.popleft()
         self._waiting_count -= count
 
-    def _write(self, leaf: str, candidates: Sequence[Candidate]) -> None:
-        text = json.dumps([_pack(candidate) for candidate in candidates], ensure_ascii=False, separators=(",", ":"))
-        block = zlib.compress(text.encode("utf-8", "surrogatepass"), level=1)
+    def _write(self, leaf: str, block: bytes) -> None:
         try:
             self._file.seek(self._end)
             self._file.write(block)
@@ -103,7 +107,19 @@ class Spool:
         self._end += len(block)
 
 
-def _pack(candidate: Candidate) -> list[Any]:
+def pack(candidates: Sequence[Candidate]) -> bytes:
+    """Candidates of one leaf as a block of bytes."""
+    text = json.dumps([_fields(candidate) for candidate in candidates], ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), level=1)
+
+
+def unpack(leaf: str, block: bytes) -> list[Candidate]:
+    """The candidates of a block."""
+    data = json.loads(zlib.decompress(block).decode("utf-8", "surrogatepass"))
+    return [_candidate(leaf, fields) for fields in data]
+
+
+def _fields(candidate: Candidate) -> list[Any]:
     source = candidate.source
     return [
         candidate.slot,
@@ -130,7 +146,7 @@ def _pack(candidate: Candidate) -> list[Any]:
     ]
 
 
-def _unpack(leaf: str, fields: list[Any]) -> Candidate:
+def _candidate(leaf: str, fields: list[Any]) -> Candidate:
     slot, position, instruction, response, context, source, seeds, verdicts, state, reason, raw, calls = fields
     return Candidate(
         leaf=leaf,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labgen.generate.kit import Kit
-from labgen.generate.leafrun import LeafRun
+from labgen.generate.leafrun import LeafRun, Past
 from labgen.plan.leaves import LeafPlan
 from labgen.records import Candidate, State
 from labgen.teacher.door import Door
@@ -37,6 +37,11 @@ class Progress:
     candidates: int = 0
     ahead: int = 0
 
+    @classmethod
+    def of(cls, plans: Sequence[LeafPlan]) -> Progress:
+        """That of a build that begins."""
+        return cls(leaves=len(plans), wanted=sum(plan.wanted for plan in plans))
+
 
 Retired = Callable[[LeafRun, list[Candidate]], None]
 """Told of a leaf's candidates as they are retired, in slot order, and once more (with none) when the leaf is done."""
@@ -48,6 +53,8 @@ class Engine:
     Args:
         plans: in build order.
         on_retired: what becomes of candidates.
+        pasts: leaf path to what its first slots came to, where they were replayed; it goes on from there.
+        progress: counts of a build that is on its way already; None for one that begins.
         should_stop: asked between steps; a true answer ends the run early (a budget that is spent).
     """
 
@@ -58,9 +65,12 @@ class Engine:
         door: Door,
         on_retired: Retired,
         *,
+        pasts: Mapping[str, Past] | None = None,
+        progress: Progress | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.progress = Progress(leaves=len(plans), wanted=sum(plan.wanted for plan in plans))
+        self.progress = progress or Progress.of(plans)
+        self._pasts = pasts or {}
         self._waiting = deque(plans)
         self._kit = kit
         self._door = door
@@ -105,6 +115,8 @@ class Engine:
             await self._issue_leaf(leaf, self._room)
         while self._waiting and self._room() > 0:
             leaf = LeafRun(self._waiting.popleft(), self._kit)
+            if past := self._pasts.get(leaf.plan.leaf.path):
+                leaf.go_on_from(past)
             self._open.append(leaf)
             await self._issue_leaf(leaf, self._room)
         if not self._waiting:

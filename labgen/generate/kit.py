@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from labgen.config import Config
@@ -15,8 +15,13 @@ from labgen.teacher.door import Asking
 class YieldSeen:
     """What a run has seen of its flows' yields. It only steers how far slots are issued ahead, never a result."""
 
-    drawn: Counter[str] = field(default_factory=Counter)
-    passed: Counter[str] = field(default_factory=Counter)
+    drawn: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    passed: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, flow: str, drawn: float, passed: float) -> None:
+        """Count candidates that were drawn, and those of them that passed every filter."""
+        self.drawn[flow] += drawn
+        self.passed[flow] += passed
 
     def share(self, flow: str) -> float:
         """Share of a flow's drawn candidates that passed, 0 to 1; 1 until some were seen: a slot that is missing

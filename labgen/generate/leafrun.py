@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from labgen.filters.base import Filter, Scene, ended, settle
@@ -58,8 +58,31 @@ class SlotRun:
     task: asyncio.Task[tuple[Candidate, ...]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a leaf's first slots came to: all of it that its further slots depend on.
+
+    Attributes:
+        slots: how many, all of them retired.
+        accepted, calls, drawn, passed: what they yielded and took, as `LeafRun` counts it.
+        calibration: how the leaf's judges did; None where they are not tested.
+        claimed: instruction, context and name of what later instructions must not resemble, the seeds aside, in order.
+    """
+
+    slots: int
+    accepted: int
+    calls: int
+    drawn: float
+    passed: float
+    calibration: Calibration | None
+    claimed: tuple[tuple[str, str | None, str], ...]
+
+
 class LeafRun:
     """The state of one leaf in a build.
+
+    Args:
+        on_claimed: told of each candidate that later ones must not resemble.
 
     Attributes:
         accepted: rows accepted among the retired slots.
@@ -69,7 +92,9 @@ class LeafRun:
         calibration: how the leaf's judges did, once its first slot is retired; None where they are not tested.
     """
 
-    def __init__(self, plan: LeafPlan, kit: Kit) -> None:
+    def __init__(
+        self, plan: LeafPlan, kit: Kit, *, on_claimed: Callable[[Candidate], None] = lambda candidate: None
+    ) -> None:
         self.plan = plan
         self.accepted = 0
         self.calls = 0
@@ -79,7 +104,8 @@ class LeafRun:
         self.retired = 0
         self.calibration: Calibration | None = None
         self._kit = kit
-        self._trial: asyncio.Task[Calibration] | None = None
+        self._on_claimed = on_claimed
+        self._trial: asyncio.Future[Calibration] | None = None
         self._examples = examples_of(plan.leaf)
         self._live: dict[int, SlotRun] = {}
         self._turns: dict[int, asyncio.Future[None]] = {}
@@ -95,6 +121,29 @@ class LeafRun:
         self._claims = FirstWins(thresholds.duplicate_rouge_l, by_context=plan.leaf.flow == "grounded")
         for number, example in enumerate(self._examples):
             self._claims.add(example.instruction, example.context, f"seed example {number}")
+
+    def past(self, claimed: Sequence[Candidate]) -> Past:
+        """What the retired slots came to; `claimed` is what `on_claimed` was told of."""
+        return Past(
+            self.retired,
+            self.accepted,
+            self.calls,
+            self._drawn,
+            self._passed_filters,
+            self.calibration,
+            tuple((one.instruction, one.context, _name(one)) for one in claimed if one.slot < self.retired),
+        )
+
+    def go_on_from(self, past: Past) -> None:
+        """Take up a leaf that has drawn nothing yet where `past` leaves off."""
+        self.issued = self.retired = self._passed = past.slots
+        self.accepted, self.calls, self.calibration = past.accepted, past.calls, past.calibration
+        if past.calibration:
+            self._trial = asyncio.get_running_loop().create_future()
+            self._trial.set_result(past.calibration)
+        for instruction, context, name in past.claimed:
+            self._claims.add(instruction, context, name)
+        self._count_yield(past.drawn, past.passed)
 
     @property
     def live_slots(self) -> int:
@@ -165,12 +214,13 @@ class LeafRun:
         return candidates
 
     def _note_yield(self, candidates: Sequence[Candidate]) -> None:
-        flow, drawn = self.plan.leaf.flow, self._kit.config.generation.instructions_per_call
         passed = sum(candidate.state in (State.ACCEPTED, State.SURPLUS) for candidate in candidates)
+        self._count_yield(self._kit.config.generation.instructions_per_call, passed)
+
+    def _count_yield(self, drawn: float, passed: float) -> None:
         self._drawn += drawn
         self._passed_filters += passed
-        self._kit.yield_seen.drawn[flow] += drawn
-        self._kit.yield_seen.passed[flow] += passed
+        self._kit.yield_seen.add(self.plan.leaf.flow, drawn, passed)
 
     def cancel(self) -> None:
         """Withdraw the slots that are still on their way."""
@@ -197,7 +247,7 @@ class LeafRun:
                 final.append(replace(candidate, state=State.SURPLUS, reason="leaf_already_full"))
         return final
 
-    def _fit(self, trial: asyncio.Task[Calibration]) -> bool:
+    def _fit(self, trial: asyncio.Future[Calibration]) -> bool:
         """Whether a test that is over lets the leaf be drawn from."""
         return not trial.cancelled() and trial.exception() is None and not self._stops(trial.result())
 
@@ -324,9 +374,8 @@ class LeafRun:
             context_threshold=self._context_threshold,
         )
         if verdict is None:
-            self._claims.add(
-                candidate.instruction, candidate.context, f"slot {candidate.slot}, position {candidate.position}"
-            )
+            self._claims.add(candidate.instruction, candidate.context, _name(candidate))
+            self._on_claimed(candidate)
             return candidate
         return replace(
             candidate,
@@ -372,7 +421,12 @@ class LeafRun:
         return candidate, reading.truncated
 
 
-def _tested(trial: asyncio.Task[Calibration], events: asyncio.Queue[LeafRun | None]) -> None:
+def _name(candidate: Candidate) -> str:
+    """What a claimed candidate is called where a later one is too close to it."""
+    return f"slot {candidate.slot}, position {candidate.position}"
+
+
+def _tested(trial: asyncio.Future[Calibration], events: asyncio.Queue[LeafRun | None]) -> None:
     if not trial.cancelled():
         trial.exception()  # Retrieved here, since the slot that waits for it may have been withdrawn.
     events.put_nowait(None)

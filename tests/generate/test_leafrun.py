@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -22,9 +22,10 @@ from labgen.filters.order import standard_filters
 from labgen.formats.prompts import PromptSet
 from labgen.generate.engine import Engine
 from labgen.generate.kit import Kit
-from labgen.generate.leafrun import LeafRun
+from labgen.generate.leafrun import LeafRun, Past
 from labgen.plan.leaves import LeafPlan, plan_leaves
 from labgen.records import Call, Candidate, Leaf, Pair, Reply, SeedExample, State
+from labgen.replay import LedgerOnly, replay_slots
 from labgen.teacher.door import Door
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
@@ -166,9 +167,10 @@ def run(
     delay: Callable[[Call], int] = lambda call: 0,
     kept: Kept | None = None,
     leaves: tuple[Leaf, ...] = (leaf(),),
+    replayed: bool = False,
     **sections: dict[str, Any],
 ) -> Drawn:
-    """Run the engine over leaves."""
+    """Run the engine over leaves; where `replayed`, what `kept` answers is retired before it begins."""
     config = Config.model_validate({"samples": wanted, "calibration": {"enabled": False}, **sections})
     plans: tuple[LeafPlan, ...] = plan_leaves(leaves, {}, config, PROMPTS)
     backend, found = Backend(script, delay), Drawn()
@@ -180,7 +182,11 @@ def run(
     async def work() -> None:
         endpoint = Endpoint("test", backend, Pressure(in_flight, now=asyncio.get_running_loop().time))
         door = Door({"m": Replicas([endpoint])}, kept or Kept(), max_attempts=1)  # type: ignore[arg-type]
-        engine = Engine(plans, Kit(door, PROMPTS, config, "m", "m", standard_filters(None)), door, retired)
+        kit = Kit(door, PROMPTS, config, "m", "m", standard_filters(None))
+        pasts = await replay(plans, kit, kept, found) if replayed and kept else {}
+        engine = Engine(
+            [plan for plan in plans if plan.leaf.path in pasts or not replayed], kit, door, retired, pasts=pasts
+        )
         try:
             assert await engine.run()
         finally:
@@ -190,6 +196,20 @@ def run(
     asyncio.run(asyncio.wait_for(work(), 60.0))
     found.asked = backend.calls
     return found
+
+
+async def replay(plans: tuple[LeafPlan, ...], kit: Kit, kept: Kept, found: Drawn) -> dict[str, Past]:
+    """Retire what the ledger answers; returns what the other leaves go on from."""
+    door, pasts = LedgerOnly(kept), {}  # type: ignore[arg-type]
+    for plan in plans:
+        door.begin()
+        claimed: list[Candidate] = []
+        leaf_run = LeafRun(plan, replace(kit, door=door), on_claimed=claimed.append)
+        await replay_slots(leaf_run, door, found.candidates.setdefault(plan.leaf.path, []).extend)
+        found.leaves[plan.leaf.path] = leaf_run
+        if not leaf_run.done:
+            pasts[plan.leaf.path] = leaf_run.past(claimed)
+    return pasts
 
 
 @pytest.mark.parametrize("wanted", [1, 3, 4, 5, 30])
@@ -322,20 +342,22 @@ def test_a_slot_without_a_reply_fails_alone() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(in_flight=st.integers(1, 40), share=st.floats(0.0, 1.0))
-def test_what_is_kept_is_not_asked_again(in_flight: int, share: float) -> None:
-    """All of a build, or any part of it, after an interruption."""
+@given(in_flight=st.integers(1, 40), share=st.floats(0.0, 1.0), replayed=st.booleans())
+def test_what_is_kept_is_not_asked_again(in_flight: int, share: float, replayed: bool) -> None:
+    """All of a build, or any part of it, after an interruption; replayed first, or met with on the way."""
     script: Script = lambda call, slot: (  # noqa: E731
         agreeable(call, slot) if isinstance(moody(call, slot), Reply) else moody(call, slot)
     )
     kept = Kept()
-    before = run(script, 12, in_flight=8, kept=kept)
+    before = run(script, 12, in_flight=8, kept=kept, leaves=BOTH)
     dice = Random(share)
     lost = {key for key in kept.replies if dice.random() > share}
     for key in lost:
         del kept.replies[key]
-    after = run(script, 12, in_flight=in_flight, delay=lambda call: 2, kept=kept)
+    after = run(script, 12, in_flight=in_flight, delay=lambda call: 2, kept=kept, leaves=BOTH, replayed=replayed)
     assert after.candidates == before.candidates
+    for path, leaf_run in before.leaves.items():
+        assert (after.leaves[path].calls, after.leaves[path].stopped) == (leaf_run.calls, leaf_run.stopped)
     assert all(call.key not in {each.key for each in before.asked} - lost for call in after.asked)
     if not lost:
         assert after.asked == []
