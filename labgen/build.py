@@ -23,8 +23,8 @@ from labgen.export.funnel import Funnel
 from labgen.export.rows import BuildInfo
 from labgen.export.spool import Spool
 from labgen.filters.across import AcrossLeaves
-from labgen.filters.calibration import Calibration
 from labgen.filters.base import Filter
+from labgen.filters.calibration import Calibration
 from labgen.filters.order import filters_for, looks_for_duplicates
 from labgen.filters.secrets import find_secrets
 from labgen.generate.engine import Engine, Progress
