@@ -239,6 +239,8 @@ class Begun:
 def take_replayed(sources: Sources, workers: Workers[Replayed], harvest: Harvest, hooks: Hooks) -> Begun:
     """Bring in what the ledger alone makes of every leaf. Raises: LedgerError; OutputError: no space."""
     begun = Begun(Progress.of(sources.plans), Traffic(), YieldSeen())
+    if workers.begin():
+        _load_arrow()
     told_sec = time.monotonic()
 
     def meanwhile() -> bool:
@@ -324,10 +326,14 @@ async def _load_ahead(door: Door) -> None:
 
     def load() -> None:
         find_secrets("")
-        for module in ("pyarrow.parquet", "pyarrow.compute"):
-            importlib.import_module(module)
+        _load_arrow()
 
     await asyncio.to_thread(load)
+
+
+def _load_arrow() -> None:
+    for module in ("pyarrow.parquet", "pyarrow.compute"):
+        importlib.import_module(module)
 
 
 async def _report(engine: Engine, door: Door, hooks: Hooks) -> None:

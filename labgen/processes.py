@@ -39,8 +39,8 @@ def spare_processes() -> int:
 class Workers(Generic[R]):
     """Processes that wait for the word to begin on items 0 to `count` - 1, which they take in that order.
 
-    They are forked on entering, so that they share nothing that is opened afterwards, a lock least of all; they begin
-    with `results`. With the parent they end, however it ends.
+    They are forked on entering, so that they share nothing that is opened afterwards, a lock least of all. With the
+    parent they end, however it ends.
 
     Args:
         work: what is done; its results must be picklable.
@@ -52,27 +52,43 @@ class Workers(Generic[R]):
         self._count = count
         self._processes = min(processes, count)
         self._running: dict[Connection, Any] = {}
+        self._begun = False
 
     def __enter__(self) -> Self:
-        context = get_context("fork") if self._processes else None
-        if context is None:
-            return self
+        # Where the system has no further process to give, those that there are do it, or the parent.
+        if self._processes:
+            with suppress(OSError):
+                self._fork()
+        return self
+
+    def _fork(self) -> None:
+        context = get_context("fork")
         taken = context.Value("q", 0)
         for _ in range(self._processes):
             ours, theirs = context.Pipe()
             # A worker that kept its parent's ends open would never learn that the parent is gone.
             inherited = [*self._running, ours]
-            process = context.Process(
-                target=_serve, args=(self._work, self._count, taken, theirs, inherited), daemon=True
-            )
+            arguments = (self._work, self._count, taken, theirs, inherited)
+            process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
             theirs.close()
             self._running[ours] = process
-        return self
 
     def __exit__(self, *ended: object) -> None:
         for connection in list(self._running):
             self._end(connection)
+
+    def begin(self) -> bool:
+        """Give the word to begin, where it was not given.
+
+        Returns: whether anybody else is at work, so that this process has time until the first result comes.
+        """
+        if not self._begun:
+            for connection in list(self._running):
+                with suppress(OSError):
+                    connection.send(None)
+        self._begun = True
+        return bool(self._running)
 
     def results(self, meanwhile: Callable[[], bool] = lambda: False) -> Iterator[tuple[int, R]]:
         """Each item's number and what came of it, in the order in which they are done. To be called once.
@@ -81,10 +97,8 @@ class Workers(Generic[R]):
             meanwhile: called while no result is waiting, for as long as it says that it did something.
         Raises: whatever the work raises.
         """
+        self.begin()
         left = set(range(self._count))
-        for connection in list(self._running):
-            with suppress(OSError):
-                connection.send(None)
         while self._running:
             ready: list[Any] = wait(list(self._running), timeout=0.0)
             if not ready:

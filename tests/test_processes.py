@@ -77,11 +77,33 @@ def test_what_a_worker_leaves_undone_the_parent_does() -> None:
 
 
 @linux
+@pytest.mark.parametrize("granted", [0, 2])
+def test_where_no_process_can_be_had_the_others_or_the_parent_do_it(
+    monkeypatch: pytest.MonkeyPatch, granted: int
+) -> None:
+    """A limit on processes, or no memory for them: slower, nothing else."""
+    forks, fork = [], os.fork
+
+    def limited() -> int:
+        if len(forks) >= granted:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        forks.append(1)
+        return fork()
+
+    monkeypatch.setattr(os, "fork", limited)
+    with Workers(squares, 9, processes=4) as workers:
+        doers = {who for _, (_, who) in workers.results()}
+    assert len(forks) == granted and (os.getpid() in doers) == (granted == 0)
+
+
+@linux
 @pytest.mark.parametrize("processes", [0, 2])
 def test_an_error_is_raised_where_it_can_be_told(processes: int) -> None:
     """As if there were no workers."""
-    with Workers(refused, 5, processes=processes) as workers, pytest.raises(UsageError, match="two is too many"):
-        list(workers.results())
+    with Workers(refused, 5, processes=processes) as workers:
+        assert workers.begin() == bool(processes)
+        with pytest.raises(UsageError, match="two is too many"):
+            list(workers.results())
 
 
 @linux

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from labgen.config import MixConfig
 from labgen.errors import OutputError
@@ -137,10 +138,12 @@ class DatasetWriter:
         """Take a leaf's next candidate in slot order, accepted or not. Raises: OutputError: the disk is full."""
         with explained(self._folder):
             if candidate.state is State.ACCEPTED:
-                self._add_row(candidate, leaf)
+                row = row_of(candidate, leaf, self._about)
+                self._add_row(row, candidate, leaf)
             else:
-                self._tables[REJECTED].add(rejected_row_of(candidate, leaf, self._about))
-            self._lineage.add(lineage_of(candidate))
+                row = rejected_row_of(candidate, leaf, self._about)
+                self._tables[REJECTED].add(row)
+            self._lineage.add(lineage_of(candidate, row["id"]))
             self._candidates += 1
 
     def end_leaf(self, leaf: LeafInfo) -> None:
@@ -190,8 +193,7 @@ class DatasetWriter:
             write_card(self._root, facts)
             write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))
 
-    def _add_row(self, candidate: Candidate, leaf: LeafInfo) -> None:
-        row = row_of(candidate, leaf, self._about)
+    def _add_row(self, row: dict[str, Any], candidate: Candidate, leaf: LeafInfo) -> None:
         self._tables[leaf.branch].add(row)
         if self._survey:
             self._survey.add(row)

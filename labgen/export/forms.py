@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from labgen.config import MixConfig
@@ -46,7 +47,7 @@ class Passages:
         return [entry for entry in self._heap if entry[1] != passage]
 
 
-def in_form(rows: pa.Table, form: str, mix: MixConfig, near: Passages, far: Passages) -> pa.Table:
+def in_form(rows: pa.Table, form: str, mix: MixConfig, near: Sequence[Passages], far: Passages) -> pa.Table:
     """Knowledge rows in a form; their questions, answers, passages (`context`) and sources stay what they were.
 
     Open book: passage, blank line, question. Distractors, after RAFT (arXiv 2403.10131): the right passage among
@@ -55,16 +56,16 @@ def in_form(rows: pa.Table, form: str, mix: MixConfig, near: Passages, far: Pass
     from the same leaf first (`near`), which are the harder ones, and from other leaves (`far`) where it has too few.
 
     Args:
-        rows: of `rows.row_schema()`, of one leaf.
-        near, far: the leaf's passages, and all leaves'.
+        rows: of `rows.row_schema()`.
+        near, far: the passages of each row's leaf, and all leaves'.
     """
     import pyarrow as pa
 
     if form == CLOSED_BOOK:
         return rows
     ids, golds, turns = (rows[name].to_pylist() for name in ("id", "context", "messages"))
-    for row_id, gold, messages in zip(ids, golds, turns, strict=True):
-        shown = gold or "" if form == OPEN_BOOK else _among_others(row_id, gold or "", mix, near, far)
+    for row_id, gold, messages, own in zip(ids, golds, turns, near, strict=True):
+        shown = gold or "" if form == OPEN_BOOK else _among_others(row_id, gold or "", mix, own, far)
         messages[0]["content"] = f"{shown}\n\n{messages[0]['content']}"
     for name, values in (("id", [row_id + SUFFIXES[form] for row_id in ids]), ("messages", turns)):
         place, field = rows.schema.get_field_index(name), rows.schema.field(name)

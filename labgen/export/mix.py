@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,14 @@ def write_phases(root: Path, branches: Mapping[str, Sequence[DataFile]], mix: Mi
     return Phases(configs, mixer.report())
 
 
+@dataclass(slots=True)
+class _Drawn:
+    """What becomes of one row: the passages of its leaf, and form to the phases that it goes into in that form."""
+
+    near: Passages
+    into: dict[str, list[int]] = field(default_factory=dict)
+
+
 class _Mixer:
     """Puts every drawn row, in its forms, into the phases that it belongs to."""
 
@@ -89,7 +97,8 @@ class _Mixer:
         """Add a branch's rows, leaf by leaf: ids first, to draw by, then the rows themselves."""
         columns = ["id", "leaf", *(["context"] if branch == "knowledge" and self._mix.distractors else [])]
         light = chain.from_iterable(read_rows(file, columns) for file in files)
-        full = _Pieces(chain.from_iterable(read_tables(file) for file in files))
+        tables = chain.from_iterable(read_tables(file) for file in files)
+        table, drawn = next(tables, None), deque[_Drawn]()
         lengths = iter(self._survey.lengths)
         for leaf, rows in groupby(light, key=lambda row: str(row["leaf"])):
             near = Passages(self._mix.seed)
@@ -103,10 +112,13 @@ class _Mixer:
             examples = self._examples(branch, ids, phases, kept)
             targets = self._targets(ids, phases, examples)
             self._count(branch, leaf, phases, targets)
-            begin = 0
-            for piece in full.take(len(ids)):
-                self._put(piece, begin, targets, near)
-                begin += piece.num_rows
+            own = [_Drawn(near) for _ in ids]
+            for (index, form), into in targets.items():
+                own[index].into[form] = into
+            drawn.extend(own)
+            while table is not None and table.num_rows <= len(drawn):
+                self._put(table, [drawn.popleft() for _ in range(table.num_rows)])
+                table = next(tables, None)
 
     def _own_phases(self, branch: str, count: int, lengths: Iterator[int]) -> Iterator[int]:
         if branch == "knowledge":
@@ -146,15 +158,16 @@ class _Mixer:
                 if branch == "knowledge":
                     self._counts[phase, "forms", form] += 1
 
-    def _put(self, piece: pa.Table, begin: int, targets: dict[tuple[int, str], list[int]], near: Passages) -> None:
-        """Put a piece of a leaf's rows, the first of which has the index `begin`, into the phases they go to."""
+    def _put(self, table: pa.Table, drawn: Sequence[_Drawn]) -> None:
+        """Put a table's rows into the phases they go to."""
         for form in FORMS:
-            here = [at for at in range(piece.num_rows) if (begin + at, form) in targets]
+            here = [at for at, row in enumerate(drawn) if form in row.into]
             if not here:
                 continue
-            rows = in_form(piece.take(here), form, self._mix, near, self._survey.passages)
+            near = [drawn[at].near for at in here]
+            rows = in_form(table.take(here), form, self._mix, near, self._survey.passages)
             for phase, name in PHASES.items():
-                chosen = [place for place, at in enumerate(here) if phase in targets[begin + at, form]]
+                chosen = [place for place, at in enumerate(here) if phase in drawn[at].into[form]]
                 if chosen:
                     self._shuffle.add(name, rows.take(chosen))
 
@@ -202,23 +215,6 @@ class _Mixer:
     def _kind(self, phase: int, kind: str) -> dict[str, int]:
         found = {name: rows for (at, of, name), rows in self._counts.items() if (at, of) == (phase, kind)}
         return dict(sorted(found.items()))
-
-
-class _Pieces:
-    """Tables as one sequence of rows, taken piece by piece in order."""
-
-    def __init__(self, tables: Iterator[pa.Table]) -> None:
-        self._tables = tables
-        self._rest: pa.Table | None = None
-
-    def take(self, count: int) -> Iterator[pa.Table]:
-        """The next `count` rows, in as many tables as they lie in."""
-        while count > 0:
-            table = self._rest if self._rest is not None else next(self._tables)
-            piece = table.slice(0, count)
-            count -= piece.num_rows
-            self._rest = table.slice(piece.num_rows) if piece.num_rows < table.num_rows else None
-            yield piece
 
 
 def mix_settings(mix: MixConfig) -> dict[str, Any]:

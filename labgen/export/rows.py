@@ -187,10 +187,10 @@ def rejected_row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> d
     }
 
 
-def lineage_of(candidate: Candidate) -> dict[str, Any]:
-    """A candidate's row of `lineage_schema()`."""
+def lineage_of(candidate: Candidate, id: str) -> dict[str, Any]:
+    """A candidate's row of `lineage_schema()`, for the row of that id."""
     return {
-        "id": row_id(candidate),
+        "id": id,
         "slot": candidate.slot,
         "position": candidate.position,
         "calls": list(candidate.calls),

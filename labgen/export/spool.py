@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import tempfile
 import zlib
 from collections import deque
@@ -109,44 +109,45 @@ class Spool:
 
 def pack(candidates: Sequence[Candidate]) -> bytes:
     """Candidates of one leaf as a block of bytes."""
-    text = json.dumps([_fields(candidate) for candidate in candidates], ensure_ascii=False, separators=(",", ":"))
-    return zlib.compress(text.encode("utf-8", "surrogatepass"), level=1)
+    return zlib.compress(marshal.dumps([_fields(candidate) for candidate in candidates]), level=1)
 
 
 def unpack(leaf: str, block: bytes) -> list[Candidate]:
     """The candidates of a block."""
-    data = json.loads(zlib.decompress(block).decode("utf-8", "surrogatepass"))
+    data = marshal.loads(zlib.decompress(block))  # noqa: S302 (a block that this build has written)
     return [_candidate(leaf, fields) for fields in data]
 
 
-def _fields(candidate: Candidate) -> list[Any]:
+def _fields(candidate: Candidate) -> tuple[Any, ...]:
     source = candidate.source
-    return [
+    return (
         candidate.slot,
         candidate.position,
         candidate.instruction,
         candidate.response,
         candidate.context,
-        None if source is None else [source.repo, source.commit, source.file, source.start, source.end],
+        None if source is None else (source.repo, source.commit, source.file, source.start, source.end),
         candidate.seed_examples,
-        [
+        tuple(
             [
-                verdict.filter,
-                verdict.version,
-                verdict.value,
-                verdict.reason,
-                [[piece.text, piece.start, piece.end] for piece in verdict.evidence],
+                (
+                    verdict.filter,
+                    verdict.version,
+                    verdict.value,
+                    verdict.reason,
+                    tuple([(piece.text, piece.start, piece.end) for piece in verdict.evidence]),
+                )
+                for verdict in candidate.verdicts
             ]
-            for verdict in candidate.verdicts
-        ],
-        candidate.state,
+        ),
+        None if candidate.state is None else candidate.state.value,
         candidate.reason,
         candidate.raw,
-        [key.hex() for key in candidate.calls],
-    ]
+        candidate.calls,
+    )
 
 
-def _candidate(leaf: str, fields: list[Any]) -> Candidate:
+def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
     slot, position, instruction, response, context, source, seeds, verdicts, state, reason, raw, calls = fields
     return Candidate(
         leaf=leaf,
@@ -156,13 +157,15 @@ def _candidate(leaf: str, fields: list[Any]) -> Candidate:
         response=response,
         context=context,
         source=None if source is None else Source(*source),
-        seed_examples=tuple(seeds),
+        seed_examples=seeds,
         verdicts=tuple(
-            Verdict(name, version, value, why, tuple(Evidence(*piece) for piece in evidence))
-            for name, version, value, why, evidence in verdicts
+            [
+                Verdict(name, version, value, why, tuple([Evidence(*piece) for piece in evidence]))
+                for name, version, value, why, evidence in verdicts
+            ]
         ),
         state=None if state is None else State(state),
         reason=reason,
         raw=raw,
-        calls=tuple(bytes.fromhex(key) for key in calls),
+        calls=calls,
     )

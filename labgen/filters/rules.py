@@ -174,8 +174,11 @@ def _prompt_words(text: str, own: Sequence[str], name: str) -> Verdict | None:
     words = _tokens(text)
     if " ".join(words) in _placeholders():
         return Verdict(name, VERSION, 0.0, "copy_of_prompt", (Evidence(text[:200]),))
-    known = _prompt_runs()
-    for start in range(len(words) - _PROMPT_RUN_TOKENS + 1):
+    known, ends = _prompt_runs(), _prompt_run_ends()
+    # Few runs begin and end as one of a prompt does: only those are worth cutting out.
+    for start in [
+        at for at, pair in enumerate(zip(words, words[_PROMPT_RUN_TOKENS - 1 :], strict=False)) if pair in ends
+    ]:
         run = words[start : start + _PROMPT_RUN_TOKENS]
         if run in known and not any(" ".join(run) in " ".join(_tokens(seed)) for seed in own):
             return Verdict(name, VERSION, 0.0, "copy_of_prompt", (Evidence(" ".join(run)),))
@@ -200,6 +203,12 @@ def _prompt_runs() -> frozenset[tuple[str, ...]]:
                 tuple(words[start : start + _PROMPT_RUN_TOKENS]) for start in range(len(words) - _PROMPT_RUN_TOKENS + 1)
             )
     return frozenset(runs)
+
+
+@cache
+def _prompt_run_ends() -> frozenset[tuple[str, str]]:
+    """First and last word of each of them."""
+    return frozenset((run[0], run[-1]) for run in _prompt_runs())
 
 
 @cache

@@ -127,7 +127,15 @@ class PromptSet:
         from jinja2 import StrictUndefined, TemplateSyntaxError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False)
+        class Environment(ImmutableSandboxedEnvironment):
+            """Looks for a record's field before it looks for a dictionary's own attributes."""
+
+            def getattr(self, obj: Any, attribute: str) -> Any:
+                if type(obj) is dict and attribute in obj:
+                    return obj[attribute]
+                return super().getattr(obj, attribute)
+
+        environment = Environment(undefined=StrictUndefined, keep_trailing_newline=False)
 
         def compile_section(text: str) -> Template | str:
             if "{" not in text:

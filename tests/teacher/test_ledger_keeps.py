@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -344,3 +346,24 @@ def test_a_call_that_nobody_waits_for_is_not_sent_a_second_time(ledger: Ledger) 
         await door.close()
 
     run(work())
+
+
+@given(
+    st.lists(st.builds(Message, st.sampled_from(["system", "user"]), st.text()), max_size=3),
+    st.text(),
+    st.floats(0.0, 2.0),
+    st.floats(0.0, 1.0),
+    st.lists(st.text(), max_size=2),
+    st.none() | st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans()), max_size=3),
+)
+def test_a_key_is_that_of_the_calls_canonical_json(
+    messages: list[Message], model: str, temperature: float, top_p: float, stop: list[str], schema: Any
+) -> None:
+    """As any JSON library writes it: keys sorted, no spaces, no escapes but what JSON needs."""
+    asked = Call(model, tuple(messages), 7, temperature, 3, top_p=top_p, stop=tuple(stop), schema=schema)
+    parts: dict[str, Any] = {"model": model, "messages": [[each.role, each.content] for each in messages]}
+    parts |= {"max_tokens": 7, "temperature": temperature, "top_p": top_p, "seed": 3}
+    parts |= ({"stop": stop} if stop else {}) | ({} if schema is None else {"schema": schema})
+    expected = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    assert asked.canonical == expected
+    assert asked.key == hashlib.sha256(expected.encode()).digest()
