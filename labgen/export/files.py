@@ -23,6 +23,11 @@ FILE_ROWS = 100_000
 """Rows after which the next leaf begins a new file: some 200 MB, so that a changed leaf sends one file, not all."""
 
 
+GLIBC_M_MMAP_THRESHOLD = -3
+RETURNED_BYTES = 2**17
+"""Size from which freed blocks of memory go back to the system at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataFile:
     """One finished file: `path` relative to the dataset folder, with forward slashes; sizes on disk and in memory."""
@@ -149,10 +154,15 @@ class ShardedTable:
 @cache
 def _keep_memory_flat() -> None:
     """Once: give freed memory back to the system, and write with one thread (whose pools would add up)."""
+    import ctypes
+
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())
     pa.set_cpu_count(1)
+    # The GNU C library would keep ever larger freed blocks for itself, unless told the size from which not to.
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(GLIBC_M_MMAP_THRESHOLD, RETURNED_BYTES)
 
 
 def hash_file(path: Path) -> tuple[str, int]:
