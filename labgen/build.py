@@ -12,7 +12,7 @@ from pathlib import Path
 
 from labgen.about import build_info, contamination_index, contamination_note, leaf_info
 from labgen.config import Config
-from labgen.connect import Models, connect, model_names
+from labgen.connect import Models, check_places, connect, model_names
 from labgen.errors import ConfigError, UsageError
 from labgen.export.calibration import calibration_markdown
 from labgen.export.card_facts import CardNotes
@@ -126,6 +126,7 @@ def build_dataset(
         raise UsageError(_nothing_to_build(sources))
     work = work_folder(config)
     teacher, judge = model_names(config)
+    check_places(config)
     about = build_info(config, sources, teacher, judge)
     check_output(
         config.output,
@@ -233,12 +234,13 @@ class Begun:
     progress: Progress
     traffic: Traffic
     yields: YieldSeen
-    pasts: dict[str, Past] = field(default_factory=dict)
+    pasts: dict[str, Past]
 
 
 def take_replayed(sources: Sources, workers: Workers[Replayed], harvest: Harvest, hooks: Hooks) -> Begun:
     """Bring in what the ledger alone makes of every leaf. Raises: LedgerError; OutputError: no space."""
-    begun = Begun(Progress.of(sources.plans), Traffic(), YieldSeen())
+    pasts = {plan.leaf.path: Past() for plan in sources.plans}
+    begun = Begun(Progress.of(sources.plans), Traffic(), YieldSeen(), pasts)
     if workers.begin():
         _load_arrow()
     told_sec = time.monotonic()
@@ -257,10 +259,10 @@ def take_replayed(sources: Sources, workers: Workers[Replayed], harvest: Harvest
         begun.progress.accepted += past.accepted
         begun.progress.leaves_done += leaf.done
         begun.traffic.from_ledger += leaf.from_ledger
+        begun.pasts[plan.leaf.path] = past
         if leaf.done:
             begun.yields.add(plan.leaf.flow, past.drawn, past.passed)
-        else:
-            begun.pasts[plan.leaf.path] = past
+            del begun.pasts[plan.leaf.path]
         meanwhile()
     return begun
 

@@ -137,6 +137,12 @@ def guard_places(config: Config) -> tuple[Place, ...]:
     return tuple(_place(config, own, endpoint) for endpoint in each)
 
 
+def check_places(config: Config) -> None:
+    """Say what is wrong with the addresses, also where none of them may have to be asked. Raises: ConfigError."""
+    places(config)
+    guard_places(config)
+
+
 @contextmanager
 def connect(
     config: Config, *, now: Callable[[], float], notice: Callable[[str], None], notes: Notes | None = None

@@ -25,7 +25,7 @@ from labgen.generate.kit import Kit
 from labgen.generate.leafrun import LeafRun
 from labgen.plan.leaves import LeafPlan
 from labgen.processes import Workers
-from labgen.records import Call, Message
+from labgen.records import Call, Candidate, Message
 from labgen.replay import LedgerOnly, NotPaid, kit_for, open_ledger, processes_for, replay_slots
 from labgen.sources import Sources
 from labgen.tokens import TokenCounter, load_token_counter
@@ -139,11 +139,17 @@ async def _estimate(
     if not await _test_is_paid(plan, kit, door, leaf, tokens_of):
         without_test = config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
         kit = replace(kit, config=without_test)
+    paid: set[bytes] = set()
+
+    def count_paid(candidates: Sequence[Candidate] = ()) -> None:
+        paid.update(call.key for call, _ in door.paid)
+        door.paid.clear()
+
     run = LeafRun(plan, kit)
-    await replay_slots(run, door, lambda candidates: None)
+    await replay_slots(run, door, count_paid)
+    count_paid()
     missing = list(door.missing.values())
-    leaf.slots, leaf.expected_rows = run.retired, run.accepted
-    leaf.paid = len({call.key for call, _ in door.paid})
+    leaf.slots, leaf.expected_rows, leaf.paid = run.retired, run.accepted, len(paid)
     if missing:
         _project(leaf, config, run.accepted, missing, tokens_of, yields[plan.leaf.flow])
     return leaf

@@ -140,8 +140,9 @@ class Replay:
     watch: Watch | None = None
 
     def workers(self) -> Workers[Replayed]:
-        """Workers on the plans of `sources`, by their places."""
-        return Workers(self._opened, len(self.sources.plans), processes=0 if self.watch else processes_for(self.config))
+        """Workers on the plans of `sources`, by their places; with nothing to do where the ledger is empty."""
+        leaves = len(self.sources.plans) if replies_kept(self.config) else 0
+        return Workers(self._opened, leaves, processes=0 if self.watch else processes_for(self.config))
 
     @contextmanager
     def _opened(self) -> Iterator[Callable[[int], Replayed]]:
@@ -164,8 +165,12 @@ def open_ledger(config: Config) -> Ledger:
     return Ledger(work_folder(config), read_only=True)
 
 
+def replies_kept(config: Config) -> int:
+    """About how many replies the ledger holds: never fewer, and 0 only for none."""
+    with closing(open_ledger(config)) as ledger:
+        return ledger.query("SELECT max(rowid) FROM replies")[0][0] or 0
+
+
 def processes_for(config: Config) -> int:
     """How many workers the ledger's replies are worth."""
-    with closing(open_ledger(config)) as ledger:
-        replies = ledger.query("SELECT max(rowid) FROM replies")[0][0] or 0
-    return spare_processes() if replies >= WORTH_SHARING else 0
+    return spare_processes() if replies_kept(config) >= WORTH_SHARING else 0

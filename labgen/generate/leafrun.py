@@ -69,13 +69,13 @@ class Past:
         claimed: instruction, context and name of what later instructions must not resemble, the seeds aside, in order.
     """
 
-    slots: int
-    accepted: int
-    calls: int
-    drawn: float
-    passed: float
-    calibration: Calibration | None
-    claimed: tuple[tuple[str, str | None, str], ...]
+    slots: int = 0
+    accepted: int = 0
+    calls: int = 0
+    drawn: float = 0.0
+    passed: float = 0.0
+    calibration: Calibration | None = None
+    claimed: tuple[tuple[str, str | None, str], ...] = ()
 
 
 class LeafRun:

@@ -92,13 +92,15 @@ def test_every_reply_taken_from_the_ledger_is_in_the_log_once(built: dict[str, s
 
 
 def test_a_rebuild_asks_no_teacher_and_so_needs_none(built: dict[str, str], labgen: Labgen) -> None:
-    """Nothing answers at the address, and nobody minds; a new leaf does."""
+    """Nothing answers at the address, and nobody minds; a new leaf does, and an address that can be none."""
     arguments = ("generate", "--samples", "8", "--base-url", "http://127.0.0.1:9/v1", "--model", "labgen-rehearsal")
     assert labgen(*arguments).status == 0
     assert digest(labgen.folder / "dataset") == built
     write_leaf(labgen.folder / "taxonomy", "foundational_skills/more", **freeform_content())
     refused = labgen(*arguments)
     assert refused.status == 1 and "127.0.0.1:9" in refused.err
+    wrong = labgen("generate", "--samples", "8", "--base-url", "ftp://nobody", "--model", "labgen-rehearsal")
+    assert wrong.status == 2 and "ftp://nobody" in wrong.err
 
 
 def test_a_plan_reckons_with_the_yield_that_the_dataset_shows(built: dict[str, str], labgen: Labgen) -> None:
