@@ -26,7 +26,7 @@ from labgen.generate.leafrun import LeafRun
 from labgen.plan.leaves import LeafPlan
 from labgen.processes import Workers
 from labgen.records import Call, Candidate, Message
-from labgen.replay import LedgerOnly, NotPaid, kit_for, open_ledger, processes_for, replay_slots
+from labgen.replay import LedgerOnly, NotPaid, kit_for, one_by_one, open_ledger, processes_for, replay_slots
 from labgen.sources import Sources
 from labgen.tokens import TokenCounter, load_token_counter
 
@@ -93,10 +93,10 @@ def estimate_build(config: Config, sources: Sources) -> Estimate:
 
     @contextmanager
     def opened() -> Iterator[Callable[[int], LeafEstimate]]:
-        with closing(open_ledger(config)) as ledger, asyncio.Runner() as runner:
+        with closing(open_ledger(config)) as ledger, one_by_one() as run:
             door = LedgerOnly(ledger)
             kit = kit_for(config, sources, door, filters)
-            yield lambda place: runner.run(_estimate(sources.plans[place], kit, door, count_tokens, yields))
+            yield lambda place: run(_estimate(sources.plans[place], kit, door, count_tokens, yields))
 
     with Workers(opened, len(sources.plans), processes=processes_for(config)) as workers:
         leaves = tuple(leaf for _, leaf in sorted(workers.results(), key=itemgetter(0)))

@@ -7,9 +7,10 @@ build is reckoned with it, and what the ledger may forget.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from labgen.about import contamination_index
 from labgen.config import Config
@@ -25,6 +26,8 @@ from labgen.records import Call, Candidate, Reply
 from labgen.sources import Sources, work_folder
 from labgen.teacher.door import Asking, Outcome, Watch
 from labgen.teacher.ledger import Ledger
+
+T = TypeVar("T")
 
 WORTH_SHARING = 2000
 """Replies in the ledger from which on several processes look at it: before that, they would take longer to start."""
@@ -146,10 +149,18 @@ class Replay:
 
     @contextmanager
     def _opened(self) -> Iterator[Callable[[int], Replayed]]:
-        with closing(open_ledger(self.config)) as ledger, asyncio.Runner() as runner:
+        with closing(open_ledger(self.config)) as ledger, one_by_one() as run:
             door = LedgerOnly(ledger)
             kit = kit_for(self.config, self.sources, door, self.filters)
-            yield lambda place: runner.run(replay_leaf(self.sources.plans[place], kit, door, self.watch))
+            yield lambda place: run(replay_leaf(self.sources.plans[place], kit, door, self.watch))
+
+
+@contextmanager
+def one_by_one() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
+    """Runs coroutines to their ends, hundreds of them on one event loop."""
+    with asyncio.Runner() as runner:
+        # Its own `run` would set up the handling of Ctrl-C for each, which writes out the last one's result to do so.
+        yield runner.get_loop().run_until_complete
 
 
 def kit_for(config: Config, sources: Sources, door: Asking, filters: tuple[Filter, ...] | None = None) -> Kit:

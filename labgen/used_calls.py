@@ -21,7 +21,7 @@ from labgen.generate.leafrun import LeafRun
 from labgen.plan.leaves import LeafPlan
 from labgen.processes import Workers
 from labgen.records import Call, Reply
-from labgen.replay import kit_for, open_ledger, processes_for
+from labgen.replay import kit_for, one_by_one, open_ledger, processes_for
 from labgen.sources import Sources
 from labgen.teacher.ledger import Ledger
 
@@ -93,12 +93,12 @@ def find_unused(config: Config, sources: Sources) -> Unused:
 
 @contextmanager
 def _replaying(config: Config, sources: Sources) -> Iterator[Callable[[int], list[bytes]]]:
-    with closing(open_ledger(config)) as ledger, asyncio.Runner() as runner:
+    with closing(open_ledger(config)) as ledger, one_by_one() as run:
         door = _Door(ledger)
         counted = ledger.query("SELECT leaf, step, count(*) FROM replies GROUP BY leaf, step")
         kept = {(leaf, step): count for leaf, step, count in counted}
         kit = kit_for(config, sources, door)
-        yield lambda place: runner.run(_used_by(sources.plans[place], kit, door, kept))
+        yield lambda place: run(_used_by(sources.plans[place], kit, door, kept))
 
 
 async def _used_by(plan: LeafPlan, kit: Kit, door: _Door, kept: dict[tuple[str, str], int]) -> list[bytes]:

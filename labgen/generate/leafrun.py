@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from labgen.filters.base import Filter, Scene, ended, settle
 from labgen.filters.calibration import Calibration, calibrate
@@ -111,16 +112,24 @@ class LeafRun:
         self._turns: dict[int, asyncio.Future[None]] = {}
         self._passed = 0
         self._drawn = self._passed_filters = 0.0
-        thresholds = kit.config.thresholds
-        self._threshold, self._context_threshold = thresholds_for(
+
+    @cached_property
+    def _claims(self) -> FirstWins:
+        # Made when the first candidate comes: what a leaf would ask first is known without it.
+        claims = FirstWins(self._kit.config.thresholds.duplicate_rouge_l, by_context=self.plan.leaf.flow == "grounded")
+        for number, example in enumerate(self._examples):
+            claims.add(example.instruction, example.context, f"seed example {number}")
+        return claims
+
+    @cached_property
+    def _thresholds(self) -> tuple[float, float]:
+        grounded, thresholds = self.plan.leaf.flow == "grounded", self._kit.config.thresholds
+        return thresholds_for(
             [example.instruction for example in self._examples],
-            [example.context for example in self._examples if example.context] if plan.leaf.flow == "grounded" else [],
+            [example.context for example in self._examples if example.context] if grounded else [],
             base=thresholds.duplicate_rouge_l,
             cap=thresholds.duplicate_rouge_l_cap,
         )
-        self._claims = FirstWins(thresholds.duplicate_rouge_l, by_context=plan.leaf.flow == "grounded")
-        for number, example in enumerate(self._examples):
-            self._claims.add(example.instruction, example.context, f"seed example {number}")
 
     def past(self, claimed: Sequence[Candidate]) -> Past:
         """What the retired slots came to; `claimed` is what `on_claimed` was told of."""
@@ -367,11 +376,12 @@ class LeafRun:
     def _claim(self, candidate: Candidate) -> Candidate:
         if candidate.state is not None or not self._kit.check_duplicates:
             return candidate
+        threshold, context_threshold = self._thresholds
         verdict = self._claims.find(
             candidate.instruction,
             candidate.context,
-            threshold=self._threshold,
-            context_threshold=self._context_threshold,
+            threshold=threshold,
+            context_threshold=context_threshold,
         )
         if verdict is None:
             self._claims.add(candidate.instruction, candidate.context, _name(candidate))
