@@ -19,9 +19,11 @@ from __future__ import annotations
 import math
 import statistics
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
 from typing import Any
 
 from rapidfuzz.distance import LCSseq
@@ -60,6 +62,34 @@ def rouge_l(a: str, b: str) -> float:
     return f_measure(int(LCSseq.similarity(tokens_a, tokens_b)), len(tokens_a), len(tokens_b))
 
 
+@dataclass
+class _Seen:
+    """A text as an index sees it.
+
+    Attributes:
+        ids: one for each token; strangers: tokens that are in no indexed text, with the ids they have here.
+        elements, prefix: see `_elements` and `NearDuplicates._prefix`.
+        indexed: how many texts were in the index then; with another one all of it may be different.
+    """
+
+    text: str
+    ids: list[int]
+    strangers: dict[str, int]
+    elements: list[int]
+    indexed: int
+    prefix: list[int] = field(default_factory=list)
+
+    @cached_property
+    def packed(self) -> str | tuple[int, ...]:
+        """The ids as they are compared."""
+        return _pack(self.ids)
+
+    @cached_property
+    def signature(self) -> list[int]:
+        """The ids as they are bounded."""
+        return _signature(self.ids)
+
+
 class NearDuplicates:
     """An incremental index of texts that finds those more than `threshold` similar to a given one.
 
@@ -83,7 +113,7 @@ class NearDuplicates:
         self._postings: dict[int, array[int]] = {}
         self._order: dict[int, int] = {}
         self._signatures = array("Q")
-        self._last: tuple[str, list[str]] = ("", [])
+        self._last = _Seen("", [], {}, [], -1)
         self._next_order = _FIRST_ORDER
 
     def __len__(self) -> int:
@@ -92,24 +122,28 @@ class NearDuplicates:
 
     def add(self, text: str, key: int) -> None:
         """Index a text under a key (any 64-bit integer; smaller means earlier). Texts without tokens match nothing."""
-        ids = [self._vocabulary.setdefault(token, len(self._vocabulary)) for token in self._tokenize(text)]
+        seen = self._look(text)
+        self._vocabulary.update(seen.strangers)
         number = len(self._keys)
         self._keys.append(key)
-        self._lengths.append(len(ids))
-        self._floors.append(self._floor(len(ids)))
-        self._texts.append(_pack(ids))
-        self._signatures.extend(_signature(ids))
+        self._lengths.append(len(seen.ids))
+        self._floors.append(self._floor(len(seen.ids)))
+        self._texts.append(seen.packed)
+        self._signatures.extend(seen.signature)
         if number + 1 >= self._next_order:
             self._reorder()
-        elif ids:
-            self._post(number, ids)
+        elif seen.ids:
+            # Elements that come after the order was fixed are rarer than all in it: before all, as in the prefix.
+            for element in reversed([element for element in seen.elements if element not in self._order]):
+                self._order[element] = -1 - len(self._order)
+            self._post(number, seen.prefix)
 
     def nearest(self, text: str) -> Match | None:
         """The most similar indexed text above the threshold, ties to the smallest key; None where there is none."""
-        ids = self._lookup(text)
-        packed, length = _pack(ids), len(ids)
+        seen = self._look(text)
+        packed, length = seen.packed, len(seen.ids)
         best: Match | None = None
-        for number in self._candidates(ids):
+        for number in self._candidates(seen):
             other = self._lengths[number]
             floor = self._threshold if best is None else best.similarity
             cutoff = _least_overlap(floor, length + other)
@@ -120,37 +154,36 @@ class NearDuplicates:
 
     def matches(self, text: str) -> Iterator[Match]:
         """Every indexed text above the threshold, in the order of keys; compared lazily."""
-        ids = self._lookup(text)
-        packed, length = _pack(ids), len(ids)
-        for number in self._candidates(ids):
+        seen = self._look(text)
+        packed, length = seen.packed, len(seen.ids)
+        for number in self._candidates(seen):
             other = self._lengths[number]
             cutoff = _least_overlap(self._threshold, length + other)
             score = f_measure(_common(packed, self._texts[number], cutoff), length, other)
             if score > self._threshold:
                 yield Match(self._keys[number], score)
 
-    def _lookup(self, text: str) -> list[int]:
-        # Unknown tokens get ids past the vocabulary's end: equal to nothing that is indexed, and not remembered.
-        known = self._vocabulary
-        strangers: dict[str, int] = {}
-        return [
-            known[token] if token in known else strangers.setdefault(token, len(known) + len(strangers))
-            for token in self._tokenize(text)
-        ]
+    def _look(self, text: str) -> _Seen:
+        """The text as the index sees it at present. A text is most often looked up and then added."""
+        if self._last.text != text or self._last.indexed != len(self):
+            # Unknown tokens get the ids that they would have if the text were added.
+            known = self._vocabulary
+            strangers: dict[str, int] = {}
+            ids = [
+                known[token] if token in known else strangers.setdefault(token, len(known) + len(strangers))
+                for token in tokenize(text)
+            ]
+            elements = _elements(ids)
+            self._last = _Seen(text, ids, strangers, elements, len(self), self._prefix(elements))
+        return self._last
 
-    def _tokenize(self, text: str) -> list[str]:
-        # A text is most often looked up and then added.
-        if self._last[0] != text:
-            self._last = (text, tokenize(text))
-        return self._last[1]
-
-    def _candidates(self, ids: list[int]) -> list[int]:
+    def _candidates(self, seen: _Seen) -> list[int]:
         """Numbers of the texts that may be above the threshold, in the order of keys then of addition."""
-        length = len(ids)
+        length = len(seen.ids)
         if not length:
             return []
         numbers = array("I")
-        for element in self._prefix(_elements(ids)):
+        for element in seen.prefix:
             posting = self._postings.get(element)
             if posting is not None:
                 numbers += posting
@@ -171,7 +204,7 @@ class NearDuplicates:
         found, lengths, overlap = found[fits], lengths[fits], overlap[fits]
         if len(found):
             theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
-            own = numpy.array(_signature(ids), numpy.uint64)
+            own = numpy.array(seen.signature, numpy.uint64)
             only_own = numpy.bitwise_count(own & ~theirs).sum(axis=1, dtype=numpy.int64)
             only_theirs = numpy.bitwise_count(theirs & ~own).sum(axis=1, dtype=numpy.int64)
             found = found[numpy.minimum(length - only_own, lengths - only_theirs) >= overlap]
@@ -195,12 +228,8 @@ class NearDuplicates:
         ordered.sort(key=order.__getitem__)
         return (prefix + ordered)[: max(1, len(elements) - self._floor(len(elements)) + 1)]
 
-    def _post(self, number: int, ids: Sequence[int]) -> None:
-        elements = _elements(ids)
-        for element in elements:
-            # Elements that come after the order was fixed are rarer than all in it, the newest rarest.
-            self._order.setdefault(element, -1 - len(self._order))
-        for element in self._prefix(elements):
+    def _post(self, number: int, prefix: list[int]) -> None:
+        for element in prefix:
             posting = self._postings.get(element)
             if posting is None:
                 posting = self._postings[element] = array("I")
@@ -225,7 +254,7 @@ class NearDuplicates:
         self._postings = {}
         for number, text in enumerate(self._texts):
             if text:
-                self._post(number, _unpack(text))
+                self._post(number, self._prefix(_elements(_unpack(text))))
 
 
 def leaf_threshold(instructions: Sequence[str], *, base: float, cap: float) -> float:
@@ -279,13 +308,8 @@ def _elements(ids: Sequence[int]) -> list[int]:
     """Token ids made different from each other: a token's second occurrence is an element of its own."""
     if len(set(ids)) == len(ids):
         return list(ids)
-    seen: dict[int, int] = {}
-    elements = []
-    for token in ids:
-        occurrence = seen.get(token, 0)
-        seen[token] = occurrence + 1
-        elements.append(occurrence << 32 | token)
-    return elements
+    occurrences: defaultdict[int, Iterator[int]] = defaultdict(count)
+    return [next(occurrences[token]) << 32 | token for token in ids]
 
 
 def _signature(ids: Sequence[int]) -> list[int]:
