@@ -25,7 +25,7 @@ from labgen.export.spool import Spool
 from labgen.filters.across import AcrossLeaves
 from labgen.filters.base import Filter
 from labgen.filters.calibration import Calibration
-from labgen.filters.order import filters_for, looks_for_duplicates
+from labgen.filters.order import looks_for_duplicates
 from labgen.filters.secrets import find_secrets
 from labgen.generate.engine import Engine, Progress
 from labgen.generate.kit import Kit, YieldSeen
@@ -33,7 +33,7 @@ from labgen.generate.leafrun import JUDGE_NOT_FIT, Past
 from labgen.harvest import Harvest
 from labgen.processes import Workers
 from labgen.records import State
-from labgen.replay import Replay, Replayed, kit_for
+from labgen.replay import Replay, Replayed, kit_for, load_filters
 from labgen.sources import Sources, gather_sources, work_folder
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.door import Door, Traffic, Watch
@@ -135,7 +135,7 @@ def build_dataset(
         replace=replace_output,
     )
     check_extras(config.mix.extras)
-    replay = Replay(config, sources, filters_for(config, contamination_index(config)), hooks.watch)
+    replay = Replay(config, sources, load_filters(config), hooks.watch)
     # Workers come before the lock, which they would hold for as long as they live.
     with replay.workers() as workers, run_lock(work), Spool(work / "spool") as spool:
         ledger = Ledger(work)
@@ -316,7 +316,7 @@ def make_kit(
     config: Config, sources: Sources, door: Door, models: Models, filters: tuple[Filter, ...] | None = None
 ) -> Kit:
     """What leaves are run with."""
-    kit = kit_for(config, sources, door, filters)
+    kit = kit_for(config, sources, door, load_filters(config) if filters is None else filters)
     return replace(kit, teacher=models.teacher, judge=models.judge, draws_first=door.budget is None)
 
 

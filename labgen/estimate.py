@@ -14,20 +14,27 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from typing import Any
 
-from labgen.about import contamination_index
 from labgen.config import CalibrationConfig, Config
-from labgen.filters.order import filters_for
 from labgen.formats.prompts import FLOW_STEPS
 from labgen.generate.kit import Kit
 from labgen.generate.leafrun import LeafRun
 from labgen.plan.leaves import LeafPlan
 from labgen.processes import Workers
 from labgen.records import Call, Candidate, Message
-from labgen.replay import LedgerOnly, NotPaid, kit_for, one_by_one, open_ledger, processes_for, replay_slots
+from labgen.replay import (
+    LedgerOnly,
+    NotPaid,
+    kit_for,
+    load_filters,
+    one_by_one,
+    open_ledger,
+    processes_for,
+    replay_slots,
+)
 from labgen.sources import Sources
+from labgen.teacher.ledger import Ledger
 from labgen.tokens import TokenCounter, load_token_counter
 
 FIRST_STEP = {flow: steps[0] for flow, steps in FLOW_STEPS.items()}
@@ -88,18 +95,22 @@ def estimate_build(config: Config, sources: Sources) -> Estimate:
     """Estimate what `labgen generate` would ask for with these settings."""
     yields = observed_yields(config, sources.plans)
     yields = {flow: yields.get(flow, config.expected_yield) for flow in FLOW_STEPS}
-    filters = filters_for(config, contamination_index(config))
+    filters = load_filters(config)
     count_tokens = load_token_counter(config.tokenizer)
 
     @contextmanager
-    def opened() -> Iterator[Callable[[int], LeafEstimate]]:
-        with closing(open_ledger(config)) as ledger, one_by_one() as run:
-            door = LedgerOnly(ledger)
-            kit = kit_for(config, sources, door, filters)
-            yield lambda place: run(_estimate(sources.plans[place], kit, door, count_tokens, yields))
+    def opened() -> Iterator[Callable[[int], dict[str, Any]]]:
+        def numbers(place: int) -> dict[str, Any]:
+            leaf = run(_estimate(sources.plans[place], kit, ledger, count_tokens, yields))
+            return {name: value for name, value in vars(leaf).items() if name != "plan"}
 
-    with Workers(opened, len(sources.plans), processes=processes_for(config)) as workers:
-        leaves = tuple(leaf for _, leaf in sorted(workers.results(), key=itemgetter(0)))
+        with closing(open_ledger(config)) as ledger, one_by_one() as run:
+            kit = kit_for(config, sources, LedgerOnly(ledger), filters)
+            yield numbers
+
+    with Workers(opened, len(sources.plans), processes=processes_for(config, filters)) as workers:
+        found = dict(workers.results())
+    leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(sources.plans))
     estimate = Estimate(leaves, yields, None)
     price = config.price
     if price is None:
@@ -129,17 +140,18 @@ def observed_yields(config: Config, plans: Sequence[LeafPlan]) -> dict[str, floa
 
 
 async def _estimate(
-    plan: LeafPlan, kit: Kit, door: LedgerOnly, count_tokens: TokenCounter, yields: Mapping[str, float]
+    plan: LeafPlan, kit: Kit, ledger: Ledger, count_tokens: TokenCounter, yields: Mapping[str, float]
 ) -> LeafEstimate:
     def tokens_of(messages: tuple[Message, ...]) -> int:
         return sum(count_tokens(message.content) for message in messages)
 
     leaf, config = LeafEstimate(plan), kit.config
-    door.begin()
-    if not await _test_is_paid(plan, kit, door, leaf, tokens_of):
+    test, door = LedgerOnly(ledger), LedgerOnly(ledger)
+    kit = replace(kit, door=door)
+    if not await _test_is_paid(plan, replace(kit, door=test), test, leaf, tokens_of):
         without_test = config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
         kit = replace(kit, config=without_test)
-    paid: set[bytes] = set()
+    paid = {call.key for call, _ in test.paid}
 
     def count_paid(candidates: Sequence[Candidate] = ()) -> None:
         paid.update(call.key for call, _ in door.paid)
@@ -171,9 +183,7 @@ async def _test_is_paid(plan: LeafPlan, kit: Kit, door: LedgerOnly, leaf: LeafEs
         leaf.to_pay[call.step] += 1
         leaf.prompt_tokens += tokens_of(call.messages)
         leaf.completion_tokens += COMPLETION_TOKENS[call.step] * (1 + 3 * (call.step in PER_CANDIDATE))
-    paid = not door.missing
-    door.missing.clear()
-    return paid
+    return not door.missing
 
 
 def _project(

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
-from multiprocessing import get_context
+from functools import cache
+from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Self, TypeVar
 
 R = TypeVar("R")
@@ -23,6 +26,9 @@ Work = Callable[[], AbstractContextManager[Callable[[int], R]]]
 MOST_PROCESSES = 4
 """With more, the parent, who takes in what they make, would be what all wait for."""
 
+AHEAD = 2
+"""Items that a worker has been given and not yet handed over: it need not wait for its parent."""
+
 
 def spare_processes() -> int:
     """How many workers are worth having here: 0 where the work had better be done in this process.
@@ -30,14 +36,15 @@ def spare_processes() -> int:
     Forking is safe where no other thread of this process may hold a lock that its copy would wait for, and cheap on
     Linux; elsewhere workers would have to load everything anew.
     """
-    if not sys.platform.startswith("linux") or threading.active_count() > 1:
+    alone = threading.active_count() == 1 and not current_process().daemon
+    if not sys.platform.startswith("linux") or not alone:
         return 0
     cores = len(os.sched_getaffinity(0))
     return min(cores, MOST_PROCESSES) if cores > 1 else 0
 
 
 class Workers(Generic[R]):
-    """Processes that wait for the word to begin on items 0 to `count` - 1, which they take in that order.
+    """Processes that share out the items 0 to `count` - 1 among them.
 
     They are forked on entering, so that they share nothing that is opened afterwards, a lock least of all. With the
     parent they end, however it ends.
@@ -49,45 +56,40 @@ class Workers(Generic[R]):
 
     def __init__(self, work: Work[R], count: int, *, processes: int) -> None:
         self._work = work
-        self._count = count
+        self._items = deque(range(count))
         self._processes = min(processes, count)
-        self._running: dict[Connection, Any] = {}
-        self._begun = False
+        self._given: dict[Connection, deque[int]] = {}
+        self._running: dict[Connection, BaseProcess] = {}
 
     def __enter__(self) -> Self:
         # Where the system has no further process to give, those that there are do it, or the parent.
-        if self._processes:
-            with suppress(OSError):
+        with suppress(OSError, ImportError):
+            for _ in range(self._processes):
                 self._fork()
         return self
 
     def _fork(self) -> None:
         context = get_context("fork")
-        taken = context.Value("q", 0)
-        for _ in range(self._processes):
-            ours, theirs = context.Pipe()
-            # A worker that kept its parent's ends open would never learn that the parent is gone.
-            inherited = [*self._running, ours]
-            arguments = (self._work, self._count, taken, theirs, inherited)
-            process = context.Process(target=_serve, args=arguments, daemon=True)
-            process.start()
-            theirs.close()
-            self._running[ours] = process
+        ours, theirs = context.Pipe()
+        # A worker that kept its parent's ends open would never learn that the parent is gone.
+        process = context.Process(target=_serve, args=(self._work, theirs, [*self._running, ours]), daemon=True)
+        process.start()
+        theirs.close()
+        self._running[ours], self._given[ours] = process, deque()
 
     def __exit__(self, *ended: object) -> None:
         for connection in list(self._running):
             self._end(connection)
 
     def begin(self) -> bool:
-        """Give the word to begin, where it was not given.
+        """Give every worker something to do, where that was not done yet.
 
         Returns: whether anybody else is at work, so that this process has time until the first result comes.
         """
-        if not self._begun:
-            for connection in list(self._running):
-                with suppress(OSError):
-                    connection.send(None)
-        self._begun = True
+        for _ in range(AHEAD):
+            for connection, given in self._given.items():
+                if len(given) < AHEAD:
+                    self._give(connection)
         return bool(self._running)
 
     def results(self, meanwhile: Callable[[], bool] = lambda: False) -> Iterator[tuple[int, R]]:
@@ -98,30 +100,48 @@ class Workers(Generic[R]):
         Raises: whatever the work raises.
         """
         self.begin()
-        left = set(range(self._count))
-        while self._running:
-            ready: list[Any] = wait(list(self._running), timeout=0.0)
-            if not ready:
-                if meanwhile():
-                    continue
-                ready = wait(list(self._running))
-            for sender in ready:
-                message = self._receive(sender)
-                if message is not None:
-                    left.discard(message[0])
-                    yield message
-        if left:
-            with self._work() as do:
-                for item in sorted(left):
-                    yield item, do(item)
+        with ExitStack() as stack:
+            here = cache(lambda: stack.enter_context(self._work()))
+            while self._running:
+                for connection in self._ready(meanwhile):
+                    given = self._given[connection]
+                    received = self._receive(connection)
+                    yield from received
+                    if not received or not given:
+                        self._end(connection)
+                    if not received:
+                        # It ended on the first of these: if there is an error to be told, it is told now.
+                        for item in given:
+                            yield item, here()(item)
+            while self._items:
+                item = self._items.popleft()
+                yield item, here()(item)
 
-    def _receive(self, connection: Any) -> tuple[int, R] | None:
-        """What a worker made, or None where it has ended."""
+    def _ready(self, meanwhile: Callable[[], bool]) -> list[Connection]:
+        """The workers that have a result, or have ended."""
+        running: Any = list(self._running)
+        ready: Any = wait(running, timeout=0.0)
+        while not ready:
+            ready = wait(running, timeout=0.0 if meanwhile() else None)
+        return list(ready)
+
+    def _receive(self, connection: Connection) -> list[tuple[int, R]]:
+        """What a worker made of its first item, or nothing where it has ended."""
         try:
-            return connection.recv()  # type: ignore[no-any-return]
+            result = connection.recv()
         except (EOFError, OSError):
-            self._end(connection)
-            return None
+            return []
+        item = self._given[connection].popleft()
+        self._give(connection)
+        return [(item, result)]
+
+    def _give(self, connection: Connection) -> None:
+        given = self._given[connection]
+        # The last items are kept for whoever is idle first.
+        if len(self._items) > (len(self._running) if given else 0):
+            given.append(self._items.popleft())
+            with suppress(OSError):  # it has ended, which is seen when its result is wanted
+                connection.send(given[-1])
 
     def _end(self, connection: Connection) -> None:
         process = self._running.pop(connection)
@@ -130,7 +150,7 @@ class Workers(Generic[R]):
         process.join()
 
 
-def _serve(work: Work[Any], count: int, taken: Any, parent: Connection, inherited: list[Connection]) -> None:
+def _serve(work: Work[Any], parent: Connection, inherited: list[Connection]) -> None:
     """A worker's whole life. Whatever goes wrong ends it in silence: the parent does what is left."""
     import signal
 
@@ -139,14 +159,8 @@ def _serve(work: Work[Any], count: int, taken: Any, parent: Connection, inherite
     for connection in inherited:
         connection.close()
     with suppress(Exception), ExitStack() as stack:
-        parent.recv()
+        item = parent.recv()
         do = stack.enter_context(work())
-        while (item := _next(taken)) < count:
-            parent.send((item, do(item)))
-
-
-def _next(taken: Any) -> int:
-    with taken.get_lock():
-        item: int = taken.value
-        taken.value += 1
-    return item
+        while True:
+            parent.send(do(item))
+            item = parent.recv()

@@ -17,9 +17,10 @@ from labgen.config import Config
 from labgen.connect import model_names
 from labgen.export.spool import BLOCK_CANDIDATES, pack
 from labgen.filters.base import Filter
+from labgen.filters.installed import any_installed
 from labgen.filters.order import filters_for, looks_for_duplicates
 from labgen.generate.kit import Kit
-from labgen.generate.leafrun import LeafRun, Past
+from labgen.generate.leafrun import Claim, LeafRun, Past
 from labgen.plan.leaves import LeafPlan
 from labgen.processes import Workers, spare_processes
 from labgen.records import Call, Candidate, Reply
@@ -104,7 +105,7 @@ async def replay_leaf(plan: LeafPlan, kit: Kit, door: LedgerOnly, watch: Watch |
     """Replay one leaf; `door` is the kit's own."""
     blocks: list[bytes] = []
     waiting: list[Candidate] = []
-    claimed: list[Candidate] = []
+    claimed: list[Claim] = []
     count = from_ledger = 0
 
     def take(retired: list[Candidate]) -> None:
@@ -143,9 +144,13 @@ class Replay:
     watch: Watch | None = None
 
     def workers(self) -> Workers[Replayed]:
-        """Workers on the plans of `sources`, by their places; with nothing to do where the ledger is empty."""
-        leaves = len(self.sources.plans) if replies_kept(self.config) else 0
-        return Workers(self._opened, leaves, processes=0 if self.watch else processes_for(self.config))
+        """Workers on the plans of `sources`, by their places.
+
+        They have nothing to do where the ledger is empty, nor where a filter of another package is among the filters,
+        which may be bound to the event loop that it is first used in: then the engine meets what is paid on its way.
+        """
+        leaves = len(self.sources.plans) if replies_kept(self.config) and not any_installed(self.filters) else 0
+        return Workers(self._opened, leaves, processes=0 if self.watch else processes_for(self.config, self.filters))
 
     @contextmanager
     def _opened(self) -> Iterator[Callable[[int], Replayed]]:
@@ -157,17 +162,31 @@ class Replay:
 
 @contextmanager
 def one_by_one() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
-    """Runs coroutines to their ends, hundreds of them on one event loop."""
+    """Runs coroutines to their ends, hundreds of them on one event loop; no task of one outlives it."""
     with asyncio.Runner() as runner:
         # Its own `run` would set up the handling of Ctrl-C for each, which writes out the last one's result to do so.
-        yield runner.get_loop().run_until_complete
+        loop = runner.get_loop()
+
+        def run(work: Coroutine[Any, Any, T]) -> T:
+            try:
+                return loop.run_until_complete(work)
+            finally:
+                if left := asyncio.all_tasks(loop):
+                    for task in left:
+                        task.cancel()
+                    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+        yield run
 
 
-def kit_for(config: Config, sources: Sources, door: Asking, filters: tuple[Filter, ...] | None = None) -> Kit:
+def load_filters(config: Config) -> tuple[Filter, ...]:
+    """All filters of a build, in the order of work."""
+    return filters_for(config, contamination_index(config))
+
+
+def kit_for(config: Config, sources: Sources, door: Asking, filters: tuple[Filter, ...]) -> Kit:
     """What leaves are replayed with."""
     teacher, judge = model_names(config)
-    if filters is None:
-        filters = filters_for(config, contamination_index(config))
     return Kit(door, sources.prompts, config, teacher, judge, filters, looks_for_duplicates(config))
 
 
@@ -182,6 +201,6 @@ def replies_kept(config: Config) -> int:
         return ledger.query("SELECT max(rowid) FROM replies")[0][0] or 0
 
 
-def processes_for(config: Config) -> int:
-    """How many workers the ledger's replies are worth."""
-    return spare_processes() if replies_kept(config) >= WORTH_SHARING else 0
+def processes_for(config: Config, filters: tuple[Filter, ...]) -> int:
+    """How many workers the ledger's replies are worth; none with filters of other packages, which may not stand it."""
+    return spare_processes() if replies_kept(config) >= WORTH_SHARING and not any_installed(filters) else 0

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 
 from labgen.config import Config
@@ -21,7 +20,7 @@ from labgen.generate.leafrun import LeafRun
 from labgen.plan.leaves import LeafPlan
 from labgen.processes import Workers
 from labgen.records import Call, Reply
-from labgen.replay import kit_for, one_by_one, open_ledger, processes_for
+from labgen.replay import kit_for, load_filters, one_by_one, open_ledger, processes_for
 from labgen.sources import Sources
 from labgen.teacher.ledger import Ledger
 
@@ -72,33 +71,43 @@ class _Door:
         return Reply("", "", failure="exhausted", detail="not in the ledger")
 
 
-def find_unused(config: Config, sources: Sources) -> Unused:
+@contextmanager
+def replaying(config: Config, sources: Sources) -> Iterator[Workers[list[bytes]]]:
+    """Workers that find what each leaf uses: to be had before the work folder is locked, and used when it is."""
+    filters = load_filters(config)
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[int], list[bytes]]]:
+        with closing(open_ledger(config)) as ledger, one_by_one() as run:
+            door = _Door(ledger)
+            counted = ledger.query("SELECT leaf, step, count(*) FROM replies GROUP BY leaf, step")
+            kept = {(leaf, step): count for leaf, step, count in counted}
+            kit = kit_for(config, sources, door, filters)
+            yield lambda place: run(_used_by(sources.plans[place], kit, door, kept))
+
+    with Workers(opened, len(sources.plans), processes=processes_for(config, filters)) as workers:
+        yield workers
+
+
+def find_unused(config: Config, sources: Sources, workers: Workers[list[bytes]]) -> Unused:
     """The paid calls that a build of the whole taxonomy would not use.
 
     Calls of leaves that can't be used at present (left out, or not chosen) are never among them.
+
+    Args:
+        workers: those of `replaying`.
     """
-    with Workers(partial(_replaying, config, sources), len(sources.plans), processes=processes_for(config)) as workers:
-        used = set(chain.from_iterable(keys for _, keys in workers.results()))
+    used = set(chain.from_iterable(keys for _, keys in workers.results()))
+    spared = {*sources.left_out, *sources.unselected}
+    keys: dict[tuple[str, str], list[bytes]] = {}
+    kept = 0
     with closing(open_ledger(config)) as ledger:
-        spared = {*sources.left_out, *sources.unselected}
-        keys: dict[tuple[str, str], list[bytes]] = {}
-        kept = 0
         for key, leaf, model in ledger.query("SELECT key, leaf, model FROM replies ORDER BY leaf, model, key"):
             if key in used or leaf in spared:
                 kept += 1
             else:
                 keys.setdefault((leaf, model), []).append(key)
     return Unused(keys, kept)
-
-
-@contextmanager
-def _replaying(config: Config, sources: Sources) -> Iterator[Callable[[int], list[bytes]]]:
-    with closing(open_ledger(config)) as ledger, one_by_one() as run:
-        door = _Door(ledger)
-        counted = ledger.query("SELECT leaf, step, count(*) FROM replies GROUP BY leaf, step")
-        kept = {(leaf, step): count for leaf, step, count in counted}
-        kit = kit_for(config, sources, door)
-        yield lambda place: run(_used_by(sources.plans[place], kit, door, kept))
 
 
 async def _used_by(plan: LeafPlan, kit: Kit, door: _Door, kept: dict[tuple[str, str], int]) -> list[bytes]:

@@ -88,15 +88,16 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
     from labgen.teacher.ledger import Ledger
     from labgen.teacher.ledger_care import compact, file_bytes
     from labgen.teacher.lock import run_lock
-    from labgen.used_calls import find_unused
+    from labgen.used_calls import find_unused, replaying
 
     config = config_from({**options, "work": options["work"] or ctx.obj})
     folder = work_folder(config)
     sources = gather_sources(config, options["leaf_patterns"], lambda words: click.echo(words, err=True))
     for message in sources.messages:
         click.echo(message, err=True)
-    with run_lock(folder):
-        unused = find_unused(config, sources)
+    # Workers come before the lock, which they would hold for as long as they live.
+    with replaying(config, sources) as workers, run_lock(folder):
+        unused = find_unused(config, sources, workers)
         for (leaf, model), keys in unused.keys.items():
             click.echo(plain(f"{len(keys):>8}  {leaf or '-'}  ({model})"))
         if not options["yes"]:

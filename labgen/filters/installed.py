@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -46,7 +46,9 @@ class Installed:
         try:
             found = self._look(candidate, scene)
             verdicts = tuple(await found if inspect.isawaitable(found) else found)
-        except (CandidateEnds, LabgenError):
+        except CandidateEnds as end:
+            raise CandidateEnds(end.state, str(end.reason), str(end.raw), end.calls) from end
+        except LabgenError:
             raise
         except Exception as error:
             # Anybody's code: whatever it raises must end this candidate and nothing else.
@@ -54,7 +56,7 @@ class Installed:
         for verdict in verdicts:
             if problem := _fault(verdict):
                 raise CandidateEnds(State.FAILED, f"filter_{self.name}: {problem}")
-        return verdicts
+        return [_plain(verdict) for verdict in verdicts]
 
     def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
         """What the filter says that its verdict means; `failed` where it crashes on that."""
@@ -93,6 +95,11 @@ def installed_filters(disabled: Collection[str] = (), taken: Collection[str] = (
             raise ConfigError(f"{where}: there is another filter of that name. Rename its entry point.")
         found[entry.name] = _load(entry, where, package)
     return list(found.values())
+
+
+def any_installed(filters: Iterable[Filter]) -> bool:
+    """Whether one of the filters is another package's."""
+    return any(isinstance(look, Installed) for look in filters)
 
 
 def installed_names() -> list[str]:
@@ -136,4 +143,13 @@ def _fault(verdict: Any) -> str:
         return "its verdict's filter, version and reason are not all text"
     if not isinstance(verdict.evidence, tuple) or not all(isinstance(each, Evidence) for each in verdict.evidence):
         return "its verdict's evidence is no tuple of Evidence"
+    if not all(isinstance(piece.text, str) for piece in verdict.evidence):
+        return "its verdict's evidence is not all text"
     return ""
+
+
+def _plain(verdict: Verdict) -> Verdict:
+    """The verdict with Python's own numbers and texts, whatever kinds of them the filter works with."""
+    evidence = tuple(Evidence(str(piece.text), int(piece.start), int(piece.end)) for piece in verdict.evidence)
+    words = (str(verdict.filter), str(verdict.version))
+    return Verdict(*words, float(verdict.value), str(verdict.reason), evidence)

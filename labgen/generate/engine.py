@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labgen.generate.kit import Kit
@@ -53,7 +53,8 @@ class Engine:
     Args:
         plans: in build order.
         on_retired: what becomes of candidates.
-        pasts: leaf path to what its first slots came to, where they were replayed; it goes on from there.
+        pasts: leaf path to what its first slots came to, where they were replayed; a leaf goes on from there, and its
+            past is taken out.
         progress: counts of a build that is on its way already; None for one that begins.
         should_stop: asked between steps; a true answer ends the run early (a budget that is spent).
     """
@@ -65,7 +66,7 @@ class Engine:
         door: Door,
         on_retired: Retired,
         *,
-        pasts: Mapping[str, Past] | None = None,
+        pasts: dict[str, Past] | None = None,
         progress: Progress | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -115,7 +116,7 @@ class Engine:
             await self._issue_leaf(leaf, self._room)
         while self._waiting and self._room() > 0:
             leaf = LeafRun(self._waiting.popleft(), self._kit)
-            if past := self._pasts.get(leaf.plan.leaf.path):
+            if past := self._pasts.pop(leaf.plan.leaf.path, None):
                 leaf.go_on_from(past)
             self._open.append(leaf)
             await self._issue_leaf(leaf, self._room)

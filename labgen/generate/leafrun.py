@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from labgen.filters.base import Filter, Scene, ended, settle
 from labgen.filters.calibration import Calibration, calibrate
@@ -59,6 +60,18 @@ class SlotRun:
     task: asyncio.Task[tuple[Candidate, ...]] | None = None
 
 
+class Claim(NamedTuple):
+    """What later instructions must not resemble: the slot it comes from, its texts, what it is called.
+
+    `context` is None where it does not count, for all but skills with contexts.
+    """
+
+    slot: int
+    instruction: str
+    context: str | None
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """What a leaf's first slots came to: all of it that its further slots depend on.
@@ -67,7 +80,7 @@ class Past:
         slots: how many, all of them retired.
         accepted, calls, drawn, passed: what they yielded and took, as `LeafRun` counts it.
         calibration: how the leaf's judges did; None where they are not tested.
-        claimed: instruction, context and name of what later instructions must not resemble, the seeds aside, in order.
+        claimed: in order, the seeds aside.
     """
 
     slots: int = 0
@@ -76,14 +89,14 @@ class Past:
     drawn: float = 0.0
     passed: float = 0.0
     calibration: Calibration | None = None
-    claimed: tuple[tuple[str, str | None, str], ...] = ()
+    claimed: tuple[Claim, ...] = ()
 
 
 class LeafRun:
     """The state of one leaf in a build.
 
     Args:
-        on_claimed: told of each candidate that later ones must not resemble.
+        on_claimed: told of each instruction that later ones must not resemble.
 
     Attributes:
         accepted: rows accepted among the retired slots.
@@ -93,9 +106,7 @@ class LeafRun:
         calibration: how the leaf's judges did, once its first slot is retired; None where they are not tested.
     """
 
-    def __init__(
-        self, plan: LeafPlan, kit: Kit, *, on_claimed: Callable[[Candidate], None] = lambda candidate: None
-    ) -> None:
+    def __init__(self, plan: LeafPlan, kit: Kit, *, on_claimed: Callable[[Claim], None] = lambda claim: None) -> None:
         self.plan = plan
         self.accepted = 0
         self.calls = 0
@@ -131,7 +142,7 @@ class LeafRun:
             cap=thresholds.duplicate_rouge_l_cap,
         )
 
-    def past(self, claimed: Sequence[Candidate]) -> Past:
+    def past(self, claimed: Sequence[Claim]) -> Past:
         """What the retired slots came to; `claimed` is what `on_claimed` was told of."""
         return Past(
             self.retired,
@@ -140,7 +151,7 @@ class LeafRun:
             self._drawn,
             self._passed_filters,
             self.calibration,
-            tuple((one.instruction, one.context, _name(one)) for one in claimed if one.slot < self.retired),
+            tuple(claim for claim in claimed if claim.slot < self.retired),
         )
 
     def go_on_from(self, past: Past) -> None:
@@ -150,8 +161,8 @@ class LeafRun:
         if past.calibration:
             self._trial = asyncio.get_running_loop().create_future()
             self._trial.set_result(past.calibration)
-        for instruction, context, name in past.claimed:
-            self._claims.add(instruction, context, name)
+        for claim in past.claimed:
+            self._claims.add(claim.instruction, claim.context, claim.name)
         self._count_yield(past.drawn, past.passed)
 
     @property
@@ -384,8 +395,10 @@ class LeafRun:
             context_threshold=context_threshold,
         )
         if verdict is None:
-            self._claims.add(candidate.instruction, candidate.context, _name(candidate))
-            self._on_claimed(candidate)
+            name = f"slot {candidate.slot}, position {candidate.position}"
+            context = candidate.context if self.plan.leaf.flow == "grounded" else None
+            self._claims.add(candidate.instruction, context, name)
+            self._on_claimed(Claim(candidate.slot, candidate.instruction, context, name))
             return candidate
         return replace(
             candidate,
@@ -429,11 +442,6 @@ class LeafRun:
         )
         candidate = replace(candidate, response=reading.value, raw=reading.text, calls=candidate.calls + reading.calls)
         return candidate, reading.truncated
-
-
-def _name(candidate: Candidate) -> str:
-    """What a claimed candidate is called where a later one is too close to it."""
-    return f"slot {candidate.slot}, position {candidate.position}"
 
 
 def _tested(trial: asyncio.Future[Calibration], events: asyncio.Queue[LeafRun | None]) -> None:

@@ -85,10 +85,8 @@ class Ledger:
                 self._take_ballast(ballast_bytes)
 
     def _open(self, folder: Path, read_only: bool) -> sqlite3.Connection:
-        if read_only and not self.path.exists():
-            database = sqlite3.connect(":memory:", isolation_level=None)
-        elif read_only:
-            database = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        if read_only:
+            database = _open_read_only(self.path)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(self.path, isolation_level=None)
@@ -299,6 +297,20 @@ def _advice(words: str) -> str:
     if "locked" in words:
         return "Another program has it open: close that, or choose another work folder with --work."
     return "Check that the folder can be written, or choose another with --work."
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    """The file, or an empty ledger in memory where there is none, or where nothing was written to it yet."""
+    if path.exists():
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            if database.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return database
+        except sqlite3.Error:
+            database.close()
+            raise
+        database.close()
+    return sqlite3.connect(":memory:", isolation_level=None)
 
 
 def _has_replies(database: sqlite3.Connection) -> bool:

@@ -103,6 +103,58 @@ def test_a_rebuild_asks_no_teacher_and_so_needs_none(built: dict[str, str], labg
     assert wrong.status == 2 and "ftp://nobody" in wrong.err
 
 
+FILTER = '''
+import asyncio
+
+from labgen.records import Verdict
+
+
+class Score(float):
+    """A number as numeric libraries have them."""
+
+
+class Words(str):
+    """Text of a kind of its own."""
+
+
+class Slow:
+    """One look at a time, whatever is going on."""
+
+    version, kind, stage, flows = "1", "rule", "pair", ("knowledge", "grounded", "freeform")
+
+    def __init__(self):
+        self._one = asyncio.Semaphore(1)
+
+    async def __call__(self, candidate, scene):
+        async with self._one:
+            await asyncio.sleep(0)
+            return [Verdict(Words("slow"), self.version, Score(0.5), Words("so"))]
+
+    def decide(self, verdict, scene):
+        return None
+
+'''
+
+
+def test_a_filter_of_another_package_sees_one_event_loop_in_a_build(
+    built: dict[str, str], labgen: Labgen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it holds on to there works on; a build that goes on is that in one go, on any number of cores."""
+    info = tmp_path / "site/slowly-1.0.dist-info"
+    info.mkdir(parents=True)
+    (tmp_path / "site/slowly.py").write_text(FILTER)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slowly\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[labgen.filters]\nslow = slowly:Slow\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    for samples in ("8", "14"):
+        run = labgen("generate", "--samples", samples, "--json")
+        assert run.status == 0, run.err
+    assert run.json["funnel"]["total"]["states"].get("failed", 0) == 0
+    assert labgen("generate", "--samples", "14", "--output", "in_one_go", "--work", "elsewhere").status == 0
+    assert digest(labgen.folder / "dataset") == digest(labgen.folder / "in_one_go")
+    assert labgen("generate", "--samples", "14").status == 0
+
+
 def test_a_plan_reckons_with_the_yield_that_the_dataset_shows(built: dict[str, str], labgen: Labgen) -> None:
     """Flow by flow; before there is a dataset, with the stated one."""
     funnel = json.loads((labgen.folder / "dataset/funnel.json").read_text())["leaves"]

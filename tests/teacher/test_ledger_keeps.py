@@ -367,3 +367,11 @@ def test_a_key_is_that_of_the_calls_canonical_json(
     expected = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     assert asked.canonical == expected
     assert asked.key == hashlib.sha256(expected.encode()).digest()
+
+
+def test_a_ledger_that_nothing_was_written_to_yet_is_an_empty_one(tmp_path: Path) -> None:
+    """The file of a run that was killed at its very first step: to look at, and to go on with."""
+    (tmp_path / LEDGER_NAME).touch()
+    for read_only in (True, False, True):
+        with closing(Ledger(tmp_path, read_only=read_only, ballast_bytes=0)) as opened:
+            assert opened.get(call().key) is None
