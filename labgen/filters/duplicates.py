@@ -33,7 +33,8 @@ from labgen.filters.tokens import tokenize
 __all__ = ["Match", "NearDuplicates", "f_measure", "leaf_threshold", "rouge_l", "tokenize"]
 
 _SLACK = 1e-6  # far above rounding errors, far below the step of 1 in which overlaps grow
-_FIRST_ORDER = 256  # texts after which the order of tokens is first fixed; afterwards at every doubling
+_FIRST_ORDER = 256  # texts after which the order of tokens is first fixed
+_ORDER_GROWTH = 4  # times as many, after which it is fixed anew
 _LAST_CHAR = 0x10FFFF
 _FEW = 40  # candidates that are compared sooner than bounded
 _SPARSE = 16  # texts for each number, above which sorting the numbers is faster than counting over all texts
@@ -60,6 +61,13 @@ def rouge_l(a: str, b: str) -> float:
     """ROUGE-L F-measure of two texts, 0 to 1; symmetric; equals `rouge_score`'s where neither has non-ASCII letters."""
     tokens_a, tokens_b = tokenize(a), tokenize(b)
     return f_measure(int(LCSseq.similarity(tokens_a, tokens_b)), len(tokens_a), len(tokens_b))
+
+
+class _Order(dict[int, int]):
+    """Element to its rank. What is in no indexed text is rarest of all, and comes first as it stands in its text."""
+
+    def __missing__(self, element: int) -> float:
+        return -math.inf
 
 
 @dataclass
@@ -111,7 +119,7 @@ class NearDuplicates:
         # One character per token: RapidFuzz reads a str in place, three to seven times as fast as a list or an array.
         self._texts: list[str | tuple[int, ...]] = []
         self._postings: dict[int, array[int]] = {}
-        self._order: dict[int, int] = {}
+        self._order = _Order()
         self._signatures = array("Q")
         self._last = _Seen("", [], {}, [], -1)
         self._next_order = _FIRST_ORDER
@@ -205,9 +213,8 @@ class NearDuplicates:
         if len(found):
             theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
             own = numpy.array(seen.signature, numpy.uint64)
-            only_own = numpy.bitwise_count(own & ~theirs).sum(axis=1, dtype=numpy.int64)
-            only_theirs = numpy.bitwise_count(theirs & ~own).sum(axis=1, dtype=numpy.int64)
-            found = found[numpy.minimum(length - only_own, lengths - only_theirs) >= overlap]
+            shared = numpy.minimum(length - _bits(own & ~theirs), lengths - _bits(theirs & ~own))
+            found = found[shared >= overlap]
         keys = numpy.frombuffer(self._keys, numpy.int64)[found]
         candidates: list[int] = found[numpy.argsort(keys, kind="stable")].tolist()
         return candidates
@@ -222,11 +229,8 @@ class NearDuplicates:
 
     def _prefix(self, elements: list[int]) -> list[int]:
         """The first of a text's elements in the index's order, as many as any close text must share one of."""
-        order = self._order
-        prefix = [element for element in elements if element not in order]  # of no indexed text: rarest of all
-        ordered = [element for element in elements if element in order] if prefix else elements
-        ordered.sort(key=order.__getitem__)
-        return (prefix + ordered)[: max(1, len(elements) - self._floor(len(elements)) + 1)]
+        ordered = sorted(elements, key=self._order.__getitem__)
+        return ordered[: max(1, len(elements) - self._floor(len(elements)) + 1)]
 
     def _post(self, number: int, prefix: list[int]) -> None:
         for element in prefix:
@@ -236,21 +240,13 @@ class NearDuplicates:
             posting.append(number)
 
     def _reorder(self) -> None:
-        """Fix the order of elements by how many texts have them, and index all texts anew. Amortised by doubling."""
-        self._next_order = 2 * len(self._texts)
+        """Fix the order of elements by how many texts have them, and index all texts anew. Amortised by its growth."""
+        self._next_order = _ORDER_GROWTH * len(self._texts)
         frequency: Counter[int] = Counter()
         for text in self._texts:
-            ids = _unpack(text)
-            counts = Counter(ids)
-            frequency.update(counts.keys())
-            frequency.update(
-                occurrence << 32 | token
-                for token, count in counts.items()
-                if count > 1
-                for occurrence in range(1, count)
-            )
+            frequency.update(_elements(_unpack(text)))
         ranked = sorted(frequency, key=lambda element: (frequency[element], element))
-        self._order = {element: rank for rank, element in enumerate(ranked)}
+        self._order = _Order({element: rank for rank, element in enumerate(ranked)})
         self._postings = {}
         for number, text in enumerate(self._texts):
             if text:
@@ -302,6 +298,16 @@ def _count(numbers: array[int], below: int) -> tuple[Any, Any]:
     counts = numpy.bincount(given)
     found = numpy.flatnonzero(counts)
     return found, counts[found]
+
+
+def _bits(signatures: Any) -> Any:
+    """How many bits each signature has, from 0 to 255; a full one counts as empty, which bounds nothing."""
+    import numpy
+
+    # The counts of its four words lie side by side in one number: multiplied so, their sum is its highest byte.
+    return (numpy.bitwise_count(signatures).view(numpy.uint32)[:, 0] * numpy.uint32(0x01010101) >> 24).astype(
+        numpy.int64
+    )
 
 
 def _elements(ids: Sequence[int]) -> list[int]:
