@@ -19,8 +19,9 @@ from labgen.export.spool import BLOCK_CANDIDATES, pack
 from labgen.filters.base import Filter
 from labgen.filters.installed import any_installed
 from labgen.filters.order import filters_for, looks_for_duplicates
+from labgen.generate.claims import Claim
 from labgen.generate.kit import Kit
-from labgen.generate.leafrun import Claim, LeafRun, Past
+from labgen.generate.leafrun import LeafRun, Past
 from labgen.plan.leaves import LeafPlan
 from labgen.processes import Workers, spare_processes
 from labgen.records import Call, Candidate, Reply

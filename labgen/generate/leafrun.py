@@ -10,13 +10,11 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import NamedTuple
 
 from labgen.filters.base import Filter, Scene, ended, settle
 from labgen.filters.calibration import Calibration, calibrate
-from labgen.filters.first_wins import FirstWins, thresholds_for
 from labgen.formats.reading import read_blocks
+from labgen.generate.claims import Claim, Claims
 from labgen.generate.draws import Draw, draw
 from labgen.generate.kit import Kit
 from labgen.plan.examples import examples_of
@@ -58,18 +56,6 @@ class SlotRun:
     known: asyncio.Event = field(default_factory=asyncio.Event)
     spent: list[bytes] = field(default_factory=list)
     task: asyncio.Task[tuple[Candidate, ...]] | None = None
-
-
-class Claim(NamedTuple):
-    """What later instructions must not resemble: the slot it comes from, its texts, what it is called.
-
-    `context` is None where it does not count, for all but skills with contexts.
-    """
-
-    slot: int
-    instruction: str
-    context: str | None
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,31 +102,11 @@ class LeafRun:
         self.retired = 0
         self.calibration: Calibration | None = None
         self._kit = kit
-        self._on_claimed = on_claimed
         self._trial: asyncio.Future[Calibration] | None = None
         self._examples = examples_of(plan.leaf)
         self._live: dict[int, SlotRun] = {}
-        self._turns: dict[int, asyncio.Future[None]] = {}
-        self._passed = 0
+        self._claims = Claims(plan, self._examples, kit, on_claimed)
         self._drawn = self._passed_filters = 0.0
-
-    @cached_property
-    def _claims(self) -> FirstWins:
-        # Made when the first candidate comes: what a leaf would ask first is known without it.
-        claims = FirstWins(self._kit.config.thresholds.duplicate_rouge_l, by_context=self.plan.leaf.flow == "grounded")
-        for number, example in enumerate(self._examples):
-            claims.add(example.instruction, example.context, f"seed example {number}")
-        return claims
-
-    @cached_property
-    def _thresholds(self) -> tuple[float, float]:
-        grounded, thresholds = self.plan.leaf.flow == "grounded", self._kit.config.thresholds
-        return thresholds_for(
-            [example.instruction for example in self._examples],
-            [example.context for example in self._examples if example.context] if grounded else [],
-            base=thresholds.duplicate_rouge_l,
-            cap=thresholds.duplicate_rouge_l_cap,
-        )
 
     def past(self, claimed: Sequence[Claim]) -> Past:
         """What the retired slots came to; `claimed` is what `on_claimed` was told of."""
@@ -156,13 +122,12 @@ class LeafRun:
 
     def go_on_from(self, past: Past) -> None:
         """Take up a leaf that has drawn nothing yet where `past` leaves off."""
-        self.issued = self.retired = self._passed = past.slots
+        self.issued = self.retired = past.slots
         self.accepted, self.calls, self.calibration = past.accepted, past.calls, past.calibration
         if past.calibration:
             self._trial = asyncio.get_running_loop().create_future()
             self._trial.set_result(past.calibration)
-        for claim in past.claimed:
-            self._claims.add(claim.instruction, claim.context, claim.name)
+        self._claims.go_on_from(past.slots, past.claimed)
         self._count_yield(past.drawn, past.passed)
 
     @property
@@ -332,9 +297,9 @@ class LeafRun:
             drawn = Draw((ended(empty, end),))
         scene.truncated = drawn.truncated
         candidates = await self._settle_all(drawn.candidates, self._free_looks(), scene)
-        await self._turn(slot)
-        candidates = tuple(self._claim(candidate) for candidate in candidates)
-        self._pass_turn(slot.index)
+        await self._claims.turn(slot.index, slot.known.set)
+        candidates = tuple(self._claims.claim(candidate) for candidate in candidates)
+        self._claims.end_turn(slot.index)
         slot.potential = sum(candidate.state is None for candidate in candidates)
         scene.siblings = tuple(candidate for candidate in candidates if candidate.state is None)
         finished = await asyncio.gather(*(self._finish(candidate, scene) for candidate in candidates))
@@ -369,42 +334,6 @@ class LeafRun:
                 candidate if candidate.state is not None else await settle(candidate, looks, scene)
                 for candidate in candidates
             ]
-        )
-
-    async def _turn(self, slot: SlotRun) -> None:
-        """Wait until every earlier slot has been drawn."""
-        if slot.index > self._passed:
-            slot.known.set()
-            self._turns[slot.index] = asyncio.get_running_loop().create_future()
-            await self._turns[slot.index]
-
-    def _pass_turn(self, index: int) -> None:
-        self._passed = index + 1
-        following = self._turns.pop(self._passed, None)
-        if following and not following.done():
-            following.set_result(None)
-
-    def _claim(self, candidate: Candidate) -> Candidate:
-        if candidate.state is not None or not self._kit.check_duplicates:
-            return candidate
-        threshold, context_threshold = self._thresholds
-        verdict = self._claims.find(
-            candidate.instruction,
-            candidate.context,
-            threshold=threshold,
-            context_threshold=context_threshold,
-        )
-        if verdict is None:
-            name = f"slot {candidate.slot}, position {candidate.position}"
-            context = candidate.context if self.plan.leaf.flow == "grounded" else None
-            self._claims.add(candidate.instruction, context, name)
-            self._on_claimed(Claim(candidate.slot, candidate.instruction, context, name))
-            return candidate
-        return replace(
-            candidate,
-            verdicts=(*candidate.verdicts, verdict),
-            state=State.DUPLICATE,
-            reason=f"{'of_a_seed' if verdict.reason.startswith('like seed') else 'in_leaf'}: {verdict.reason}",
         )
 
     async def _finish(self, candidate: Candidate, scene: Scene) -> Candidate:

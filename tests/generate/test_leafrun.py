@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from labgen.config import Config
 from labgen.filters.order import standard_filters
 from labgen.formats.prompts import PromptSet
+from labgen.generate.claims import Claim
 from labgen.generate.engine import Engine
 from labgen.generate.kit import Kit
 from labgen.generate.leafrun import LeafRun, Past
@@ -203,7 +204,7 @@ async def replay(plans: tuple[LeafPlan, ...], kit: Kit, kept: Kept, found: Drawn
     door, pasts = LedgerOnly(kept), {}  # type: ignore[arg-type]
     for plan in plans:
         door.begin()
-        claimed: list[Candidate] = []
+        claimed: list[Claim] = []
         leaf_run = LeafRun(plan, replace(kit, door=door), on_claimed=claimed.append)
         await replay_slots(leaf_run, door, found.candidates.setdefault(plan.leaf.path, []).extend)
         found.leaves[plan.leaf.path] = leaf_run
