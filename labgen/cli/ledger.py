@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from labgen.cli import option
 from labgen.cli.settings import build_options, config_from, config_option, source_options
@@ -27,7 +28,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     The ledger keeps every reply under the hash of the call that asked for it; builds take from it what they can.
     """
-    ctx.obj = options["work"]
+    ctx.obj = options["work"] if _typed(ctx) else None
     if ctx.invoked_subcommand is not None:
         return
     from labgen.teacher.ledger_care import file_bytes, shares
@@ -90,7 +91,7 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
     from labgen.teacher.lock import run_lock
     from labgen.used_calls import find_unused, replaying
 
-    config = config_from({**options, "work": options["work"] or ctx.obj})
+    config = config_from({**options, "work": _chosen_work(ctx, options)})
     folder = work_folder(config)
     sources = gather_sources(config, options["leaf_patterns"], lambda words: click.echo(words, err=True))
     for message in sources.messages:
@@ -164,7 +165,17 @@ def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
 def _folder(ctx: click.Context, options: dict[str, Any]) -> Path:
     from labgen.sources import work_folder
 
-    return work_folder(config_from({"config": options["config"], "work": options["work"] or ctx.obj}))
+    return work_folder(config_from({"config": options["config"], "work": _chosen_work(ctx, options)}))
+
+
+def _chosen_work(ctx: click.Context, options: dict[str, Any]) -> Path | None:
+    """The work folder typed last: after the verb, else after `ledger`; else what a variable or the file says."""
+    work: Path | None = ctx.obj if ctx.obj and not _typed(ctx) else options["work"]
+    return work
+
+
+def _typed(ctx: click.Context) -> bool:
+    return ctx.get_parameter_source("work") is ParameterSource.COMMANDLINE
 
 
 def _health(health: Any) -> str:

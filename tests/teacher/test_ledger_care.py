@@ -255,6 +255,16 @@ def test_prune_spares_leaves_that_cannot_be_used_at_present(tmp_path: Path, monk
     assert "0 calls would be removed" in run("ledger", "prune", "--samples", 1).stdout
 
 
+def test_a_work_folder_that_is_typed_wins_wherever_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `ledger`, or after the verb (the last one counts); only then the variable."""
+    for name, calls in (("a", 1), ("b", 2), ("c", 3)):
+        fill(tmp_path / name, calls)
+    monkeypatch.setenv("LABGEN_WORK", str(tmp_path / "a"))
+    assert run("ledger", "verify").stdout.startswith("1 paid")
+    assert run("ledger", "--work", tmp_path / "b", "verify").stdout.startswith("2 paid")
+    assert run("ledger", "--work", tmp_path / "b", "verify", "--work", tmp_path / "c").stdout.startswith("3 paid")
+
+
 def test_the_ledger_is_shown_by_leaf_and_step(tmp_path: Path) -> None:
     """In words and as JSON; a missing one is empty."""
     fill(tmp_path, 30)
