@@ -34,6 +34,9 @@ SETTING_OF = {
 CONSENT = ("public", "allow", "yes", "repair")
 """Options that waive a safeguard: a file, which may come from a stranger's pull request, can't say them."""
 
+NARROWING = ("leaf", "base")
+"""Options with which a command does less than it says: where a file has one, the command tells."""
+
 
 def name_in_file(param: click.Parameter) -> str | None:
     """What an option is called under `options:`: its variable without `LABGEN_`, in small letters. None without one."""
@@ -63,6 +66,8 @@ def defaults_from(file: SettingsFile, ctx: click.Context) -> dict[str, Any]:
             continue
         try:
             defaults[str(param.name)] = _convert(param, section[name], file.path.parent, ctx)
+            if name in NARROWING:
+                click.echo(f"{file.path}: `options.{name}` narrows this, unless --{name} is typed.", err=True)
         except click.BadParameter as error:
             words = error.message.rstrip(".")
             problems[name] = f"can't be used: {words}. `{ctx.command_path} --help` says what it takes."

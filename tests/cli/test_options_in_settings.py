@@ -169,6 +169,13 @@ def test_what_has_another_place_is_sent_there(name: str, todo: str, run: Run) ->
     assert run("plan") == (2, "", f"labgen: labgen.yaml: `options.{name}` {todo}\n")
 
 
+def test_a_command_that_does_less_for_a_file_says_so(run: Run) -> None:
+    """Nobody takes the check of one leaf for that of all; for what does not choose leaves there is nothing to say."""
+    settings(leaf="knowledge/none*")
+    assert "labgen.yaml: `options.leaf` narrows this, unless --leaf is typed." in run("plan")[2]
+    assert "narrows" not in run("ledger")[2]
+
+
 @pytest.mark.parametrize("name", CONSENT)
 def test_no_file_waives_a_safeguard(name: str, run: Run) -> None:
     """Whoever writes the file may be a stranger: what is consent is said on the command line."""
