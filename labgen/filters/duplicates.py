@@ -39,6 +39,7 @@ _LAST_CHAR = 0x10FFFF
 _FEW = 40  # candidates that are compared sooner than bounded
 _SPARSE = 16  # texts for each number, above which sorting the numbers is faster than counting over all texts
 _WORDS = 4  # of 64 bits in a signature
+_NEVER = 2**40  # more than any text has tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class NearDuplicates:
         self._ratio = threshold / (2 - threshold)
         self._vocabulary: dict[str, int] = {}
         self._keys = array("q")
-        self._lengths = array("I")
-        self._floors = array("I")  # fewest tokens that each text shares with any that it is too close to
+        self._lengths = array("q")
+        self._floors = array("q")  # by length: see `_floor`
         # One character per token: RapidFuzz reads a str in place, three to seven times as fast as a list or an array.
         self._texts: list[str | tuple[int, ...]] = []
         self._postings: dict[int, array[int]] = {}
@@ -135,7 +136,8 @@ class NearDuplicates:
         number = len(self._keys)
         self._keys.append(key)
         self._lengths.append(len(seen.ids))
-        self._floors.append(self._floor(len(seen.ids)))
+        while len(self._floors) <= len(seen.ids):
+            self._floors.append(self._floor(len(self._floors)))
         self._texts.append(seen.packed)
         self._signatures.extend(seen.signature)
         if number + 1 >= self._next_order:
@@ -201,23 +203,38 @@ class NearDuplicates:
             return sorted(few, key=lambda number: (self._keys[number], number))
         import numpy
 
-        found, hits = _count(numbers, len(self))
-        lengths = numpy.frombuffer(self._lengths, numpy.uint32)[found].astype(numpy.int64)
-        shortest, longest = self._length_bounds(length)
-        overlap = numpy.ceil(self._threshold * (length + lengths) / 2 - _SLACK)
-        # Behind the prefix that ends first lie at most its text's floor - 1 shared tokens.
-        floors = numpy.maximum(numpy.frombuffer(self._floors, numpy.uint32)[found], self._floor(length))
-        fits = (lengths >= shortest) & (lengths <= longest)
-        fits &= hits > overlap - floors
-        found, lengths, overlap = found[fits], lengths[fits], overlap[fits]
+        lengths, needed = numpy.frombuffer(self._lengths, numpy.int64), self._needed(length)
+        given = numpy.frombuffer(numbers, numpy.uint32)
+        if len(self) > _SPARSE * len(numbers):
+            different, hits = numpy.unique(given, return_counts=True)
+            found = different[hits >= needed[lengths[different]]].astype(numpy.int64)
+        else:
+            found = numpy.flatnonzero(numpy.bincount(given, minlength=len(self)) >= needed[lengths])
         if len(found):
             theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
             own = numpy.array(seen.signature, numpy.uint64)
+            lengths = lengths[found]
             shared = numpy.minimum(length - _bits(own & ~theirs), lengths - _bits(theirs & ~own))
-            found = found[shared >= overlap]
+            found = found[shared >= numpy.ceil(self._threshold * (length + lengths) / 2 - _SLACK)]
         keys = numpy.frombuffer(self._keys, numpy.int64)[found]
         candidates: list[int] = found[numpy.argsort(keys, kind="stable")].tolist()
         return candidates
+
+    def _needed(self, length: int) -> Any:
+        """By length of another text: how many elements of the two prefixes must be the same, for the two to be close.
+
+        Behind the prefix that ends first lie at most its text's floor - 1 shared tokens.
+        """
+        import numpy
+
+        floors = numpy.frombuffer(self._floors, numpy.int64)
+        overlap = numpy.ceil(self._threshold * (length + numpy.arange(len(floors))) / 2 - _SLACK).astype(numpy.int64)
+        needed = numpy.maximum(overlap - numpy.maximum(floors, self._floor(length)) + 1, 1)
+        shortest, longest = self._length_bounds(length)
+        needed[:shortest] = _NEVER
+        if longest < len(floors):
+            needed[math.floor(longest) + 1 :] = _NEVER
+        return needed
 
     def _floor(self, length: int) -> int:
         """Fewest tokens that a text of this length shares with any text that it is too close to."""
@@ -286,18 +303,6 @@ def _least_overlap(threshold: float, total: int) -> int:
 
 def _common(a: str | tuple[int, ...], b: str | tuple[int, ...], cutoff: int) -> int:
     return int(LCSseq.similarity(a, b, score_cutoff=cutoff))
-
-
-def _count(numbers: array[int], below: int) -> tuple[Any, Any]:
-    """The different numbers, rising, and how often each occurs; all are smaller than `below`."""
-    import numpy
-
-    given = numpy.frombuffer(numbers, numpy.uint32)
-    if below > _SPARSE * len(numbers):
-        return numpy.unique(given, return_counts=True)
-    counts = numpy.bincount(given)
-    found = numpy.flatnonzero(counts)
-    return found, counts[found]
 
 
 def _bits(signatures: Any) -> Any:
