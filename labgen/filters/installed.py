@@ -56,7 +56,10 @@ class Installed:
         for verdict in verdicts:
             if problem := _fault(verdict):
                 raise CandidateEnds(State.FAILED, f"filter_{self.name}: {problem}")
-        return [_plain(verdict) for verdict in verdicts]
+        try:
+            return [_plain(verdict) for verdict in verdicts]
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CandidateEnds(State.FAILED, self._crash(error)) from error
 
     def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
         """What the filter says that its verdict means; `failed` where it crashes on that."""

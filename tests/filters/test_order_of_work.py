@@ -25,7 +25,7 @@ from labgen.records import State
 PACKAGE = '''
 """Filters for answers in a house style."""
 
-from labgen.records import State, Verdict
+from labgen.records import Evidence, State, Verdict
 
 
 class Shouting:
@@ -52,6 +52,11 @@ class Crashing(Shouting):
 class Babbling(Shouting):
     def __call__(self, candidate, scene):
         return ["fine"]
+
+
+class Misplacing(Shouting):
+    async def __call__(self, candidate, scene):
+        return [Verdict("shouting", self.version, 0.0, "", (Evidence("words", None, None),))]
 
 
 class Accepting(Shouting):
@@ -150,6 +155,7 @@ def test_an_installed_package_adds_a_filter(package: object, tmp_path: Path) -> 
     [
         ("Crashing", "filter_mine: ZeroDivisionError: on purpose"),
         ("Babbling", "filter_mine: it gave a str, which is no verdict"),
+        ("Misplacing", "filter_mine: TypeError"),
         ("Accepting", "filter_mine: it may not end a candidate as `accepted`"),
         ("Deciding", "filter_mine: ZeroDivisionError"),
     ],
