@@ -36,9 +36,10 @@ _SLACK = 1e-6  # far above rounding errors, far below the step of 1 in which ove
 _FIRST_ORDER = 256  # texts after which the order of tokens is first fixed
 _ORDER_GROWTH = 4  # times as many, after which it is fixed anew
 _LAST_CHAR = 0x10FFFF
-_FEW = 40  # candidates that are compared sooner than bounded
+_FEW = 40  # texts that are looked at one by one sooner than all together
 _SPARSE = 16  # texts for each number, above which sorting the numbers is faster than counting over all texts
 _WORDS = 4  # of 64 bits in a signature
+_MOST_NEEDS = 256  # lengths of text for which it is remembered what others must share with them
 _NEVER = 2**40  # more than any text has tokens
 
 
@@ -117,6 +118,7 @@ class NearDuplicates:
         self._keys = array("q")
         self._lengths = array("q")
         self._floors = array("q")  # by length: see `_floor`
+        self._needs: dict[int, tuple[int, Any]] = {}  # by length: see `_needed`
         # One character per token: RapidFuzz reads a str in place, three to seven times as fast as a list or an array.
         self._texts: list[str | tuple[int, ...]] = []
         self._postings: dict[int, array[int]] = {}
@@ -199,42 +201,61 @@ class NearDuplicates:
                 numbers += posting
         if len(numbers) <= _FEW:
             shortest, longest = self._length_bounds(length)
-            few = {number for number in numbers if shortest <= self._lengths[number] <= longest}
-            return sorted(few, key=lambda number: (self._keys[number], number))
+            found = list({number for number in numbers if shortest <= self._lengths[number] <= longest})
+        else:
+            found = self._sharing(numbers, length)
+        if len(found) > _FEW:
+            found = self._bounded(found, seen)
+        return sorted(found, key=lambda number: (self._keys[number], number))
+
+    def _sharing(self, numbers: array[int], length: int) -> list[int]:
+        """Of numbers of texts, one for each element in common, those that come often enough."""
         import numpy
 
-        lengths, needed = numpy.frombuffer(self._lengths, numpy.int64), self._needed(length)
-        given = numpy.frombuffer(numbers, numpy.uint32)
+        least, needed = self._needed(length)
+        given, lengths = numpy.frombuffer(numbers, numpy.uint32), numpy.frombuffer(self._lengths, numpy.int64)
         if len(self) > _SPARSE * len(numbers):
-            different, hits = numpy.unique(given, return_counts=True)
-            found = different[hits >= needed[lengths[different]]].astype(numpy.int64)
+            found, hits = numpy.unique(given, return_counts=True)
         else:
-            found = numpy.flatnonzero(numpy.bincount(given, minlength=len(self)) >= needed[lengths])
-        if len(found):
-            theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
-            own = numpy.array(seen.signature, numpy.uint64)
-            lengths = lengths[found]
-            shared = numpy.minimum(length - _bits(own & ~theirs), lengths - _bits(theirs & ~own))
-            found = found[shared >= numpy.ceil(self._threshold * (length + lengths) / 2 - _SLACK)]
-        keys = numpy.frombuffer(self._keys, numpy.int64)[found]
-        candidates: list[int] = found[numpy.argsort(keys, kind="stable")].tolist()
-        return candidates
+            counts = numpy.bincount(given)
+            found = (counts >= least).nonzero()[0]
+            hits = counts[found]
+        sharing: list[int] = found[hits >= needed[lengths[found]]].tolist()
+        return sharing
 
-    def _needed(self, length: int) -> Any:
+    def _bounded(self, numbers: list[int], seen: _Seen) -> list[int]:
+        """Of numbers of texts, those that are not ruled out by how many tokens theirs and the text's do not share."""
+        import numpy
+
+        length, found = len(seen.ids), numpy.array(numbers)
+        lengths = numpy.frombuffer(self._lengths, numpy.int64)[found]
+        theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
+        own = numpy.array(seen.signature, numpy.uint64)
+        shared = numpy.minimum(length - _bits(own & ~theirs), lengths - _bits(theirs & ~own))
+        bounded: list[int] = found[shared >= numpy.ceil(self._threshold * (length + lengths) / 2 - _SLACK)].tolist()
+        return bounded
+
+    def _needed(self, length: int) -> tuple[int, Any]:
         """By length of another text: how many elements of the two prefixes must be the same, for the two to be close.
 
         Behind the prefix that ends first lie at most its text's floor - 1 shared tokens.
-        """
-        import numpy
 
-        floors = numpy.frombuffer(self._floors, numpy.int64)
-        overlap = numpy.ceil(self._threshold * (length + numpy.arange(len(floors))) / 2 - _SLACK).astype(numpy.int64)
-        needed = numpy.maximum(overlap - numpy.maximum(floors, self._floor(length)) + 1, 1)
-        shortest, longest = self._length_bounds(length)
-        needed[:shortest] = _NEVER
-        if longest < len(floors):
-            needed[math.floor(longest) + 1 :] = _NEVER
-        return needed
+        Returns: the least of them, and all.
+        """
+        if (found := self._needs.get(length)) is None or len(found[1]) < len(self._floors):
+            import numpy
+
+            floors = numpy.array(self._floors, numpy.int64)
+            overlap = numpy.ceil(self._threshold * (length + numpy.arange(len(floors))) / 2 - _SLACK)
+            needed = numpy.maximum(overlap.astype(numpy.int64) - numpy.maximum(floors, self._floor(length)) + 1, 1)
+            shortest, longest = self._length_bounds(length)
+            needed[:shortest] = _NEVER
+            if longest < len(floors):
+                needed[math.floor(longest) + 1 :] = _NEVER
+            if len(self._needs) >= _MOST_NEEDS:
+                self._needs.clear()
+            found = self._needs[length] = (int(needed.min()), needed)
+        return found
 
     def _floor(self, length: int) -> int:
         """Fewest tokens that a text of this length shares with any text that it is too close to."""
