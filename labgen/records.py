@@ -216,6 +216,15 @@ _quoted = json.encoder.encode_basestring
 _canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
 
+class Schema(dict[str, Any]):
+    """A JSON Schema that thousands of calls share: written out once, so not to be changed once it is made."""
+
+    @cached_property
+    def canonical(self) -> str:
+        """It as canonical JSON."""
+        return _canonical(self)
+
+
 @dataclass(frozen=True)
 class Call:
     """What is asked of the teacher, before any prompt format or workaround for an endpoint.
@@ -231,7 +240,7 @@ class Call:
     seed: int
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
-    schema: Mapping[str, Any] | None = None
+    schema: Schema | None = None
     leaf: str = field(default="", compare=False)
     step: str = field(default="", compare=False)
     priority: tuple[int, ...] = field(default=(), compare=False)
@@ -246,11 +255,11 @@ class Call:
         """The call as canonical JSON: what `key` hashes and what the ledger keeps for people to read."""
         # What json.dumps(..., ensure_ascii=False, separators=(",", ":"), sort_keys=True) writes, at half the price.
         messages = ",".join(f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in self.messages)
-        schema = f'"schema":{_canonical(self.schema)},' if self.schema is not None else ""
+        schema = f'"schema":{self.schema.canonical},' if self.schema is not None else ""
         stop = f'"stop":{_canonical(list(self.stop))},' if self.stop else ""
         return (
             f'{{"max_tokens":{self.max_tokens},"messages":[{messages}],"model":{_quoted(self.model)},{schema}'
-            f'"seed":{self.seed},{stop}"temperature":{_canonical(self.temperature)},"top_p":{_canonical(self.top_p)}}}'
+            f'"seed":{self.seed},{stop}"temperature":{self.temperature!r},"top_p":{self.top_p!r}}}'
         )
 
 

@@ -132,7 +132,7 @@ class ShardedTable:
                 self._temporary,
                 self._schema,
                 compression="zstd",
-                compression_level=6,
+                compression_level=3,
                 # Pages cut by content let the Hub's storage send only the pages around a changed row.
                 use_content_defined_chunking=True,
                 write_statistics=["id", "leaf"],

@@ -64,6 +64,7 @@ for _language, _words in _WORDS.items():
         _LANGUAGES_OF.setdefault(_word, []).append(_language)
 
 _LETTERS = re.compile(r"[^\W\d_]+")
+_ASCII_LETTERS = re.compile("[a-z]+")  # twice as fast
 MIN_WORDS = 3
 """Frequent words that a text must have for a guess; fewer (a bare number, a name, code) leave it undecided."""
 
@@ -78,11 +79,10 @@ def guess_language(text: str) -> str:
     counted under the commonest language of that script, but for Ukrainian (`і`, `ї`, `є`) and Persian (`پ`, `چ`, `گ`).
     Then by frequent words: the language most of whose words occur, if it leads.
     """
-    words = _LETTERS.findall(text[:SAMPLE_CHARS].lower())
-    letters = sum(map(len, words))
-    if not letters:
-        return ""
+    sample = text[:SAMPLE_CHARS].lower()
+    words = (_ASCII_LETTERS if sample.isascii() else _LETTERS).findall(sample)
     joined = "".join(words)
+    letters = len(joined)
     if not joined.isascii():
         for language, pattern in _SCRIPTS:
             if len(pattern.findall(joined)) >= _SCRIPT_SHARE * letters:

@@ -165,11 +165,11 @@ class _Mixer:
             if not here:
                 continue
             near = [drawn[at].near for at in here]
-            rows = in_form(table.take(here), form, self._mix, near, self._survey.passages)
+            rows = in_form(_taken(table, here), form, self._mix, near, self._survey.passages)
             for phase, name in PHASES.items():
                 chosen = [place for place, at in enumerate(here) if phase in drawn[at].into[form]]
                 if chosen:
-                    self._shuffle.add(name, rows.take(chosen))
+                    self._shuffle.add(name, _taken(rows, chosen))
 
     def add_extras(self) -> None:
         """Add rows of other datasets, by weight of each phase's own rows."""
@@ -215,6 +215,11 @@ class _Mixer:
     def _kind(self, phase: int, kind: str) -> dict[str, int]:
         found = {name: rows for (at, of, name), rows in self._counts.items() if (at, of) == (phase, kind)}
         return dict(sorted(found.items()))
+
+
+def _taken(table: pa.Table, places: list[int]) -> pa.Table:
+    """The rows at some places, in ascending order; most often that is all of them."""
+    return table if len(places) == table.num_rows else table.take(places)
 
 
 def mix_settings(mix: MixConfig) -> dict[str, Any]:

@@ -124,6 +124,9 @@ def lineage_schema() -> pa.Schema:
     )
 
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def row_id(candidate: Candidate) -> str:
     """The id of a candidate's row: `ID_CHARS` hexadecimal digits that hash leaf, slot, position and text."""
     parts = [
@@ -134,7 +137,7 @@ def row_id(candidate: Candidate) -> str:
         candidate.response,
         candidate.context,
     ]
-    return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()[:ID_CHARS]
+    return hashlib.sha256(_compact(parts).encode()).hexdigest()[:ID_CHARS]
 
 
 def user_turn(candidate: Candidate) -> str:

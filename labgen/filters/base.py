@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from labgen.config import ThresholdsConfig
 from labgen.plan.examples import Example
 from labgen.plan.leaves import LeafPlan
-from labgen.records import Candidate, State, Verdict
+from labgen.records import Candidate, Pair, State, Verdict
 from labgen.teacher.asker import Asker, CandidateEnds
 
 Ending = tuple[State, str]
@@ -38,6 +39,11 @@ class Scene:
     siblings: tuple[Candidate, ...] = ()
     truncated: frozenset[int] = frozenset()
     _shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
+
+    @cached_property
+    def seed_pairs(self) -> tuple[Pair, ...]:
+        """The leaf's seed examples as plain pairs."""
+        return tuple(Pair(example.instruction, example.response) for example in self.examples)
 
     async def once(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
         """The result of `work`, which is done once for the slot however many of its candidates ask."""

@@ -9,14 +9,9 @@ from labgen.filters.base import Ending, Scene
 from labgen.filters.contamination import ContaminationIndex
 from labgen.filters.groundedness import unsupported_figures
 from labgen.filters.rules import check_instruction, check_response
-from labgen.records import Candidate, Evidence, Pair, State, Verdict
+from labgen.records import Candidate, Evidence, State, Verdict
 
 ALL_FLOWS = ("knowledge", "grounded", "freeform")
-
-
-def seed_pairs(scene: Scene) -> list[Pair]:
-    """The leaf's seed examples as plain pairs."""
-    return [Pair(example.instruction, example.response) for example in scene.examples]
 
 
 class InstructionRules:
@@ -32,7 +27,7 @@ class InstructionRules:
         """A verdict where a rule is broken, nothing otherwise."""
         verdict = check_instruction(
             candidate.instruction,
-            seeds=seed_pairs(scene),
+            seeds=scene.seed_pairs,
             thresholds=scene.thresholds,
             own_context=scene.plan.leaf.flow == "grounded",
         )
@@ -57,7 +52,7 @@ class ResponseRules:
         verdict = check_response(
             candidate.instruction,
             candidate.response,
-            seeds=seed_pairs(scene),
+            seeds=scene.seed_pairs,
             truncated=candidate.position in scene.truncated,
             thresholds=scene.thresholds,
             own_context=scene.plan.leaf.flow == "grounded",

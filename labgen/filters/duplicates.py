@@ -19,11 +19,11 @@ from __future__ import annotations
 import math
 import statistics
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import count
+from itertools import combinations
 from typing import Any
 
 from rapidfuzz.distance import LCSseq
@@ -302,18 +302,17 @@ def leaf_threshold(instructions: Sequence[str], *, base: float, cap: float) -> f
         instructions: the seeds' instructions, in any order; the result does not depend on it.
         base, cap: ROUGE-L F-measures, 0 to 1.
     """
-    distinct = {tuple(tokenize(text)): text for text in instructions}
-    texts = [list(tokens) for tokens in distinct]
+    vocabulary: dict[str, int] = {}
+    texts = list(
+        {_pack([vocabulary.setdefault(token, len(vocabulary)) for token in tokenize(text)]) for text in instructions}
+    )
     if len(texts) < 2:
         return base
-    nearest = [
-        max(
-            f_measure(int(LCSseq.similarity(text, other)), len(text), len(other))
-            for other in texts
-            if other is not text
-        )
-        for text in texts
-    ]
+    nearest = [0.0] * len(texts)
+    for (place, text), (other_place, other) in combinations(enumerate(texts), 2):
+        similarity = f_measure(_common(text, other, 1), len(text), len(other))
+        nearest[place] = max(nearest[place], similarity)
+        nearest[other_place] = max(nearest[other_place], similarity)
     return max(base, min(cap, statistics.median(nearest)))
 
 
@@ -340,8 +339,13 @@ def _elements(ids: Sequence[int]) -> list[int]:
     """Token ids made different from each other: a token's second occurrence is an element of its own."""
     if len(set(ids)) == len(ids):
         return list(ids)
-    occurrences: defaultdict[int, Iterator[int]] = defaultdict(count)
-    return [next(occurrences[token]) << 32 | token for token in ids]
+    seen: dict[int, int] = {}
+    elements = []
+    for token in ids:
+        before = seen.get(token, 0)
+        seen[token] = before + 1
+        elements.append(before << 32 | token)
+    return elements
 
 
 def _signature(ids: Sequence[int]) -> list[int]:

@@ -155,8 +155,7 @@ def _in_heading(text: str, at: int) -> bool:
 
 def _known_words(source: str) -> set[str]:
     known: set[str] = set()
-    for match in _WORD.finditer(source):
-        word = _fold(match.group())
+    for word in map(_fold, set(_WORD.findall(source))):
         known.add(word)
         if "-" in word or "'" in word:
             known.update(re.split(r"['-]", word))

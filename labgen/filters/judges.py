@@ -23,20 +23,17 @@ from labgen.filters.trial import (
 )
 from labgen.formats.reading import read_fields, read_json, read_yes_no
 from labgen.plan.examples import Example
-from labgen.records import Candidate, Evidence, State, Verdict
+from labgen.records import Candidate, Evidence, Schema, State, Verdict
 from labgen.teacher.asker import CandidateEnds, Reading
 
 _YES_NO = {"type": "string", "enum": ["yes", "no"]}
 _TEXT = {"type": "string"}
 
 
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+def _object(properties: Mapping[str, Any]) -> Schema:
+    return Schema(
+        type="object", properties=dict(properties), required=list(properties), additionalProperties=False
+    )
 
 
 INSTRUCTIONS_SCHEMA = _object(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+_DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(r"(?<![^\W\d_])\d(?:[\d.,'’\u00a0\u202f]*\d)?|(?<=[^\W\d_])\d(?:[\d.,]*\d)?")
 _GROUPED = re.compile(r"\d{1,3}(?:[,.'’\u00a0\u202f]\d{3})+")
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?!\d)")
@@ -82,6 +83,8 @@ def plain_digits(text: str) -> str:
 
 def find_numerals(text: str) -> Iterator[Numeral]:
     """Numbers written in digits, in order. The text is one that `plain_digits` gave."""
+    if not _DIGIT.search(text):
+        return  # most texts have none, and that is soon seen
     for match in _DIGITS.finditer(text):
         values = _readings(match.group())
         scale = _SCALE.match(text, match.end())

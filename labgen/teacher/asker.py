@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from labgen.config import GenerationConfig
 from labgen.formats.prompts import PromptSet
-from labgen.records import Call, Message, Reply, Slot, State
+from labgen.records import Call, Message, Reply, Schema, Slot, State
 from labgen.teacher.door import Asking
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Asker:
         return await self._read(call, read)
 
     async def judge_with(
-        self, step: str, read: Callable[[str], T | None], *, schema: dict[str, Any], **values: Any
+        self, step: str, read: Callable[[str], T | None], *, schema: Mapping[str, Any], **values: Any
     ) -> Reading[T]:
         """Ask the judge for a verdict: no sampling, so that the same pair always gets the same call.
 
@@ -91,7 +91,7 @@ class Asker:
             max_tokens=self.generation.max_verdict_tokens,
             temperature=0.0,
             seed=0,
-            schema=schema,
+            schema=schema if isinstance(schema, Schema) else Schema(schema),
             leaf=self.slot.leaf,
             step=step,
             priority=self.priority,

@@ -337,5 +337,5 @@ def row_of(call: Call, reply: Reply) -> tuple[object, ...]:
 
 def reply_of(row: tuple[bytes, str, int, int]) -> Reply:
     """The reply in a row's `reply`, `failure`, `prompt_tokens` and `completion_tokens`."""
-    text, finish_reason, detail = json.loads(zlib.decompress(row[0]))
+    text, finish_reason, detail = json.loads(zlib.decompress(row[0]).decode())
     return Reply(text, finish_reason, row[2], row[3], row[1], detail)
