@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path

@@ -214,14 +214,14 @@ class NearDuplicates:
 
         least, needed = self._needed(length)
         given, lengths = numpy.frombuffer(numbers, numpy.uint32), numpy.frombuffer(self._lengths, numpy.int64)
+        found: Any
         if len(self) > _SPARSE * len(numbers):
             found, hits = numpy.unique(given, return_counts=True)
         else:
             counts = numpy.bincount(given)
             found = (counts >= least).nonzero()[0]
             hits = counts[found]
-        sharing: list[int] = found[hits >= needed[lengths[found]]].tolist()
-        return sharing
+        return list(found[hits >= needed[lengths[found]]].tolist())
 
     def _bounded(self, numbers: list[int], seen: _Seen) -> list[int]:
         """Of numbers of texts, those that are not ruled out by how many tokens theirs and the text's do not share."""
@@ -232,8 +232,8 @@ class NearDuplicates:
         theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
         own = numpy.array(seen.signature, numpy.uint64)
         shared = numpy.minimum(length - _bits(own & ~theirs), lengths - _bits(theirs & ~own))
-        bounded: list[int] = found[shared >= numpy.ceil(self._threshold * (length + lengths) / 2 - _SLACK)].tolist()
-        return bounded
+        least = numpy.ceil(self._threshold * (length + lengths) / 2 - _SLACK)
+        return list(found[shared >= least].tolist())
 
     def _needed(self, length: int) -> tuple[int, Any]:
         """By length of another text: how many elements of the two prefixes must be the same, for the two to be close.

@@ -31,9 +31,7 @@ _TEXT = {"type": "string"}
 
 
 def _object(properties: Mapping[str, Any]) -> Schema:
-    return Schema(
-        type="object", properties=dict(properties), required=list(properties), additionalProperties=False
-    )
+    return Schema(type="object", properties=dict(properties), required=list(properties), additionalProperties=False)
 
 
 INSTRUCTIONS_SCHEMA = _object(

@@ -23,7 +23,7 @@ from labgen.errors import (
     TeacherTimeout,
     TeacherUnavailable,
 )
-from labgen.records import Message, Reply
+from labgen.records import Message, Reply, Schema
 from labgen.teacher.headers import LONGEST_PAUSE_SEC, rate_limit_pause, retry_after
 from labgen.teacher.http import HttpBackend
 from labgen.teacher.quirks import Quirks
@@ -135,7 +135,7 @@ def test_a_refused_parameter_is_left_out_from_then_on_and_said_once(words: str, 
     """It costs one refused request, not one per call."""
     notices: list[str] = []
     with FaultyServer(lambda number, body: refusal(400, words) if parameter in body else None) as server:
-        calls = [make_call(f"call {number}", schema={"type": "object"}) for number in range(3)]
+        calls = [make_call(f"call {number}", schema=Schema(type="object")) for number in range(3)]
         quirks = Quirks(server.base_url, "m", notice=notices.append)
         replies = ask(server, *calls, quirks=quirks)
     assert all(isinstance(reply, Reply) for reply in replies), replies

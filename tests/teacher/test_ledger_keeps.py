@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgen.errors import ContextTooLong, LedgerError, TeacherRefused, TeacherUnavailable
-from labgen.records import Call, Message, Reply
+from labgen.records import Call, Message, Reply, Schema
 from labgen.teacher.door import Door
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.ledger import LEDGER_NAME, Ledger, reply_of, row_of
@@ -150,7 +150,7 @@ def test_leaf_step_and_priority_are_no_part_of_a_call_and_everything_else_is() -
         call(seed=1),
         call(top_p=0.9),
         call(stop=("x",)),
-        call(schema={}),
+        call(schema=Schema()),
         call(messages=(Message("system", "hello"),)),
     ]
     assert len({each.key for each in [call(), *others]}) == len(others) + 1
@@ -354,10 +354,10 @@ def test_a_call_that_nobody_waits_for_is_not_sent_a_second_time(ledger: Ledger) 
     st.floats(0.0, 2.0),
     st.floats(0.0, 1.0),
     st.lists(st.text(), max_size=2),
-    st.none() | st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans()), max_size=3),
+    st.none() | st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans()), max_size=3).map(Schema),
 )
 def test_a_key_is_that_of_the_calls_canonical_json(
-    messages: list[Message], model: str, temperature: float, top_p: float, stop: list[str], schema: Any
+    messages: list[Message], model: str, temperature: float, top_p: float, stop: list[str], schema: Schema | None
 ) -> None:
     """As any JSON library writes it: keys sorted, no spaces, no escapes but what JSON needs."""
     asked = Call(model, tuple(messages), 7, temperature, 3, top_p=top_p, stop=tuple(stop), schema=schema)
