@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 from rapidfuzz.distance import LCSseq
 
@@ -40,6 +40,7 @@ _FEW = 40  # texts that are looked at one by one sooner than all together
 _SPARSE = 16  # texts for each number, above which sorting the numbers is faster than counting over all texts
 _WORDS = 4  # of 64 bits in a signature
 _MOST_NEEDS = 256  # lengths of text for which it is remembered what others must share with them
+_FULL = 2 ** (64 * _WORDS) - 1
 _NEVER = 2**40  # more than any text has tokens
 
 
@@ -95,9 +96,26 @@ class _Seen:
         return _pack(self.ids)
 
     @cached_property
-    def signature(self) -> list[int]:
+    def signature(self) -> int:
         """The ids as they are bounded."""
         return _signature(self.ids)
+
+    @property
+    def slack(self) -> int:
+        """How many more tokens there are than bits in the signature."""
+        return len(self.ids) - self.signature.bit_count()
+
+
+class _Needs(NamedTuple):
+    """What a text of some length needs of others to be close to them; `hits` and `overlap` by the other's length.
+
+    `hits`: how many elements of the two prefixes must be the same; behind the prefix that ends first lie at most its
+    text's floor - 1 shared tokens. `least`: the smallest of them. `overlap`: how many tokens must be shared in all.
+    """
+
+    least: int
+    hits: Any
+    overlap: Any
 
 
 class NearDuplicates:
@@ -118,12 +136,13 @@ class NearDuplicates:
         self._keys = array("q")
         self._lengths = array("q")
         self._floors = array("q")  # by length: see `_floor`
-        self._needs: dict[int, tuple[int, Any]] = {}  # by length: see `_needed`
+        self._needs: dict[int, _Needs] = {}  # by length
         # One character per token: RapidFuzz reads a str in place, three to seven times as fast as a list or an array.
         self._texts: list[str | tuple[int, ...]] = []
         self._postings: dict[int, array[int]] = {}
         self._order = _Order()
-        self._signatures = array("Q")
+        self._signatures = bytearray()
+        self._slacks = array("q")
         self._last = _Seen("", [], {}, [], -1)
         self._next_order = _FIRST_ORDER
 
@@ -141,7 +160,8 @@ class NearDuplicates:
         while len(self._floors) <= len(seen.ids):
             self._floors.append(self._floor(len(self._floors)))
         self._texts.append(seen.packed)
-        self._signatures.extend(seen.signature)
+        self._signatures += _bytes(seen.signature)
+        self._slacks.append(seen.slack)
         if number + 1 >= self._next_order:
             self._reorder()
         elif seen.ids:
@@ -203,59 +223,49 @@ class NearDuplicates:
             shortest, longest = self._length_bounds(length)
             found = list({number for number in numbers if shortest <= self._lengths[number] <= longest})
         else:
-            found = self._sharing(numbers, length)
-        if len(found) > _FEW:
-            found = self._bounded(found, seen)
+            found = self._sharing(numbers, seen)
         return sorted(found, key=lambda number: (self._keys[number], number))
 
-    def _sharing(self, numbers: array[int], length: int) -> list[int]:
-        """Of numbers of texts, one for each element in common, those that come often enough."""
+    def _sharing(self, numbers: array[int], seen: _Seen) -> list[int]:
+        """Of numbers of texts, one for each element in common, those that may well share enough tokens."""
         import numpy
 
-        least, needed = self._needed(length)
+        needs = self._needed(len(seen.ids))
         given, lengths = numpy.frombuffer(numbers, numpy.uint32), numpy.frombuffer(self._lengths, numpy.int64)
         found: Any
         if len(self) > _SPARSE * len(numbers):
             found, hits = numpy.unique(given, return_counts=True)
         else:
             counts = numpy.bincount(given)
-            found = (counts >= least).nonzero()[0]
+            found = (counts >= needs.least).nonzero()[0]
             hits = counts[found]
-        return list(found[hits >= needed[lengths[found]]].tolist())
+        lengths = lengths[found]
+        enough = (hits >= needs.hits[lengths]).nonzero()[0]
+        found = found[enough]
+        if len(found) > _FEW and seen.signature != _FULL:
+            # A bit of a signature that is not in the other one is a token, at least, that the two don't share.
+            theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
+            slack = numpy.minimum(numpy.frombuffer(self._slacks, numpy.int64)[found], seen.slack)
+            shared = _bits(theirs & numpy.frombuffer(_bytes(seen.signature), numpy.uint64)) + slack
+            found = found[shared >= needs.overlap[lengths[enough]]]
+        return list(found.tolist())
 
-    def _bounded(self, numbers: list[int], seen: _Seen) -> list[int]:
-        """Of numbers of texts, those that are not ruled out by how many tokens theirs and the text's do not share."""
-        import numpy
-
-        length, found = len(seen.ids), numpy.array(numbers)
-        lengths = numpy.frombuffer(self._lengths, numpy.int64)[found]
-        theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)[found]
-        own = numpy.array(seen.signature, numpy.uint64)
-        shared = numpy.minimum(length - _bits(own & ~theirs), lengths - _bits(theirs & ~own))
-        least = numpy.ceil(self._threshold * (length + lengths) / 2 - _SLACK)
-        return list(found[shared >= least].tolist())
-
-    def _needed(self, length: int) -> tuple[int, Any]:
-        """By length of another text: how many elements of the two prefixes must be the same, for the two to be close.
-
-        Behind the prefix that ends first lie at most its text's floor - 1 shared tokens.
-
-        Returns: the least of them, and all.
-        """
-        if (found := self._needs.get(length)) is None or len(found[1]) < len(self._floors):
+    def _needed(self, length: int) -> _Needs:
+        if (known := self._needs.get(length)) is None or len(known.hits) < len(self._floors):
             import numpy
 
             floors = numpy.array(self._floors, numpy.int64)
             overlap = numpy.ceil(self._threshold * (length + numpy.arange(len(floors))) / 2 - _SLACK)
-            needed = numpy.maximum(overlap.astype(numpy.int64) - numpy.maximum(floors, self._floor(length)) + 1, 1)
+            overlap = overlap.astype(numpy.int64)
+            hits = numpy.maximum(overlap - numpy.maximum(floors, self._floor(length)) + 1, 1)
             shortest, longest = self._length_bounds(length)
-            needed[:shortest] = _NEVER
+            hits[:shortest] = _NEVER
             if longest < len(floors):
-                needed[math.floor(longest) + 1 :] = _NEVER
+                hits[math.floor(longest) + 1 :] = _NEVER
             if len(self._needs) >= _MOST_NEEDS:
                 self._needs.clear()
-            found = self._needs[length] = (int(needed.min()), needed)
-        return found
+            known = self._needs[length] = _Needs(int(hits.min()), hits, overlap)
+        return known
 
     def _floor(self, length: int) -> int:
         """Fewest tokens that a text of this length shares with any text that it is too close to."""
@@ -326,13 +336,12 @@ def _common(a: str | tuple[int, ...], b: str | tuple[int, ...], cutoff: int) -> 
 
 
 def _bits(signatures: Any) -> Any:
-    """How many bits each signature has, from 0 to 255; a full one counts as empty, which bounds nothing."""
+    """How many bits each signature has; none may be full."""
     import numpy
 
     # The counts of its four words lie side by side in one number: multiplied so, their sum is its highest byte.
-    return (numpy.bitwise_count(signatures).view(numpy.uint32)[:, 0] * numpy.uint32(0x01010101) >> 24).astype(
-        numpy.int64
-    )
+    counts = numpy.bitwise_count(signatures).view(numpy.uint32)[:, 0]
+    return (counts * numpy.uint32(0x01010101) >> 24).astype(numpy.int64)
 
 
 def _elements(ids: Sequence[int]) -> list[int]:
@@ -348,12 +357,16 @@ def _elements(ids: Sequence[int]) -> list[int]:
     return elements
 
 
-def _signature(ids: Sequence[int]) -> list[int]:
-    """256 bits as four words; each token sets one."""
+def _signature(ids: Sequence[int]) -> int:
+    """`_WORDS` times 64 bits; each token sets one."""
     bits = 0
     for token in set(ids):
         bits |= 1 << (token * 0x9E3779B1 >> 7 & 255)
-    return [bits >> shift & 0xFFFFFFFFFFFFFFFF for shift in range(0, 64 * _WORDS, 64)]
+    return bits
+
+
+def _bytes(signature: int) -> bytes:
+    return signature.to_bytes(8 * _WORDS, "little")
 
 
 def _pack(ids: Sequence[int]) -> str | tuple[int, ...]:
