@@ -63,10 +63,10 @@ def write_taxonomy(root: Path, leaves: int, *, samples: int, uneven: bool) -> No
     (root / "labgen.yaml").write_text(yaml.safe_dump({"leaves": settings, "calibration": {"enabled": False}}))
 
 
-def copy_bundled_taxonomy(root: Path) -> None:
-    """The taxonomy that labgen comes with, as it is, with its own number of rows."""
+def copy_bundled_taxonomy(root: Path, *, samples: int) -> None:
+    """The taxonomy that labgen comes with, and a labgen.yaml with how many rows of each leaf."""
     shutil.copytree(SCRIPTS.parent / "taxonomy", root / "taxonomy")
-    (root / "labgen.yaml").write_text("calibration: {enabled: false}\n")
+    (root / "labgen.yaml").write_text(f"samples: {samples}\ncalibration: {{enabled: false}}\n")
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def bench_speed(
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         if bundled:
-            copy_bundled_taxonomy(root)
+            copy_bundled_taxonomy(root, samples=samples)
         else:
             write_taxonomy(root, leaves, samples=samples, uneven=uneven)
         options = ["--slots", str(slots), "--prefix-cache", "--faults", str(faults)]
@@ -223,7 +223,7 @@ def main() -> None:
         bench_speed(8, round(11 * scale) or 1)
         bench_speed(256, round(360 * scale))
     if arguments.only in (None, "speed", "bundled"):
-        bench_speed(8, 0, bundled=True)
+        bench_speed(8, round(30 * scale), bundled=True)
     if arguments.only in (None, "faults"):
         bench_speed(64, round(88 * scale), faults=0.05)
     if arguments.only in (None, "cpu"):

@@ -313,9 +313,9 @@ def leaf_threshold(instructions: Sequence[str], *, base: float, cap: float) -> f
         base, cap: ROUGE-L F-measures, 0 to 1.
     """
     vocabulary: dict[str, int] = {}
-    texts = list(
-        {_pack([vocabulary.setdefault(token, len(vocabulary)) for token in tokenize(text)]) for text in instructions}
-    )
+    texts = {
+        _pack([vocabulary.setdefault(token, len(vocabulary)) for token in tokenize(text)]) for text in instructions
+    }
     if len(texts) < 2:
         return base
     nearest = [0.0] * len(texts)
