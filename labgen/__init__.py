@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from labgen.build import Build, Hooks, build_dataset
     from labgen.config import Config
     from labgen.publish.hub import push_dataset
     from labgen.records import (
@@ -31,9 +30,10 @@ if TYPE_CHECKING:
     )
     from labgen.settings_file import load_config
     from labgen.taxonomy.load import load_taxonomy
+    from labgen.verbs.generate import Build, Hooks, build_dataset
 
 _HOME = {
-    **dict.fromkeys(("Build", "Hooks", "build_dataset"), "labgen.build"),
+    **dict.fromkeys(("Build", "Hooks", "build_dataset"), "labgen.verbs.generate"),
     "Config": "labgen.config",
     "load_config": "labgen.settings_file",
     "push_dataset": "labgen.publish.hub",

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DEFAULT_MODEL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
+WORK_FOLDER = ".labgen"
+"""Name of the work folder, beside labgen.yaml, else in the current folder."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -320,3 +322,8 @@ class Config(Section):
         description="Defaults of command-line options that are no settings of their own: an option's variable without "
         "`LABGEN_`, in small letters, to its value. The Python API takes no notice of it.",
     )
+
+    @property
+    def work_folder(self) -> Path:
+        """The folder of the ledger, the clones and the indexes."""
+        return self.work if self.work is not None else Path(WORK_FOLDER)

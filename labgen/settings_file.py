@@ -62,7 +62,7 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
     """The configuration of a file that was read (None: of no file) with `overrides` laid over it, as `load_config`."""
     from pydantic import ValidationError
 
-    from labgen.config import Config
+    from labgen.config import WORK_FOLDER, Config
 
     data = deepcopy(file.data) if file else {}
     folder = file.path.parent if file else Path()
@@ -74,7 +74,7 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
         config = Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError(_explain(error, str(file.path if file else "settings"))) from None
-    return config if config.work is not None else config.model_copy(update={"work": folder / ".labgen"})
+    return config if config.work is not None else config.model_copy(update={"work": folder / WORK_FOLDER})
 
 
 def _override(data: dict[str, Any], name: str, value: Any) -> None:

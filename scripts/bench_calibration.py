@@ -21,17 +21,17 @@ from pathlib import Path
 from planted_teacher import MODEL, chance
 
 from labgen.config import Config
-from labgen.filters.order import standard_filters
+from labgen.filters.available import standard_filters
 from labgen.formats.prompts import PromptSet, as_data
-from labgen.generate.kit import Kit
-from labgen.generate.leafrun import LeafRun
-from labgen.plan.examples import examples_of
-from labgen.plan.leaves import LeafPlan, plan_leaves
+from labgen.generate.context import Kit
+from labgen.generate.leaf_run import LeafRun
+from labgen.ledger.replies import Ledger
+from labgen.plan.example_pairs import examples_of
+from labgen.plan.leaf_plan import LeafPlan, plan_leaves
 from labgen.records import Call, Leaf
 from labgen.taxonomy.load import load_taxonomy
-from labgen.teacher.door import Door
+from labgen.teacher.client import Door
 from labgen.teacher.endpoints import Endpoint, Replicas
-from labgen.teacher.ledger import Ledger
 from labgen.teacher.pressure import Pressure
 from labgen.teacher.scripted import ScriptedBackend
 

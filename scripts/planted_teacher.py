@@ -17,17 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.config import Config
+from labgen.filters.available import filters_for, looks_for_duplicates
 from labgen.filters.contamination import ContaminationIndex, add_benchmark
-from labgen.filters.order import filters_for, looks_for_duplicates
 from labgen.formats.prompts import PromptSet
-from labgen.generate.kit import Kit
-from labgen.generate.leafrun import LeafRun
-from labgen.plan.leaves import LeafPlan
-from labgen.plan.slots import sampling_seed
+from labgen.generate.context import Kit
+from labgen.generate.leaf_run import LeafRun
+from labgen.ledger.replies import Ledger
+from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.seed_sampling import sampling_seed
 from labgen.records import Call, Candidate, Chunk, DocumentSource, Leaf, Pair, Reply, SeedExample, Source
-from labgen.teacher.door import Door
+from labgen.teacher.client import Door
 from labgen.teacher.endpoints import Endpoint, Replicas
-from labgen.teacher.ledger import Ledger
 from labgen.teacher.pressure import Pressure
 from labgen.teacher.scripted import ScriptedBackend
 

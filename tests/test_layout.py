@@ -11,18 +11,22 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "labgen"
 
 ORDER = (
-    {"records", "errors", "config", "settings_file", "tokens"},
+    {"records", "errors", "config", "settings_file"},
+    {"text"},
+    {"git"},
     {"taxonomy"},
     {"documents"},
     {"formats"},
     {"plan"},
+    {"ledger"},
     {"teacher"},
     {"filters"},
     {"generate"},
     {"export"},
     {"publish"},
+    {"verbs"},
 )
-"""Kinds of step, in the data's order. What comes after them, as modules at the top, knows them all; cli comes last."""
+"""Kinds of step, in the data's order; `verbs` strings them together, and cli comes last."""
 
 HEAVY = ("openai", "pyarrow", "datasets", "git", "aiohttp", "numpy", "huggingface_hub")
 

@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         status = error.exit_code
     except LabgenError as error:
-        from labgen.cli.words import plain
+        from labgen.text.printable import plain
 
         click.echo(f"labgen: {plain(str(error))}", err=True)
         status = error.exit_status

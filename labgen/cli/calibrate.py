@@ -30,9 +30,9 @@ def command(ctx: click.Context, /, file: Path | None, **options: Any) -> None:
     share of a kind of defect that is turned down; precision is the share of these among what is turned down of that
     kind and of the good pairs.
     """
-    from labgen.build import Hooks
-    from labgen.calibrate import calibrate_leaves, calibrate_pairs, read_labelled
-    from labgen.export.calibration import calibration_json, calibration_lines
+    from labgen.export.calibration_report import calibration_json, calibration_lines
+    from labgen.verbs.calibrate import calibrate_leaves, calibrate_pairs, read_labelled
+    from labgen.verbs.generate import Hooks
 
     config = config_from(options)
     hooks = Hooks(notice=lambda words: click.echo(words, err=True))
@@ -84,6 +84,7 @@ def precision(caught: int, lost: int) -> float | None:
 def table(results: list[Any]) -> str:
     """Precision and recall by judge and kind of defect, as lines of text."""
     from labgen.export.funnel import align_columns
+    from labgen.text.printable import one_line
 
     lines = [["", "pairs", "turned down", "precision", "recall", "unreadable"]]
     for result in results:
@@ -96,7 +97,7 @@ def table(results: list[Any]) -> str:
             share = "" if counts["precision"] is None else f"{100 * counts['precision']:.1f} %"
             lines.append(
                 [
-                    f"{result.judge}: {printable(kind)}",
+                    f"{result.judge}: {one_line(kind, 60)}",
                     str(counts["pairs"]),
                     str(counts["turned_down"]),
                     share,
@@ -105,8 +106,3 @@ def table(results: list[Any]) -> str:
                 ]
             )
     return "\n".join(align_columns(lines))
-
-
-def printable(text: str) -> str:
-    """`text` without what could steer a terminal."""
-    return "".join(char for char in text if char.isprintable())[:60]

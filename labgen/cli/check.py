@@ -100,7 +100,7 @@ def _check(paths: Sequence[str], config: Config, settings: dict[str, Any]) -> in
 
 def check_options(config: Config, compat: str = "") -> CheckOptions:
     """How leaves are checked, with what documents, benchmarks and near-duplicates know."""
-    from labgen.filters.duplicates import NearDuplicates, rouge_l
+    from labgen.filters.near_duplicates import NearDuplicates, rouge_l
     from labgen.taxonomy.check import CheckOptions
 
     return CheckOptions(config.check, compat, _hooks(config), NearDuplicates, rouge_l)
@@ -111,12 +111,11 @@ def _hooks(config: Config) -> ContentHooks:
     from labgen.records import DocumentSource, Leaf
     from labgen.taxonomy.content import ContentHooks
 
-    work = config.work or Path(".labgen")
     stores: list[Any] = []
 
     def document_problem(document: DocumentSource) -> str | None:
         from labgen.documents.address import address_problem
-        from labgen.documents.patterns import pattern_problem
+        from labgen.documents.file_patterns import pattern_problem
 
         if not document.beside_leaf:
             problem = address_problem(document.repo, allow_local=config.documents.allow_local_repos)
@@ -130,21 +129,17 @@ def _hooks(config: Config) -> ContentHooks:
         from labgen.documents.store import DocumentStore
 
         if not stores:
-            stores.append(DocumentStore(work / "documents", config.documents))
+            stores.append(DocumentStore(config.work_folder / "documents", config.documents))
         problem: str | None = stores[0].cached_problem(leaf)
         return problem
 
-    return ContentHooks(document_problem, documents_missing, _benchmark_lookup(config, work))
+    return ContentHooks(document_problem, documents_missing, _benchmark_lookup(config))
 
 
-def _benchmark_lookup(config: Config, work: Path) -> Any:
-    folder = work / "contamination"
-    if not folder.is_dir():
-        return None
-    from labgen.filters.contamination import ContaminationIndex
+def _benchmark_lookup(config: Config) -> Any:
+    from labgen.filters.contamination import load_index
 
-    shares = {"share": config.contamination.share, "near_share": config.contamination.near_share}
-    index = ContaminationIndex.load(folder, **shares)
+    index = load_index(config)
     if index is None:
         return None
 
@@ -179,10 +174,10 @@ def _merged(results: Sequence[tuple[Path, CheckResult]]) -> CheckResult:
 
 def _changed(selection: Selection, base: str) -> Selection:
     """The part of a selection that changed since a base, files that can't be leaves included."""
-    from labgen.cli.words import plain
     from labgen.taxonomy.changes import changed_leaves
     from labgen.taxonomy.select import Selection
     from labgen.taxonomy.source import leaf_path
+    from labgen.text.printable import plain
 
     changes = changed_leaves(selection.root, base)
     for note in changes.notes:

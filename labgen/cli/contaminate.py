@@ -50,7 +50,7 @@ def add(
     """
     from labgen.errors import UsageError
     from labgen.filters.benchmarks import PRESETS, read_files, read_hub
-    from labgen.filters.contamination import add_benchmark, check_name
+    from labgen.filters.contamination import add_benchmark, check_name, index_folder
 
     check_name(name)
     preset = PRESETS.get(name.lower().replace("-", "_"))
@@ -77,7 +77,7 @@ def add(
         hub_id, parts = "", read_files(Path(source or ""), fields)
     settings = config_from({"config": config, "work": work})
     benchmark = add_benchmark(
-        _folder(settings.work),
+        index_folder(settings),
         name,
         parts,
         source=hub_id or Path(source or "").name,
@@ -95,9 +95,9 @@ def list_(config: SettingsFile | None, work: Path | None, as_json: bool) -> None
     import json
     from dataclasses import asdict
 
-    from labgen.filters.contamination import list_benchmarks
+    from labgen.filters.contamination import index_folder, list_benchmarks
 
-    found = list_benchmarks(_folder(config_from({"config": config, "work": work}).work))
+    found = list_benchmarks(index_folder(config_from({"config": config, "work": work})))
     if as_json:
         click.echo(json.dumps([asdict(benchmark) for benchmark in found], ensure_ascii=False, indent=2))
         return
@@ -116,11 +116,7 @@ def list_(config: SettingsFile | None, work: Path | None, as_json: bool) -> None
 @_work
 def remove(name: str, config: SettingsFile | None, work: Path | None) -> None:
     """Forget a benchmark."""
-    from labgen.filters.contamination import remove_benchmark
+    from labgen.filters.contamination import index_folder, remove_benchmark
 
-    remove_benchmark(_folder(config_from({"config": config, "work": work}).work), name)
+    remove_benchmark(index_folder(config_from({"config": config, "work": work})), name)
     click.echo(f"{name}: no longer indexed.")
-
-
-def _folder(work: Path | None) -> Path:
-    return (work or Path(".labgen")) / "contamination"

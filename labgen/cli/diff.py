@@ -10,7 +10,7 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import base_option, config_from, place_options
-from labgen.cli.words import plain
+from labgen.text.printable import plain
 
 if TYPE_CHECKING:
     from labgen.taxonomy.changes import Changes, LeafChange

@@ -10,7 +10,7 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import build_options, config_from, source_options
-from labgen.cli.words import plain
+from labgen.text.printable import plain
 
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL", "skip": "-   "}
 
@@ -27,7 +27,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     completions, system role, several choices, seed, JSON schema, context length, latency. Ends with status 1 when
     something stands in the way of a build.
     """
-    from labgen.doctor import examine
+    from labgen.verbs.doctor import examine
 
     report = examine(config_from(options))
     if options["as_json"]:

@@ -36,10 +36,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     accepted and says what remains. Ends with status 0 when all is done, 1 when a leaf was left out, its judges were not
     fit, calls failed or the budget was reached, 2 when the command or the configuration is wrong.
     """
-    from labgen.build import Hooks, build_dataset, limits_for
     from labgen.cli.lean import without_pandas
     from labgen.cli.progress import ProgressLine
-    from labgen.teacher.calllog import CallLog
+    from labgen.teacher.call_log import CallLog
+    from labgen.verbs.generate import Hooks, build_dataset, limits_for
 
     config = config_from(options)
     patterns = chosen_leaves(config, options)
@@ -74,7 +74,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 def summary(build: Any) -> dict[str, Any]:
     """The result as plain data, for scripts."""
-    from labgen.export.calibration import calibration_json
+    from labgen.export.calibration_report import calibration_json
 
     traffic = build.traffic
     return {
@@ -126,7 +126,7 @@ def budget_of(build: Any) -> dict[str, Any] | None:
 
 def report(build: Any) -> str:
     """The result in words: a funnel per branch, what fell short, where the dataset is."""
-    from labgen.export.calibration import calibration_lines
+    from labgen.export.calibration_report import calibration_lines
     from labgen.export.funnel import funnel_table
     from labgen.records import State
 

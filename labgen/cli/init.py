@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from labgen.cli import option
-from labgen.cli.words import plain
+from labgen.text.printable import plain
 
 
 @click.command("init")

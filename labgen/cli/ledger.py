@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from labgen.cli import option
 from labgen.cli.settings import build_options, config_from, config_option, source_options
-from labgen.cli.words import plain
+from labgen.text.printable import plain
 
 _work = option("--work", type=click.Path(path_type=Path), help="Work folder. Default: .labgen.")
 _as_json = option("--json/--no-json", "as_json", default=False, help="Print as JSON.")
@@ -31,7 +31,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     ctx.obj = options["work"] if _typed(ctx) else None
     if ctx.invoked_subcommand is not None:
         return
-    from labgen.teacher.ledger_care import file_bytes, shares
+    from labgen.ledger.verify import file_bytes, shares
 
     folder = _folder(ctx, options)
     found = shares(folder)
@@ -51,8 +51,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 @click.pass_context
 def verify_command(ctx: click.Context, /, **options: Any) -> None:
     """Read the whole ledger and say what of it is sound; with --repair, save that. Status 1 when something is not."""
-    from labgen.teacher.ledger_care import repair, verify
-    from labgen.teacher.lock import run_lock
+    from labgen.ledger.run_lock import run_lock
+    from labgen.ledger.verify import repair, verify
 
     folder = _folder(ctx, options)
     if not options["repair"]:
@@ -85,14 +85,14 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
     The plan is replayed against the ledger, so the settings must be those of your builds. Replies that another model,
     another prompt or an earlier version of a leaf was paid for go; those of leaves that can't be used at present stay.
     """
-    from labgen.sources import gather_sources, work_folder
-    from labgen.teacher.ledger import Ledger
-    from labgen.teacher.ledger_care import compact, file_bytes
-    from labgen.teacher.lock import run_lock
-    from labgen.used_calls import find_unused, replaying
+    from labgen.ledger.replies import Ledger
+    from labgen.ledger.run_lock import run_lock
+    from labgen.ledger.verify import compact, file_bytes
+    from labgen.plan.sources import gather_sources
+    from labgen.verbs.prune import find_unused, replaying
 
     config = config_from({**options, "work": _chosen_work(ctx, options)})
-    folder = work_folder(config)
+    folder = config.work_folder
     sources = gather_sources(config, options["leaf_patterns"], lambda words: click.echo(words, err=True))
     for message in sources.messages:
         click.echo(message, err=True)
@@ -124,8 +124,8 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
 @click.pass_context
 def export_command(ctx: click.Context, /, target: Path, **options: Any) -> None:
     """Write the paid calls to a file (gzipped JSON lines) for another machine, or for the team."""
-    from labgen.taxonomy.match import match_path
-    from labgen.teacher.ledger_share import export_ledger
+    from labgen.ledger.export_import import export_ledger
+    from labgen.taxonomy.path_patterns import match_path
 
     patterns = options["leaf_patterns"]
 
@@ -146,8 +146,8 @@ def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
 
     Only import what you trust as much as your own teacher: its replies become rows.
     """
-    from labgen.teacher.ledger_share import import_ledger
-    from labgen.teacher.lock import run_lock
+    from labgen.ledger.export_import import import_ledger
+    from labgen.ledger.run_lock import run_lock
 
     folder = _folder(ctx, options)
     with run_lock(folder):
@@ -163,9 +163,8 @@ def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
 
 
 def _folder(ctx: click.Context, options: dict[str, Any]) -> Path:
-    from labgen.sources import work_folder
 
-    return work_folder(config_from({"config": options["config"], "work": _chosen_work(ctx, options)}))
+    return config_from({"config": options["config"], "work": _chosen_work(ctx, options)}).work_folder
 
 
 def _chosen_work(ctx: click.Context, options: dict[str, Any]) -> Path | None:

@@ -11,8 +11,8 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, place_options, work_option
-from labgen.cli.words import plain
 from labgen.errors import UsageError
+from labgen.text.printable import plain
 
 if TYPE_CHECKING:
     from labgen.config import Config
@@ -99,7 +99,7 @@ def _ask_path() -> str:
 
 
 def _draft(config: Config, root: Path, path: str, options: dict[str, Any]) -> Draft:
-    from labgen.taxonomy.history import author_name
+    from labgen.git.history import author_name
     from labgen.taxonomy.scaffold import load_model
 
     knowledge = path.startswith("knowledge/")
@@ -211,17 +211,15 @@ def _fetch(config: Config, root: Path, path: str, source: Any) -> tuple[str, lis
     """The full hash of a leaf's commit and the texts of its documents."""
     from labgen.documents.store import DocumentStore
     from labgen.records import Leaf
-    from labgen.sources import work_folder
 
     leaf = Leaf(path, "knowledge", root / path / "qna.yaml", 3, "", "", "", (), source, "")
-    documents = DocumentStore(work_folder(config) / "documents", config.documents).fetch(leaf)
+    documents = DocumentStore(config.work_folder / "documents", config.documents).fetch(leaf)
     return documents[0].commit, [document.text for document in documents]
 
 
 def _read_documents(config: Config, folder: Path, files: tuple[Path, ...]) -> tuple[dict[str, bytes], list[str]]:
     """The documents to lie beside a leaf, by name (without those that do already), and their texts."""
     from labgen.documents.text import is_document, read_text
-    from labgen.sources import work_folder
 
     found, texts = {}, []
     for file in files:
@@ -230,7 +228,7 @@ def _read_documents(config: Config, folder: Path, files: tuple[Path, ...]) -> tu
         if file.stat().st_size > config.documents.max_file_bytes:
             raise UsageError(f"{file}: larger than {config.documents.max_file_bytes} bytes (documents.max_file_bytes).")
         data = file.read_bytes()
-        cache, timeout_sec = work_folder(config) / "documents", config.documents.timeout_sec
+        cache, timeout_sec = config.work_folder / "documents", config.documents.timeout_sec
         texts.append(read_text(file.name, data, cache=cache, timeout_sec=timeout_sec))
         there = folder / file.name
         if not (there.exists() and there.samefile(file)):

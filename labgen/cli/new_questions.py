@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from labgen.git.history import author_name
 from labgen.records import Pair, SeedExample
-from labgen.taxonomy.history import author_name
 
 EXAMPLES = 5
 

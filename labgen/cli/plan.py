@@ -25,8 +25,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Calls that the ledger holds cost nothing. A leaf's first calls are counted exactly; what depends on replies is
     estimated from the yield of the dataset that stands at --output, or from `expected_yield`.
     """
-    from labgen.estimate import estimate_build
-    from labgen.sources import gather_sources
+    from labgen.plan.sources import gather_sources
+    from labgen.verbs.plan import estimate_build
 
     config = config_from(options)
     if options["show_filters"]:
@@ -47,10 +47,10 @@ def filters_table(config: Any, *, as_json: bool) -> str:
     """The filters in the order in which they look: kind, stage, cost, place in each flow."""
     from dataclasses import asdict
 
-    from labgen.about import contamination_index
-    from labgen.filters.order import order_of_work
+    from labgen.filters.available import order_of_work
+    from labgen.filters.contamination import load_index
 
-    rows = order_of_work(config, contamination_index(config))
+    rows = order_of_work(config, load_index(config))
     if as_json:
         return json.dumps([asdict(row) for row in rows], indent=2)
     flows = ("knowledge", "grounded", "freeform")

@@ -35,13 +35,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     nothing, and what is paid for here costs a build nothing. The dataset folder is not touched. Ends with status 1
     where a leaf can't be drawn from.
     """
-    from labgen.build import Hooks
     from labgen.cli import preview_page
     from labgen.cli.check import check_options
     from labgen.cli.progress import ProgressLine
-    from labgen.cli.words import plain
-    from labgen.preview import Preview, preview_leaves
     from labgen.taxonomy.changes import changed_leaves
+    from labgen.text.printable import plain
+    from labgen.verbs.generate import Hooks
+    from labgen.verbs.preview import Preview, preview_leaves
 
     config = config_from(options)
     named = [_leaf_of(word, config.taxonomy) for word in options["leaves"]]
@@ -71,7 +71,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 def _leaf_of(word: str, taxonomy: Path) -> str:
     """A leaf's pattern, from a pattern or from a path as the shell completes it."""
     from labgen.taxonomy.changes import exact_pattern
-    from labgen.taxonomy.match import LEAF_FILE
+    from labgen.taxonomy.path_patterns import LEAF_FILE
 
     path = Path(word)
     if not path.exists() or not path.resolve().is_relative_to(taxonomy.resolve()):

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from labgen.cli import words
 from labgen.export import markdown
 from labgen.export.rows import row_id
 from labgen.records import Candidate, Severity, Verdict
+from labgen.text import printable
 
 if TYPE_CHECKING:
-    from labgen.preview import Comparison, LeafPreview, Preview
+    from labgen.verbs.preview import Comparison, LeafPreview, Preview
 
 MARKER = "<!-- labgen preview -->"
 """First line of a page, by which a workflow finds the comment that it wrote before."""
@@ -52,20 +52,20 @@ class TextWriter:
 
     def heading(self, level: int, text: str) -> str:
         """A heading, underlined at the upper levels."""
-        line = words.plain(text).replace("\n", " ")
+        line = printable.plain(text).replace("\n", " ")
         return f"\n{line}\n{'=-'[level - 1] * min(len(line), 78)}" if level < 3 else f"\n{line}"
 
     def line(self, text: str) -> str:
         """The text on one line."""
-        return words.plain(" ".join(text.split()))
+        return printable.plain(" ".join(text.split()))
 
     def item(self, text: str) -> str:
         """The text behind a dash."""
-        return f"  - {words.plain(' '.join(text.split()))}"
+        return f"  - {printable.plain(' '.join(text.split()))}"
 
     def quote(self, label: str, text: str) -> str:
         """Label, then the text, indented."""
-        return f"  {words.plain(label)}:\n{words.indented(_cut(text))}"
+        return f"  {printable.plain(label)}:\n{printable.indented(_cut(text))}"
 
 
 class MarkdownWriter:

@@ -8,7 +8,7 @@ import time
 import click
 
 from labgen.generate.engine import Progress
-from labgen.teacher.door import Door, Traffic
+from labgen.teacher.client import Door, Traffic
 
 PLAIN_EVERY_SEC = 10.0
 RATE_WINDOW_SEC = 15.0

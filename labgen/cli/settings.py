@@ -126,8 +126,8 @@ def chosen_leaves(config: Config, options: dict[str, Any]) -> tuple[str, ...] | 
     patterns: tuple[str, ...] = options["leaf_patterns"]
     if options["base"] is None:
         return patterns
-    from labgen.cli.words import plain
     from labgen.taxonomy.changes import changed_leaves
+    from labgen.text.printable import plain
 
     changes = changed_leaves(config.taxonomy, options["base"])
     chosen = changes.patterns(patterns)

@@ -9,7 +9,7 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, source_options
-from labgen.cli.words import indented, plain
+from labgen.text.printable import indented, plain
 
 
 @click.command("show")
@@ -24,11 +24,10 @@ def command(row_id: str, as_json: bool, **options: Any) -> None:
     row alone.
     """
     from labgen.export.find import find_row
-    from labgen.sources import work_folder
 
     config = config_from(options)
     row = find_row(config.output, row_id)
-    history = history_of(work_folder(config), row["calls"])
+    history = history_of(config.work_folder, row["calls"])
     if as_json:
         click.echo(json.dumps({**row, "history": history}, ensure_ascii=False, indent=2))
     else:
@@ -37,7 +36,7 @@ def command(row_id: str, as_json: bool, **options: Any) -> None:
 
 def history_of(work: Any, calls: list[str]) -> list[dict[str, Any]]:
     """The calls of a row, in order, as the ledger keeps them."""
-    from labgen.teacher.ledger import Ledger
+    from labgen.ledger.replies import Ledger
 
     ledger = Ledger(work, read_only=True)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from labgen.documents.wording import shown
+from labgen.text.printable import shown
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
 _USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"

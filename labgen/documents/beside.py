@@ -6,8 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from labgen.documents.wording import shown
 from labgen.errors import TaxonomyError
+from labgen.text.printable import shown
 
 MAX_ENTRIES = 100_000
 """Files and folders below one leaf that are looked at."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.records import Chunk, Document, Source
-from labgen.tokens import ESTIMATE, TokenCounter
+from labgen.text.token_count import ESTIMATE, TokenCounter
 
 _PART_CHARS = 300_000
 """Documents are cut in parts of this size first. On text without any structure the splitter's work grows with the

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from labgen.documents import convert_child
 from labgen.documents.files import write_whole
-from labgen.documents.wording import shown
 from labgen.errors import TaxonomyError
+from labgen.text.printable import shown
 
 CONVERTED = frozenset({".html", ".htm", ".xhtml", ".pdf", ".docx", ".pptx", ".epub"})
 """Kinds of file that are converted."""

@@ -13,9 +13,9 @@ from typing import Any
 from labgen.config import DocumentsConfig
 from labgen.documents.address import cache_name
 from labgen.documents.files import write_whole
-from labgen.documents.gitcommand import GitFailed, import_git, repository_environment, run_git
-from labgen.documents.wording import shown
 from labgen.errors import TaxonomyError
+from labgen.git.run import GitFailed, import_git, repository_environment, run_git
+from labgen.text.printable import shown
 
 FULL_HASH_CHARS = 40
 MAX_LISTING_BYTES = 64_000_000

@@ -12,12 +12,12 @@ from pathlib import Path
 from labgen.config import DocumentsConfig
 from labgen.documents.address import address_problem
 from labgen.documents.beside import list_beside, read_beside
-from labgen.documents.patterns import MAX_PATTERNS, match_files, pattern_problem
+from labgen.documents.file_patterns import MAX_PATTERNS, match_files, pattern_problem
 from labgen.documents.repository import Repository, check_sizes
 from labgen.documents.text import is_document, is_markdown, read_text
-from labgen.documents.wording import shown
 from labgen.errors import ConfigError, TaxonomyError
 from labgen.records import Document, DocumentSource, Leaf
+from labgen.text.printable import shown
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{4,40}")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from labgen.documents.convert import CONVERTED, convert_file
-from labgen.documents.wording import shown
 from labgen.errors import TaxonomyError
+from labgen.text.printable import shown
 
 MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mkd"})
 PLAIN = frozenset({"", ".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org", ".tex"})

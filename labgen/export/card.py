@@ -14,9 +14,9 @@ from labgen.export.card_facts import CardFacts
 from labgen.export.card_provenance import about_the_run, contributors, licences, limits_and_citation
 from labgen.export.card_sections import checks, contents, funnel_section, how_made, introduction, leaf_tree, phases
 from labgen.export.files import DataFile
-from labgen.export.languages import MIN_WORDS
 from labgen.export.licences import hub_id
 from labgen.export.pictures import funnel_picture, treemap
+from labgen.text.languages import MIN_WORDS
 
 PICTURES = "card"
 

@@ -13,9 +13,10 @@ from labgen.errors import PublishError, UsageError
 from labgen.export.files import read_rows
 from labgen.export.folder import MANIFEST, read_manifest
 from labgen.export.funnel import align_columns
-from labgen.filters.duplicates import NearDuplicates
+from labgen.filters.near_duplicates import NearDuplicates
 from labgen.records import BRANCHES
-from labgen.tokens import estimate_tokens
+from labgen.text.printable import one_line
+from labgen.text.token_count import estimate_tokens
 
 SHOWN_LEAVES = 40
 """Leaves in the text; the JSON has all."""
@@ -81,7 +82,7 @@ def compare_datasets(first: str, second: str, *, near: float | None = None) -> d
     """Compare two datasets by the rows of their branch configs (phases only repeat them).
 
     Questions and pairs are compared without regard to case and white space. Lengths are in tokens as
-    `labgen.tokens.estimate_tokens` counts, so that datasets of different tokenizers compare.
+    `labgen.text.token_count.estimate_tokens` counts, so that datasets of different tokenizers compare.
 
     Args:
         first, second: a folder, or `OWNER/NAME` of a dataset on the Hub.
@@ -204,7 +205,7 @@ def comparison_text(report: dict[str, Any]) -> str:
             lines.append([f"{part} tokens, {spread}", *(f"{side['tokens'][part][spread]:,}" for side in (a, b))])
     for name in sorted(a["scores"].keys() | b["scores"].keys()):
         means = [f"{side['scores'][name]['mean']:.3f}" if name in side["scores"] else "-" for side in (a, b)]
-        lines.append([f"mean of {_shown(name)}", *means])
+        lines.append([f"mean of {one_line(name)}", *means])
     for kind in ("question", "pair"):
         lines.append([f"rows that repeat a {kind}", *(f"{side['duplicates'][kind]:,}" for side in (a, b))])
     if near := report.get("near_duplicates"):
@@ -212,7 +213,11 @@ def comparison_text(report: dict[str, Any]) -> str:
             [f"questions above {near['threshold']:g} ROUGE-L of an earlier one", f"{near['a']:,}", f"{near['b']:,}"]
         )
     over = report["overlap"]
-    text = [f"A: {_shown(a['name'])} ({_shown(a['teacher'])})", f"B: {_shown(b['name'])} ({_shown(b['teacher'])})", ""]
+    text = [
+        f"A: {one_line(a['name'])} ({one_line(a['teacher'])})",
+        f"B: {one_line(b['name'])} ({one_line(b['teacher'])})",
+        "",
+    ]
     text += [*align_columns(lines), ""]
     text.append(f"In both: {over['id']:,} rows, {over['pair']:,} pairs, {over['question']:,} questions.")
     if near:
@@ -224,13 +229,9 @@ def _leaf_lines(leaves: dict[str, dict[str, int]]) -> list[str]:
     ordered = sorted(leaves.items(), key=lambda item: (item[1]["same"] - max(item[1]["a"], item[1]["b"]), item[0]))
     cells = [["leaf", "A", "B", "same rows"]]
     cells += [
-        [_shown(leaf), *(f"{rows[key]:,}" for key in ("a", "b", "same"))] for leaf, rows in ordered[:SHOWN_LEAVES]
+        [one_line(leaf), *(f"{rows[key]:,}" for key in ("a", "b", "same"))] for leaf, rows in ordered[:SHOWN_LEAVES]
     ]
     more = (
         [f"... and {len(ordered) - SHOWN_LEAVES:,} more leaves (--json has all)"] if len(ordered) > SHOWN_LEAVES else []
     )
     return [*align_columns(cells), *more] if leaves else []
-
-
-def _shown(text: str) -> str:
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -17,7 +17,6 @@ from labgen.export.card_facts import REJECTED, CardFacts, CardNotes
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.folder import check_output, explained, replacing, write_manifest
 from labgen.export.funnel import Funnel
-from labgen.export.languages import guess_language
 from labgen.export.mix import write_phases
 from labgen.export.rows import (
     BuildInfo,
@@ -30,7 +29,8 @@ from labgen.export.rows import (
 )
 from labgen.export.survey import Survey
 from labgen.records import BRANCHES, Candidate, State
-from labgen.tokens import estimate_tokens
+from labgen.text.languages import guess_language
+from labgen.text.token_count import estimate_tokens
 
 
 def write_dataset(

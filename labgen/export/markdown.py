@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from labgen.text.printable import one_line
+
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")
 
 
 def plain(text: str, limit: int = 300) -> str:
     """`text` on one line, its markup escaped and its control characters removed, cut to `limit` characters."""
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
     # A bare address would become a link in some renderers; a backslash would show in others.
-    return _SPECIAL.sub(r"\\\1", text).replace("://", ":\\//")
+    return _SPECIAL.sub(r"\\\1", one_line(text, limit)).replace("://", ":\\//")
 
 
 def code(text: str) -> str:
     """`text` in a code span that can also stand in a table."""
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    text = one_line(text, None)
     return "`" + (text.replace("`", "'").replace("|", "¦") or " ") + "`"
 
 

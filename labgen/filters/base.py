@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from labgen.config import ThresholdsConfig
-from labgen.plan.examples import Example
-from labgen.plan.leaves import LeafPlan
+from labgen.plan.example_pairs import Example
+from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, Pair, State, Verdict
 from labgen.teacher.asker import Asker, CandidateEnds
 
@@ -71,8 +71,8 @@ class Filter(Protocol):
         stage: `instruction` runs before a response is asked for, `pair` once there is one.
         flows: which of `knowledge`, `grounded`, `freeform` it applies to.
 
-    A judge may have `catches` as well, the kinds of defect (of `labgen.filters.trial.DEFECTS`) that it must not let
-    pass: then it is put to the test in every leaf.
+    A judge may have `catches` as well, the kinds of defect (of `labgen.filters.calibration_items.DEFECTS`) that it must
+    not let pass: then it is put to the test in every leaf.
     """
 
     @property

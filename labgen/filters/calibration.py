@@ -2,9 +2,9 @@
 
 Source: LAB (section 3.2) trusts its judge; so does everyone who filters with one. Ours asks each judge of a leaf about
 pairs whose right verdict is known: the seeds themselves, which must pass, and the seeds with one thing made wrong,
-which must not (see `labgen.filters.trial`). What is held against the configured floor is Youden's index (1950), the
-share of true pairs passed less the share of defects passed: 1 for a perfect judge, 0 for one that always says yes,
-always no, or tosses a coin, whatever the coin.
+which must not (see `labgen.filters.calibration_items`). What is held against the configured floor is Youden's index
+(1950), the share of true pairs passed less the share of defects passed: 1 for a perfect judge, 0 for one that always
+says yes, always no, or tosses a coin, whatever the coin.
 
 A first round of a few questions is enough for a judge that makes no mistake in it. Any mistake brings a second round of
 twice as many, so that a good judge's slip does not cost a leaf.
@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from labgen.config import CalibrationConfig, ThresholdsConfig
 from labgen.filters.base import Filter, Scene, settle
-from labgen.filters.trial import TRUE, Item, instruction_items, pair_items
-from labgen.plan.examples import Example
-from labgen.plan.leaves import LeafPlan
+from labgen.filters.calibration_items import TRUE, Item, instruction_items, pair_items
+from labgen.plan.example_pairs import Example
+from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
 from labgen.teacher.asker import Asker
 

@@ -3,7 +3,7 @@
 Source: GPT-3 (arXiv 2005.14165, appendix C) calls a document contaminated when it shares a 13-gram of words with a
 benchmark item. Ours counts the share: how many of an item's 13-grams stand in the text, or of the text's in the item,
 whichever is more. So that changing every tenth word hides nothing, it does the same with 8-grams, of which a larger
-share of the item's must stand in the text. Words are those of `labgen.filters.tokens`, so that case, punctuation and
+share of the item's must stand in the text. Words are those of `labgen.text.rouge_words`, so that case, punctuation and
 spacing don't matter. An item shorter than 13 words matches whole: anywhere in a text if it has 8 words or more, else
 only as the whole text.
 
@@ -25,9 +25,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labgen.config import Config
 from labgen.errors import ConfigError, OutputError, UsageError
 from labgen.filters.ngrams import hash_ngrams
-from labgen.filters.tokens import tokenize
+from labgen.text.rouge_words import tokenize
 
 if TYPE_CHECKING:
     import numpy
@@ -118,6 +119,17 @@ class ContaminationIndex:
             if found and (best is None or found.share > best.share):
                 best = found
         return best
+
+
+def load_index(config: Config) -> ContaminationIndex | None:
+    """The benchmarks that rows are checked against; None where none was added. Raises: ConfigError: one is damaged."""
+    settings = config.contamination
+    return ContaminationIndex.load(index_folder(config), share=settings.share, near_share=settings.near_share)
+
+
+def index_folder(config: Config) -> Path:
+    """Where indexed benchmarks lie."""
+    return config.work_folder / "contamination"
 
 
 class _Grams:

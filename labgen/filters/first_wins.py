@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labgen.filters.duplicates import NearDuplicates, leaf_threshold, rouge_l
+from labgen.filters.near_duplicates import NearDuplicates, leaf_threshold, rouge_l
 from labgen.records import Verdict
 
 NAME = "duplicates"

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from labgen.filters.base import Ending, Scene
-from labgen.filters.groundedness import find_evidence
-from labgen.filters.trial import (
+from labgen.filters.calibration_items import (
     ANSWER_AS_INSTRUCTION,
     ANSWER_CUT_OFF,
     ANSWER_EXCHANGED,
@@ -21,8 +20,9 @@ from labgen.filters.trial import (
     INSTRUCTION_CUT_OFF,
     NUMBER_ALTERED,
 )
+from labgen.filters.groundedness import find_evidence
 from labgen.formats.reading import read_fields, read_json, read_yes_no
-from labgen.plan.examples import Example
+from labgen.plan.example_pairs import Example
 from labgen.records import Candidate, Evidence, Schema, State, Verdict
 from labgen.teacher.asker import CandidateEnds, Reading
 

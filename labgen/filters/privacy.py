@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from labgen.filters.base import Ending, Scene
-from labgen.filters.secrets import SECRET, Finding, find_secrets
 from labgen.records import Candidate, Evidence, State, Verdict
+from labgen.text.secrets import SECRET, Finding, find_secrets
 
 
 class Privacy:

@@ -16,9 +16,9 @@ from importlib import resources
 from labgen.config import ThresholdsConfig
 from labgen.filters.loops import repeats_itself
 from labgen.filters.refusals import find_refusal
-from labgen.filters.tokens import tokenize
 from labgen.formats.prompts import STEPS, TAGS
 from labgen.records import Evidence, Pair, Verdict
+from labgen.text.rouge_words import tokenize
 
 VERSION = "1"
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from labgen.filters.first_wins import FirstWins, thresholds_for
-from labgen.generate.kit import Kit
-from labgen.plan.examples import Example
-from labgen.plan.leaves import LeafPlan
+from labgen.generate.context import Kit
+from labgen.plan.example_pairs import Example
+from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from labgen.config import ThresholdsConfig
 from labgen.filters.rules import check_context
 from labgen.formats.reading import read_blocks, strip_reasoning
-from labgen.plan.examples import examples_of
-from labgen.plan.leaves import LeafPlan
+from labgen.plan.example_pairs import examples_of
+from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
 from labgen.teacher.asker import Asker, CandidateEnds
 

@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from labgen.generate.kit import Kit
-from labgen.generate.leafrun import LeafRun, Past
-from labgen.plan.leaves import LeafPlan
+from labgen.generate.context import Kit
+from labgen.generate.leaf_run import LeafRun, Past
+from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
-from labgen.teacher.door import Door
+from labgen.teacher.client import Door
 
 HEADROOM = 1.25
 """Calls kept waiting for each call in flight, so that a place that becomes free is taken at once."""

@@ -172,7 +172,7 @@ def find_secret_rows(files: Iterable[ReleaseFile]) -> tuple[list[Refusal], list[
 
     Returns: at most one refusal, which names rows and kinds but never the secret; and notes on personal data.
     """
-    from labgen.filters.secrets import SECRET, find_secrets
+    from labgen.text.secrets import SECRET, find_secrets
 
     secrets: dict[str, str] = {}
     personal: Counter[str] = Counter()

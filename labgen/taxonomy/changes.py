@@ -16,7 +16,7 @@ from labgen.errors import OutputError
 from labgen.records import BRANCHES, Leaf
 from labgen.taxonomy.describe import Detail, describe_leaf
 from labgen.taxonomy.load import load_leaf, to_leaf
-from labgen.taxonomy.match import LEAF_FILE, match_path
+from labgen.taxonomy.path_patterns import LEAF_FILE, match_path
 from labgen.taxonomy.renames import find_renames
 from labgen.taxonomy.snapshot import Held, Snapshot, take_snapshot
 from labgen.taxonomy.source import MAX_BYTES, LeafSource, find_leaf_files, leaf_path, parse_source

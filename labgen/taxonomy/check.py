@@ -13,7 +13,7 @@ from labgen.taxonomy.attribution import ATTRIBUTION_FILE
 from labgen.taxonomy.content import ContentHooks, check_content
 from labgen.taxonomy.lint import LINT_NAMES, LintSwitches
 from labgen.taxonomy.load import to_leaf
-from labgen.taxonomy.match import LEAF_FILE, match_path
+from labgen.taxonomy.path_patterns import LEAF_FILE, match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import Stray
 from labgen.taxonomy.similar import Similarity, TextIndex, check_similar, likely_relatives
@@ -33,7 +33,7 @@ class CheckOptions:
         config: rules switched off, in all and by file.
         compat: `instructlab` judges as that project's validator does; empty judges as labgen does.
         hooks: what other stages know (see `ContentHooks`).
-        new_index, similarity: near-duplicates, as `labgen.filters.duplicates` has them; None: no LG302, no LG303.
+        new_index, similarity: near-duplicates, as `labgen.filters.near_duplicates` has them; None: no LG302, no LG303.
     """
 
     config: CheckConfig = field(default_factory=CheckConfig)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from labgen.records import DocumentSource, Leaf, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE, judge_licences, read_attribution
-from labgen.taxonomy.language import other_languages
-from labgen.taxonomy.privacy import find_personal_data
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.source import LeafSource, shorten
-from labgen.taxonomy.words import content_words, normalised, words
 from labgen.taxonomy.yamltree import Node
+from labgen.text.language import other_languages
+from labgen.text.personal_data import find_personal_data
+from labgen.text.words import content_words, normalised, words
 
 MIN_SUPPORT = 0.34
 """Share of an answer's content words that its passage (or the question) has, below which it counts as unsupported."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labgen.errors import UsageError
 from labgen.records import BRANCHES, DocumentSource, Leaf, Pair, SeedExample, Severity, Taxonomy, Violation
-from labgen.taxonomy.match import match_path
+from labgen.taxonomy.path_patterns import match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, read_source
 from labgen.taxonomy.structure import check_structure

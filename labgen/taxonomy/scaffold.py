@@ -17,7 +17,8 @@ from typing import Any
 from labgen.errors import OutputError, UsageError
 from labgen.records import BRANCHES, DocumentSource, Pair, SeedExample
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
-from labgen.taxonomy.match import LEAF_FILE
+from labgen.taxonomy.path_patterns import LEAF_FILE
+from labgen.text.printable import one_line
 
 MODELS = Path(__file__).parent / "models"
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -191,9 +192,12 @@ def copy_schemas(root: Path) -> None:
 def attribution_text(draft: Draft) -> str:
     """The `attribution.txt` of a new leaf."""
     said = draft.attribution
+    title, link, licence, creators = (
+        one_line(text, None) for text in (said.title, said.link, said.licence, said.creators or draft.created_by)
+    )
     return (
-        f"Title of work: {_line(said.title)}\nLink to work: {_line(said.link)}\nRevision: 1\n"
-        f"License of the work: {_line(said.licence)}\nCreator names: {_line(said.creators or draft.created_by)}\n"
+        f"Title of work: {title}\nLink to work: {link}\nRevision: 1\n"
+        f"License of the work: {licence}\nCreator names: {creators}\n"
     )
 
 
@@ -266,10 +270,6 @@ def _quoted(text: str) -> str:
     # JSON's strings are YAML's, but for line ends that only YAML knows and characters that neither shows.
     shown = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in shown)
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _comment(text: str) -> list[str]:

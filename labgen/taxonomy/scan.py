@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labgen.records import BRANCHES
-from labgen.taxonomy.match import LEAF_FILE
+from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.taxonomy.source import near
 
 

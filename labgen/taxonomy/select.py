@@ -10,7 +10,7 @@ from pathlib import Path
 from labgen.errors import UsageError
 from labgen.records import BRANCHES
 from labgen.taxonomy.load import select_leaf_files
-from labgen.taxonomy.match import LEAF_FILE
+from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.taxonomy.scan import Stray, find_strays, looks_like_leaf, wrong_name
 from labgen.taxonomy.source import find_leaf_files
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from labgen.taxonomy.content import Example, read_examples
 from labgen.taxonomy.source import MAX_BYTES, LeafSource, leaf_path, shorten
-from labgen.taxonomy.words import normalised, words
+from labgen.text.words import normalised, words
 
 THRESHOLD = 0.9
 """ROUGE-L above which a warning is worth it. Real leaves' own questions often resemble each other by 0.7 and more."""
@@ -31,7 +31,7 @@ class TextMatch(Protocol):
 
 
 class TextIndex(Protocol):
-    """What `labgen.filters.duplicates.NearDuplicates` offers and these rules need."""
+    """What `labgen.filters.near_duplicates.NearDuplicates` offers and these rules need."""
 
     def add(self, text: str, key: int) -> None: ...
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.errors import OutputError, UsageError
-from labgen.taxonomy.history import History, begin_repository
-from labgen.taxonomy.match import LEAF_FILE
+from labgen.git.history import History, begin_repository
+from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.taxonomy.scaffold import SCHEMA_FOLDERS, copy_schemas
 from labgen.taxonomy.source import find_leaf_files
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.errors import UsageError
+from labgen.git.history import SUBMODULE, Base, Blob, History, nested_repository
 from labgen.records import BRANCHES
-from labgen.taxonomy.history import SUBMODULE, Base, Blob, History, nested_repository
 
 
 @dataclass(frozen=True, slots=True)

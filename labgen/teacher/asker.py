@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from labgen.config import GenerationConfig
 from labgen.formats.prompts import PromptSet
 from labgen.records import Call, Message, Reply, Schema, Slot, State
-from labgen.teacher.door import Asking
+from labgen.teacher.client import Asking
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from labgen.records import Call, Reply
-from labgen.tokens import estimate_tokens
+from labgen.text.token_count import estimate_tokens
 
 TEMPLATE_TOKENS = 64
 """Tokens that a chat template may add to a turn, with room to spare."""

@@ -27,8 +27,8 @@ from labgen.errors import (
 )
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
 from labgen.records import Call, Reply
-from labgen.teacher.headers import rate_limit_pause, retry_after
 from labgen.teacher.quirks import OPTIONAL, SYSTEM, Quirks
+from labgen.teacher.rate_limit_headers import rate_limit_pause, retry_after
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 
 from labgen.cli import app, preview_page
 from labgen.errors import UsageError
-from labgen.estimate import LeafEstimate
-from labgen.preview import Comparison, Draws, LeafPreview, Preview, preview_leaves
 from labgen.records import Candidate, Evidence, Severity, State, Verdict, Violation
 from labgen.settings_file import load_config
 from labgen.taxonomy.changes import changed_leaves
+from labgen.verbs.plan import LeafEstimate
+from labgen.verbs.preview import Comparison, Draws, LeafPreview, Preview, preview_leaves
 
 LEAF = "foundational_skills/arithmetic/units"
 FACTS = "knowledge/garden/compost"

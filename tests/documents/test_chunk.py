@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labgen.documents.chunk import chunk_documents
 from labgen.records import Document
-from labgen.tokens import estimate_tokens, load_token_counter
+from labgen.text.token_count import estimate_tokens, load_token_counter
 
 SECTIONS = "\n\n".join(
     f"## Section {n}\n\n" + f"Sentence one of section {n} is here. Sentence two follows it closely.\n" * 6

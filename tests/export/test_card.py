@@ -19,12 +19,12 @@ from labgen.export.dataset import write_dataset
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel
-from labgen.export.languages import guess_language
 from labgen.export.licences import hub_id, read_licences, spdx, strictness
 from labgen.export.markdown import block, code, plain, table
 from labgen.export.pictures import Box, funnel_picture, squarify, treemap
 from labgen.export.rows import Licence
 from labgen.records import Candidate, State
+from labgen.text.languages import guess_language
 
 
 def write(folder: Path, build: Any, **more: Any) -> tuple[dict[str, Any], str]:

@@ -21,7 +21,7 @@ from labgen.export.extras import check_extras
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.mix import PHASES
-from labgen.tokens import estimate_tokens
+from labgen.text.token_count import estimate_tokens
 
 ONE, TWO, THREE = PHASES.values()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labgen.export.funnel import Funnel, funnel_table
 from labgen.export.rows import BuildInfo, LeafInfo, rejected_row_of, row_id, row_of, row_schema
-from labgen.export.spool import MAX_WAITING, Spool
+from labgen.generate.spool import MAX_WAITING, Spool
 from labgen.records import Candidate, Evidence, Source, State, Verdict
 
 ABOUT = BuildInfo(teacher="labgen-rehearsal", rehearsal=True)

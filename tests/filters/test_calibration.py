@@ -17,14 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from bench_calibration import run_test
 from planted_teacher import Planted, run_slots
 
-from labgen.build import Hooks, build_dataset
-from labgen.calibrate import calibrate_pairs, read_labelled
 from labgen.config import Config
 from labgen.errors import UsageError
-from labgen.estimate import estimate_build
-from labgen.export.calibration import calibration_json, calibration_lines, calibration_markdown
+from labgen.export.calibration_report import calibration_json, calibration_lines, calibration_markdown
 from labgen.filters.calibration import Calibration, Counts, JudgeResult, weakness, wilson_interval
-from labgen.filters.trial import (
+from labgen.filters.calibration_items import (
     ANSWER_CUT_OFF,
     ANSWER_EXCHANGED,
     CONTEXT_EXCHANGED,
@@ -38,10 +35,13 @@ from labgen.filters.trial import (
     pair_items,
 )
 from labgen.formats.prompts import PromptSet
-from labgen.plan.examples import Example
-from labgen.plan.leaves import plan_leaves
-from labgen.sources import gather_sources
+from labgen.plan.example_pairs import Example
+from labgen.plan.leaf_plan import plan_leaves
+from labgen.plan.sources import gather_sources
 from labgen.taxonomy.load import load_taxonomy
+from labgen.verbs.calibrate import calibrate_pairs, read_labelled
+from labgen.verbs.generate import Hooks, build_dataset
+from labgen.verbs.plan import estimate_build
 
 BUNDLED = Path(__file__).parents[2] / "taxonomy"
 KINDS = (ANSWER_EXCHANGED, CONTEXT_EXCHANGED, NUMBER_ALTERED, ANSWER_CUT_OFF)

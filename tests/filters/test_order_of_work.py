@@ -18,8 +18,8 @@ from planted_teacher import Planted, run_slots
 from labgen.cli import app
 from labgen.config import Config
 from labgen.errors import ConfigError
+from labgen.filters.available import filters_for, order_of_work
 from labgen.filters.installed import Installed
-from labgen.filters.order import filters_for, order_of_work
 from labgen.records import State
 
 PACKAGE = '''

@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgen.config import Config, GuardConfig
-from labgen.connect import connect, guard_places
 from labgen.errors import ConfigError
+from labgen.filters.available import filters_for
 from labgen.filters.guard import GuardModel, guard_call, read_granite_guardian, read_llama_guard
-from labgen.filters.order import filters_for
 from labgen.filters.privacy import Privacy
 from labgen.formats.known import find_format
+from labgen.ledger.replies import Ledger
 from labgen.records import Candidate, Message, Slot, State
 from labgen.teacher.asker import Asker
-from labgen.teacher.door import Door
+from labgen.teacher.client import Door
+from labgen.teacher.connect import connect, guard_places
 from labgen.teacher.endpoints import Endpoint, Replicas
-from labgen.teacher.ledger import Ledger
 from labgen.teacher.pressure import Pressure
 from labgen.teacher.scripted import ScriptedBackend
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from test_leafrun import PROMPTS, Kept, agreeable, leaf
+from test_leaf_run import PROMPTS, Kept, agreeable, leaf
 
 from labgen.config import Config
 from labgen.errors import RateLimited
-from labgen.filters.order import standard_filters
+from labgen.filters.available import standard_filters
+from labgen.generate.context import Kit
 from labgen.generate.engine import Engine
-from labgen.generate.kit import Kit
-from labgen.plan.leaves import plan_leaves
+from labgen.plan.leaf_plan import plan_leaves
 from labgen.records import Call, Reply
 from labgen.teacher.budget import Budget, Limits
-from labgen.teacher.door import Door
+from labgen.teacher.client import Door
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
 

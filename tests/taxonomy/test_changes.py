@@ -10,7 +10,7 @@ import pytest
 from labgen.errors import UsageError
 from labgen.taxonomy.changes import Changes, changed_leaves, exact_pattern
 from labgen.taxonomy.load import load_taxonomy
-from labgen.taxonomy.match import match_path
+from labgen.taxonomy.path_patterns import match_path
 
 SKILL = "compositional_skills/writing/notes"
 FACTS = "knowledge/science/tides"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labgen.config import CheckConfig
-from labgen.filters.duplicates import NearDuplicates, rouge_l
+from labgen.filters.near_duplicates import NearDuplicates, rouge_l
 from labgen.records import Severity, Violation
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.content import ContentHooks

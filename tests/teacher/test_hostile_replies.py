@@ -13,12 +13,12 @@ import pytest
 from faulty_server import Fault, FaultyServer, make_call
 
 from labgen.errors import LabgenError, TeacherMisconfigured
+from labgen.ledger.replies import Ledger
 from labgen.records import Reply
-from labgen.teacher.calllog import CallLog
-from labgen.teacher.door import Door
+from labgen.teacher.call_log import CallLog
+from labgen.teacher.client import Door
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.http import HttpBackend
-from labgen.teacher.ledger import Ledger
 from labgen.teacher.pressure import Pressure
 
 SECRET = "mysecretKEY1234567890abcdef"

@@ -24,9 +24,9 @@ from labgen.errors import (
     TeacherUnavailable,
 )
 from labgen.records import Message, Reply, Schema
-from labgen.teacher.headers import LONGEST_PAUSE_SEC, rate_limit_pause, retry_after
 from labgen.teacher.http import HttpBackend
 from labgen.teacher.quirks import Quirks
+from labgen.teacher.rate_limit_headers import LONGEST_PAUSE_SEC, rate_limit_pause, retry_after
 
 
 def ask(server: FaultyServer, *calls: object, **settings: object) -> list[Reply | BaseException]:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from labgen.errors import NoConnection, RateLimited, TeacherDown, TeacherMisconfigured, TeacherUnavailable
+from labgen.ledger.replies import Ledger
 from labgen.records import Call, Message, Reply
-from labgen.teacher.door import Door
+from labgen.teacher.client import Door
 from labgen.teacher.endpoints import Endpoint, Replicas
-from labgen.teacher.ledger import Ledger
 from labgen.teacher.pressure import DEAD_AFTER, Pressure
 from labgen.teacher.scripted import ScriptedBackend
 

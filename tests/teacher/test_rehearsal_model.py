@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labgen.filters.duplicates import rouge_l
+from labgen.filters.near_duplicates import rouge_l
 from labgen.formats.known import SHIPPED, find_format
 from labgen.formats.prompts import PromptSet
 from labgen.records import Message
 from labgen.teacher.rehearsal import slips
 from labgen.teacher.rehearsal.model import Completion, reply
-from labgen.teacher.rehearsal.words import plain, sentences
+from labgen.teacher.rehearsal.sentences import plain, sentences
 
 PROMPTS = PromptSet()
 DOCUMENT = """# The lighthouse at Varnholm

@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from labgen.teacher.rehearsal.sentences import Sentence, content, numbers, plain, sentences, stem, stems, words
 from labgen.teacher.rehearsal.wholeness import cut_off
-from labgen.teacher.rehearsal.words import Sentence, content, numbers, plain, sentences, stem, stems, words
 
 CLAIM_SHARE = 0.5
 """Share of a claim's words that document and question must have: contributors' answers reword what they draw on."""

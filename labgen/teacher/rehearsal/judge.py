@@ -11,7 +11,7 @@ from labgen.teacher.rehearsal.hazards import hazard_in
 from labgen.teacher.rehearsal.instructing import fault_of
 from labgen.teacher.rehearsal.pairs import judge_pair
 from labgen.teacher.rehearsal.request import Request
-from labgen.teacher.rehearsal.words import STOP_WORDS, stems, words
+from labgen.teacher.rehearsal.sentences import STOP_WORDS, stems, words
 
 _BEYOND = re.compile(
     r"\b(?:attached (?:file|image|picture|document|photo)|"

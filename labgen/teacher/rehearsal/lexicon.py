@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgen.teacher.rehearsal.words import word_list
+from labgen.teacher.rehearsal.sentences import word_list
 
 FIRST_NAMES = word_list("""
 Amara Anton Beatriz Bilal Camille Chidi Daria Dmitri Elena Emeka Farah Felix Greta Hamid Hana Ingrid Ivo Jamal Jonas

@@ -6,8 +6,8 @@ import re
 from itertools import pairwise
 
 from labgen.teacher.rehearsal.request import Example
+from labgen.teacher.rehearsal.sentences import STOP_WORDS, content, numbers, stems, words
 from labgen.teacher.rehearsal.wholeness import cut_off
-from labgen.teacher.rehearsal.words import STOP_WORDS, content, numbers, stems, words
 
 _SUM = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?) ?([-+*×x/÷−]) ?(\d+(?:\.\d+)?) ?= ?\$?(-?\d+(?:\.\d+)?)(?![\d.]*\d)")
 _ITEM = re.compile(r"^[ \t]*(\d{1,3})[.)][ \t]", re.MULTILINE)

@@ -7,8 +7,7 @@ from functools import lru_cache
 
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.request import Request
-from labgen.teacher.rehearsal.vary import MARKERS, is_english
-from labgen.teacher.rehearsal.words import (
+from labgen.teacher.rehearsal.sentences import (
     STOP_WORDS,
     Sentence,
     content,
@@ -19,6 +18,7 @@ from labgen.teacher.rehearsal.words import (
     word_list,
     words,
 )
+from labgen.teacher.rehearsal.vary import MARKERS, is_english
 
 _VERBS = frozenset(
     word_list(

@@ -6,8 +6,8 @@ import re
 
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.request import Request
+from labgen.teacher.rehearsal.sentences import ASKING_WORDS, content, is_wide, sentences, stem, stems, words
 from labgen.teacher.rehearsal.vary import TOKEN, is_english, task_words
-from labgen.teacher.rehearsal.words import ASKING_WORDS, content, is_wide, sentences, stem, stems, words
 
 _OPENINGS = (
     "As for {0}:",

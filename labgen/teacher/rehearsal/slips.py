@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from labgen.teacher.rehearsal import lexicon
 from labgen.teacher.rehearsal.dice import Dice
+from labgen.teacher.rehearsal.sentences import numbers
 from labgen.teacher.rehearsal.vary import sentence
-from labgen.teacher.rehearsal.words import numbers
 
 MALFORMED_SHARE = 0.03
 """Replies whose tags are broken, or that chat instead of keeping to the form."""

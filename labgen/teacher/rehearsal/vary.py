@@ -7,7 +7,7 @@ import re
 from labgen.teacher.rehearsal import lexicon
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.request import Example, Request
-from labgen.teacher.rehearsal.words import ASKING_WORDS, content, is_wide, sentences, stem, word_list, words
+from labgen.teacher.rehearsal.sentences import ASKING_WORDS, content, is_wide, sentences, stem, word_list, words
 
 TOKEN = re.compile(r"(?<![^\n])[ \t]*\d{1,3}[.)]|\d+(?:[.,:]\d+)*|[^\W_]+(?:['’][^\W_]+)*")
 """The number of a list's item, a figure, or a word: what is exchanged as a whole, or (the first) never."""

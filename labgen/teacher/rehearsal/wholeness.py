@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labgen.teacher.rehearsal.words import word_list
+from labgen.teacher.rehearsal.sentences import word_list
 
 _ENDS = tuple(".!?…。！？)]}\"'”’»`:;*_|>")
 _DANGLING = frozenset(

@@ -1,0 +1,96 @@
+"""What a dataset says of the build that made it: leaves, settings that change rows, the taxonomy's commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from labgen.config import Config
+from labgen.errors import UsageError
+from labgen.export.licences import read_licences
+from labgen.export.mix import mix_settings
+from labgen.export.rows import BuildInfo, LeafInfo
+from labgen.filters.available import filters_for
+from labgen.filters.contamination import ContaminationIndex, load_index
+from labgen.filters.installed import Installed
+from labgen.git.history import History
+from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.sources import Sources
+from labgen.teacher.connect import REHEARSAL_MODEL
+
+
+def leaf_info(plan: LeafPlan) -> LeafInfo:
+    """What the dataset says of a planned leaf."""
+    leaf = plan.leaf
+    return LeafInfo(
+        path=leaf.path,
+        branch=leaf.branch,
+        flow=leaf.flow,
+        fingerprint=plan.fingerprint,
+        prompt_version=plan.prompt_version,
+        wanted=plan.wanted,
+        created_by=leaf.created_by,
+        licences=read_licences(leaf.file.parent),
+        title=leaf.task_description or leaf.domain,
+    )
+
+
+def build_info(config: Config, sources: Sources, teacher: str, judge: str) -> BuildInfo:
+    """What holds for the whole build."""
+    return BuildInfo(
+        teacher=teacher,
+        rehearsal=REHEARSAL_MODEL in (teacher, judge),
+        settings=row_settings(config, teacher, judge),
+        taxonomy_commit=taxonomy_commit(config.taxonomy),
+        unselected=sources.unselected,
+        excluded=sources.left_out,
+    )
+
+
+def row_settings(config: Config, teacher: str, judge: str) -> dict[str, Any]:
+    """The settings that change rows: no address, path, concurrency or budget."""
+    data = config.model_dump(
+        mode="json",
+        include={
+            "samples",
+            "seed",
+            "tokenizer",
+            "generation",
+            "stop",
+            "thresholds",
+            "filters",
+            "calibration",
+            "leaves",
+        },
+    )
+    if config.guard:
+        data["guard"] = config.guard.model_dump(mode="json", include={"kind", "model"})
+    installed = {look.name: look.version for look in filters_for(config, None) if isinstance(look, Installed)}
+    if installed:
+        data["installed_filters"] = installed
+    documents = {"chunk_tokens", "min_chunk_tokens"}
+    data["documents"] = config.documents.model_dump(mode="json", include=documents)
+    # A tokenizer file is named by what is in it elsewhere (the fingerprints cover the chunks), never by where it lies.
+    data["tokenizer"] = Path(config.tokenizer).name
+    contamination = load_index(config)
+    data["contamination"] = contamination.fingerprint if contamination else None
+    return {"teacher": teacher, "judge": judge, **data, "mix": mix_settings(config.mix)}
+
+
+def contamination_note(index: ContaminationIndex | None) -> str:
+    """What the card says of it: the benchmarks by name, or nothing where none was added."""
+    if index is None:
+        return ""
+    names = ", ".join(f"{benchmark.name} ({benchmark.items:,} items)" for benchmark in index.benchmarks)
+    return f"Instructions and responses were checked for items of: {names}. Rows that hold one are among the rejected."
+
+
+def taxonomy_commit(root: Path) -> str | None:
+    """The commit that the taxonomy is checked out at; None outside git, or with changes that no commit holds."""
+    try:
+        history = History(root)
+        head = history.resolve("HEAD")
+        changed = head is None or history.changed_since(head) or history.untracked()
+        return None if changed else head
+    except UsageError:
+        return None

@@ -1,0 +1,341 @@
+"""The ledger: every reply that was ever paid for, under the hash of the call that asked for it.
+
+Resume, incremental builds, moved thresholds and reproducible releases all follow from it; there is no other state. It
+is one SQLite file in the work folder, written by one process, in WAL mode: a reply is in the file before its call
+counts as done, so that `kill -9` loses at most the calls in flight. Beside it lies a ballast file that only holds disk
+space: when the disk is full it is given up, so that the calls in flight, which are paid for, can still be kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labgen.errors import LedgerError
+from labgen.records import Call, Reply
+
+SCHEMA_VERSION = 1
+LEDGER_NAME = "ledger.sqlite"
+BALLAST_NAME = "ledger.ballast"
+BALLAST_BYTES = 4 * 2**20
+"""Space for the replies of some 500 calls in flight, each in a transaction of its own."""
+
+_MIGRATIONS = (
+    # From 0, which is an empty file, or a ledger from before it was remembered what endpoints lack.
+    """
+CREATE TABLE IF NOT EXISTS replies (
+    key BLOB NOT NULL PRIMARY KEY,
+    model TEXT NOT NULL,
+    leaf TEXT NOT NULL,
+    step TEXT NOT NULL,
+    failure TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    call BLOB NOT NULL,
+    reply BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS endpoint_notes (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+""",
+)
+"""The statements that take a ledger from each schema version to the next; every one adds, none removes."""
+
+_INSERT = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT = "SELECT reply, failure, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One paid call as the ledger keeps it. `call` is its canonical JSON."""
+
+    key: bytes
+    model: str
+    leaf: str
+    step: str
+    call: str
+    reply: Reply
+
+
+class Ledger:
+    """An open ledger. Not for use from several threads; one process writes at a time (see `labgen.ledger.run_lock`).
+
+    Args:
+        folder: the work folder; made where it is missing.
+        read_only: open for reading alone, and as it is at the first look; a missing file is then an empty ledger.
+        ballast_bytes: space that is held back for the calls in flight when the disk is full; 0 for none.
+    Raises: LedgerError: damaged, written by a newer labgen, or the disk is full.
+
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False, ballast_bytes: int = BALLAST_BYTES) -> None:
+        self.path = folder / LEDGER_NAME
+        self._rows: list[tuple[object, ...]] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._ballast = folder / BALLAST_NAME
+        self._full = ""
+        with self._explained():
+            self._db = self._open(folder, read_only)
+            if not read_only and ballast_bytes:
+                self._take_ballast(ballast_bytes)
+
+    def _open(self, folder: Path, read_only: bool) -> sqlite3.Connection:
+        if read_only:
+            database = _open_read_only(self.path)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            if not read_only:
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("PRAGMA synchronous = NORMAL")
+            self._migrate(database, read_only)
+            if read_only:
+                # All reads in one transaction: the file need not be locked anew for each, which is half of its price.
+                database.execute("BEGIN")
+        except (LedgerError, sqlite3.Error):
+            database.close()
+            raise
+        return database
+
+    def _migrate(self, database: sqlite3.Connection, read_only: bool) -> None:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise LedgerError(
+                f"{self.path}: written by a newer labgen (schema {version}, this one knows {SCHEMA_VERSION}). "
+                "Upgrade labgen, or choose another work folder with --work."
+            )
+        if version < SCHEMA_VERSION and (not read_only or not _has_replies(database)):
+            steps = "".join(_MIGRATIONS[version:])
+            database.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+
+    def _take_ballast(self, size: int) -> None:
+        if self._ballast.exists() and self._ballast.stat().st_size >= size:
+            return
+        try:
+            with self._ballast.open("wb") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.write(bytes(size))
+        except OSError:
+            self._ballast.unlink(missing_ok=True)
+            self._db.close()
+            raise
+
+    def get(self, key: bytes) -> Reply | None:
+        """The reply kept for a call, or None where it was never paid for."""
+        with self._explained():
+            row = self._db.execute(_SELECT, (key,)).fetchone()
+        return self._decoded(key, row) if row else None
+
+    def contains(self, key: bytes) -> bool:
+        """Whether a call was paid for."""
+        with self._explained():
+            return self._db.execute("SELECT 1 FROM replies WHERE key = ?", (key,)).fetchone() is not None
+
+    def entry(self, key: bytes) -> Entry | None:
+        """A paid call with the words that asked for it."""
+        return next(self.entries([key]), None)
+
+    def entries(self, keys: Iterable[bytes]) -> Iterator[Entry]:
+        """The paid calls among `keys`, in that order."""
+        for key in keys:
+            with self._explained():
+                row = self._db.execute(
+                    "SELECT reply, failure, prompt_tokens, completion_tokens, model, leaf, step, call "
+                    "FROM replies WHERE key = ?",
+                    (key,),
+                ).fetchone()
+            if row:
+                reply = self._decoded(key, row)
+                yield Entry(key, row[4], row[5], row[6], zlib.decompress(row[7]).decode(), reply)
+
+    async def put(self, call: Call, reply: Reply) -> None:
+        """Keep a reply; returns once it is in the file.
+
+        Replies that arrive in the same turn of the event loop share one transaction.
+        Raises: LedgerError: the disk is full, or the file can't be written.
+
+        """
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[None] = loop.create_future()
+        self._rows.append(row_of(call, reply))
+        self._waiting.append(kept)
+        if len(self._waiting) == 1:
+            loop.call_soon(self._commit)
+        await kept
+
+    def check_room(self) -> None:
+        """Say whether further replies can be kept: to be asked before anything is paid for.
+
+        Raises: LedgerError: the disk is full; what is in flight still fits into the space that the ballast held.
+        """
+        if self._full:
+            raise LedgerError(self._full)
+
+    def _commit(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        rows, self._rows = self._rows, []
+        try:
+            self.insert(rows)
+        except BaseException as error:
+            # Whatever it is, nobody may wait for ever.
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def insert(self, rows: Iterable[tuple[object, ...]]) -> int:
+        """Write rows (see `row_of`) in one transaction, those whose key is known left out; returns how many were new.
+
+        Raises: LedgerError: the disk is full and the ballast is spent, or the file can't be written.
+        """
+        rows = list(rows)
+        try:
+            with self._explained():
+                return self._insert(rows)
+        except LedgerError as error:
+            if not (_lacks_room(str(error)) and self._ballast.exists()):
+                raise
+            self._full = str(error)
+        with self._explained():
+            self._ballast.unlink()
+            return self._insert(rows)
+
+    def _insert(self, rows: list[tuple[object, ...]]) -> int:
+        before = self._db.total_changes
+        self._db.execute("BEGIN")
+        try:
+            self._db.executemany(_INSERT, rows)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return self._db.total_changes - before
+
+    def note(self, name: str) -> str | None:
+        """What was remembered of an endpoint under a name, None for nothing."""
+        with self._explained():
+            row = self._db.execute("SELECT value FROM endpoint_notes WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def set_note(self, name: str, value: str) -> None:
+        """Remember something of an endpoint from run to run. It never holds a key and changes no row."""
+        with self._explained():
+            self._db.execute("INSERT OR REPLACE INTO endpoint_notes VALUES (?, ?)", (name, value))
+
+    def forget(self, keys: Iterable[bytes]) -> int:
+        """Remove kept replies (failures that are to be asked again, calls nothing uses any more); returns how many."""
+        with self._explained():
+            before = self._db.total_changes
+            self._db.executemany("DELETE FROM replies WHERE key = ?", ((key,) for key in keys))
+            return self._db.total_changes - before
+
+    def failures(self) -> list[bytes]:
+        """Keys of the calls that ended in a permanent failure."""
+        with self._explained():
+            return [row[0] for row in self._db.execute("SELECT key FROM replies WHERE failure != ''")]
+
+    def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives: for looking after the ledger, not for builds."""
+        with self._explained():
+            return self._db.execute(statement, values).fetchall()
+
+    def close(self) -> None:
+        """Commit what is pending and close the file."""
+        if self._waiting:
+            self._commit()
+        self._db.close()
+
+    def _decoded(self, key: bytes, row: tuple[bytes, str, int, int]) -> Reply:
+        try:
+            return reply_of(row)
+        except (zlib.error, ValueError, TypeError) as error:
+            raise LedgerError(
+                f"{self.path}: the reply kept under {key.hex()[:16]} is damaged ({error}). {_DAMAGED}"
+            ) from error
+
+    def _explained(self) -> _Explained:
+        return _Explained(self.path)
+
+
+class _Explained:
+    """Turns SQLite's errors into a LedgerError that says where and what to do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.DatabaseError | OSError):
+            raise LedgerError(f"{self._path}: {error}. {_advice(str(error))}") from error
+
+
+_DAMAGED = "`labgen ledger verify` says what is lost, and with --repair saves the rest."
+
+
+def _lacks_room(words: str) -> bool:
+    return any(sign in words for sign in ("full", "No space", "File too large", "disk I/O", "quota"))
+
+
+def _advice(words: str) -> str:
+    if _lacks_room(words):
+        return "Make room on the disk and run again: every reply up to here is kept."
+    if "malformed" in words or "not a database" in words:
+        return f"The file is damaged. {_DAMAGED}"
+    if "locked" in words:
+        return "Another program has it open: close that, or choose another work folder with --work."
+    return "Check that the folder can be written, or choose another with --work."
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    """The file, or an empty ledger in memory where there is none, or where nothing was written to it yet."""
+    if path.exists():
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            if database.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return database
+        except sqlite3.Error:
+            database.close()
+            raise
+        database.close()
+    return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def _has_replies(database: sqlite3.Connection) -> bool:
+    return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'replies'").fetchone() is not None
+
+
+def row_of(call: Call, reply: Reply) -> tuple[object, ...]:
+    """A row of the table `replies`."""
+    return (
+        call.key,
+        call.model,
+        call.leaf,
+        call.step,
+        reply.failure,
+        reply.prompt_tokens,
+        reply.completion_tokens,
+        zlib.compress(call.canonical.encode(), 1),
+        zlib.compress(json.dumps([reply.text, reply.finish_reason, reply.detail], ensure_ascii=False).encode(), 1),
+    )
+
+
+def reply_of(row: tuple[bytes, str, int, int]) -> Reply:
+    """The reply in a row's `reply`, `failure`, `prompt_tokens` and `completion_tokens`."""
+    text, finish_reason, detail = json.loads(zlib.decompress(row[0]).decode())
+    return Reply(text, finish_reason, row[2], row[3], row[1], detail)

@@ -1,0 +1,91 @@
+"""What a build draws on, gathered: usable leaves, their chunks, and what is left out. No teacher is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from labgen.config import Config
+from labgen.documents.chunk import chunk_documents
+from labgen.documents.store import DocumentStore
+from labgen.errors import TaxonomyError
+from labgen.formats.prompts import PromptSet
+from labgen.plan.leaf_plan import LeafPlan, plan_leaves
+from labgen.records import Chunk, Leaf, Taxonomy
+from labgen.taxonomy.load import load_taxonomy
+from labgen.text.token_count import load_token_counter
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A taxonomy made ready.
+
+    Attributes:
+        plans: one for each leaf that rows are wanted of, in path order.
+        left_out: leaf path to why it can't be used (its own fault or its documents').
+        unselected: leaves that `leaf_patterns` left aside.
+        messages: what to tell the user of the leaves left out, each with file and line.
+    """
+
+    taxonomy: Taxonomy
+    plans: tuple[LeafPlan, ...]
+    prompts: PromptSet
+    left_out: dict[str, str] = field(default_factory=dict)
+    unselected: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+
+
+def gather_sources(config: Config, leaf_patterns: Sequence[str] = (), say: Say = lambda words: None) -> Sources:
+    """Read the taxonomy, fetch and cut its documents, and plan its leaves.
+
+    Args:
+        leaf_patterns: only the leaves that one of these matches; none for all.
+        say: told of slow steps.
+    Raises: UsageError: no such taxonomy, or a pattern that matches nothing; ConfigError: prompts or tokenizer.
+    """
+    prompts = PromptSet(config.prompts)
+    taxonomy = load_taxonomy(config.taxonomy, leaf_patterns=leaf_patterns)
+    left_out: dict[str, str] = {}
+    messages: list[str] = []
+    for violation in taxonomy.violations:
+        messages.append(f"{violation.file}:{violation.line}:{violation.column}: {violation.message}")
+        left_out.setdefault(violation.file.removesuffix("/qna.yaml"), violation.message)
+    chunks: dict[str, tuple[Chunk, ...]] = {}
+    store = DocumentStore(config.work_folder / "documents", config.documents)
+    usable = []
+    for leaf in taxonomy.leaves:
+        try:
+            if leaf.document is not None:
+                chunks[leaf.path] = _chunks_of(leaf, store, config)
+            usable.append(leaf)
+        except TaxonomyError as error:
+            left_out[leaf.path] = str(error)
+            messages.append(str(error))
+    unselected: tuple[str, ...] = ()
+    if leaf_patterns:
+        chosen = {leaf.path for leaf in taxonomy.leaves} | set(taxonomy.excluded)
+        everything = load_taxonomy(config.taxonomy)
+        paths = {leaf.path for leaf in everything.leaves} | set(everything.excluded)
+        unselected = tuple(sorted(paths - chosen))
+    plans = plan_leaves(usable, chunks, config, prompts)
+    return Sources(taxonomy, plans, prompts, left_out, unselected, tuple(messages))
+
+
+def _chunks_of(leaf: Leaf, store: DocumentStore, config: Config) -> tuple[Chunk, ...]:
+    documents = store.fetch(leaf)
+    chunks = chunk_documents(
+        documents,
+        chunk_tokens=config.documents.chunk_tokens,
+        min_chunk_tokens=config.documents.min_chunk_tokens,
+        count_tokens=load_token_counter(config.tokenizer),
+        tokenizer=config.tokenizer,
+    )
+    if not chunks:
+        line = leaf.document.line if leaf.document else 1
+        raise TaxonomyError(
+            f"{leaf.path}/qna.yaml:{line}: its documents hold no passage of at least "
+            f"{config.documents.min_chunk_tokens} tokens. Point `patterns` at files with text in them."
+        )
+    return chunks

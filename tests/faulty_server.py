@@ -1,0 +1,152 @@
+"""The rehearsal teacher behind a server that misbehaves as told, on loopback; and a small taxonomy to build."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from click.testing import CliRunner, Result
+
+from labgen.cli import app
+from labgen.records import Call, Message
+from labgen.teacher.rehearsal.wire import Refusal, answer, models
+
+KEY = "sk-test-0123456789abcdef"
+
+
+@dataclass
+class Fault:
+    """What to answer instead of a reply.
+
+    `drop` closes the connection, `cut` closes it in the middle of the body, `stall_sec` answers nothing for so long.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    drop: bool = False
+    cut: bool = False
+    stall_sec: float = 0.0
+
+
+def refusal(status: int, message: str = "no", code: str | None = None, **headers: str) -> Fault:
+    """An error in OpenAI's form; header names are given with underscores."""
+    body = json.dumps({"error": {"message": message, "code": code}}).encode()
+    return Fault(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+Behave = Callable[[int, dict[str, Any]], Fault | None]
+"""From the number of the request and its body to a fault; None has the rehearsal teacher answer."""
+
+
+class FaultyServer:
+    """Serves `/v1` in a thread. `bodies` are the requests, in order; `answered` those that got a reply."""
+
+    def __init__(self, behave: Behave = lambda number, body: None, port: int = 0) -> None:
+        self.behave = behave
+        self.bodies: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.answered: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self.port = port
+        self._ready = threading.Event()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def __enter__(self) -> FaultyServer:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        application = web.Application(client_max_size=2**26)
+        application.router.add_post("/v1/{path:.*}", self._answer)
+        application.router.add_get("/v1/models", self._models)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", self.port)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        self._ready.set()
+        await self._stop.wait()
+        await runner.cleanup()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def _models(self, request: web.Request) -> web.Response:
+        return web.json_response(models())
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        number = len(self.bodies)
+        self.bodies.append(body)
+        self.paths.append(request.path)
+        self.keys.add(request.headers.get("Authorization", ""))
+        fault = self.behave(number, body)
+        if fault is None:
+            try:
+                found = answer({**body, "model": "labgen-rehearsal"}, chat=request.path.endswith("/chat/completions"))
+            except Refusal as error:
+                return web.json_response(error.body(), status=error.status)
+            self.answered.append(body)
+            return web.json_response(found)
+        if fault.stall_sec:
+            await asyncio.sleep(fault.stall_sec)
+        if fault.drop or fault.cut:
+            response = web.StreamResponse(headers={"Content-Length": "1000", "Content-Type": "application/json"})
+            if fault.cut:
+                await response.prepare(request)
+                await response.write(b'{"choices": [{"mess')
+            assert request.transport
+            request.transport.close()
+            return response
+        return web.Response(
+            status=fault.status, body=fault.body, headers=fault.headers, content_type=fault.content_type
+        )
+
+
+def make_call(text: str = "Hello", *, model: str = "m", seed: int = 0, **more: Any) -> Call:
+    """A small call."""
+    messages = more.pop("messages", (Message("system", "Be kind."), Message("user", text)))
+    return Call(model, messages, max_tokens=20, temperature=0.5, seed=seed, **more)
+
+
+BUNDLED = Path(__file__).parents[1] / "taxonomy"
+LEAVES = ("compositional_skills/extraction/action_items", "compositional_skills/language/german/redewendungen")
+"""A grounded skill and one without context, which cost few calls."""
+
+
+def make_taxonomy(root: Path, leaves: tuple[str, ...] = LEAVES) -> Path:
+    """Some leaves of the bundled taxonomy."""
+    for leaf in leaves:
+        shutil.copytree(BUNDLED / leaf, root / leaf)
+    return root
+
+
+def run(*arguments: object) -> Result:
+    """Run labgen as a person does, in this process; exceptions other than labgen's own are raised."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], standalone_mode=False)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def dataset_bytes(folder: Path) -> dict[str, bytes]:
+    """Every file of a dataset, by name."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

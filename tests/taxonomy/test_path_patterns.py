@@ -1,0 +1,60 @@
+"""Which leaves a pattern names."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labgen.taxonomy.path_patterns import match_path
+
+LEAF = "knowledge/science/animals/cats"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "knowledge",
+        "knowledge/science/",
+        "./knowledge/science",
+        LEAF,
+        f"{LEAF}/qna.yaml",
+        "knowledge/**",
+        "**/cats",
+        "**",
+        "**/animals/**",
+        "knowledge/*/animals/*",
+        "knowledge/**/cats",
+        "knowledge/science/animals/c[aeiou]ts",
+        "knowledge/science/animals/c[!xyz]ts",
+        "knowledge/science/animals/ca?s",
+        "",
+    ],
+)
+def test_matches_folders_globs_and_everything_beneath(pattern: str) -> None:
+    """A folder names all its leaves, a glob the folders it matches, `qna.yaml` its leaf."""
+    assert match_path(LEAF, pattern)
+    assert match_path(f"{LEAF}/qna.yaml", pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["knowledge/sci", "*/cats", "cats", "knowledge/*/cats", "knowledge/science/animals/c[xyz]ts", LEAF + "/**"],
+)
+def test_does_not_match_parts_of_names(pattern: str) -> None:
+    """`*` stays within one name, and a name is matched whole."""
+    assert not match_path(LEAF, pattern)
+
+
+@given(st.text(max_size=30), st.text(alphabet="ab*?[]!^-/\\.&|~", max_size=20))
+def test_any_pattern_is_accepted(path: str, pattern: str) -> None:
+    """No pattern raises, however odd."""
+    match_path(path, pattern)
+
+
+@given(st.lists(st.text(alphabet="abc -_é*[]?", min_size=1, max_size=5), min_size=1, max_size=4))
+def test_every_path_matches_itself_when_escaped(parts: list[str]) -> None:
+    """Special characters in a folder's name can be named through a character class."""
+    path = "/".join(parts)
+    pattern = "".join(f"[{char}]" if char in "*?[" else char for char in path)
+    assert match_path(path, pattern)
