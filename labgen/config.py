@@ -25,10 +25,28 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+HTTP = "http"
+"""The kind of back end that is asked over an OpenAI-compatible API."""
+
+
+class BackendConfig(BaseModel):
+    """What answers calls. Beside `kind` stand the settings of that kind, where it has any."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field(HTTP, description="`http`, or a kind that another package brings (see docs/extending.md).")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is set beside the kind."""
+        return dict(self.model_extra or {})
+
+
 class EndpointConfig(Section):
     """One address that serves a model: a replica, where several are listed. What it leaves out is as for the model."""
 
     base_url: str = Field(description="Address of an OpenAI-compatible API, ending in /v1 for most.")
+    backend: BackendConfig | None = Field(None, description="What answers there.")
     weight: float = Field(1.0, gt=0, description="Share of the calls it takes, relative to the other endpoints.")
     model: str | None = Field(None, description="Model name to send there, where it differs from the model's own.")
     api_key_env: str | None = Field(None, description="Name of the environment variable that holds its key.")
@@ -46,6 +64,7 @@ class ModelConfig(Section):
     base_url: str | None = Field(
         None, description="Address of an OpenAI-compatible API, ending in /v1 for most. None: the rehearsal teacher."
     )
+    backend: BackendConfig = Field(default_factory=BackendConfig, description="What answers.")
     endpoints: tuple[EndpointConfig, ...] = Field(
         (), description="Several addresses that serve this one model, instead of `base_url`."
     )
@@ -111,7 +130,7 @@ class GuardConfig(ModelConfig):
 
     @model_validator(mode="after")
     def _reachable(self) -> GuardConfig:
-        if not (self.base_url or self.endpoints):
+        if not (self.base_url or self.endpoints or self.backend.kind != HTTP):
             raise ValueError("needs `base_url` or `endpoints`: a guard is another model at its own address")
         return self
 
@@ -166,7 +185,11 @@ class FiltersConfig(Section):
 
     disable: tuple[str, ...] = Field((), description="Names of filters that are switched off, shipped or installed.")
     order: tuple[str, ...] = Field(
-        (), description="Names of filters that look first, in this order; the others follow in theirs."
+        (), description="Names of filters that look first within their step, in this order; the others follow."
+    )
+    settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Filter of another package to its own settings, which its class or function is called with.",
     )
 
 
@@ -218,6 +241,10 @@ class PriceConfig(Section):
 
     prompt_per_million: float = Field(ge=0, description="Price of a million prompt tokens.")
     completion_per_million: float = Field(ge=0, description="Price of a million completion tokens.")
+
+    def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """What so many tokens cost."""
+        return (prompt_tokens * self.prompt_per_million + completion_tokens * self.completion_per_million) / 1e6
 
 
 class LeafOverride(Section):

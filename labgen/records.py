@@ -16,6 +16,19 @@ from typing import Any
 
 BRANCHES = ("knowledge", "foundational_skills", "compositional_skills")
 
+REHEARSAL_MODEL = "labgen-rehearsal"
+"""Name of the rehearsal teacher's one model; rows of this model are rehearsal rows, wherever it was served from."""
+
+
+class Grounding(enum.StrEnum):
+    """What a candidate's answer has to be borne out by: a passage of its leaf's documents, a context that was drawn
+    with it, or no text at all.
+    """
+
+    PASSAGE = "passage"
+    CONTEXT = "context"
+    NONE = "none"
+
 
 class Severity(enum.StrEnum):
     """How bad a violation is: an `error` must be mended (most keep the leaf out of a build), others stop nothing."""
@@ -120,16 +133,9 @@ class Leaf:
     def grounded(self) -> bool:
         """Whether this is a skill whose every seed example has a context.
 
-        A skill leaf where only some have one is drawn as freeform, each context folded into its instruction.
+        Of a skill leaf where only some have one, each context counts as part of its instruction.
         """
         return self.branch != "knowledge" and all(seed.context for seed in self.seed_examples)
-
-    @property
-    def flow(self) -> str:
-        """Which flow draws on this leaf: `knowledge`, `grounded` or `freeform`."""
-        if self.branch == "knowledge":
-            return "knowledge"
-        return "grounded" if self.grounded else "freeform"
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +345,7 @@ class Candidate:
         verdicts: in the order in which they were given.
         state, reason: how it ended; `state` is None while it is on its way.
         raw: the teacher's text that it was read from.
+        truncated: whether the token limit cut that text off.
         calls: keys of the calls in its history, in order (those it shares with its slot included).
     """
 
@@ -355,3 +362,4 @@ class Candidate:
     reason: str = ""
     raw: str = ""
     calls: tuple[bytes, ...] = ()
+    truncated: bool = False

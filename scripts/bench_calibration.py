@@ -21,18 +21,20 @@ from pathlib import Path
 from planted_teacher import MODEL, chance
 
 from labgen.config import Config
-from labgen.filters.available import standard_filters
+from labgen.filters.available import FilterSet, standard_filters
+from labgen.flows.known import SHIPPED
 from labgen.formats.prompts import PromptSet, as_data
-from labgen.generate.context import Kit
-from labgen.generate.leaf_run import LeafRun
+from labgen.generate.context import RunContext
+from labgen.generate.judges_test import JudgesTest
 from labgen.ledger.replies import Ledger
-from labgen.plan.example_pairs import examples_of
+from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
-from labgen.records import Call, Leaf
+from labgen.records import Call
 from labgen.taxonomy.load import load_taxonomy
-from labgen.teacher.client import Door
+from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.retries import Patience
 from labgen.teacher.scripted import ScriptedBackend
 
 JUDGES = ("good", "erring 10%", "always yes", "always no", "random")
@@ -41,10 +43,10 @@ JUDGES = ("good", "erring 10%", "always yes", "always no", "random")
 class Judge:
     """A scripted judge of one leaf."""
 
-    def __init__(self, leaf: Leaf, manner: str, salt: int) -> None:
+    def __init__(self, plan: LeafPlan, manner: str, salt: int) -> None:
         self.manner = manner
         self.salt = salt
-        examples = examples_of(leaf)
+        examples = example_pairs(plan.leaf, plan.flow)
         self.pairs = {(_flat(each.context or ""), _flat(each.instruction), _flat(each.response)) for each in examples}
         self.questions = {_flat(each.instruction) for each in examples}
 
@@ -91,15 +93,15 @@ def _flat(text: str) -> str:
 
 async def run_test(plan: LeafPlan, manner: str, config: Config, folder: Path, *, salt: int = 0) -> tuple[str, int]:
     """Why the leaf would stop ('' where it would not), and the calls of the test."""
-    judge = Judge(plan.leaf, manner, salt)
+    judge = Judge(plan, manner, salt)
     ledger = Ledger(folder)
     endpoint = Endpoint("judge", ScriptedBackend(judge.answer), Pressure(8, now=time.monotonic))
-    door = Door({MODEL: Replicas([endpoint])}, ledger, max_attempts=1)
+    client = TeacherClient({MODEL: Replicas([endpoint])}, ledger, Patience(1))
     try:
-        kit = Kit(door, PromptSet(), config, MODEL, MODEL, standard_filters(None))
-        found = await LeafRun(plan, kit).calibrate()
+        context = RunContext(client, PromptSet(), config, MODEL, MODEL, FilterSet(standard_filters()))
+        found = await JudgesTest(plan, context).take()
     finally:
-        await door.close()
+        await client.close()
         ledger.close()
     return found.problem, len(found.calls)
 
@@ -112,7 +114,7 @@ def main() -> None:
     options = parser.parse_args()
     config = Config()
     for root in options.taxonomies:
-        plans = plan_leaves(load_taxonomy(root).leaves, {}, config, PromptSet())
+        plans = plan_leaves(load_taxonomy(root).leaves, {}, config, PromptSet(), SHIPPED)
         print(f"\n{root}: {len(plans)} leaves")
         print(f"{'judge':14}{'leaves stopped':>20}{'calls per leaf':>18}{'at most':>9}")
         for manner in JUDGES:

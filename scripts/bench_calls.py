@@ -31,13 +31,13 @@ def measure(flow: str, *, rows: int, yield_share: float, folder: Path) -> dict[s
     candidates, run = run_slots(planted, config, folder / flow, None, wanted=rows)
     accepted = sum(candidate.state is State.ACCEPTED for candidate in candidates)
     good = accepted + sum(candidate.state is State.SURPLUS for candidate in candidates)
-    assert accepted == rows, f"{flow}: {accepted} of {rows} rows ({run.stopped})"
+    assert accepted == rows, f"{flow}: {accepted} of {rows} rows ({run.progress.stopped})"
     # What was asked ahead depends on timing; the build's own calls are what counts.
-    share = run.calls / sum(planted.steps.values())
+    share = run.progress.calls / sum(planted.steps.values())
     separate = {step: count * VERDICTS.get(step, 1) for step, count in planted.steps.items()}
     tokens = {step: planted.tokens[step] / planted.steps[step] for step in planted.steps}
     return {
-        "calls": run.calls / rows,
+        "calls": run.progress.calls / rows,
         "tokens": share * sum(planted.tokens.values()) / rows,
         "separate_calls": share * sum(separate.values()) / rows,
         "separate_tokens": share * sum(separate[step] * tokens[step] for step in separate) / rows,

@@ -17,18 +17,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.config import Config
-from labgen.filters.available import filters_for, looks_for_duplicates
+from labgen.filters.available import filters_for
 from labgen.filters.contamination import ContaminationIndex, add_benchmark
+from labgen.flows.known import SHIPPED
 from labgen.formats.prompts import PromptSet
-from labgen.generate.context import Kit
+from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun
 from labgen.ledger.replies import Ledger
+from labgen.plan.flow import flow_of
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.seed_sampling import sampling_seed
 from labgen.records import Call, Candidate, Chunk, DocumentSource, Leaf, Pair, Reply, SeedExample, Source
-from labgen.teacher.client import Door
+from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.retries import Patience
 from labgen.teacher.scripted import ScriptedBackend
 
 MODEL = "planted"
@@ -273,7 +276,7 @@ class Planted:
                 Chunk(index, text, Source(".", "sha256:0", "mills.md", 0, len(text)))
                 for index, text in enumerate(texts)
             )
-        return LeafPlan(leaf, 0, chunks, 10**9, "precise", 3, "", "")
+        return LeafPlan(leaf, flow_of(leaf, SHIPPED), 0, chunks, 10**9, "precise", 3, "", "")
 
 
 def _inside(prompt: str, tag: str) -> str:
@@ -307,19 +310,20 @@ async def _run(
 
     ledger = Ledger(folder)
     endpoint = Endpoint("planted", ScriptedBackend(planted.answer), Pressure(32, now=time.monotonic))
-    door = Door({MODEL: Replicas([endpoint])}, ledger, max_attempts=1)
-    kit = Kit(door, PromptSet(), config, MODEL, MODEL, filters_for(config, index), looks_for_duplicates(config))
-    run = LeafRun(planted.plan if wanted is None else replace(planted.plan, wanted=wanted), kit)
-    events: asyncio.Queue[LeafRun | None] = asyncio.Queue()
+    client = TeacherClient({MODEL: Replicas([endpoint])}, ledger, Patience(1))
+    context = RunContext(client, PromptSet(), config, MODEL, MODEL, filters_for(config, index))
+    run = LeafRun(planted.plan if wanted is None else replace(planted.plan, wanted=wanted), context)
+    changed = asyncio.Event()
     candidates: list[Candidate] = []
     try:
-        while not run.done and run.retired < planted.slots:
+        while not run.progress.done and run.progress.slots < planted.slots:
             while run.issued < planted.slots and run.live_slots < 8 and (run.issued == 0 or run.wants_slot(eager=True)):
-                await run.issue(events)
-            await events.get()
-            candidates += run.retire()
+                run.issue(changed.set)
+            await changed.wait()
+            changed.clear()
+            candidates += [candidate for slot in run.retire() for candidate in slot.candidates]
     finally:
         run.cancel()
-        await door.close()
+        await client.close()
         ledger.close()
     return candidates, run

@@ -21,6 +21,7 @@ ORDER = (
     {"ledger"},
     {"teacher"},
     {"filters"},
+    {"flows"},
     {"generate"},
     {"export"},
     {"publish"},

@@ -32,7 +32,7 @@ def command(ctx: click.Context, /, file: Path | None, **options: Any) -> None:
     """
     from labgen.export.calibration_report import calibration_json, calibration_lines
     from labgen.verbs.calibrate import calibrate_leaves, calibrate_pairs, read_labelled
-    from labgen.verbs.generate import Hooks
+    from labgen.verbs.session import Hooks
 
     config = config_from(options)
     hooks = Hooks(notice=lambda words: click.echo(words, err=True))

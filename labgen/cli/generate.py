@@ -39,7 +39,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from labgen.cli.lean import without_pandas
     from labgen.cli.progress import ProgressLine
     from labgen.teacher.call_log import CallLog
-    from labgen.verbs.generate import Hooks, build_dataset, limits_for
+    from labgen.verbs.generate import build_dataset, limits_for
+    from labgen.verbs.session import Hooks
 
     config = config_from(options)
     patterns = chosen_leaves(config, options)

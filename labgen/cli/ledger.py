@@ -88,17 +88,18 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
     from labgen.ledger.replies import Ledger
     from labgen.ledger.run_lock import run_lock
     from labgen.ledger.verify import compact, file_bytes
-    from labgen.plan.sources import gather_sources
     from labgen.verbs.prune import find_unused, replaying
+    from labgen.verbs.session import Hooks, Session
 
     config = config_from({**options, "work": _chosen_work(ctx, options)})
     folder = config.work_folder
-    sources = gather_sources(config, options["leaf_patterns"], lambda words: click.echo(words, err=True))
-    for message in sources.messages:
+    hooks = Hooks(notice=lambda words: click.echo(words, err=True))
+    session = Session.prepare(config, options["leaf_patterns"], hooks=hooks)
+    for message in session.sources.messages:
         click.echo(message, err=True)
     # Workers come before the lock, which they would hold for as long as they live.
-    with replaying(config, sources) as workers, run_lock(folder):
-        unused = find_unused(config, sources, workers)
+    with replaying(session) as workers, run_lock(folder):
+        unused = find_unused(session, workers)
         for (leaf, model), keys in unused.keys.items():
             click.echo(plain(f"{len(keys):>8}  {leaf or '-'}  ({model})"))
         if not options["yes"]:

@@ -25,8 +25,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Calls that the ledger holds cost nothing. A leaf's first calls are counted exactly; what depends on replies is
     estimated from the yield of the dataset that stands at --output, or from `expected_yield`.
     """
-    from labgen.plan.sources import gather_sources
     from labgen.verbs.plan import estimate_build
+    from labgen.verbs.session import Hooks, Session
 
     config = config_from(options)
     if options["show_filters"]:
@@ -35,25 +35,27 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     patterns = chosen_leaves(config, options)
     if patterns is None:
         return
-    sources = gather_sources(config, patterns, lambda words: click.echo(words, err=True))
-    for message in sources.messages:
+    session = Session.prepare(config, patterns, hooks=Hooks(notice=lambda words: click.echo(words, err=True)))
+    for message in session.sources.messages:
         click.echo(message, err=True)
-    estimate = estimate_build(config, sources)
+    estimate = estimate_build(session)
     click.echo(json.dumps(plain(estimate), indent=2) if options["as_json"] else table(estimate, options["by_leaf"]))
-    ctx.exit(1 if sources.left_out else 0)
+    ctx.exit(1 if session.sources.left_out else 0)
 
 
 def filters_table(config: Any, *, as_json: bool) -> str:
     """The filters in the order in which they look: kind, stage, cost, place in each flow."""
-    from dataclasses import asdict
+    from labgen.filters.available import load_filters
+    from labgen.flows.known import check_filters, known_flows
+    from labgen.flows.order_of_work import order_of_work
 
-    from labgen.filters.available import order_of_work
-    from labgen.filters.contamination import load_index
-
-    rows = order_of_work(config, load_index(config))
+    known, filters = known_flows(), load_filters(config)
+    check_filters(filters, known)
+    rows = order_of_work(known, filters, per_call=config.generation.instructions_per_call)
     if as_json:
-        return json.dumps([asdict(row) for row in rows], indent=2)
-    flows = ("knowledge", "grounded", "freeform")
+        names = ("name", "kind", "stage", "calls", "places", "version", "origin")
+        return json.dumps([{name: getattr(row, name) for name in names} for row in rows], indent=2)
+    flows = [flow.name for flow in known]
     lines = [["filter", "kind", "stage", "calls", *flows, "version", "from"]]
     for row in rows:
         places = [str(row.places.get(flow, "-")) for flow in flows]
@@ -80,7 +82,7 @@ def plain(estimate: Any) -> dict[str, Any]:
         "leaves": {
             leaf.plan.leaf.path: {
                 "wanted": leaf.plan.wanted,
-                "flow": leaf.plan.leaf.flow,
+                "flow": leaf.plan.flow.name,
                 "chunks": len(leaf.plan.chunks),
                 "slots": leaf.slots,
                 "calls_paid": leaf.paid,

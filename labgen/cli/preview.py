@@ -40,8 +40,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from labgen.cli.progress import ProgressLine
     from labgen.taxonomy.changes import changed_leaves
     from labgen.text.printable import plain
-    from labgen.verbs.generate import Hooks
     from labgen.verbs.preview import Preview, preview_leaves
+    from labgen.verbs.session import Hooks
 
     config = config_from(options)
     named = [_leaf_of(word, config.taxonomy) for word in options["leaves"]]

@@ -8,7 +8,8 @@ import time
 import click
 
 from labgen.generate.engine import Progress
-from labgen.teacher.client import Door, Traffic
+from labgen.teacher.client import TeacherClient
+from labgen.teacher.traffic import Traffic
 
 PLAIN_EVERY_SEC = 10.0
 RATE_WINDOW_SEC = 15.0
@@ -27,8 +28,8 @@ class ProgressLine:
         self._seen: list[tuple[float, int, int]] = []
         self._open = False
 
-    def show(self, progress: Progress, traffic: Traffic, door: Door | None) -> None:
-        """Show the state of a run, where it is time to; without a door, nothing is asked yet."""
+    def show(self, progress: Progress, traffic: Traffic, client: TeacherClient | None) -> None:
+        """Show the state of a run, where it is time to; without a client, nothing is asked yet."""
         now = time.monotonic()
         self._seen.append((now, progress.accepted, traffic.answered))
         while now - self._seen[0][0] > RATE_WINDOW_SEC and len(self._seen) > 2:
@@ -36,7 +37,7 @@ class ProgressLine:
         if not self._live and now - self._printed_sec < PLAIN_EVERY_SEC:
             return
         self._printed_sec = now
-        line = self._words(progress, traffic, door, now)
+        line = self._words(progress, traffic, client, now)
         if self._live:
             self._write("\r\x1b[2K" + line[: _columns() - 1])
             self._open = True
@@ -62,7 +63,7 @@ class ProgressLine:
         except OSError:
             self._deaf = True
 
-    def _words(self, progress: Progress, traffic: Traffic, door: Door | None, now: float) -> str:
+    def _words(self, progress: Progress, traffic: Traffic, client: TeacherClient | None, now: float) -> str:
         first, span = self._seen[0], max(now - self._seen[0][0], 1e-9)
         rows_per_sec = (progress.accepted - first[1]) / span
         calls_per_sec = (traffic.answered - first[2]) / span
@@ -70,14 +71,14 @@ class ProgressLine:
             f"{progress.accepted}/{progress.wanted} rows",
             f"leaves {progress.leaves_done}/{progress.leaves}",
             f"yield {progress.accepted / progress.candidates:.0%}" if progress.candidates else "yield -",
-            *([f"{calls_per_sec:.1f} calls/s, {door.in_flight} in flight"] if door else []),
+            *([f"{calls_per_sec:.1f} calls/s, {client.in_flight} in flight"] if client else []),
             *([f"{traffic.from_ledger} from the ledger"] if traffic.from_ledger else []),
         ]
         missing = progress.wanted - progress.accepted
         if rows_per_sec > 0 and missing > 0:
             parts.append(f"about {_duration(missing / rows_per_sec)} left")
-        if door and door.problem:
-            parts.append(f"waiting: {door.problem}"[:100])
+        if client and client.problem:
+            parts.append(f"waiting: {client.problem}"[:100])
         return " · ".join(parts)
 
 

@@ -13,7 +13,8 @@ from labgen.export.dataset import DatasetWriter
 from labgen.export.funnel import Funnel
 from labgen.export.rows import LeafInfo
 from labgen.filters.calibration import Calibration
-from labgen.filters.duplicates_across_leaves import AcrossLeaves
+from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
+from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun
 from labgen.generate.resume import Replayed
 from labgen.generate.spool import Spool
@@ -21,8 +22,8 @@ from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate
 
 
-class Harvest:
-    """Brings in what the leaves of a build yield.
+class Collector:
+    """Takes what the leaves of a build yield, in whatever order they do, and brings it in leaf by leaf.
 
     Args:
         plans: in build order.
@@ -40,7 +41,7 @@ class Harvest:
         leaves: Mapping[str, LeafInfo],
         spool: Spool,
         writer: DatasetWriter,
-        across: AcrossLeaves | None,
+        across: DuplicatesAcrossLeaves | None,
     ) -> None:
         self.funnel = Funnel()
         self.calibrations: dict[str, Calibration] = {}
@@ -52,24 +53,24 @@ class Harvest:
             self.funnel.open(plan.leaf.path, plan.wanted)
         self._begin_next()
 
-    def bring(self, leaf: LeafRun, candidates: Sequence[Candidate]) -> None:
+    def take(self, leaf: LeafRun, candidates: Sequence[Candidate]) -> None:
         """Take what was retired of a leaf, in slot order, and move a handful on. Raises: OutputError: no space."""
         path = leaf.plan.leaf.path
         self._spool.append(path, candidates)
-        self._note(path, leaf.calls, leaf.stopped, leaf.calibration, leaf.done)
+        self._note(path, leaf.progress)
         self.move_on()
 
-    def bring_replayed(self, path: str, leaf: Replayed) -> None:
-        """Take what was replayed of a leaf, before anything else of it; it moves on later. Raises: as `bring`."""
+    def take_replayed(self, path: str, leaf: Replayed) -> None:
+        """Take what was replayed of a leaf, before anything else of it; it moves on later. Raises: as `take`."""
         for block in leaf.blocks:
             self._spool.append_block(path, block)
-        self._note(path, leaf.past.calls, leaf.stopped, leaf.past.calibration, leaf.done)
+        self._note(path, leaf.past.progress)
 
-    def _note(self, path: str, calls: int, stopped: str, calibration: Calibration | None, done: bool) -> None:
-        self.funnel.close(path, calls=calls, stopped=stopped)
-        if calibration:
-            self.calibrations[path] = calibration
-        if done:
+    def _note(self, path: str, progress: LeafProgress) -> None:
+        self.funnel.close(path, calls=progress.calls, stopped=progress.stopped)
+        if progress.calibration:
+            self.calibrations[path] = progress.calibration
+        if progress.done:
             self._done.add(path)
 
     def finish(self) -> None:
@@ -87,7 +88,7 @@ class Harvest:
             leaf = self._leaves[self._plans[self._place].leaf.path]
             if batch := self._spool.take(leaf.path):
                 for candidate in batch:
-                    settled = self._across.look(candidate) if self._across else candidate
+                    settled = self._across.look_at(candidate) if self._across else candidate
                     self.funnel.add(settled)
                     self._writer.add(settled, leaf)
                 return True

@@ -10,13 +10,12 @@ from labgen.errors import UsageError
 from labgen.export.licences import read_licences
 from labgen.export.mix import mix_settings
 from labgen.export.rows import BuildInfo, LeafInfo
-from labgen.filters.available import filters_for
-from labgen.filters.contamination import ContaminationIndex, load_index
-from labgen.filters.installed import Installed
+from labgen.filters.available import FilterSet
+from labgen.filters.contamination import ContaminationIndex
 from labgen.git.history import History
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
-from labgen.teacher.connect import REHEARSAL_MODEL
+from labgen.records import REHEARSAL_MODEL
 
 
 def leaf_info(plan: LeafPlan) -> LeafInfo:
@@ -25,29 +24,30 @@ def leaf_info(plan: LeafPlan) -> LeafInfo:
     return LeafInfo(
         path=leaf.path,
         branch=leaf.branch,
-        flow=leaf.flow,
+        flow=plan.flow.name,
         fingerprint=plan.fingerprint,
         prompt_version=plan.prompt_version,
         wanted=plan.wanted,
         created_by=leaf.created_by,
         licences=read_licences(leaf.file.parent),
         title=leaf.task_description or leaf.domain,
+        own_context=plan.flow.own_context,
     )
 
 
-def build_info(config: Config, sources: Sources, teacher: str, judge: str) -> BuildInfo:
+def build_info(config: Config, sources: Sources, filters: FilterSet, teacher: str, judge: str) -> BuildInfo:
     """What holds for the whole build."""
     return BuildInfo(
         teacher=teacher,
         rehearsal=REHEARSAL_MODEL in (teacher, judge),
-        settings=row_settings(config, teacher, judge),
+        settings=row_settings(config, filters, teacher, judge),
         taxonomy_commit=taxonomy_commit(config.taxonomy),
         unselected=sources.unselected,
         excluded=sources.left_out,
     )
 
 
-def row_settings(config: Config, teacher: str, judge: str) -> dict[str, Any]:
+def row_settings(config: Config, filters: FilterSet, teacher: str, judge: str) -> dict[str, Any]:
     """The settings that change rows: no address, path, concurrency or budget."""
     data = config.model_dump(
         mode="json",
@@ -65,15 +65,14 @@ def row_settings(config: Config, teacher: str, judge: str) -> dict[str, Any]:
     )
     if config.guard:
         data["guard"] = config.guard.model_dump(mode="json", include={"kind", "model"})
-    installed = {look.name: look.version for look in filters_for(config, None) if isinstance(look, Installed)}
+    installed = {each.name: each.version for each in filters.installed}
     if installed:
         data["installed_filters"] = installed
     documents = {"chunk_tokens", "min_chunk_tokens"}
     data["documents"] = config.documents.model_dump(mode="json", include=documents)
     # A tokenizer file is named by what is in it elsewhere (the fingerprints cover the chunks), never by where it lies.
     data["tokenizer"] = Path(config.tokenizer).name
-    contamination = load_index(config)
-    data["contamination"] = contamination.fingerprint if contamination else None
+    data["contamination"] = filters.contamination.fingerprint if filters.contamination else None
     return {"teacher": teacher, "judge": judge, **data, "mix": mix_settings(config.mix)}
 
 

@@ -33,13 +33,14 @@ class LeafInfo:
     """What the dataset says of a leaf, beside its rows.
 
     Attributes:
-        path, branch, flow: as in `records.Leaf`.
+        path, branch: as in `records.Leaf`; flow: name of the flow that draws on it.
         fingerprint: covers exactly what changes the leaf's rows.
         prompt_version: hash of the prompt files that its flow uses.
         wanted: accepted rows asked for.
         created_by: the contributor's name as written in the leaf, empty where there is none.
         licences: works named in `attribution.txt`; empty where there is no such file.
         title: the leaf's task description or domain, for people.
+        own_context: whether its candidates bring contexts of their own, which are then part of what is asked.
     """
 
     path: str
@@ -51,6 +52,7 @@ class LeafInfo:
     created_by: str = ""
     licences: tuple[Licence, ...] = ()
     title: str = ""
+    own_context: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +142,25 @@ def row_id(candidate: Candidate) -> str:
     return hashlib.sha256(_compact(parts).encode()).hexdigest()[:ID_CHARS]
 
 
-def user_turn(candidate: Candidate) -> str:
+def user_turn(candidate: Candidate, *, own_context: bool) -> str:
     """What a model in training is asked.
 
-    A grounded skill's turn is context, blank line, instruction. A knowledge row's is the question alone (closed
-    book: the model is to learn the passage, which stands in the column `context`).
+    Args:
+        own_context: whether the candidate brought its context, which then comes first, with a blank line after it. A
+            passage of a document is not shown (closed book: the model is to learn it); it stands in `context`.
     """
-    if candidate.context and not candidate.leaf.startswith("knowledge/"):
+    if candidate.context and own_context:
         return f"{candidate.context}\n\n{candidate.instruction}"
     return candidate.instruction
 
 
 def row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, Any]:
     """An accepted candidate as a row of `row_schema()`."""
-    messages = [{"role": "user", "content": storable(user_turn(candidate))}] if candidate.instruction else []
+    messages = (
+        [{"role": "user", "content": storable(user_turn(candidate, own_context=leaf.own_context))}]
+        if candidate.instruction
+        else []
+    )
     if candidate.response:
         messages.append({"role": "assistant", "content": storable(candidate.response)})
     source = candidate.source

@@ -9,7 +9,9 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from labgen.config import ThresholdsConfig
-from labgen.plan.example_pairs import Example
+from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
+from labgen.plan.example_pairs import ExamplePair
+from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, Pair, State, Verdict
 from labgen.teacher.asker import Asker, CandidateEnds
@@ -19,25 +21,27 @@ Ending = tuple[State, str]
 
 
 @dataclass
-class Scene:
-    """What a filter may look at beside the candidate itself.
+class SlotContext:
+    """What steps and filters may look at, beside the candidate itself, and what they ask with.
 
     Attributes:
-        plan: the leaf and its settings.
+        plan: the leaf, its flow and its settings.
         examples: all pairs of the leaf's seed examples.
-        shown: those the draw's prompt showed.
-        asker: for judges.
+        shown: those that the draw's prompt showed.
+        asker: for what asks a model.
+        duplicates: what came before in the leaf.
         siblings: the slot's candidates that reached the same place, for judges that take them in one call.
-        truncated: positions whose text the token limit cut off.
+        seen: what this slot's candidates added to `duplicates`.
     """
 
     plan: LeafPlan
-    examples: tuple[Example, ...]
-    shown: tuple[Example, ...]
+    examples: tuple[ExamplePair, ...]
+    shown: tuple[ExamplePair, ...]
     asker: Asker
     thresholds: ThresholdsConfig
+    duplicates: DuplicatesInLeaf
     siblings: tuple[Candidate, ...] = ()
-    truncated: frozenset[int] = frozenset()
+    seen: list[Seen] = field(default_factory=list)
     _shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
 
     @cached_property
@@ -61,18 +65,34 @@ class Scene:
         return result.result()
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a judge asks for, as a plan reckons with it. The tokens of its prompts are counted, not stated.
+
+    Attributes:
+        calls: for one candidate (count); where `shared`, for all candidates of a slot together.
+        reply_tokens: of one reply; of its part on one candidate, where `shared` (count).
+        per_response_token: tokens of a reply for each token of the response that it is about, on top of that.
+    """
+
+    calls: float = 1.0
+    reply_tokens: float = 60.0
+    per_response_token: float = 0.0
+    shared: bool = False
+
+
 class Filter(Protocol):
-    """One look at a candidate.
+    """Measures one thing in a candidate.
 
     Attributes:
         name: its word in configuration, verdicts, funnel and documentation.
         version: bumped when its meaning changes.
         kind: `rule` and `index` cost nothing; `judge` asks a model.
-        stage: `instruction` runs before a response is asked for, `pair` once there is one.
-        flows: which of `knowledge`, `grounded`, `freeform` it applies to.
+        stage: `instruction` for what can be said before there is a response, `pair` for the rest.
 
-    A judge may have `catches` as well, the kinds of defect (of `labgen.filters.calibration_items.DEFECTS`) that it must
-    not let pass: then it is put to the test in every leaf.
+    A judge has `cost` as well, and may have `catches`, the kinds of defect (of
+    `labgen.filters.calibration_items.DEFECTS`) that it must not let pass: then it is put to the test in every leaf. One
+    that asks with a prompt of labgen's has `prompts`.
     """
 
     @property
@@ -87,30 +107,30 @@ class Filter(Protocol):
     @property
     def stage(self) -> Literal["instruction", "pair"]: ...
 
-    @property
-    def flows(self) -> tuple[str, ...]: ...
+    def applies_to(self, flow: Flow) -> bool:
+        """Whether it looks at the candidates of a flow."""
 
-    async def __call__(self, candidate: Candidate, scene: Scene) -> Sequence[Verdict]:
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """Measure. Raises: CandidateEnds: it can't be measured."""
 
-    def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
-        """What a verdict of this filter means under the scene's thresholds; None lets the candidate go on."""
+    def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
+        """What a verdict of this filter means under the slot's thresholds; None lets the candidate go on."""
 
 
-async def settle(candidate: Candidate, filters: Sequence[Filter], scene: Scene) -> Candidate:
-    """Look at a candidate with each filter in turn, up to the first that ends it.
+async def settle(candidate: Candidate, filters: Sequence[Filter], slot: SlotContext) -> Candidate:
+    """Put a candidate through filters in turn, up to the first that ends it.
 
     Returns: the candidate with its verdicts, and `state` and `reason` where it ended.
     """
-    for look in filters:
+    for each in filters:
         try:
-            verdicts = tuple(await look(candidate, scene))
+            verdicts = tuple(await each(candidate, slot))
         except CandidateEnds as end:
             return ended(candidate, end)
         if verdicts:
             candidate = replace(candidate, verdicts=candidate.verdicts + verdicts)
         for verdict in verdicts:
-            ending = look.decide(verdict, scene)
+            ending = each.decide(verdict, slot)
             if ending:
                 return replace(candidate, state=ending[0], reason=ending[1])
     return candidate

@@ -18,11 +18,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from labgen.config import CalibrationConfig, ThresholdsConfig
-from labgen.filters.base import Filter, Scene, settle
+from labgen.filters.base import Filter, SlotContext, settle
 from labgen.filters.calibration_items import TRUE, Item, instruction_items, pair_items
-from labgen.plan.example_pairs import Example
+from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.plan.example_pairs import ExamplePair, example_pairs
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import Candidate, State
+from labgen.records import Candidate, Grounding, State
 from labgen.teacher.asker import Asker
 
 SHEET = 2
@@ -30,7 +31,7 @@ SHEET = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ItemOutcome:
     """What a judge made of one item. `state` is how the item would have ended, None where it passed."""
 
     judge: str
@@ -98,33 +99,28 @@ class Calibration:
     problem: str = ""
 
 
-def tested_judges(filters: Iterable[Filter], flow: str) -> list[Filter]:
-    """The judges of a flow that can be put to the test: those that say with `catches` which defects they must not pass.
+def testable(judges: Iterable[Filter]) -> list[Filter]:
+    """The judges that can be put to the test: those that say with `catches` which defects they must not pass.
 
     A guard that looks for harm only has nothing to say of an answer to the wrong question, and is not tested.
     """
-    return [look for look in filters if flow in look.flows and look.kind == "judge" and _catches(look)]
+    return [judge for judge in judges if _catches(judge)]
 
 
 def _catches(judge: Filter) -> tuple[str, ...]:
     return tuple(getattr(judge, "catches", None) or ())
 
 
-async def calibrate(
-    plan: LeafPlan,
-    examples: tuple[Example, ...],
-    filters: Iterable[Filter],
-    asker: Asker,
-    thresholds: ThresholdsConfig,
-    config: CalibrationConfig,
+async def put_to_test(
+    plan: LeafPlan, judges: Iterable[Filter], asker: Asker, thresholds: ThresholdsConfig, config: CalibrationConfig
 ) -> Calibration:
     """Put a leaf's judges to the test. The result depends on replies alone.
 
     Args:
-        examples: all pairs of the leaf's seed examples.
+        judges: all of the leaf's flow, in its order; those that can't be tested are left aside.
         asker: its `spent` tells the calls.
     """
-    judges = tested_judges(filters, plan.leaf.flow)
+    judges, examples = testable(judges), example_pairs(plan.leaf, plan.flow)
     # A build may keep rows of the lowest score; whether its judge can tell wrong from right is another question.
     thresholds = thresholds.model_copy(update={"min_pair_score": max(2, thresholds.min_pair_score)})
     outcomes = await asyncio.gather(*(_test(judge, plan, examples, asker, thresholds, config) for judge in judges))
@@ -162,15 +158,15 @@ def wilson_interval(passed: int, asked: int, z: float = 1.96) -> tuple[float, fl
 async def _test(
     judge: Filter,
     plan: LeafPlan,
-    examples: tuple[Example, ...],
+    examples: tuple[ExamplePair, ...],
     asker: Asker,
     thresholds: ThresholdsConfig,
     config: CalibrationConfig,
-) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+) -> list[ItemOutcome]:
+    outcomes: list[ItemOutcome] = []
     for sheets in _rounds(judge, plan, examples, config):
-        scenes = ((sheet, _scene(sheet, plan, examples, asker, thresholds)) for sheet in sheets)
-        asked = (_ask(judge, item, place, scene) for sheet, scene in scenes for place, item in enumerate(sheet))
+        slots = ((sheet, _slot(sheet, plan, examples, asker, thresholds)) for sheet in sheets)
+        asked = (_ask(judge, item, place, slot) for sheet, slot in slots for place, item in enumerate(sheet))
         outcomes += await asyncio.gather(*asked)
         if all((outcome.state is None) == (outcome.kind == TRUE) for outcome in outcomes if outcome.answered):
             break
@@ -182,13 +178,13 @@ Sheet = tuple[Item, ...]
 
 
 def _rounds(
-    judge: Filter, plan: LeafPlan, examples: Sequence[Example], config: CalibrationConfig
+    judge: Filter, plan: LeafPlan, examples: Sequence[ExamplePair], config: CalibrationConfig
 ) -> Iterator[list[Sheet]]:
     if judge.stage == "instruction":
         yield from _instruction_rounds(*instruction_items(examples))
         return
     kinds = _catches(judge)
-    creative = plan.leaf.flow == "freeform" and plan.persona == "creative"
+    creative = plan.flow.grounding is Grounding.NONE and plan.persona == "creative"
     true, defects = pair_items(examples, kinds, creative=creative)
     first, wrong = config.true_pairs, config.defects
     yield [(item,) for item in true[:first] + defects[:wrong]]
@@ -211,25 +207,25 @@ def _instruction_rounds(true: list[Item], defects: list[Item]) -> Iterator[list[
     yield sheets[1:3]
 
 
-def _scene(
-    sheet: Sheet, plan: LeafPlan, examples: tuple[Example, ...], asker: Asker, thresholds: ThresholdsConfig
-) -> Scene:
+def _slot(
+    sheet: Sheet, plan: LeafPlan, examples: tuple[ExamplePair, ...], asker: Asker, thresholds: ThresholdsConfig
+) -> SlotContext:
     tested = {(item.example.context, item.example.instruction) for item in sheet}
     others = tuple(example for example in examples if (example.context, example.instruction) not in tested)
     siblings = tuple(_candidate(item, place, plan) for place, item in enumerate(sheet))
-    return Scene(plan, others, (), asker, thresholds, siblings)
+    return SlotContext(plan, others, (), asker, thresholds, DuplicatesInLeaf(plan, thresholds), siblings)
 
 
 def _candidate(item: Item, place: int, plan: LeafPlan) -> Candidate:
     return Candidate(plan.leaf.path, -1, place, item.instruction, item.response, item.context)
 
 
-async def _ask(judge: Filter, item: Item, place: int, scene: Scene) -> Outcome:
-    settled = await settle(scene.siblings[place], [judge], scene)
-    return Outcome(judge.name, item.kind, settled.state)
+async def _ask(judge: Filter, item: Item, place: int, slot: SlotContext) -> ItemOutcome:
+    settled = await settle(slot.siblings[place], [judge], slot)
+    return ItemOutcome(judge.name, item.kind, settled.state)
 
 
-def count_outcomes(judge: str, outcomes: Iterable[Outcome]) -> JudgeResult:
+def count_outcomes(judge: str, outcomes: Iterable[ItemOutcome]) -> JudgeResult:
     """A judge's outcomes, counted; what had no reply at all is left out."""
     counts: dict[str, Counts] = {}
     for outcome in outcomes:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from labgen.filters.near_duplicates import rouge_l
-from labgen.plan.example_pairs import Example
+from labgen.plan.example_pairs import ExamplePair
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Item:
     """
 
     kind: str
-    example: Example
+    example: ExamplePair
     context: str | None
     instruction: str
     response: str
@@ -68,7 +68,9 @@ class Item:
         return self.kind == TRUE
 
 
-def pair_items(examples: Sequence[Example], kinds: Sequence[str], *, creative: bool) -> tuple[list[Item], list[Item]]:
+def pair_items(
+    examples: Sequence[ExamplePair], kinds: Sequence[str], *, creative: bool
+) -> tuple[list[Item], list[Item]]:
     """True pairs and defective ones, in the order in which they are to be asked; the same for the same seeds.
 
     The last examples come first, since judges are shown a leaf's first ones. Kinds take turns, each beginning with
@@ -80,7 +82,7 @@ def pair_items(examples: Sequence[Example], kinds: Sequence[str], *, creative: b
     """
     distinct = list(dict.fromkeys(reversed(examples)))
     true = [Item(TRUE, example, example.context, example.instruction, example.response) for example in distinct]
-    makers: dict[str, Callable[[Sequence[Example]], Iterator[Item]]] = {
+    makers: dict[str, Callable[[Sequence[ExamplePair]], Iterator[Item]]] = {
         ANSWER_EXCHANGED: _exchange_answers,
         CONTEXT_EXCHANGED: _exchange_contexts,
         NUMBER_ALTERED: _no_items if creative else _alter_numbers,
@@ -95,7 +97,7 @@ def pair_items(examples: Sequence[Example], kinds: Sequence[str], *, creative: b
     return true, defects
 
 
-def instruction_items(examples: Sequence[Example]) -> tuple[list[Item], list[Item]]:
+def instruction_items(examples: Sequence[ExamplePair]) -> tuple[list[Item], list[Item]]:
     """The same for instructions: those of the seeds, and what is no instruction, or half of one."""
     distinct = list({(example.context, example.instruction): example for example in reversed(examples)}.values())
     true = [Item(TRUE, example, example.context, example.instruction, "") for example in distinct]
@@ -144,7 +146,7 @@ def alter_number(answer: str, elsewhere: str, *, must_stand_in: str | None = Non
     return ""
 
 
-def _exchange_answers(examples: Sequence[Example]) -> Iterator[Item]:
+def _exchange_answers(examples: Sequence[ExamplePair]) -> Iterator[Item]:
     for number, example in enumerate(examples):
         others = _from(examples, number + 1)
         # An answer from the same passage is the harder one to tell: it is borne out, but answers something else.
@@ -158,7 +160,7 @@ def _exchange_answers(examples: Sequence[Example]) -> Iterator[Item]:
                 break
 
 
-def _exchange_contexts(examples: Sequence[Example]) -> Iterator[Item]:
+def _exchange_contexts(examples: Sequence[ExamplePair]) -> Iterator[Item]:
     for number, example in enumerate(examples):
         for other in _from(examples, number + 1):
             if example.context and other.context and not _may_hold(other.context, example):
@@ -166,7 +168,7 @@ def _exchange_contexts(examples: Sequence[Example]) -> Iterator[Item]:
                 break
 
 
-def _may_hold(context: str, example: Example) -> bool:
+def _may_hold(context: str, example: ExamplePair) -> bool:
     """Whether a passage may bear out an answer as well as the answer's own does.
 
     Told by the words that the answer adds to the question: they must stand in its own passage (an answer such as "the
@@ -183,7 +185,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text.casefold()))
 
 
-def _alter_numbers(examples: Sequence[Example]) -> Iterator[Item]:
+def _alter_numbers(examples: Sequence[ExamplePair]) -> Iterator[Item]:
     for example in examples:
         elsewhere = f"{example.instruction}\n{example.context or ''}"
         altered = alter_number(example.response, elsewhere, must_stand_in=example.context)
@@ -191,13 +193,13 @@ def _alter_numbers(examples: Sequence[Example]) -> Iterator[Item]:
             yield Item(NUMBER_ALTERED, example, example.context, example.instruction, altered)
 
 
-def _cut_answers(examples: Sequence[Example]) -> Iterator[Item]:
+def _cut_answers(examples: Sequence[ExamplePair]) -> Iterator[Item]:
     for example in examples:
         if words := cut_off(example.response):
             yield Item(ANSWER_CUT_OFF, example, example.context, example.instruction, words)
 
 
-def _no_items(examples: Sequence[Example]) -> Iterator[Item]:
+def _no_items(examples: Sequence[ExamplePair]) -> Iterator[Item]:
     return iter(())
 
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from labgen.config import ThresholdsConfig
 from labgen.filters.first_wins import FirstWins, thresholds_for
-from labgen.plan.example_pairs import examples_of
+from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
 
 
-class AcrossLeaves:
+class DuplicatesAcrossLeaves:
     """Every accepted instruction of the leaves before, and the look at those of the next.
 
     Instructions with a context of their own are compared among themselves, both parts; all others by instruction.
@@ -25,7 +25,7 @@ class AcrossLeaves:
         base = thresholds.duplicate_rouge_l
         self._thresholds = thresholds
         self._plain, self._with_context = FirstWins(base, by_context=False), FirstWins(base, by_context=True)
-        self._claims = self._plain
+        self._seen = self._plain
         self._limits = (base, base)
         self._leaf = ""
         self._kept: list[tuple[str, str | None, str]] = []
@@ -33,28 +33,28 @@ class AcrossLeaves:
     def begin(self, plan: LeafPlan) -> None:
         """Turn to the next leaf; what was kept of the one before counts from now on."""
         for instruction, context, name in self._kept:
-            self._claims.add(instruction, context, name)
-        grounded = plan.leaf.flow == "grounded"
-        examples = examples_of(plan.leaf)
+            self._seen.add(instruction, context, name)
+        own_context = plan.flow.own_context
+        examples = example_pairs(plan.leaf, plan.flow)
         self._leaf, self._kept = plan.leaf.path, []
-        self._claims = self._with_context if grounded else self._plain
+        self._seen = self._with_context if own_context else self._plain
         self._limits = thresholds_for(
             [example.instruction for example in examples],
-            [example.context or "" for example in examples] if grounded else [],
+            [example.context or "" for example in examples] if own_context else [],
             base=self._thresholds.duplicate_rouge_l,
             cap=self._thresholds.duplicate_rouge_l_cap,
         )
 
-    def look(self, candidate: Candidate) -> Candidate:
+    def look_at(self, candidate: Candidate) -> Candidate:
         """A retired candidate as it ends: as it was, or `duplicate` where it is too close to an earlier leaf's."""
         if candidate.state is not State.ACCEPTED:
             return candidate
         threshold, context_threshold = self._limits
-        verdict = self._claims.find(
+        verdict = self._seen.find(
             candidate.instruction, candidate.context, threshold=threshold, context_threshold=context_threshold
         )
         if verdict is None:
-            # Claimed only when the leaf is over: within a leaf its own pass has decided.
+            # It counts only when the leaf is over: within a leaf its own pass has decided.
             self._kept.append((candidate.instruction, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
             return candidate
         return replace(

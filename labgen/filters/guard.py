@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from labgen.config import GuardConfig
-from labgen.filters.base import Ending, Scene
+from labgen.filters.base import Cost, Ending, SlotContext
+from labgen.plan.flow import Flow
 from labgen.records import Call, Candidate, Message, State, Verdict
 
 MAX_TOKENS = 40
@@ -49,29 +50,37 @@ class GuardModel:
     version = "1"
     kind: Literal["judge"] = "judge"
     stage: Literal["pair"] = "pair"
-    flows: tuple[str, ...] = ("knowledge", "grounded", "freeform")
+    cost = Cost(reply_tokens=5)
 
     def __init__(self, config: GuardConfig) -> None:
         self._config = config
 
-    async def __call__(self, candidate: Candidate, scene: Scene) -> Sequence[Verdict]:
+    def applies_to(self, flow: Flow) -> bool:
+        """To every flow."""
+        return True
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """One verdict, 1 for safe; the reason names the hazards. Raises: CandidateEnds: no reply that can be read."""
-        call = guard_call(self._config.model, candidate, scene.plan.leaf.flow)
-        read = read_llama_guard if self._config.kind == "llama_guard_3" else read_granite_guardian
-        reading = await scene.asker.ask_once(call, read)
+        call = guard_call(self._config.model, candidate, own_context=slot.plan.flow.own_context)
+        reading = await slot.asker.ask_once(call, lambda text: read_verdict(self._config, text))
         safe, hazard = reading.value
         return [Verdict(self.name, self.version, float(safe), hazard)]
 
-    def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
+    def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """What the guard finds harmful is unsafe."""
         return None if verdict.value else (State.UNSAFE, f"guard: {verdict.reason}")
 
 
-def guard_call(model: str, candidate: Candidate, flow: str) -> Call:
-    """The call that asks a guard about a pair; a grounded skill's context is part of what the user says."""
-    asked = f"{candidate.context}\n\n{candidate.instruction}" if flow == "grounded" else candidate.instruction
+def guard_call(model: str, candidate: Candidate, *, own_context: bool) -> Call:
+    """The call that asks a guard about a pair; a context of the candidate's own is part of what the user says."""
+    asked = f"{candidate.context}\n\n{candidate.instruction}" if own_context else candidate.instruction
     turns = (Message("user", asked), Message("assistant", candidate.response))
     return Call(model, turns, MAX_TOKENS, 0.0, 0, step="guard", leaf=candidate.leaf)
+
+
+def read_verdict(config: GuardConfig, text: str) -> tuple[bool, str] | None:
+    """Safe or not, and the hazards by name, out of a guard's reply; None where it can't be read."""
+    return read_llama_guard(text) if config.kind == "llama_guard_3" else read_granite_guardian(text)
 
 
 def read_llama_guard(text: str) -> tuple[bool, str] | None:

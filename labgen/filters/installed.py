@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from labgen.errors import ConfigError, LabgenError
-from labgen.filters.base import Ending, Filter, Scene
+from labgen.filters.base import Cost, Ending, Filter, SlotContext
+from labgen.formats.prompts import Prompt
+from labgen.plan.flow import Flow
 from labgen.records import Candidate, Evidence, State, Verdict
 from labgen.teacher.asker import CandidateEnds
 
 GROUP = "labgen.filters"
-FLOWS = ("knowledge", "grounded", "freeform")
 _CHOICES = {"kind": ("rule", "index", "judge"), "stage": ("instruction", "pair")}
 _FINAL = (State.ACCEPTED, State.SURPLUS)
 """States that are not a filter's to give."""
@@ -27,24 +28,33 @@ _FINAL = (State.ACCEPTED, State.SURPLUS)
 class Installed:
     """A filter from another package, kept from doing harm.
 
+    A package names flows in `flows`, a tuple of their names; one that is called nowhere there may be `like` one that
+    is. A judge may state its `cost` (a `labgen.filters.base.Cost`), and the `prompts` that it asks with.
+
     Attributes:
         package: name and version of the distribution that it comes from.
     """
 
-    def __init__(self, look: Any, name: str, package: str) -> None:
+    def __init__(self, inner: Any, name: str, package: str) -> None:
         self.name = name
-        self.version = str(look.version)
-        self.kind = look.kind
-        self.stage = look.stage
-        self.flows: tuple[str, ...] = tuple(look.flows)
-        self.catches: tuple[str, ...] = tuple(getattr(look, "catches", None) or ())
+        self.version = str(inner.version)
+        self.kind = inner.kind
+        self.stage = inner.stage
+        self.flows: tuple[str, ...] = tuple(inner.flows)
+        self.catches: tuple[str, ...] = tuple(getattr(inner, "catches", None) or ())
+        self.prompts: tuple[Prompt, ...] = tuple(getattr(inner, "prompts", None) or ())
+        self.cost: Cost = getattr(inner, "cost", None) or Cost()
         self.package = package
-        self._look = look
+        self._inner = inner
 
-    async def __call__(self, candidate: Candidate, scene: Scene) -> Sequence[Verdict]:
+    def applies_to(self, flow: Flow) -> bool:
+        """Whether its package names that flow, or the one that it is like."""
+        return flow.name in self.flows or flow.like in self.flows
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """The filter's verdicts. Raises: CandidateEnds: its own, or because it crashed."""
         try:
-            found = self._look(candidate, scene)
+            found = self._inner(candidate, slot)
             verdicts = tuple(await found if inspect.isawaitable(found) else found)
         except CandidateEnds as end:
             raise CandidateEnds(end.state, str(end.reason), str(end.raw), end.calls) from end
@@ -61,10 +71,10 @@ class Installed:
         except (TypeError, ValueError, OverflowError) as error:
             raise CandidateEnds(State.FAILED, self._crash(error)) from error
 
-    def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
+    def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """What the filter says that its verdict means; `failed` where it crashes on that."""
         try:
-            ending = self._look.decide(verdict, scene)
+            ending = self._inner.decide(verdict, slot)
             if ending is None:
                 return None
             state, reason = ending
@@ -81,12 +91,15 @@ class Installed:
         return f"filter_{self.name}: {type(error).__name__}: {str(error)[:200]}"
 
 
-def installed_filters(disabled: Collection[str] = (), taken: Collection[str] = ()) -> list[Filter]:
+def installed_filters(
+    settings: Mapping[str, Mapping[str, Any]], disabled: Collection[str] = (), taken: Collection[str] = ()
+) -> list[Filter]:
     """The filters of installed packages, by name; those disabled are not even imported.
 
     Args:
+        settings: name to what `filters: settings:` says of it.
         taken: names of shipped filters, which no other may have.
-    Raises: ConfigError: one can't be loaded, is no filter, or has a name that is taken.
+    Raises: ConfigError: one can't be loaded, is no filter, has a name that is taken, or refuses its settings.
     """
     found: dict[str, Filter] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
@@ -96,13 +109,8 @@ def installed_filters(disabled: Collection[str] = (), taken: Collection[str] = (
         where = f"filter `{entry.name}` of {package}"
         if entry.name in taken or entry.name in found:
             raise ConfigError(f"{where}: there is another filter of that name. Rename its entry point.")
-        found[entry.name] = _load(entry, where, package)
+        found[entry.name] = _load(entry, settings.get(entry.name), where, package)
     return list(found.values())
-
-
-def any_installed(filters: Iterable[Filter]) -> bool:
-    """Whether one of the filters is another package's."""
-    return any(isinstance(look, Installed) for look in filters)
 
 
 def installed_names() -> list[str]:
@@ -110,31 +118,54 @@ def installed_names() -> list[str]:
     return sorted({entry.name for entry in entry_points(group=GROUP)})
 
 
-def _load(entry: EntryPoint, where: str, package: str) -> Filter:
+def _load(entry: EntryPoint, settings: Mapping[str, Any] | None, where: str, package: str) -> Filter:
     hint = f"Mend the package, or set `filters: disable: [{entry.name}]`."
     try:
-        look = entry.load()
-        look = look() if isinstance(look, type) or not hasattr(look, "stage") else look
+        made = entry.load()
     except Exception as error:
         # Importing anybody's package may raise anything.
         raise ConfigError(f"{where} can't be loaded ({type(error).__name__}: {str(error)[:200]}). {hint}") from error
-    problem = _not_a_filter(look)
+    if settings is not None and not _takes_settings(made):
+        raise ConfigError(f"filters.settings: {where} takes no settings. Leave `{entry.name}` out there.")
+    try:
+        if isinstance(made, type) or not hasattr(made, "stage"):
+            made = made(**settings) if settings is not None else made()
+    except Exception as error:
+        words = f"({type(error).__name__}: {str(error)[:200]})"
+        if settings is not None:
+            raise ConfigError(
+                f"filters.settings.{entry.name}: {where} refuses what is set {words}. Correct it, or leave it out."
+            ) from error
+        raise ConfigError(f"{where} can't be loaded {words}. {hint}") from error
+    problem = _not_a_filter(made)
     if problem:
         raise ConfigError(f"{where} is no filter: {problem}. {hint}")
-    return Installed(look, entry.name, package)
+    return Installed(made, entry.name, package)
 
 
-def _not_a_filter(look: Any) -> str:
+def _takes_settings(made: Any) -> bool:
+    """Whether it is made with named settings: a class or a function that has parameters."""
+    if not (isinstance(made, type) or (callable(made) and not hasattr(made, "stage"))):
+        return False
+    try:
+        return bool(inspect.signature(made).parameters)
+    except (TypeError, ValueError):
+        return True  # it can't be said beforehand: what it makes of them is seen then
+
+
+def _not_a_filter(made: Any) -> str:
     for name in ("version", "kind", "stage", "flows", "decide"):
-        if not hasattr(look, name):
+        if not hasattr(made, name):
             return f"it has no `{name}`"
     for name, choices in _CHOICES.items():
-        if getattr(look, name) not in choices:
+        if getattr(made, name) not in choices:
             return f"its `{name}` is none of {', '.join(choices)}"
-    flows = look.flows
-    if isinstance(flows, str) or not flows or not set(flows) <= set(FLOWS):
-        return f"its `flows` are not some of {', '.join(FLOWS)}"
-    return "" if callable(look) else "it can't be called"
+    flows = made.flows
+    if isinstance(flows, str) or not flows or not all(isinstance(flow, str) for flow in flows):
+        return "its `flows` are not names of flows, such as ('knowledge',)"
+    if not isinstance(getattr(made, "cost", None) or Cost(), Cost):
+        return "its `cost` is no labgen.filters.base.Cost"
+    return "" if callable(made) else "it can't be called"
 
 
 def _fault(verdict: Any) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from labgen.filters.base import Ending, Scene
+from labgen.filters.base import Cost, Ending, SlotContext
 from labgen.filters.calibration_items import (
     ANSWER_AS_INSTRUCTION,
     ANSWER_CUT_OFF,
@@ -21,9 +21,11 @@ from labgen.filters.calibration_items import (
     NUMBER_ALTERED,
 )
 from labgen.filters.groundedness import find_evidence
+from labgen.formats.prompts import Prompt
 from labgen.formats.reading import read_fields, read_json, read_yes_no
-from labgen.plan.example_pairs import Example
-from labgen.records import Candidate, Evidence, Schema, State, Verdict
+from labgen.plan.example_pairs import ExamplePair
+from labgen.plan.flow import Flow
+from labgen.records import Candidate, Evidence, Grounding, Schema, State, Verdict
 from labgen.teacher.asker import CandidateEnds, Reading
 
 _YES_NO = {"type": "string", "enum": ["yes", "no"]}
@@ -67,17 +69,17 @@ GROUNDED_SCHEMA = _object(
 )
 
 
-def reference(scene: Scene, candidate: Candidate | None = None) -> tuple[Example, ...]:
+def reference(slot: SlotContext, candidate: Candidate | None = None) -> tuple[ExamplePair, ...]:
     """The seed examples that judges are shown: the leaf's first ones, the same in every call, for a server's cache.
 
     A candidate that is itself one of them (calibration) is not shown its own answer.
     """
     others = (
         example
-        for example in scene.examples
+        for example in slot.examples
         if candidate is None or example.instruction != candidate.instruction or example.context != candidate.context
     )
-    return tuple(example for example, _ in zip(others, range(scene.plan.seeds_per_prompt), strict=False))
+    return tuple(example for example, _ in zip(others, range(slot.plan.seeds_per_prompt), strict=False))
 
 
 class InstructionJudge:
@@ -87,13 +89,18 @@ class InstructionJudge:
     version = "1"
     kind: Literal["judge"] = "judge"
     stage: Literal["instruction"] = "instruction"
-    flows = ("grounded", "freeform")
+    cost = Cost(reply_tokens=30.0, shared=True)
+    prompts = (Prompt("judge_instructions", rehearsed_as="judge instructions"),)
     catches = (INSTRUCTION_CUT_OFF, ANSWER_AS_INSTRUCTION)
 
-    async def __call__(self, candidate: Candidate, scene: Scene) -> Sequence[Verdict]:
+    def applies_to(self, flow: Flow) -> bool:
+        """Where instructions are drawn by themselves: those on a passage come with their answers."""
+        return flow.grounding is not Grounding.PASSAGE
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """The verdict on one instruction. Raises: CandidateEnds: no reply, or none that can be read."""
-        reading: Reading[dict[int, dict[str, Any]]] = await scene.once(self.name, lambda: self._ask(scene))
-        number = [sibling.position for sibling in scene.siblings].index(candidate.position) + 1
+        reading: Reading[dict[int, dict[str, Any]]] = await slot.once(self.name, lambda: self._ask(slot))
+        number = [sibling.position for sibling in slot.siblings].index(candidate.position) + 1
         fields = reading.value.get(number)
         if fields is None:
             raise CandidateEnds(State.UNPARSED, "no_verdict_judge_instructions", reading.text)
@@ -108,7 +115,7 @@ class InstructionJudge:
             for name, value in values
         ]
 
-    def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
+    def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """Off task or not answerable in text is irrelevant; unsafe is unsafe."""
         if verdict.value:
             return None
@@ -116,19 +123,19 @@ class InstructionJudge:
             return State.UNSAFE, f"instruction: {verdict.reason or 'unsafe'}"
         return State.IRRELEVANT, "off_task" if verdict.filter == "on_task" else "not_answerable_in_text"
 
-    async def _ask(self, scene: Scene) -> Reading[dict[int, dict[str, Any]]]:
-        instructions = [sibling.instruction for sibling in scene.siblings]
+    async def _ask(self, slot: SlotContext) -> Reading[dict[int, dict[str, Any]]]:
+        instructions = [sibling.instruction for sibling in slot.siblings]
 
         def read(text: str) -> dict[int, dict[str, Any]] | None:
             return read_instruction_verdicts(text, len(instructions))
 
-        return await scene.asker.judge_with(
+        return await slot.asker.judge_with(
             "judge_instructions",
             read,
             schema=INSTRUCTIONS_SCHEMA,
-            leaf=scene.plan.leaf,
-            seeds=reference(scene),
-            context=scene.siblings[0].context,
+            leaf=slot.plan.leaf,
+            seeds=reference(slot),
+            context=slot.siblings[0].context,
             instructions=instructions,
         )
 
@@ -160,26 +167,31 @@ class PairJudge:
     version = "1"
     kind: Literal["judge"] = "judge"
     stage: Literal["pair"] = "pair"
-    flows: tuple[str, ...] = ("freeform",)
+    cost = Cost(reply_tokens=40.0)
+    prompts = (Prompt("judge_pair", rehearsed_as="judge a pair"),)
     catches = (ANSWER_EXCHANGED, NUMBER_ALTERED, ANSWER_CUT_OFF)
 
-    async def __call__(self, candidate: Candidate, scene: Scene) -> Sequence[Verdict]:
+    def applies_to(self, flow: Flow) -> bool:
+        """Where there is no text to hold an answer against."""
+        return flow.grounding is Grounding.NONE
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """Score and safety. Raises: CandidateEnds: no reply, or none that can be read."""
         fields = {"score": "score3", "safe": "yes_no", "hazard": "text?", "reason": "text?"}
-        reading = await scene.asker.judge_with(
+        reading = await slot.asker.judge_with(
             "judge_pair",
             lambda text: read_fields(text, fields),
             schema=PAIR_SCHEMA,
-            leaf=scene.plan.leaf,
-            seeds=reference(scene, candidate),
+            leaf=slot.plan.leaf,
+            seeds=reference(slot, candidate),
             instruction=candidate.instruction,
             response=candidate.response,
         )
         return quality_and_safety(reading.value, self.version)
 
-    def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
+    def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """Unsafe, or below the lowest score that is kept."""
-        return decide_quality_and_safety(verdict, scene)
+        return decide_quality_and_safety(verdict, slot)
 
 
 def quality_and_safety(fields: Mapping[str, Any], version: str) -> list[Verdict]:
@@ -191,11 +203,11 @@ def quality_and_safety(fields: Mapping[str, Any], version: str) -> list[Verdict]
     ]
 
 
-def decide_quality_and_safety(verdict: Verdict, scene: Scene) -> Ending | None:
+def decide_quality_and_safety(verdict: Verdict, slot: SlotContext) -> Ending | None:
     """What those verdicts mean."""
     if verdict.filter == "safety" and not verdict.value:
         return State.UNSAFE, f"pair: {verdict.reason}"
-    if verdict.filter == "pair_score" and verdict.value < scene.thresholds.min_pair_score:
+    if verdict.filter == "pair_score" and verdict.value < slot.thresholds.min_pair_score:
         return State.LOW_QUALITY, f"score_{int(verdict.value)}"
     return None
 
@@ -207,10 +219,16 @@ class GroundednessJudge:
     version = "1"
     kind: Literal["judge"] = "judge"
     stage: Literal["pair"] = "pair"
-    flows: tuple[str, ...] = ("knowledge", "grounded")
+    # Each claim of the answer is said again, with the words that bear it out.
+    cost = Cost(reply_tokens=75.0, per_response_token=2.0)
+    prompts = (Prompt("judge_grounded", rehearsed_as="judge a grounded pair"),)
     catches = (ANSWER_EXCHANGED, CONTEXT_EXCHANGED, NUMBER_ALTERED, ANSWER_CUT_OFF)
 
-    async def __call__(self, candidate: Candidate, scene: Scene) -> Sequence[Verdict]:
+    def applies_to(self, flow: Flow) -> bool:
+        """Where there is a text to hold an answer against."""
+        return flow.grounding is not Grounding.NONE
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """Groundedness with evidence (offsets count characters of the candidate's context), relevance, score, safety.
 
         Raises: CandidateEnds: no reply, or none that can be read.
@@ -224,11 +242,11 @@ class GroundednessJudge:
             "hazard": "text?",
             "reason": "text?",
         }
-        reading = await scene.asker.judge_with(
+        reading = await slot.asker.judge_with(
             "judge_grounded",
             lambda text: read_fields(text, fields),
             schema=GROUNDED_SCHEMA,
-            leaf=scene.plan.leaf,
+            leaf=slot.plan.leaf,
             context=candidate.context,
             instruction=candidate.instruction,
             response=candidate.response,
@@ -243,15 +261,15 @@ class GroundednessJudge:
             score,
         ]
 
-    def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
+    def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """Not answerable from the passage, a claim without evidence, off the question, or as the pair judge."""
         if verdict.filter == "answerable" and not verdict.value:
             return State.UNGROUNDED, "not_answerable_from_passage"
-        if verdict.filter == "groundedness" and verdict.value < scene.thresholds.min_supported_share:
+        if verdict.filter == "groundedness" and verdict.value < slot.thresholds.min_supported_share:
             return State.UNGROUNDED, verdict.reason
         if verdict.filter == "relevance" and not verdict.value:
             return State.IRRELEVANT, "does_not_answer_the_question"
-        return decide_quality_and_safety(verdict, scene)
+        return decide_quality_and_safety(verdict, slot)
 
     def _groundedness(self, claims: Any, passage: str) -> Verdict:
         evidence: list[Evidence] = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from labgen.filters.base import Ending, Scene
+from labgen.filters.base import Ending, SlotContext
+from labgen.plan.flow import Flow
 from labgen.records import Candidate, Evidence, State, Verdict
 from labgen.text.secrets import SECRET, Finding, find_secrets
 
@@ -20,12 +21,15 @@ class Privacy:
     name = "privacy"
     version = "1"
     kind: Literal["rule"] = "rule"
-    flows: tuple[str, ...] = ("knowledge", "grounded", "freeform")
 
     def __init__(self, stage: Literal["instruction", "pair"]) -> None:
         self.stage: Literal["instruction", "pair"] = stage
 
-    async def __call__(self, candidate: Candidate, scene: Scene) -> Sequence[Verdict]:
+    def applies_to(self, flow: Flow) -> bool:
+        """To every flow."""
+        return True
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """A verdict for each of the two kinds that was found; the words themselves are not repeated."""
         where, text = (
             ("instruction", candidate.instruction) if self.stage == "instruction" else ("response", candidate.response)
@@ -40,9 +44,9 @@ class Privacy:
             if hits
         ]
 
-    def decide(self, verdict: Verdict, scene: Scene) -> Ending | None:
+    def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """More than the thresholds allow is unsafe."""
-        thresholds = scene.thresholds
+        thresholds = slot.thresholds
         allowed = thresholds.max_secrets if verdict.filter == "secrets" else thresholds.max_personal_data
         return (State.UNSAFE, f"{verdict.filter}_in_{verdict.reason}") if verdict.value > allowed else None
 

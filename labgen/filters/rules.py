@@ -16,7 +16,7 @@ from importlib import resources
 from labgen.config import ThresholdsConfig
 from labgen.filters.loops import repeats_itself
 from labgen.filters.refusals import find_refusal
-from labgen.formats.prompts import STEPS, TAGS
+from labgen.formats.prompts import TAGS, shipped_prompts
 from labgen.records import Evidence, Pair, Verdict
 from labgen.text.rouge_words import tokenize
 
@@ -188,7 +188,7 @@ def _prompt_words(text: str, own: Sequence[str], name: str) -> Verdict | None:
 @cache
 def _shipped_prompts() -> tuple[str, ...]:
     folder = resources.files("labgen.formats").joinpath("prompts")
-    texts = (folder.joinpath(f"{step}.md").read_text(encoding="utf-8") for step in STEPS)
+    texts = (folder.joinpath(f"{name}.md").read_text(encoding="utf-8") for name in shipped_prompts())
     return tuple(re.sub(r"\{\{.*?\}\}|\{%.*?%\}", " \x00 ", text, flags=re.DOTALL) for text in texts)
 
 

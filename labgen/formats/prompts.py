@@ -1,4 +1,4 @@
-"""Prompts of every step: read from files, rendered, and versioned by content.
+"""Prompts: read from files, rendered, and versioned by content.
 
 A prompt file has a `--- user ---` section and may have a `--- system ---` section before it; both are Jinja
 templates. The shipped files are in `labgen/formats/prompts/`; a folder given with `--prompts` replaces those it has
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -23,32 +24,6 @@ from labgen.records import Message
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-STEPS = (
-    "knowledge_pairs",
-    "freeform_instructions",
-    "grounded_context",
-    "grounded_instructions",
-    "judge_instructions",
-    "respond",
-    "judge_pair",
-    "judge_grounded",
-    "restate",
-)
-
-FLOW_STEPS = {
-    "knowledge": ("knowledge_pairs", "judge_grounded", "restate"),
-    "freeform": ("freeform_instructions", "judge_instructions", "respond", "judge_pair", "restate"),
-    "grounded": (
-        "grounded_context",
-        "grounded_instructions",
-        "judge_instructions",
-        "respond",
-        "judge_grounded",
-        "restate",
-    ),
-}
-"""Steps of each flow, in order: what the flow's prompt version covers."""
 
 HAZARDS = (
     "violent crimes",
@@ -74,7 +49,27 @@ MOST_RECORDS = 2048
 """Leaves, seed examples and slots whose escaped form is kept for the next prompt that shows them."""
 
 _OWN_TAG = re.compile(rf"<(?=/?\s*(?:{'|'.join(TAGS)})\b)", re.IGNORECASE)
+_TASK = re.compile(r"^## Task:(.*)$", re.MULTILINE)
 _SECTION = re.compile(r"^--- (system|user) ---[ \t]*\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt.
+
+    Attributes:
+        name: its word in settings and in the ledger, where it is the step of a call.
+        text: empty for those that come with labgen, which are read from their files.
+        rehearsed_as: the skill of the rehearsal teacher that answers it (see `labgen.teacher.rehearsal.model.SKILLS`).
+    """
+
+    name: str
+    text: str = ""
+    rehearsed_as: str = ""
+
+
+RESTATE = Prompt("restate", rehearsed_as="restate")
+"""Asks once more for a reply that could not be read; part of every flow."""
 
 
 def as_data(text: str) -> str:
@@ -86,23 +81,30 @@ class PromptSet:
     """The prompts of one run.
 
     Args:
-        folder: files here (`respond.md`, ...) replace the shipped ones. None: shipped ones only.
-    Raises: ConfigError: the folder does not exist, holds a file that names no step, or a template is not valid.
+        folder: files here (`respond.md`, ...) replace the prompts of the same name. None: none is replaced.
+        prompts: those that bring a text of their own, beside all that come with labgen.
+    Raises: ConfigError: the folder does not exist, holds a file that names no prompt, or a template is not valid.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, prompts: Iterable[Prompt] = ()) -> None:
         self._records: dict[int, tuple[Any, dict[str, Any]]] = {}
-        self._texts = {step: _shipped(step) for step in STEPS}
+        self._texts = {name: _shipped(name) for name in shipped_prompts()}
+        self._texts.update({prompt.name: prompt.text for prompt in prompts if prompt.text})
         if folder is not None:
-            self._texts.update(_replacements(folder))
+            self._texts.update(_replacements(folder, sorted(self._texts)))
         self._sections = {step: _split(step, text) for step, text in self._texts.items()}
 
-    def version(self, flow: str) -> str:
-        """Twelve hex digits that change when any prompt of the flow changes."""
+    def version(self, prompts: Iterable[Prompt]) -> str:
+        """Twelve hex digits that change when any of some prompts, or their order, changes."""
         digest = hashlib.sha256()
-        for step in FLOW_STEPS[flow]:
-            digest.update(step.encode() + b"\0" + self._texts[step].encode() + b"\0")
+        for name in (prompt.name for prompt in prompts):
+            digest.update(name.encode() + b"\0" + self._texts[name].encode() + b"\0")
         return digest.hexdigest()[:12]
+
+    def task(self, name: str) -> str:
+        """The words after `## Task:` in a prompt; empty where it has none."""
+        found = _TASK.search(self._texts[name])
+        return found[1].strip() if found else ""
 
     def render(self, step: str, **values: Any) -> tuple[Message, ...]:
         """The messages of a step: at most one system turn, then one user turn.
@@ -183,22 +185,30 @@ def _tidy(text: str) -> str:
 
 
 @cache
+def shipped_prompts() -> tuple[str, ...]:
+    """Names of the prompts that come with labgen, in order."""
+    files = resources.files("labgen.formats").joinpath("prompts").iterdir()
+    return tuple(sorted(file.name.removesuffix(".md") for file in files if file.name.endswith(".md")))
+
+
+@cache
 def _shipped(step: str) -> str:
     return resources.files("labgen.formats").joinpath("prompts", f"{step}.md").read_text(encoding="utf-8")
 
 
-def _replacements(folder: Path) -> dict[str, str]:
+def _replacements(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    called = f"Prompts are called {', '.join(f'{name}.md' for name in names)}."
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of prompts. Check --prompts.")
     texts = {}
     for path in sorted(folder.glob("*.md")):
-        if path.stem not in STEPS:
+        if path.stem not in names:
             if path.stem.lower() == "readme":
                 continue
-            raise ConfigError(f"{path}: names no step. Prompts are called {', '.join(f'{step}.md' for step in STEPS)}.")
+            raise ConfigError(f"{path}: names no prompt. {called}")
         texts[path.stem] = path.read_text(encoding="utf-8")
     if not texts:
-        raise ConfigError(f"{folder}: holds no prompt. Prompts are called {', '.join(f'{step}.md' for step in STEPS)}.")
+        raise ConfigError(f"{folder}: holds no prompt. {called}")
     return texts
 
 

@@ -2,7 +2,7 @@
 
 There is no barrier between steps, slots or leaves. Leaves are begun in order and kept together (a server's prefix cache
 sees the same beginnings again and again); a further leaf is begun as soon as those before it have as many slots on
-their way as they are expected to need.
+their way as they are expected to need. A leaf begins with what the ledger answers.
 """
 
 from __future__ import annotations
@@ -10,16 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from labgen.generate.context import Kit
+from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun, Past
+from labgen.generate.resume import replay_slots
+from labgen.generate.yields import YieldSeen
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
-from labgen.teacher.client import Door
+from labgen.teacher.client import Client
 
 HEADROOM = 1.25
 """Calls kept waiting for each call in flight, so that a place that becomes free is taken at once."""
+
+TURNS_TO_ASK = 1
+"""Turns of the event loop after which a slot that was started has asked what it asks first."""
+
+TURNS_TO_TEST = 4
+"""The same for the test of a leaf's judges, which asks several things at once."""
 
 
 @dataclass
@@ -52,84 +60,101 @@ class Engine:
 
     Args:
         plans: in build order.
+        client: that of `run`, as what the run is paced by.
         on_retired: what becomes of candidates.
-        pasts: leaf path to what its first slots came to, where they were replayed; a leaf goes on from there, and its
-            past is taken out.
+        pasts: leaf path to what its first slots came to, where they were replayed before; the engine itself begins all
+            other leaves with what the ledger answers.
         progress: counts of a build that is on its way already; None for one that begins.
-        should_stop: asked between steps; a true answer ends the run early (a budget that is spent).
     """
 
     def __init__(
         self,
         plans: Sequence[LeafPlan],
-        kit: Kit,
-        door: Door,
+        run: RunContext,
+        client: Client,
         on_retired: Retired,
         *,
         pasts: dict[str, Past] | None = None,
         progress: Progress | None = None,
-        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.progress = progress or Progress.of(plans)
         self._pasts = pasts or {}
         self._waiting = deque(plans)
-        self._kit = kit
-        self._door = door
+        self._run = run
+        self._client = client
         self._on_retired = on_retired
-        self._should_stop = should_stop
         self._open: list[LeafRun] = []
-        self._events: asyncio.Queue[LeafRun | None] = asyncio.Queue()
-        door.on_settled = self._note_settled
+        self._ready: dict[LeafRun, None] = {}
+        self._ledger_only = client.ledger_only()
+        self._replaying = replace(run, client=self._ledger_only, yields=YieldSeen())
 
     async def run(self) -> bool:
-        """Run until every leaf is done, or until it is told to stop.
+        """Run until every leaf is done, or until the client has no more to give.
 
         Returns: whether every leaf was done.
         Raises: LabgenError: the teacher or the ledger can't go on; what was retired up to then stays retired.
         """
         try:
-            while not self._should_stop():
+            while not self._client.finished:
                 await self._issue()
                 if not self._open and not self._waiting:
                     return True
-                for leaf in await self._next_events():
+                await self._client.changed.wait()
+                self._client.changed.clear()
+                ready, self._ready = self._ready, {}
+                for leaf in ready:
                     self._retire(leaf)
             return False
         finally:
             for leaf in self._open:
                 leaf.cancel()
 
-    async def _next_events(self) -> list[LeafRun]:
-        """Wait until something happened; returns the leaves that have slots done."""
-        events = [await self._events.get()]
-        while not self._events.empty():
-            events.append(self._events.get_nowait())
-        return [leaf for leaf in dict.fromkeys(events) if leaf is not None]
-
-    def _note_settled(self) -> None:
-        # The run is to end, or a place at the teacher became free and too few calls wait to fill the next ones.
-        if self._events.empty() and (self._should_stop() or self._door.demand < self._door.capacity):
-            self._events.put_nowait(None)
-
     async def _issue(self) -> None:
         for leaf in list(self._open):
             await self._issue_leaf(leaf, self._room)
         while self._waiting and self._room() > 0:
-            leaf = LeafRun(self._waiting.popleft(), self._kit)
-            if past := self._pasts.pop(leaf.plan.leaf.path, None):
-                leaf.go_on_from(past)
-            self._open.append(leaf)
-            await self._issue_leaf(leaf, self._room)
+            leaf = await self._begin(self._waiting.popleft())
+            if not leaf.progress.done:
+                self._open.append(leaf)
+                await self._issue_leaf(leaf, self._room)
         if not self._waiting:
             # Nothing else is left to begin: places that would stay free may as well shorten the end.
             for leaf in list(self._open):
                 await self._issue_leaf(leaf, self._free_places, eager=True)
 
+    async def _begin(self, plan: LeafPlan) -> LeafRun:
+        """The next leaf, as far as the ledger alone takes it."""
+        path = plan.leaf.path
+        past = self._pasts.pop(path) if path in self._pasts else await self._replay(plan)
+        leaf = LeafRun(plan, self._run)
+        leaf.go_on_from(past)
+        if leaf.progress.done:
+            self.progress.leaves_done += 1
+            self._on_retired(leaf, [])
+        return leaf
+
+    async def _replay(self, plan: LeafPlan) -> Past:
+        leaf = LeafRun(plan, self._replaying)
+
+        def retired(candidates: list[Candidate]) -> None:
+            self._client.count_kept(self._ledger_only.paid)
+            self._take(leaf, candidates)
+
+        return await replay_slots(leaf, self._ledger_only, retired)
+
     async def _issue_leaf(self, leaf: LeafRun, room: Callable[[], int], *, eager: bool = False) -> None:
         """Start slots of a leaf for as long as there is room and it is expected to need them."""
+
+        def done() -> None:
+            self._ready[leaf] = None
+            self._client.changed.set()
+
         while room() > 0 and leaf.wants_slot(eager=eager):
-            await leaf.issue(self._events)
-            self._retire(leaf)
+            turns = TURNS_TO_ASK if leaf.issued else TURNS_TO_TEST
+            leaf.issue(done)
+            for _ in range(turns):
+                # So that what the slot asks first counts as demand before another one is started.
+                await asyncio.sleep(0)
 
     def _room(self) -> int:
         """Slots that may be started now: enough calls waiting for every place, and memory stays flat.
@@ -137,30 +162,32 @@ class Engine:
         Once every leaf has begun, what is needed is begun at once: a slot is a chain of calls, and what begins late
         ends late, when nothing else fills the teacher any more.
         """
-        target = int(self._door.capacity * HEADROOM) + 4
+        target = int(self._client.capacity * HEADROOM) + 4
         flat = 2 * target - self._live_slots
-        all_at_once = not self._waiting and self._kit.draws_first
-        return flat if all_at_once else min(target - self._door.demand, flat)
+        all_at_once = not self._waiting and self._run.draws_first
+        return flat if all_at_once else min(target - self._client.demand, flat)
 
     def _free_places(self) -> int:
         """Places at the teacher that no call is waiting for, nor a slot that may be about to call."""
-        return self._door.capacity - max(self._door.demand, self._live_slots)
+        return self._client.capacity - max(self._client.demand, self._live_slots)
 
     @property
     def _live_slots(self) -> int:
         return sum(leaf.live_slots for leaf in self._open)
 
     def _retire(self, leaf: LeafRun) -> None:
-        if leaf.done:
+        if leaf.progress.done:
             return
-        candidates = leaf.retire()
-        self.progress.candidates += len(candidates)
-        self.progress.accepted += sum(candidate.state is State.ACCEPTED for candidate in candidates)
-        if candidates:
-            self._on_retired(leaf, candidates)
-        if leaf.done:
+        self._take(leaf, [candidate for slot in leaf.retire() for candidate in slot.candidates])
+        if leaf.progress.done:
             self.progress.ahead += leaf.spent_ahead()
             leaf.cancel()
             self.progress.leaves_done += 1
             self._open.remove(leaf)
             self._on_retired(leaf, [])
+
+    def _take(self, leaf: LeafRun, candidates: list[Candidate]) -> None:
+        self.progress.candidates += len(candidates)
+        self.progress.accepted += sum(candidate.state is State.ACCEPTED for candidate in candidates)
+        if candidates:
+            self._on_retired(leaf, candidates)

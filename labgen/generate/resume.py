@@ -1,7 +1,7 @@
-"""A leaf from the ledger alone: its slots one by one, for as long as all that they ask was paid for before.
+"""How a build goes on where an earlier one was: each leaf is taken from the ledger as far as all that it asks was paid.
 
-A build begins with it, so that an unchanged leaf costs no call and an edited taxonomy only what is new; the price of a
-build is reckoned with it, and what the ledger may forget.
+So an unchanged leaf costs no call, a killed run loses none, and an edited taxonomy pays only for what is new; the price
+of a build is reckoned with the same. Where the ledger holds much, several processes share the leaves.
 """
 
 from __future__ import annotations
@@ -13,21 +13,18 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from labgen.config import Config
-from labgen.filters.available import filters_for, looks_for_duplicates
-from labgen.filters.base import Filter
-from labgen.filters.contamination import load_index
-from labgen.filters.installed import any_installed
-from labgen.generate.claims import Claim
-from labgen.generate.context import Kit
+from labgen.filters.available import FilterSet
+from labgen.filters.duplicates_in_leaf import Seen
+from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.spool import BLOCK_CANDIDATES, pack
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
-from labgen.records import Call, Candidate, Reply
-from labgen.teacher.client import Asking, Outcome, Watch
-from labgen.teacher.connect import model_names
+from labgen.records import Candidate
+from labgen.teacher.ledger_only import LedgerOnly, NotPaid
+from labgen.teacher.traffic import CallOutcome, Watch
 
 T = TypeVar("T")
 
@@ -35,34 +32,27 @@ WORTH_SHARING = 2000
 """Replies in the ledger from which on several processes look at it: before that, they would take longer to start."""
 
 
-class NotPaid(Exception):
-    """A call that the ledger does not hold."""
+async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[list[Candidate]], None]) -> Past:
+    """Retire a leaf's slots one by one, up to the first that asks what is not paid for.
 
-
-class LedgerOnly:
-    """A door that answers from the ledger, and notes what the teacher would have to be asked."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self.paid: list[tuple[Call, Reply]] = []
-        self.missing: dict[bytes, Call] = {}
-
-    def begin(self) -> None:
-        """Forget what was asked so far."""
-        self.paid.clear()
-        self.missing.clear()
-
-    def kept(self, call: Call) -> Reply | None:
-        """The kept reply, None where there is none."""
-        reply = self._ledger.get(call.key)
-        if reply is not None:
-            self.paid.append((call, reply))
-        return reply
-
-    async def ask(self, call: Call) -> Reply:
-        """Nothing to ask. Raises: NotPaid."""
-        self.missing[call.key] = call
-        raise NotPaid
+    Args:
+        client: that of the leaf's run; what it has `paid` is what the slot at hand took.
+        retired: given each slot's candidates, as it is retired.
+    Returns: what they came to.
+    """
+    client.begin()
+    seen: list[Seen] = []
+    while not leaf.progress.done and not client.missing:
+        slot = leaf.issue(lambda: None)
+        await asyncio.wait([slot.task])
+        with suppress(NotPaid):
+            for result in leaf.retire():
+                if not leaf.progress.done:
+                    seen += result.seen
+                retired(list(result.candidates))
+                client.paid.clear()
+    leaf.cancel()
+    return Past(leaf.progress, () if leaf.progress.done else tuple(seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +61,20 @@ class Replayed:
 
     Attributes:
         past: its retired slots, up to the first that asks what is not paid for.
-        done: whether that is all of the leaf; stopped: why it then ended short, empty where it did not.
         candidates: of the retired slots (count); blocks: they themselves, as `pack` writes them.
         from_ledger: replies taken from the ledger for them (count).
     """
 
     past: Past
-    done: bool
-    stopped: str
     candidates: int
     blocks: tuple[bytes, ...]
     from_ledger: int
 
 
-async def replay_slots(run: LeafRun, door: LedgerOnly, each: Callable[[list[Candidate]], None]) -> None:
-    """Retire a leaf's slots one by one, up to the first that asks what is not paid for.
-
-    Args:
-        each: given each slot's candidates, as it is retired.
-    """
-    events: asyncio.Queue[LeafRun | None] = asyncio.Queue()
-    while not run.done and not door.missing:
-        retired = run.retired
-        await run.issue(events)
-        await events.get()
-        with suppress(NotPaid):
-            candidates = run.retire()
-            if run.retired > retired:
-                each(candidates)
-    run.cancel()
-
-
-async def replay_leaf(plan: LeafPlan, kit: Kit, door: LedgerOnly, watch: Watch | None) -> Replayed:
-    """Replay one leaf; `door` is the kit's own."""
+async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, watch: Watch | None) -> Replayed:
+    """Replay one leaf; `client` is that of `run`."""
     blocks: list[bytes] = []
     waiting: list[Candidate] = []
-    claimed: list[Claim] = []
     count = from_ledger = 0
 
     def take(retired: list[Candidate]) -> None:
@@ -116,18 +84,15 @@ async def replay_leaf(plan: LeafPlan, kit: Kit, door: LedgerOnly, watch: Watch |
         while len(waiting) >= BLOCK_CANDIDATES:
             blocks.append(pack(waiting[:BLOCK_CANDIDATES]))
             del waiting[:BLOCK_CANDIDATES]
-        from_ledger += len(door.paid)
+        from_ledger += len(client.paid)
         if watch:
-            for call, reply in door.paid:
-                watch(Outcome(call, "ledger", reply=reply))
-        door.paid.clear()
+            for call, reply in client.paid:
+                watch(CallOutcome(call, "ledger", reply=reply))
 
-    door.begin()
-    run = LeafRun(plan, kit, on_claimed=claimed.append)
-    await replay_slots(run, door, take)
+    past = await replay_slots(LeafRun(plan, run), client, take)
     if waiting:
         blocks.append(pack(waiting))
-    return Replayed(run.past(() if run.done else claimed), run.done, run.stopped, count, tuple(blocks), from_ledger)
+    return Replayed(past, count, tuple(blocks), from_ledger)
 
 
 @dataclass(frozen=True)
@@ -135,30 +100,45 @@ class Replay:
     """A build's leaves, ready to be replayed.
 
     Attributes:
-        filters: in the order of work; loaded before there are several processes, so that they share the memory.
+        filters: loaded before there are several processes, so that they share the memory.
+        teacher, judge: the models' logical names.
         watch: told of every reply taken from the ledger; there are then no other processes.
     """
 
     config: Config
     sources: Sources
-    filters: tuple[Filter, ...]
+    filters: FilterSet
+    teacher: str
+    judge: str
     watch: Watch | None = None
 
-    def workers(self) -> Workers[Replayed]:
-        """Workers on the plans of `sources`, by their places.
-
-        They have nothing to do where the ledger is empty, nor where a filter of another package is among the filters,
-        which may be bound to the event loop that it is first used in: then the engine meets what is paid on its way.
+    @property
+    def possible(self) -> bool:
+        """Whether there is something to replay here. Not where a filter of another package is among the filters,
+        which may be bound to the event loop that it is first used in: the engine replays then.
         """
-        leaves = len(self.sources.plans) if replies_kept(self.config) and not any_installed(self.filters) else 0
-        return Workers(self._opened, leaves, processes=0 if self.watch else processes_for(self.config, self.filters))
+        return bool(replies_kept(self.config)) and not self.filters.installed
+
+    def workers(self) -> Workers[Replayed]:
+        """Workers on the plans of `sources`, by their places; they have nothing to do where that is not possible."""
+        leaves = len(self.sources.plans) if self.possible else 0
+        return Workers(self._opened, leaves, processes=0 if self.watch else self.processes)
 
     @contextmanager
     def _opened(self) -> Iterator[Callable[[int], Replayed]]:
-        with closing(open_ledger(self.config)) as ledger, one_by_one() as run:
-            door = LedgerOnly(ledger)
-            kit = kit_for(self.config, self.sources, door, self.filters)
-            yield lambda place: run(replay_leaf(self.sources.plans[place], kit, door, self.watch))
+        with closing(open_ledger(self.config)) as ledger, one_by_one() as at_once:
+            client = LedgerOnly(ledger)
+            run = self.context(client)
+            yield lambda place: at_once(replay_leaf(self.sources.plans[place], run, client, self.watch))
+
+    def context(self, client: LedgerOnly) -> RunContext:
+        """What leaves are replayed with."""
+        return RunContext(client, self.sources.prompts, self.config, self.teacher, self.judge, self.filters)
+
+    @property
+    def processes(self) -> int:
+        """How many workers the ledger's replies are worth; none where they might be a package's filter's undoing."""
+        return spare_processes() if replies_kept(self.config) >= WORTH_SHARING and not self.filters.installed else 0
 
 
 @contextmanager
@@ -180,17 +160,6 @@ def one_by_one() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
         yield run
 
 
-def load_filters(config: Config) -> tuple[Filter, ...]:
-    """All filters of a build, in the order of work."""
-    return filters_for(config, load_index(config))
-
-
-def kit_for(config: Config, sources: Sources, door: Asking, filters: tuple[Filter, ...]) -> Kit:
-    """What leaves are replayed with."""
-    teacher, judge = model_names(config)
-    return Kit(door, sources.prompts, config, teacher, judge, filters, looks_for_duplicates(config))
-
-
 def open_ledger(config: Config) -> Ledger:
     """The ledger, for reading alone; an empty one where there is none."""
     return Ledger(config.work_folder, read_only=True)
@@ -200,8 +169,3 @@ def replies_kept(config: Config) -> int:
     """About how many replies the ledger holds: never fewer, and 0 only for none."""
     with closing(open_ledger(config)) as ledger:
         return ledger.query("SELECT max(rowid) FROM replies")[0][0] or 0
-
-
-def processes_for(config: Config, filters: tuple[Filter, ...]) -> int:
-    """How many workers the ledger's replies are worth; none with filters of other packages, which may not stand it."""
-    return spare_processes() if replies_kept(config) >= WORTH_SHARING and not any_installed(filters) else 0

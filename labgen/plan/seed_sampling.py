@@ -17,7 +17,6 @@ def make_slot(plan: LeafPlan, index: int, *, seed: int) -> Slot:
     """The `index`-th draw from a leaf (0-based, without end), the same for the same arguments, on every machine.
 
     Knowledge leaves go through their chunks in order, again and again; each round pairs a chunk with other seeds.
-
     """
     total = len(plan.leaf.seed_examples)
     chunk = index % len(plan.chunks) if plan.chunks else None

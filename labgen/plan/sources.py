@@ -10,6 +10,7 @@ from labgen.documents.chunk import chunk_documents
 from labgen.documents.store import DocumentStore
 from labgen.errors import TaxonomyError
 from labgen.formats.prompts import PromptSet
+from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
 from labgen.records import Chunk, Leaf, Taxonomy
 from labgen.taxonomy.load import load_taxonomy
@@ -37,15 +38,21 @@ class Sources:
     messages: tuple[str, ...] = ()
 
 
-def gather_sources(config: Config, leaf_patterns: Sequence[str] = (), say: Say = lambda words: None) -> Sources:
+def gather_sources(
+    config: Config,
+    flows: Sequence[Flow],
+    prompts: PromptSet,
+    leaf_patterns: Sequence[str] = (),
+    say: Say = lambda words: None,
+) -> Sources:
     """Read the taxonomy, fetch and cut its documents, and plan its leaves.
 
     Args:
+        flows: all there are; prompts: theirs.
         leaf_patterns: only the leaves that one of these matches; none for all.
         say: told of slow steps.
-    Raises: UsageError: no such taxonomy, or a pattern that matches nothing; ConfigError: prompts or tokenizer.
+    Raises: UsageError: no such taxonomy, or a pattern that matches nothing; ConfigError: the tokenizer.
     """
-    prompts = PromptSet(config.prompts)
     taxonomy = load_taxonomy(config.taxonomy, leaf_patterns=leaf_patterns)
     left_out: dict[str, str] = {}
     messages: list[str] = []
@@ -69,7 +76,7 @@ def gather_sources(config: Config, leaf_patterns: Sequence[str] = (), say: Say =
         everything = load_taxonomy(config.taxonomy)
         paths = {leaf.path for leaf in everything.leaves} | set(everything.excluded)
         unselected = tuple(sorted(paths - chosen))
-    plans = plan_leaves(usable, chunks, config, prompts)
+    plans = plan_leaves(usable, chunks, config, prompts, flows)
     return Sources(taxonomy, plans, prompts, left_out, unselected, tuple(messages))
 
 

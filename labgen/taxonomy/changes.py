@@ -302,7 +302,7 @@ _UNREADABLE_NOW = "it can't be read as it is now; `labgen check` says why"
 
 def _introduce(leaf: Leaf) -> Detail:
     seeds = len(leaf.seed_examples)
-    kind = {"knowledge": "knowledge", "grounded": "skill with context", "freeform": "skill"}[leaf.flow]
+    kind = "knowledge" if leaf.branch == "knowledge" else "skill with context" if leaf.grounded else "skill"
     return Detail("new_leaf", f"{kind}, {seeds} seed example{'s' if seeds != 1 else ''}")
 
 

@@ -40,14 +40,13 @@ class Asker:
     """What a slot asks with.
 
     Attributes:
-        door: where calls go.
+        client: where calls go.
         teacher, judge: logical model names; most often the same.
-        priority: order among waiting calls, smallest first.
+        priority: order among waiting calls, smallest first; draw_priority: that of draws.
         spent: keys of all calls made for the slot, in order; how many they are is the same in every run.
-        on_asking: told before the teacher is asked for what the ledger does not hold.
     """
 
-    door: Asking
+    client: Asking
     prompts: PromptSet
     generation: GenerationConfig
     teacher: str
@@ -55,7 +54,11 @@ class Asker:
     slot: Slot
     priority: tuple[int, ...]
     spent: list[bytes]
-    on_asking: Callable[[], None] = lambda: None
+    draw_priority: tuple[int, ...] = ()
+
+    def for_draws(self) -> Asker:
+        """The same for what much else waits for."""
+        return replace(self, priority=self.draw_priority) if self.draw_priority else self
 
     async def ask(
         self, step: str, read: Callable[[str], T | None], *, max_tokens: int, temperature: float, **values: Any
@@ -134,10 +137,9 @@ class Asker:
 
     async def _reply(self, call: Call, keys: tuple[bytes, ...]) -> Reply:
         self.spent.append(call.key)
-        reply = self.door.kept(call)
+        reply = self.client.kept(call)
         if reply is None:
-            self.on_asking()
-            reply = await self.door.ask(call)
+            reply = await self.client.ask(call)
         if reply.failure:
             raise CandidateEnds(State.FAILED, f"{reply.failure}_{call.step}", reply.detail, keys)
         return reply

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from labgen.config import PriceConfig
 from labgen.records import Call, Reply
 from labgen.text.token_count import estimate_tokens
 
@@ -23,15 +24,14 @@ class Limits:
     Attributes:
         max_calls: requests that were, or may have been, answered (count).
         max_tokens: prompt and reply tokens together (count).
-        max_cost: in the currency of the prices.
-        prompt_price, completion_price: for one million tokens.
+        max_cost: in the currency of the price.
+        price: what tokens cost; None costs nothing.
     """
 
     max_calls: int | None = None
     max_tokens: int | None = None
     max_cost: float | None = None
-    prompt_price: float = 0.0
-    completion_price: float = 0.0
+    price: PriceConfig | None = None
 
     @property
     def any(self) -> bool:
@@ -40,7 +40,7 @@ class Limits:
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """What so many tokens cost."""
-        return (prompt_tokens * self.prompt_price + completion_tokens * self.completion_price) / 1e6
+        return self.price.cost(prompt_tokens, completion_tokens) if self.price else 0.0
 
 
 @dataclass(slots=True)
@@ -89,16 +89,12 @@ class Budget:
 
     Calls that don't fit wait, in order of priority, for what others may put back. Once nothing is held any more and the
     first waiting call still does not fit, the budget is `reached`: whoever waits then waits until cancelled.
-
-    Args:
-        on_reached: told once that it is reached.
     """
 
-    def __init__(self, limits: Limits, on_reached: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.spent = Amount()
         self.reached = False
-        self.on_reached = on_reached
         self._held = Amount()
         self._waiters: list[tuple[tuple[int, ...], int, Amount, asyncio.Future[None]]] = []
         self._ticket = itertools.count()
@@ -108,8 +104,8 @@ class Budget:
         """Calls that wait for budget."""
         return sum(not entry[3].done() for entry in self._waiters)
 
-    async def open(self, call: Call) -> Bill:
-        """Hold what a request can cost at most, or wait for it."""
+    async def open(self, call: Call, on_reached: Callable[[], None]) -> Bill:
+        """Hold what a request can cost at most, or wait for it; `on_reached` is called where that is in vain."""
         need = self._most(call)
         if not self.waiting and self._fits(need):
             self._held.add(need)
@@ -117,6 +113,8 @@ class Budget:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters, (call.priority, next(self._ticket), need, place))
         self._admit()
+        if self.reached:
+            on_reached()
         try:
             await place
         except asyncio.CancelledError:
@@ -142,7 +140,6 @@ class Budget:
             heapq.heappop(self._waiters)
         if self._waiters and not self._held.calls and not self.reached:
             self.reached = True
-            self.on_reached()
 
     def _fits(self, need: Amount) -> bool:
         limits, spent, held = self.limits, self.spent, self._held

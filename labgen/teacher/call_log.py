@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from labgen.errors import UsageError
-from labgen.teacher.client import Outcome
+from labgen.teacher.traffic import CallOutcome
 
 
 class CallLog:
-    """Appends one JSON object per outcome to a file; `watch` is what a `Door` is given.
+    """Appends one JSON object per outcome to a file; `watch` is what a `TeacherClient` is given.
 
     Fields: `time` (Unix seconds), `key` (the call's, as in the ledger), `leaf`, `step`, `model`, `endpoint`, `outcome`,
     `latency_sec`; with a reply, `finish_reason`, `prompt_tokens`, `completion_tokens`; where the endpoint gave one,
@@ -32,7 +32,7 @@ class CallLog:
         except OSError as error:
             raise UsageError(f"{path}: the log can't be written ({error.strerror}). Give --log another path.") from None
 
-    def watch(self, outcome: Outcome) -> None:
+    def watch(self, outcome: CallOutcome) -> None:
         """Write down an outcome. A log that can't be written any more is no reason to stop a build: see `problem`."""
         if self.problem:
             return

@@ -7,20 +7,9 @@ import heapq
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from labgen.records import Call, Reply
+from labgen.teacher.backends import Backend
 from labgen.teacher.pressure import Pressure
-
-
-class Backend(Protocol):
-    """Something that answers calls: an endpoint over HTTP, or a script in tests."""
-
-    async def ask(self, call: Call) -> Reply:
-        """Answer one call, once. Raises: TeacherError."""
-
-    async def close(self) -> None:
-        """Give up connections."""
 
 
 @dataclass(eq=False, slots=True)

@@ -1,58 +1,40 @@
-"""An OpenAI-compatible endpoint over HTTP, asked with the `openai` client.
+"""Calls put to an OpenAI-compatible endpoint, and what its answers mean: a reply, or one of labgen's own errors.
 
-Foreign exceptions are translated here and nowhere else. What an endpoint lacks (a system role, a parameter) is found
+What an endpoint lacks (a system role, a parameter) is found
 out from its own answer, once, and worked around from then on; the logical call, and so the ledger's key, stays what
 it was.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from labgen.errors import (
     BadReply,
     ContextTooLong,
-    NoConnection,
     RateLimited,
     TeacherError,
     TeacherMisconfigured,
     TeacherRefused,
-    TeacherTimeout,
     TeacherUnavailable,
 )
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
 from labgen.records import Call, Reply
+from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.openai_client import Answer, OpenAIClient
 from labgen.teacher.quirks import OPTIONAL, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause, retry_after
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
-NO_KEY = "none"
-"""Sent where no key is set: local servers ask for none, the client wants one."""
 
 _TOO_LONG = re.compile(
     r"context length|context window|maximum context|too long|context_length_exceeded|max_model_len", re.I
 )
 _POLICY = re.compile(r"content[ _](policy|filter|management)|safety system|moderation", re.I)
 _NO_SYSTEM = re.compile(r"system (role|message|prompt)|roles must alternate", re.I)
-_KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
-
-SECRET_CHARS = 8
-"""Shorter keys are no secrets but words that a local server is content with, such as `EMPTY`; texts may hold them."""
 
 MOST_TOKENS = 10**9
 """Larger counts of tokens are no counts."""
-
-
-def sendable(key: str) -> bool:
-    """Whether a header can carry a key: not where it was copied with a line break or a typographic mark."""
-    return key.isascii() and key.isprintable()
 
 
 class HttpBackend:
@@ -86,17 +68,30 @@ class HttpBackend:
         quirks: Quirks | None = None,
         pause: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        self._base_url = base_url
-        self._timeout_sec = timeout_sec
-        self._connections = connections
         self.name = name or base_url
-        self._api_key = api_key
+        self._client = OpenAIClient(base_url, api_key, name=self.name, timeout_sec=timeout_sec, connections=connections)
         self._chat_format = chat_format
         self._bos = bos
         self._send_model = send_model
         self._quirks = quirks or Quirks(self.name, send_model or "")
         self._pause = pause
         self._answered = False
+
+    @classmethod
+    def of(cls, spec: EndpointSpec, quirks: Quirks, *, pause: Callable[[float], None] = lambda seconds: None) -> Self:
+        """That of an endpoint in the configuration."""
+        return cls(
+            spec.base_url,
+            spec.key,
+            timeout_sec=spec.timeout_sec,
+            connections=spec.concurrency,
+            chat_format=spec.chat_format,
+            bos=spec.bos,
+            send_model=spec.send_model,
+            name=spec.name,
+            quirks=quirks,
+            pause=pause,
+        )
 
     async def ask(self, call: Call) -> Reply:
         """Answer one call, once.
@@ -113,47 +108,15 @@ class HttpBackend:
 
     async def close(self) -> None:
         """Close the connections."""
-        if "_client" in self.__dict__:
-            await self._client.close()
-
-    @cached_property
-    def _client(self) -> AsyncOpenAI:
-        # Made for the first call: a build that the ledger answers does without the client and its half second.
-        import httpx2
-        from openai import AsyncOpenAI, DefaultAioHttpClient
-
-        if not sendable(self._api_key):
-            raise TeacherMisconfigured(
-                f"{self.name}: the key in the environment holds characters that no key has, such as a line break or a "
-                "typographic dash. Copy it anew."
-            )
-        limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
-        timeout = httpx2.Timeout(self._timeout_sec, connect=min(10.0, self._timeout_sec))
-        return AsyncOpenAI(
-            base_url=self._base_url,
-            api_key=self._api_key or NO_KEY,
-            max_retries=0,
-            timeout=timeout,
-            http_client=DefaultAioHttpClient(limits=limits, timeout=timeout),
-        )
+        await self._client.close()
 
     async def _send(self, call: Call) -> Reply:
-        import httpx2
-        import openai
-
         path, body = ("/completions" if self._chat_format else "/chat/completions"), self._body(call)
-        try:
-            # The client's own limit is for each wait; a server that sends a byte now and then would never meet it.
-            async with asyncio.timeout(self._timeout_sec):
-                response = await self._client.post(path, cast_to=httpx2.Response, body=body)
-        except TimeoutError as error:
-            raise TeacherTimeout("no reply in time") from error
-        except openai.APIConnectionError as error:
-            raise _no_answer(error) from error
-        except openai.APIStatusError as error:
-            raise self._translate(error, call, body) from error
-        self._heed(response.headers)
-        return self._read(response)
+        answer = await self._client.post(path, body)
+        self._heed(answer.headers)
+        if answer.status >= 400:
+            raise self._refusal(answer, call, body)
+        return self._read(answer)
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         seconds = rate_limit_pause(headers)
@@ -188,26 +151,26 @@ class HttpBackend:
             body.pop(name, None)
         return body
 
-    def _read(self, response: Any) -> Reply:
-        request_id = self._safe(response.headers.get("x-request-id", ""))
-        if "html" in response.headers.get("content-type", ""):
+    def _read(self, answer: Answer) -> Reply:
+        request_id = self._request_id(answer)
+        if "html" in answer.headers.get("content-type", ""):
             words = f"{self.name} answered with a web page, not with the API"
             if not self._answered:
                 raise TeacherMisconfigured(f"{words}. Check --base-url: most end in /v1.", request_id=request_id)
             raise BadReply(words, request_id=request_id)
         try:
-            data = json.loads(response.content)
+            data = answer.json
             choice = data["choices"][0]
             text = choice["text"] if self._chat_format else choice["message"]["content"]
             usage = data.get("usage")
             reply = Reply(
                 text=self._clean(text or ""),
-                finish_reason=self._safe(str(choice.get("finish_reason") or "stop")),
+                finish_reason=self._client.safe(str(choice.get("finish_reason") or "stop")),
                 prompt_tokens=_count(usage, "prompt_tokens"),
                 completion_tokens=_count(usage, "completion_tokens"),
             )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            words = self._safe(repr(error))[:100]
+            words = self._client.safe(repr(error))[:100]
             raise BadReply(f"a reply that is not of the API's form ({words})", request_id=request_id) from error
         if reply.finish_reason == "content_filter":
             raise TeacherRefused("stopped by the endpoint's content filter", request_id=request_id)
@@ -215,15 +178,15 @@ class HttpBackend:
         return reply
 
     def _clean(self, text: str) -> str:
-        text = self._without_key(_whole(text))
+        text = self._client.without_key(text)
         return strip_end_tokens(text, self._chat_format) if self._chat_format else text
 
-    def _translate(self, error: Any, call: Call, sent: Mapping[str, Any]) -> Exception:
-        words = self._safe(_words_of(error))
-        status: int = error.status_code
-        request_id = self._safe(error.request_id or "")
-        retry_after_sec = retry_after(error.response.headers)
-        self._heed(error.response.headers)
+    def _request_id(self, answer: Answer) -> str:
+        return self._client.safe(answer.headers.get("x-request-id", ""))
+
+    def _refusal(self, answer: Answer, call: Call, sent: Mapping[str, Any]) -> Exception:
+        words, status, request_id = answer.words, answer.status, self._request_id(answer)
+        retry_after_sec = retry_after(answer.headers)
         if status in (429, 503):
             if "insufficient_quota" in words:
                 return TeacherMisconfigured(f"the account's quota is used up: {words}", request_id=request_id)
@@ -273,13 +236,6 @@ class HttpBackend:
             return self._not_found(words, call, request_id)
         return TeacherUnavailable(f"HTTP {status}: {words}", request_id=request_id)
 
-    def _safe(self, words: str) -> str:
-        return _KEY.sub("[key]", self._without_key(_whole(words)))[:400]
-
-    def _without_key(self, words: str) -> str:
-        # Some gateways echo the request, key and all, in errors or even in a reply.
-        return words.replace(self._api_key, "[key]") if len(self._api_key) >= SECRET_CHARS else words
-
 
 def _lack(words: str, sent: Mapping[str, Any]) -> str | None:
     """What a refused body held that the endpoint's words name: a parameter, or the system role; None for nothing.
@@ -304,19 +260,6 @@ class _Lacking(Exception):
         self.name = name
 
 
-def _words_of(error: Any) -> str:
-    body = error.body
-    if isinstance(body, Mapping) and body.get("message"):
-        return " ".join(str(part) for part in (body["message"], body.get("code") or "") if part)
-    text: str = error.response.text
-    return "a web page" if "<html" in text[:500].lower() else (text.strip() or "no explanation")
-
-
-def _whole(text: str) -> str:
-    """Text without lone surrogates: JSON can spell them, but neither ledger nor dataset can hold them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _count(usage: Any, name: str) -> int:
     """Tokens as an endpoint counts them, 0 where it does not or says what can't be.
 
@@ -324,28 +267,3 @@ def _count(usage: Any, name: str) -> int:
     """
     tokens = usage.get(name) if isinstance(usage, Mapping) else None
     return int(tokens) if isinstance(tokens, int | float) and 0 <= tokens <= MOST_TOKENS else 0
-
-
-def _no_answer(error: BaseException) -> TeacherError:
-    import aiohttp
-    import openai
-
-    # The layers between call a refused connection a time-out, and one that broke later a failure to connect: the
-    # inner errors know.
-    causes = _causes(error)
-    if any(isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for cause in causes):
-        return NoConnection(f"no connection ({str(causes[-1])[:200]})")
-    broke = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) for cause in causes)
-    if isinstance(error, openai.APITimeoutError) and not broke:
-        return TeacherTimeout("no reply in time")
-    problem = TeacherUnavailable(f"the connection broke ({str(causes[-1])[:200] or type(causes[-1]).__name__})")
-    # The request was on its way: the endpoint may well have answered it.
-    problem.maybe_paid = True
-    return problem
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    causes = [error]
-    while causes[-1].__cause__ is not None:
-        causes.append(causes[-1].__cause__)
-    return causes

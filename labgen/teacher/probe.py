@@ -7,16 +7,14 @@ import json
 import re
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from labgen.formats.chat import ChatFormat
+from labgen.errors import TeacherError
 from labgen.records import Message
-from labgen.teacher.http import sendable
-
-if TYPE_CHECKING:
-    import aiohttp
+from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.openai_client import Answer, OpenAIClient, sendable
 
 NOTHING = "Nothing to do."
 ASK = (Message("user", "Reply with the single word: ready"),)
@@ -51,30 +49,12 @@ class Finding:
     todo: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: HTTP status (0 for no connection), decoded body, and words for people without any key."""
-
-    status: int
-    data: Any
-    words: str
-    latency_sec: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is a reply of the API's form."""
-        return self.status == 200 and isinstance(self.data, dict) and bool(self.data.get("choices"))
-
-
 @dataclass
 class _Probe:
-    session: aiohttp.ClientSession
-    base_url: str
-    key: str
-    name: str
-    key_env: str
-    model: str
-    chat_format: ChatFormat | None
+    """One endpoint that is being asked, and what was found."""
+
+    client: OpenAIClient
+    spec: EndpointSpec
     needed_tokens: int
     limit_name: str = "max_tokens"
     findings: list[Finding] = field(default_factory=list)
@@ -82,93 +62,74 @@ class _Probe:
     latencies_sec: list[float] = field(default_factory=list)
 
     def find(self, name: str, status: str, words: str, todo: str = NOTHING) -> None:
-        self.findings.append(Finding(self.name, name, status, words, todo))
+        self.findings.append(Finding(self.spec.name, name, status, words, todo))
 
-    async def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        import aiohttp
-
-        begun_sec = time.monotonic()
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+    async def models(self) -> Answer:
+        """The list of models; status 0 where nothing came back."""
         try:
-            async with self.session.request(method, self.base_url + path, json=body, headers=headers) as response:
-                raw = await response.read()
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Answer(0, None, self.safe(str(error) or type(error).__name__), time.monotonic() - begun_sec)
-        latency_sec = time.monotonic() - begun_sec
-        try:
-            data = json.loads(raw)
-        except (ValueError, RecursionError):
-            data = None
-        return Answer(status, data, self.safe(_words(status, data, raw)), latency_sec)
+            return await self.client.get("/models")
+        except TeacherError as error:
+            return Answer(0, {}, b"", self.client.safe(str(error)))
 
     async def ask(
         self, messages: Sequence[Message] = ASK, *, chat: bool | None = None, limit_tokens: int = 16, **more: Any
     ) -> Answer:
-        chat = self.chat_format is None if chat is None else chat
-        body: dict[str, Any] = {"model": self.model, self.limit_name: limit_tokens, "temperature": 0.0, **more}
+        """The answer to a short call; status 0 where nothing came back."""
+        chat_format, begun_sec = self.spec.chat_format, time.monotonic()
+        chat = chat_format is None if chat is None else chat
+        body: dict[str, Any] = {"model": self.spec.send_model, self.limit_name: limit_tokens, "temperature": 0.0}
+        body |= more
         if chat:
             body["messages"] = [{"role": message.role, "content": message.content} for message in messages]
-            answer = await self.send("POST", "/chat/completions", body)
         else:
             plain = "\n\n".join(message.content for message in messages)
-            body["prompt"] = self.chat_format.render(messages) if self.chat_format else plain
-            answer = await self.send("POST", "/completions", body)
-        if answer.ok:
-            self.latencies_sec.append(answer.latency_sec)
+            body["prompt"] = chat_format.render(messages) if chat_format else plain
+        try:
+            answer = await self.client.post("/chat/completions" if chat else "/completions", body)
+        except TeacherError as error:
+            return Answer(0, {}, b"", self.client.safe(str(error)))
+        if _choices_of(answer):
+            self.latencies_sec.append(time.monotonic() - begun_sec)
         return answer
-
-    def safe(self, words: str) -> str:
-        return (words.replace(self.key, "[key]") if self.key else words)[:300]
 
 
 async def probe_endpoint(
-    base_url: str,
-    key: str,
-    *,
-    name: str,
-    key_env: str,
-    model: str,
-    chat_format: ChatFormat | None,
-    timeout_sec: float,
-    needed_tokens: int,
+    spec: EndpointSpec, *, needed_tokens: int, conversing: bool = True
 ) -> tuple[list[Finding], set[str] | None]:
     """Ask an endpoint about a dozen short calls.
 
     Args:
-        name: the address for messages; key_env: where the key comes from, for messages.
-        chat_format: how completions prompts are written; None where it is asked as chat.
-        needed_tokens: tokens of the configuration's longest call, prompt and reply together.
+        needed_tokens: tokens of the configuration's longest call there, prompt and reply together.
+        conversing: whether the model does what it is told; a guard only judges, and is asked less.
     Returns: the findings, and what it lacks (see `labgen.teacher.quirks`); None where that could not be found out.
     """
-    import aiohttp
-
-    timeout = aiohttp.ClientTimeout(total=timeout_sec, connect=min(10.0, timeout_sec))
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        probe = _Probe(session, base_url, key, name, key_env, model, chat_format, needed_tokens)
-        if not sendable(key):
-            words = "it holds characters that no key has, such as a line break or a typographic dash"
-            probe.find("key", "fail", words, f"Copy it anew into {key_env}.")
+    client = OpenAIClient(spec.base_url, spec.key, name=spec.name, timeout_sec=spec.timeout_sec, connections=1)
+    probe = _Probe(client, spec, needed_tokens)
+    if not sendable(spec.key):
+        words = "it holds characters that no key has, such as a line break or a typographic dash"
+        probe.find("key", "fail", words, f"Copy it anew into {spec.key_env}.")
+        return probe.findings, None
+    try:
+        begun_sec = time.monotonic()
+        listed = await probe.models()
+        if listed.status == 0:
+            todo = "Start the server, or correct its address (--base-url, or labgen.yaml)."
+            probe.find("reachable", "fail", f"no: {listed.words}", todo)
             return probe.findings, None
-        listed = await probe.send("GET", "/models")
-        if not _reached(probe, listed) or not await _answers(probe, listed):
+        probe.find("reachable", "ok", f"answers in {(time.monotonic() - begun_sec) * 1000:.0f} ms")
+        if not await _answers(probe, listed):
             return probe.findings, None
-        await _other_api(probe)
-        await _system_role(probe)
-        await _choices(probe)
-        await _seed(probe)
-        await _schema(probe)
+        if conversing:
+            await _other_api(probe)
+            await _system_role(probe)
+            await _several(probe)
+            await _seed(probe)
+            await _schema(probe)
         await _context(probe, listed)
         probe.find("latency", "ok", f"{statistics.median(probe.latencies_sec):.2f} s for a short reply (median)")
         return probe.findings, probe.lacking
-
-
-def _reached(probe: _Probe, listed: Answer) -> bool:
-    if listed.status == 0:
-        probe.find("reachable", "fail", f"no: {listed.words}", "Start the server, or correct the address (--base-url).")
-        return False
-    probe.find("reachable", "ok", f"answers in {listed.latency_sec * 1000:.0f} ms")
-    return True
+    finally:
+        await client.close()
 
 
 async def _answers(probe: _Probe, listed: Answer) -> bool:
@@ -179,45 +140,41 @@ async def _answers(probe: _Probe, listed: Answer) -> bool:
         probe.lacking.add("max_tokens")
         answer = await probe.ask()
     if answer.status in (401, 403):
-        words = (
-            f"HTTP {answer.status}: {answer.words}" if probe.key else f"it wants one, and {probe.key_env} is not set"
-        )
-        probe.find("key", "fail", words, f"Set {probe.key_env} to a key of this endpoint.")
+        words = _said(answer) if probe.spec.key else f"it wants one, and {probe.spec.key_env} is not set"
+        probe.find("key", "fail", words, f"Set {probe.spec.key_env} to a key of this endpoint.")
         return False
-    probe.find("key", "ok", "accepted" if probe.key else f"none needed ({probe.key_env} is not set)")
+    probe.find("key", "ok", "accepted" if probe.spec.key else f"none needed ({probe.spec.key_env} is not set)")
     models = _models(listed)
-    if answer.ok:
-        probe.find("model", "ok", probe.model)
-    elif models and probe.model not in models:
-        near = difflib.get_close_matches(probe.model, models, n=3, cutoff=0.3) or models[:3]
-        probe.find("model", "fail", f"no `{probe.model}`", f"Choose with --model; it has {', '.join(near)}.")
+    if _choices_of(answer):
+        probe.find("model", "ok", probe.spec.send_model)
+    elif models and probe.spec.send_model not in models:
+        near = difflib.get_close_matches(probe.spec.send_model, models, n=3, cutoff=0.3) or models[:3]
+        probe.find("model", "fail", f"no `{probe.spec.send_model}`", f"Choose with --model; it has {', '.join(near)}.")
         return False
-    api, path = ("completions", "/completions") if probe.chat_format else ("chat", "/chat/completions")
-    if answer.ok:
+    api, path = ("completions", "/completions") if probe.spec.chat_format else ("chat", "/chat/completions")
+    if _choices_of(answer):
         probe.find(api, "ok", "answered")
         return True
     todo = "Most addresses end in /v1; or try the other `api:`." if answer.status in (404, 405) else "See its message."
     if answer.status == 429 or answer.status >= 500:
         todo = "Wait and try again; the endpoint's own log or status page says more."
-    probe.find(api, "fail", f"POST {path}: {_status(answer)}{answer.words}", todo)
+    probe.find(api, "fail", f"POST {path}: {_said(answer)}", todo)
     return False
 
 
 async def _other_api(probe: _Probe) -> None:
-    chat = probe.chat_format is not None
+    chat = probe.spec.chat_format is not None
     answer = await probe.ask(chat=chat)
-    name = "chat" if chat else "completions"
-    probe.find(
-        name, "ok", "answered" if answer.ok else f"not here ({_status(answer)[:-2] or 'no reply'})", "Not asked for."
-    )
+    words = "answered" if _choices_of(answer) else f"not here (HTTP {answer.status})" if answer.status else "no reply"
+    probe.find("chat" if chat else "completions", "ok", words, "Not asked for.")
 
 
 async def _system_role(probe: _Probe) -> None:
-    if probe.chat_format is not None:
+    if probe.spec.chat_format is not None:
         probe.find("system role", "skip", "the prompt format writes it")
         return
     answer = await probe.ask((Message("system", "You answer in one word."), *ASK))
-    if answer.ok:
+    if _choices_of(answer):
         probe.find("system role", "ok", "accepted")
         return
     probe.lacking.add("system")
@@ -225,16 +182,15 @@ async def _system_role(probe: _Probe) -> None:
     probe.find("system role", "warn", words, "Nothing to do: labgen works around it.")
 
 
-async def _choices(probe: _Probe) -> None:
-    answer = await probe.ask(n=2, temperature=1.0)
-    count = len(answer.data["choices"]) if answer.ok else 0
+async def _several(probe: _Probe) -> None:
+    count = len(_choices_of(await probe.ask(n=2, temperature=1.0)))
     words = "two choices in one reply" if count == 2 else "not several choices in one reply"
     probe.find("n", "ok", words, "Nothing to do: labgen asks for one at a time.")
 
 
 async def _seed(probe: _Probe) -> None:
     first, second = [await probe.ask(seed=7, temperature=1.0) for _ in range(2)]
-    if not (first.ok and second.ok):
+    if not (_choices_of(first) and _choices_of(second)):
         refused = first.status == 400 or second.status == 400
         if refused:
             probe.lacking.add("seed")
@@ -256,7 +212,7 @@ async def _schema(probe: _Probe) -> None:
         probe.find("JSON schema", "warn", words, "Nothing to do; a server that honours it wastes fewer verdicts.")
         return
     try:
-        held = answer.ok and isinstance(json.loads(_text(answer)).get("ready"), bool)
+        held = bool(_choices_of(answer)) and isinstance(json.loads(_text(answer)).get("ready"), bool)
     except (ValueError, AttributeError):
         held = False
     words = "honoured" if held else "accepted, but not honoured: verdicts are read from text"
@@ -264,7 +220,7 @@ async def _schema(probe: _Probe) -> None:
 
 
 async def _context(probe: _Probe, listed: Answer) -> None:
-    length, source = _listed_length(listed, probe.model), "as it says of itself"
+    length, source = _listed_length(listed, probe.spec.send_model), "as it says of itself"
     if length is None:
         answer = await probe.ask(limit_tokens=ABSURD_TOKENS)
         named = _LENGTH.findall(answer.words) if answer.status in (400, 422) else []
@@ -283,36 +239,48 @@ async def _context(probe: _Probe, listed: Answer) -> None:
 
 
 def _listed_length(listed: Answer, model: str) -> int | None:
-    entries = listed.data.get("data") if isinstance(listed.data, dict) else None
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("id") == model:
+    for entry in _entries(listed):
+        if entry.get("id") == model:
             lengths = [entry[name] for name in LENGTH_NAMES if isinstance(entry.get(name), int)]
             return lengths[0] if lengths else None
     return None
 
 
 def _models(listed: Answer) -> list[str]:
-    entries = listed.data.get("data") if listed.status == 200 and isinstance(listed.data, dict) else None
-    entries = entries if isinstance(entries, list) else []
-    return [str(entry["id"]) for entry in entries if isinstance(entry, dict) and entry.get("id")]
+    return [str(entry["id"]) for entry in _entries(listed) if entry.get("id")]
+
+
+def _entries(listed: Answer) -> list[dict[str, Any]]:
+    data = _data(listed)
+    entries = data.get("data") if listed.status == 200 and isinstance(data, dict) else None
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _choices_of(answer: Answer) -> list[Any]:
+    """The choices of a reply of the API's form; none for anything else."""
+    data = _data(answer)
+    choices = data.get("choices") if answer.status == 200 and isinstance(data, dict) else None
+    return choices if isinstance(choices, list) else []
+
+
+def _data(answer: Answer) -> Any:
+    try:
+        return answer.json
+    except (ValueError, RecursionError):
+        return None
 
 
 def _text(answer: Answer) -> str:
-    choice = answer.data["choices"][0]
+    choice = _choices_of(answer)[0]
     message = choice.get("message") if isinstance(choice, dict) else None
     found = message.get("content") if isinstance(message, dict) else choice.get("text", "")
     return str(found or "")
 
 
-def _status(answer: Answer) -> str:
-    return f"HTTP {answer.status}: " if answer.status else ""
-
-
-def _words(status: int, data: Any, raw: bytes) -> str:
-    error = data.get("error", data) if isinstance(data, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("message"), str):
-        return str(error["message"])
-    text = raw[:2000].decode("utf-8", "replace")
-    if "<html" in text[:500].lower():
-        return "a web page, not the API"
-    return "" if status == 200 else " ".join(text.split())[:200] or "no explanation"
+def _said(answer: Answer) -> str:
+    """What came back instead of a reply, in words."""
+    if answer.status == 0:
+        return answer.words
+    page = "html" in answer.headers.get("content-type", "") or "<html" in answer.words[:500].lower()
+    words = "a web page, not the API" if page else answer.words or "no reply of the API's form"
+    return f"HTTP {answer.status}: {words}"

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from labgen.config import Config
 from labgen.errors import UsageError
-from labgen.filters.base import Scene, settle
-from labgen.filters.calibration import Calibration, JudgeResult, Outcome, count_outcomes
+from labgen.filters.base import settle
+from labgen.filters.calibration import Calibration, ItemOutcome, JudgeResult, count_outcomes
 from labgen.filters.calibration_items import TRUE
-from labgen.formats.prompts import PromptSet
-from labgen.generate.context import Kit
-from labgen.generate.leaf_run import LeafRun
-from labgen.ledger.replies import Ledger
-from labgen.ledger.run_lock import run_lock
-from labgen.plan.example_pairs import examples_of
+from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.generate.context import RunContext
+from labgen.generate.judges_test import JudgesTest
+from labgen.generate.slot_run import slot_context
+from labgen.plan.flow import Flow, flow_of
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.plan.sources import Sources, gather_sources
 from labgen.records import Candidate, Leaf, Pair, SeedExample
-from labgen.teacher.connect import connect
-from labgen.verbs.generate import Hooks, make_door, make_kit
+from labgen.teacher.client import TeacherClient
+from labgen.verbs.session import Hooks, Session
 
 T = TypeVar("T")
 
@@ -60,16 +57,11 @@ def calibrate_leaves(
 
     Raises: LabgenError: no such taxonomy, or the teacher can't be asked.
     """
-    hooks = hooks or Hooks()
-    sources = gather_sources(config, leaf_patterns, hooks.notice)
-    if not sources.plans:
-        raise UsageError("no leaf can be used:\n" + "\n".join(sources.messages))
-
-    async def one(kit: Kit, place: int) -> Calibration:
-        return await LeafRun(sources.plans[place], kit).calibrate()
-
-    found = _ask_all(config, sources, hooks, one, len(sources.plans))
-    return dict(zip((plan.leaf.path for plan in sources.plans), found, strict=True))
+    session = Session.prepare(config, leaf_patterns, hooks=hooks)
+    session.check_leaves()
+    plans = session.sources.plans
+    found = _ask_all(session, lambda run, place: JudgesTest(plans[place], run).take(), len(plans))
+    return dict(zip((plan.leaf.path for plan in plans), found, strict=True))
 
 
 def calibrate_pairs(config: Config, pairs: Iterable[Labelled], hooks: Hooks | None = None) -> list[JudgeResult]:
@@ -77,20 +69,20 @@ def calibrate_pairs(config: Config, pairs: Iterable[Labelled], hooks: Hooks | No
 
     A pair that names a leaf of the taxonomy is judged as one of that leaf; another one by itself, without examples.
     """
-    hooks = hooks or Hooks()
     pairs = list(pairs)
-    named = {pair.leaf for pair in pairs if pair.leaf}
-    sources = gather_sources(config, sorted(named), hooks.notice) if named else _no_sources(config)
-    plans = {plan.leaf.path: plan for plan in sources.plans}
+    named = sorted({pair.leaf for pair in pairs if pair.leaf})
+    # Pairs that name no leaf need no taxonomy.
+    session = Session.prepare(config, named, hooks=hooks, leaves=bool(named))
+    plans = {plan.leaf.path: plan for plan in session.sources.plans}
     for pair in pairs:
         if pair.leaf and pair.leaf not in plans:
             raise UsageError(f"line {pair.line}: there is no usable leaf `{pair.leaf}` in {config.taxonomy}.")
 
-    async def one(kit: Kit, place: int) -> list[Outcome]:
+    async def one(run: RunContext, place: int) -> list[ItemOutcome]:
         pair = pairs[place]
-        return await _judge(pair, plans.get(pair.leaf) or _plan_of(pair), kit)
+        return await _judge(pair, plans.get(pair.leaf) or _plan_of(pair, session.flows), run)
 
-    outcomes = _ask_all(config, sources, hooks, one, len(pairs))
+    outcomes = _ask_all(session, one, len(pairs))
     every = [outcome for found in outcomes for outcome in found]
     judges = sorted(dict.fromkeys(outcome.judge for outcome in every), key=lambda judge: judge == ALL)
     return [count_outcomes(judge, [each for each in every if each.judge == judge]) for judge in judges]
@@ -148,61 +140,40 @@ def _first(data: dict[str, Any], names: Sequence[str]) -> str | None:
     return next((data[name] for name in names if isinstance(data.get(name), str)), None)
 
 
-def _no_sources(config: Config) -> Sources:
-    from labgen.records import Taxonomy
-
-    return Sources(Taxonomy(config.taxonomy, (), ()), (), PromptSet(config.prompts))
-
-
-def _plan_of(pair: Labelled) -> LeafPlan:
+def _plan_of(pair: Labelled, flows: Sequence[Flow]) -> LeafPlan:
     """A leaf made up for a pair that names none: its one seed is the pair itself, which judges are not shown."""
     seed = SeedExample(0, pair.context, (Pair(pair.instruction, pair.response),))
     path = f"compositional_skills/line_{pair.line}"
     leaf = Leaf(path, "compositional_skills", Path(), 3, pair.task_description, "", "", (seed,), None, "")
-    return LeafPlan(leaf, 0, (), 1, "precise", 1, "", "")
+    return LeafPlan(leaf, flow_of(leaf, flows), 0, (), 1, "precise", 1, "", "")
 
 
-async def _judge(pair: Labelled, plan: LeafPlan, kit: Kit) -> list[Outcome]:
-    flow = plan.leaf.flow
-    folded = flow == "freeform" and pair.context
+async def _judge(pair: Labelled, plan: LeafPlan, run: RunContext) -> list[ItemOutcome]:
+    folded = plan.flow.folds_context and pair.context
     instruction = f"{pair.context}\n\n{pair.instruction}" if folded else pair.instruction
-    context = None if flow == "freeform" else pair.context
+    context = None if plan.flow.folds_context else pair.context
     candidate = Candidate(plan.leaf.path, -1, 0, instruction, pair.response, context)
-    asker = LeafRun(plan, kit).asker_for_judges()
     outcomes = []
-    for stage in ("instruction", "pair"):
-        for judge in kit.looks(flow, stage, judges=True):
-            scene = Scene(plan, examples_of(plan.leaf), (), asker, kit.config.thresholds, (candidate,))
-            state = (await settle(candidate, [judge], scene)).state
-            outcomes.append(Outcome(judge.name, pair.kind, state))
+    for judge in run.bound(plan.flow).judges:
+        slot = slot_context(plan, run, 0, DuplicatesInLeaf(plan, run.config.thresholds), [])
+        slot = replace(slot, shown=(), asker=JudgesTest(plan, run).asker(), siblings=(candidate,))
+        state = (await settle(candidate, [judge], slot)).state
+        outcomes.append(ItemOutcome(judge.name, pair.kind, state))
     worst = next((outcome.state for outcome in outcomes if outcome.state is not None), None)
-    return [*outcomes, Outcome(ALL, pair.kind, worst)]
+    return [*outcomes, ItemOutcome(ALL, pair.kind, worst)]
 
 
-def _ask_all(
-    config: Config, sources: Sources, hooks: Hooks, one: Callable[[Kit, int], Awaitable[T]], count: int
-) -> list[T]:
+def _ask_all(session: Session, one: Callable[[RunContext, int], Awaitable[T]], count: int) -> list[T]:
     """The results of `one` for 0 to `count` - 1, as many at a time as the endpoints take."""
-    folder = config.work_folder
 
-    async def run(ledger: Ledger) -> list[T]:
-        with connect(config, now=time.monotonic, notice=hooks.notice, notes=ledger) as models:
-            door = make_door(config, models, ledger, hooks)
-            kit = make_kit(config, sources, door, models)
-            places = asyncio.Semaphore(config.teacher.concurrency)
+    async def work(run: RunContext, client: TeacherClient) -> list[T]:
+        places = asyncio.Semaphore(session.config.teacher.concurrency)
 
-            async def bounded(place: int) -> T:
-                async with places:
-                    return await one(kit, place)
+        async def bounded(place: int) -> T:
+            async with places:
+                return await one(run, place)
 
-            try:
-                return await asyncio.gather(*map(bounded, range(count)))
-            finally:
-                await door.close()
+        return await asyncio.gather(*map(bounded, range(count)))
 
-    with run_lock(folder):
-        ledger = Ledger(folder)
-        try:
-            return asyncio.run(run(ledger))
-        finally:
-            ledger.close()
+    with session.locked() as ledger:
+        return session.ask(ledger, work)

@@ -11,15 +11,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from labgen.config import Config
+from labgen.config import HTTP, Config
 from labgen.errors import LabgenError
+from labgen.filters.guard import guard_call, read_verdict
 from labgen.ledger.replies import LEDGER_NAME, Ledger
 from labgen.ledger.verify import file_bytes
-from labgen.teacher.connect import Place, places
-from labgen.teacher.probe import Finding, probe_endpoint
+from labgen.records import Call, Candidate, Reply
+from labgen.teacher.addresses import EndpointSpec, endpoint_specs, guard_specs, model_names
+from labgen.teacher.backends import check_kind
+from labgen.teacher.connect import serve
+from labgen.teacher.probe import ASK, NOTHING, Finding, probe_endpoint
 from labgen.teacher.quirks import Quirks
+from labgen.text.printable import shown
 
-NOTHING = "Nothing to do."
+HARMLESS = Candidate("", 0, 0, "How many days has a week?", "A week has seven days.")
 SCARCE_BYTES = 1_000_000_000
 """Free space below which a large build may not end: some 10 kB a row, ledger and dataset together."""
 TOO_FEW_BYTES = 50_000_000
@@ -91,40 +96,75 @@ def examine_configuration(config: Config) -> Iterator[Finding]:
 
 
 def examine_endpoints(config: Config) -> list[Finding]:
-    """Every endpoint of teacher and judge; one finding where none is configured."""
+    """Every endpoint of teacher, judge and guard; one finding where the rehearsal teacher is to answer."""
+    where, mend = "configuration", "Correct it in labgen.yaml."
     try:
-        known = places(config)
+        model_names(config)
+        asked, guard = endpoint_specs(config), guard_specs(config)
+        for spec in (*asked, *guard):
+            check_kind(spec.kind)
     except LabgenError as error:
-        return [Finding("configuration", "endpoints", "fail", str(error), "Correct it in labgen.yaml.")]
-    if not known:
+        return [Finding(where, "endpoints", "fail", str(error), mend)]
+    findings = []
+    if not asked:
         todo = "Give --base-url and --model (or set them in labgen.yaml) for real rows."
-        return [Finding("configuration", "endpoints", "ok", "none: the built-in rehearsal teacher answers", todo)]
-    return [finding for place in known for finding in _examine_place(config, place)]
+        findings.append(Finding(where, "endpoints", "ok", "none: the built-in rehearsal teacher answers", todo))
+    for spec in asked:
+        findings += _examine_teacher(config, spec)
+    for spec in guard:
+        findings += _examine_guard(config, spec)
+    return findings
 
 
-def _examine_place(config: Config, place: Place) -> list[Finding]:
+def _examine_teacher(config: Config, spec: EndpointSpec) -> list[Finding]:
     """The findings of one endpoint, what it needs for this configuration's longest call included."""
+    if spec.kind != HTTP:
+        reply = asyncio.run(_ask_once(spec, Call(spec.model, ASK, 16, 0.0, 0, step="doctor")))
+        return [reply if isinstance(reply, Finding) else Finding(spec.name, "reply", "ok", "answered", NOTHING)]
     generation = config.generation
     needed = config.documents.chunk_tokens + 1500 + max(generation.max_pair_tokens, generation.max_response_tokens)
-    findings, lacking = asyncio.run(
-        probe_endpoint(
-            place.base_url,
-            place.key,
-            name=place.name,
-            key_env=place.key_env,
-            model=place.send_model,
-            chat_format=place.chat_format,
-            timeout_sec=place.timeout_sec,
-            needed_tokens=needed,
-        )
-    )
+    findings, lacking = asyncio.run(probe_endpoint(spec, needed_tokens=needed))
     work = config.work_folder
     if lacking is not None and (work / LEDGER_NAME).is_file():
         with closing(Ledger(work, ballast_bytes=0)) as ledger:
-            quirks = Quirks(place.name, place.send_model, notes=ledger, merges_system=place.merges_system)
-            quirks.lacking = set(lacking) | ({"system"} if place.merges_system else set())
+            quirks = Quirks(spec.name, spec.send_model, notes=ledger, merges_system=spec.merges_system)
+            quirks.lacking = set(lacking) | ({"system"} if spec.merges_system else set())
             quirks.remember()
     return findings
+
+
+def _examine_guard(config: Config, spec: EndpointSpec) -> list[Finding]:
+    """The findings of one endpoint of the guard, its verdict on a harmless pair among them."""
+    assert config.guard is not None
+    findings: list[Finding] = []
+    if spec.kind == HTTP:
+        needed = config.generation.max_context_tokens + config.generation.max_response_tokens + 500
+        findings, lacking = asyncio.run(probe_endpoint(spec, needed_tokens=needed, conversing=False))
+        if lacking is None:
+            return findings
+    reply = asyncio.run(_ask_once(spec, guard_call(spec.model, HARMLESS, own_context=False)))
+    if isinstance(reply, Finding):
+        return [*findings, reply]
+    verdict = read_verdict(config.guard, reply.text)
+    if verdict is None:
+        words, todo = f"can't be read: {shown(reply.text, 80)}", "Check that `guard.kind` is that of the model."
+        return [*findings, Finding(spec.name, "verdict", "fail", words, todo)]
+    if verdict[0]:
+        return [*findings, Finding(spec.name, "verdict", "ok", "a harmless pair is safe", NOTHING)]
+    words = f"a harmless pair is unsafe: {verdict[1]}"
+    return [*findings, Finding(spec.name, "verdict", "warn", words, "Check that `guard.kind` is that of the model.")]
+
+
+async def _ask_once(spec: EndpointSpec, call: Call) -> Reply | Finding:
+    """The reply to one call, put to an endpoint as a build would; or what stands in the way."""
+    try:
+        backend = serve([spec], lambda words: None, None)[spec.model].endpoints[0].backend
+        try:
+            return await backend.ask(call)
+        finally:
+            await backend.close()
+    except LabgenError as error:
+        return Finding(spec.name, "reply", "fail", str(error), "See its message.")
 
 
 def _folder(work: Path) -> Finding:

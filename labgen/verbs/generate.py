@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,33 +14,33 @@ from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
 from labgen.export.calibration_report import calibration_markdown
 from labgen.export.card_facts import CardNotes
-from labgen.export.collect import Harvest
+from labgen.export.collect import Collector
 from labgen.export.dataset import writing_dataset
 from labgen.export.extras import check_extras
 from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
 from labgen.export.provenance import build_info, contamination_note, leaf_info
 from labgen.export.rows import BuildInfo
-from labgen.filters.available import looks_for_duplicates
-from labgen.filters.base import Filter
 from labgen.filters.calibration import Calibration
-from labgen.filters.contamination import load_index
-from labgen.filters.duplicates_across_leaves import AcrossLeaves
-from labgen.generate.context import Kit, YieldSeen
+from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
+from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine, Progress
-from labgen.generate.leaf_run import JUDGE_NOT_FIT, Past
-from labgen.generate.resume import Replay, Replayed, kit_for, load_filters
+from labgen.generate.leaf_progress import JUDGE_NOT_FIT, LeafProgress
+from labgen.generate.leaf_run import Past
+from labgen.generate.resume import Replayed
 from labgen.generate.spool import Spool
 from labgen.generate.workers import Workers
+from labgen.generate.yields import YieldSeen
 from labgen.ledger.replies import Ledger
-from labgen.ledger.run_lock import run_lock
-from labgen.plan.sources import Sources, gather_sources
+from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import State
 from labgen.teacher.budget import Budget, Limits
-from labgen.teacher.client import Door, Traffic, Watch
-from labgen.teacher.connect import Models, check_places, connect, model_names
+from labgen.teacher.client import TeacherClient
+from labgen.teacher.connect import Backends
+from labgen.teacher.traffic import Traffic
 from labgen.text.secrets import find_secrets
 from labgen.text.token_count import load_token_counter
+from labgen.verbs.session import Hooks, Session
 
 PROGRESS_SEC = 0.5
 LOAD_AHEAD_SEC = 0.1
@@ -88,18 +88,6 @@ class Build:
         return self.funnel.total().count(State.FAILED)
 
 
-@dataclass(frozen=True)
-class Hooks:
-    """What a caller may want to hear of while a build runs. Nothing here changes the result.
-
-    `progress` is told how far the build is, what it asked for, and of the door to the teacher once it is open.
-    """
-
-    notice: Callable[[str], None] = lambda words: None
-    progress: Callable[[Progress, Traffic, Door | None], None] = lambda progress, traffic, door: None
-    watch: Watch | None = None
-
-
 def build_dataset(
     config: Config,
     *,
@@ -108,6 +96,7 @@ def build_dataset(
     limits: Limits | None = None,
     retry_failed: bool = False,
     hooks: Hooks | None = None,
+    backend: Backends | None = None,
 ) -> Build:
     """Build the dataset of a taxonomy: the whole of `labgen generate`.
 
@@ -119,50 +108,41 @@ def build_dataset(
         replace_output: let a narrower build replace a fuller one.
         limits: what this run may spend at most; see `limits_for`. A run that reaches it is incomplete, not an error.
         retry_failed: ask again for what earlier runs found can't be answered (too long, refused).
+        backend: what answers, instead of the endpoints of the configuration: one back end for all models, or one for
+            each by its name.
     Raises: LabgenError: see `labgen.errors`; every reply received is in the ledger.
     """
-    hooks = hooks or Hooks()
-    sources = gather_sources(config, leaf_patterns, hooks.notice)
-    if not sources.plans:
-        raise UsageError(_nothing_to_build(sources))
-    work = config.work_folder
-    teacher, judge = model_names(config)
-    check_places(config)
-    about = build_info(config, sources, teacher, judge)
-    check_output(
-        config.output,
-        leaves=[leaf_info(plan) for plan in sources.plans],
-        about=about,
-        replace=replace_output,
-    )
+    session = Session.prepare(config, leaf_patterns, hooks=hooks, backend=backend)
+    session.check_leaves()
+    about = build_info(config, session.sources, session.filters, session.teacher, session.judge)
+    leaves = [leaf_info(plan) for plan in session.sources.plans]
+    check_output(config.output, leaves=leaves, about=about, replace=replace_output)
     check_extras(config.mix.extras)
-    replay = Replay(config, sources, load_filters(config), hooks.watch)
     # Workers come before the lock, which they would hold for as long as they live.
-    with replay.workers() as workers, run_lock(work), Spool(work / "spool") as spool:
-        ledger = Ledger(work)
-        try:
-            if retry_failed:
-                hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
-            return _run(replay, workers, ledger, spool, about, replace_output, limits, hooks)
-        finally:
-            ledger.close()
+    with (
+        session.replay.workers() as workers,
+        session.locked() as ledger,
+        Spool(config.work_folder / "spool") as spool,
+    ):
+        if retry_failed:
+            session.hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
+        return _run(session, workers, ledger, spool, about, replace_output, limits)
 
 
 def _run(
-    replay: Replay,
+    session: Session,
     workers: Workers[Replayed],
     ledger: Ledger,
     spool: Spool,
     about: BuildInfo,
     replace_output: bool,
     limits: Limits | None,
-    hooks: Hooks,
 ) -> Build:
     """Replay what the ledger has, ask for what it lacks, and write the dataset meanwhile."""
-    config, sources = replay.config, replay.sources
+    config, sources = session.config, session.sources
     budget = Budget(limits) if limits and limits.any else None
     leaves = {plan.leaf.path: leaf_info(plan) for plan in sources.plans}
-    across = AcrossLeaves(config.thresholds) if looks_for_duplicates(config) else None
+    across = DuplicatesAcrossLeaves(config.thresholds) if session.filters.find_duplicates else None
     messages = list(sources.messages)
     folder: Path | None = config.output
     complete = True
@@ -175,14 +155,15 @@ def _run(
             count_tokens=load_token_counter(config.tokenizer),
             replace=replace_output,
         ) as writer:
-            harvest = Harvest(sources.plans, leaves, spool, writer, across)
-            begun = take_replayed(sources, workers, harvest, hooks)
+            collector = Collector(sources.plans, leaves, spool, writer, across)
+            begun = take_replayed(session, workers, collector)
             progress, traffic = begun.progress, begun.traffic
-            if begun.pasts:
-                progress, traffic, complete = asyncio.run(_generate(replay, begun, ledger, harvest, budget, hooks))
-            harvest.finish()
+            if begun.left:
+                work = _Asking(session, begun, collector)
+                traffic, complete = session.ask(ledger, work, budget=budget)
+            collector.finish()
             about = replace(about, complete=complete)
-            writer.finish(about, harvest.funnel, _notes(config, harvest.calibrations))
+            writer.finish(about, collector.funnel, _notes(session, collector.calibrations))
     except UsageError as refusal:
         # An incomplete build would have taken the place of a fuller one, which stays.
         if complete:
@@ -191,7 +172,7 @@ def _run(
         folder = None
     return Build(
         folder,
-        harvest.funnel,
+        collector.funnel,
         sources.left_out,
         tuple(messages),
         complete,
@@ -199,15 +180,15 @@ def _run(
         progress,
         traffic,
         budget,
-        harvest.calibrations,
+        collector.calibrations,
     )
 
 
-def _notes(config: Config, calibrations: dict[str, Calibration]) -> CardNotes:
+def _notes(session: Session, calibrations: dict[str, Calibration]) -> CardNotes:
     return CardNotes(
-        calibration=calibration_markdown(calibrations, config.calibration.floor),
-        contamination=contamination_note(load_index(config)),
-        teacher_terms=config.teacher.terms,
+        calibration=calibration_markdown(calibrations, session.config.calibration.floor),
+        contamination=contamination_note(session.filters.contamination),
+        teacher_terms=session.config.teacher.terms,
     )
 
 
@@ -217,10 +198,7 @@ def limits_for(config: Config, *, max_calls: int | None, max_tokens: int | None,
         raise ConfigError(
             "--max-cost needs prices: set `price:` (`prompt_per_million`, `completion_per_million`) in labgen.yaml."
         )
-    prompt, completion = (
-        (config.price.prompt_per_million, config.price.completion_per_million) if config.price else (0.0, 0.0)
-    )
-    return Limits(max_calls, max_tokens, max_cost, prompt, completion)
+    return Limits(max_calls, max_tokens, max_cost, config.price)
 
 
 @dataclass(frozen=True)
@@ -228,20 +206,25 @@ class Begun:
     """A build for which all is done that the ledger alone allows.
 
     Attributes:
-        pasts: leaf to what its first slots came to, for the leaves that are not done.
+        left: the leaves that are not done, in build order.
+        pasts: leaf to what its first slots came to, for those that were replayed and are not done.
         yields: what the leaves that are done have shown.
     """
 
     progress: Progress
     traffic: Traffic
     yields: YieldSeen
+    left: list[LeafPlan]
     pasts: dict[str, Past]
 
 
-def take_replayed(sources: Sources, workers: Workers[Replayed], harvest: Harvest, hooks: Hooks) -> Begun:
+def take_replayed(session: Session, workers: Workers[Replayed], collector: Collector) -> Begun:
     """Bring in what the ledger alone makes of every leaf. Raises: LedgerError; OutputError: no space."""
-    pasts = {plan.leaf.path: Past() for plan in sources.plans}
-    begun = Begun(Progress.of(sources.plans), Traffic(), YieldSeen(), pasts)
+    plans, hooks = session.sources.plans, session.hooks
+    progress, traffic, yields = Progress.of(plans), Traffic(), YieldSeen()
+    # Where nothing is kept, there is no need to look for it; where filters of packages are, the engine looks.
+    pasts = {} if session.filters.installed else {plan.leaf.path: Past(LeafProgress(plan.wanted)) for plan in plans}
+    left = {plan.leaf.path: plan for plan in plans}
     if workers.begin():
         _load_arrow()
     told_sec = time.monotonic()
@@ -250,80 +233,58 @@ def take_replayed(sources: Sources, workers: Workers[Replayed], harvest: Harvest
         nonlocal told_sec
         if (now := time.monotonic()) - told_sec >= PROGRESS_SEC:
             told_sec = now
-            hooks.progress(begun.progress, begun.traffic, None)
-        return harvest.move_on()
+            hooks.progress(progress, traffic, None)
+        return collector.move_on()
 
     for place, leaf in workers.results(meanwhile):
-        plan, past = sources.plans[place], leaf.past
-        harvest.bring_replayed(plan.leaf.path, leaf)
-        begun.progress.candidates += leaf.candidates
-        begun.progress.accepted += past.accepted
-        begun.progress.leaves_done += leaf.done
-        begun.traffic.from_ledger += leaf.from_ledger
-        begun.pasts[plan.leaf.path] = past
-        if leaf.done:
-            begun.yields.add(plan.leaf.flow, past.drawn, past.passed)
-            del begun.pasts[plan.leaf.path]
+        plan, came_to = plans[place], leaf.past.progress
+        path = plan.leaf.path
+        collector.take_replayed(path, leaf)
+        progress.candidates += leaf.candidates
+        progress.accepted += came_to.accepted
+        progress.leaves_done += came_to.done
+        traffic.from_ledger += leaf.from_ledger
+        pasts[path] = leaf.past
+        if came_to.done:
+            yields.add(plan.flow.name, came_to.drawn, came_to.passed)
+            del pasts[path], left[path]
         meanwhile()
-    return begun
+    return Begun(progress, traffic, yields, list(left.values()), pasts)
 
 
-async def _generate(
-    replay: Replay, begun: Begun, ledger: Ledger, harvest: Harvest, budget: Budget | None, hooks: Hooks
-) -> tuple[Progress, Traffic, bool]:
-    config, sources = replay.config, replay.sources
-    with connect(config, now=time.monotonic, notice=hooks.notice, notes=ledger) as models:
-        door = make_door(config, models, ledger, hooks, budget)
-        door.traffic.from_ledger = begun.traffic.from_ledger
-        kit = replace(make_kit(config, sources, door, models, replay.filters), yield_seen=begun.yields)
-        engine = Engine(
-            [plan for plan in sources.plans if plan.leaf.path in begun.pasts],
-            kit,
-            door,
-            harvest.bring,
-            pasts=begun.pasts,
-            progress=begun.progress,
-            should_stop=lambda: bool(budget and budget.reached),
-        )
-        beside = [asyncio.create_task(_report(engine, door, hooks)), asyncio.create_task(_load_ahead(door))]
+@dataclass(frozen=True)
+class _Asking:
+    """The part of a build in which endpoints are asked. Gives the traffic, and whether every leaf was done."""
+
+    session: Session
+    begun: Begun
+    collector: Collector
+
+    async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool]:
+        begun = self.begun
+        client.traffic.from_ledger = begun.traffic.from_ledger
+        run = replace(run, yields=begun.yields)
+        engine = Engine(begun.left, run, client, self.collector.take, pasts=begun.pasts, progress=begun.progress)
+        beside = [asyncio.create_task(self._report(engine, client)), asyncio.create_task(_load_ahead(client))]
         try:
             complete = await engine.run()
         finally:
-            # First of all, and whatever became of the report: what is on its way is paid for.
-            await door.close()
             for task in beside:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        hooks.progress(engine.progress, door.traffic, door)
-    return engine.progress, door.traffic, complete
+        self.session.hooks.progress(engine.progress, client.traffic, client)
+        return client.traffic, complete
+
+    async def _report(self, engine: Engine, client: TeacherClient) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_SEC)
+            self.session.hooks.progress(engine.progress, client.traffic, client)
 
 
-def make_door(config: Config, models: Models, ledger: Ledger, hooks: Hooks, budget: Budget | None = None) -> Door:
-    """The door to the teacher, as the settings have it."""
-    return Door(
-        models.serving,
-        ledger,
-        max_attempts=config.teacher.max_attempts,
-        outage_sec=config.teacher.outage_sec,
-        first_backoff_sec=config.teacher.first_backoff_sec,
-        budget=budget,
-        notice=hooks.notice,
-        watch=hooks.watch,
-    )
-
-
-def make_kit(
-    config: Config, sources: Sources, door: Door, models: Models, filters: tuple[Filter, ...] | None = None
-) -> Kit:
-    """What leaves are run with."""
-    kit = kit_for(config, sources, door, load_filters(config) if filters is None else filters)
-    return replace(kit, teacher=models.teacher, judge=models.judge, draws_first=door.budget is None)
-
-
-async def _load_ahead(door: Door) -> None:
+async def _load_ahead(client: TeacherClient) -> None:
     """Load what replies will need while the first are on their way: nothing else is to be done then."""
-    while not door.traffic.sent:  # noqa: ASYNC110 (a build that asks nothing has no such moment)
+    while not client.traffic.sent:  # noqa: ASYNC110 (a build that asks nothing has no such moment)
         await asyncio.sleep(LOAD_AHEAD_SEC)
     await asyncio.sleep(LOAD_AHEAD_SEC)
 
@@ -337,15 +298,3 @@ async def _load_ahead(door: Door) -> None:
 def _load_arrow() -> None:
     for module in ("pyarrow.parquet", "pyarrow.compute"):
         importlib.import_module(module)
-
-
-async def _report(engine: Engine, door: Door, hooks: Hooks) -> None:
-    while True:
-        await asyncio.sleep(PROGRESS_SEC)
-        hooks.progress(engine.progress, door.traffic, door)
-
-
-def _nothing_to_build(sources: Sources) -> str:
-    if sources.left_out:
-        return "no leaf can be used:\n" + "\n".join(sources.messages)
-    return "nothing to build: `samples` is 0 for every leaf."

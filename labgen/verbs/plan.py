@@ -10,72 +10,67 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labgen.config import CalibrationConfig, Config
-from labgen.formats.prompts import FLOW_STEPS
-from labgen.generate.context import Kit
-from labgen.generate.leaf_run import LeafRun
-from labgen.generate.resume import (
-    LedgerOnly,
-    NotPaid,
-    kit_for,
-    load_filters,
-    one_by_one,
-    open_ledger,
-    processes_for,
-    replay_slots,
-)
+from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.generate.context import RunContext
+from labgen.generate.judges_test import JudgesTest
+from labgen.generate.leaf_run import LeafRun, Past
+from labgen.generate.price import CallTotals, SlotPrice, prompt_size, slot_price, take_paid
+from labgen.generate.resume import one_by_one, open_ledger, replay_slots
 from labgen.generate.workers import Workers
-from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.plan.sources import Sources
-from labgen.records import Call, Candidate, Message
+from labgen.records import Call, Candidate
+from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
+from labgen.verbs.session import Session
 
-FIRST_STEP = {flow: steps[0] for flow, steps in FLOW_STEPS.items()}
+LEAST_YIELD = 0.05
+"""Yield to reckon with at least."""
 
-COMPLETION_TOKENS = {
-    "knowledge_pairs": 75,
-    "freeform_instructions": 60,
-    "grounded_context": 250,
-    "grounded_instructions": 30,
-    "judge_instructions": 45,
-    "respond": 250,
-    "judge_pair": 60,
-    "judge_grounded": 150,
-}
-"""Tokens of one reply per step, per candidate for steps that draw or judge several at once: typical, not measured."""
+PRICED_SLOTS = 4
+"""Slots of a leaf whose prompts are counted; the others are taken to be like these on average."""
 
-PER_CANDIDATE = ("knowledge_pairs", "freeform_instructions", "grounded_instructions", "judge_instructions")
+SECOND_ROUNDS = 0.15
+"""Share of judges that make a mistake in the first round of their test, and are asked twice as much once more."""
 
 
 @dataclass
 class LeafEstimate:
-    """What one leaf would take. Counts; `to_pay` maps a step to calls, estimated ones as fractions.
+    """What one leaf would take.
 
     Attributes:
-        slots: draws expected in all; paid: calls already in the ledger that the build would use.
-        first_calls: of `to_pay`, those known exactly.
+        slots: draws expected in all (count); paid: calls already in the ledger that the build would use (count).
+        first_calls: of the calls to pay, those known exactly (count).
+        to_pay: calls still to pay by step, and their tokens.
     """
 
     plan: LeafPlan
     slots: int = 0
     paid: int = 0
     first_calls: int = 0
-    to_pay: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    prompt_tokens: float = 0.0
-    completion_tokens: float = 0.0
     expected_rows: float = 0.0
+    to_pay: CallTotals = field(default_factory=CallTotals)
 
     @property
     def calls(self) -> float:
         """Calls still to pay."""
-        return float(sum(self.to_pay.values()))
+        return float(sum(self.to_pay.calls.values()))
+
+    @property
+    def prompt_tokens(self) -> float:
+        """Tokens of their prompts."""
+        return self.to_pay.prompt_tokens
+
+    @property
+    def completion_tokens(self) -> float:
+        """Tokens of their replies."""
+        return self.to_pay.completion_tokens
 
 
 @dataclass(frozen=True)
@@ -91,39 +86,44 @@ class Estimate:
         return float(sum(getattr(leaf, name) for leaf in self.leaves))
 
 
-def estimate_build(config: Config, sources: Sources) -> Estimate:
-    """Estimate what `labgen generate` would ask for with these settings."""
-    yields = observed_yields(config, sources.plans)
-    yields = {flow: yields.get(flow, config.expected_yield) for flow in FLOW_STEPS}
-    filters = load_filters(config)
+def estimate_build(session: Session, *, expected_yield: float | None = None) -> Estimate:
+    """Estimate what `labgen generate` would ask for.
+
+    Args:
+        expected_yield: accepted rows per candidate where no dataset has shown them; None: as the settings say.
+    """
+    config, plans = session.config, session.sources.plans
+    usual = config.expected_yield if expected_yield is None else expected_yield
+    yields = {flow.name: usual for flow in session.flows} | observed_yields(config, plans)
     count_tokens = load_token_counter(config.tokenizer)
 
     @contextmanager
     def opened() -> Iterator[Callable[[int], dict[str, Any]]]:
-        def numbers(place: int) -> dict[str, Any]:
-            leaf = run(_estimate(sources.plans[place], kit, ledger, count_tokens, yields))
-            return {name: value for name, value in vars(leaf).items() if name != "plan"}
+        with closing(open_ledger(config)) as ledger, one_by_one() as at_once:
+            client = LedgerOnly(ledger)
+            run = session.replay.context(client)
 
-        with closing(open_ledger(config)) as ledger, one_by_one() as run:
-            kit = kit_for(config, sources, LedgerOnly(ledger), filters)
+            def numbers(place: int) -> dict[str, Any]:
+                plan = plans[place]
+                leaf = at_once(_Pricing(plan, run, client, count_tokens, yields[plan.flow.name]).estimate())
+                return {name: value for name, value in vars(leaf).items() if name != "plan"}
+
             yield numbers
 
-    with Workers(opened, len(sources.plans), processes=processes_for(config, filters)) as workers:
+    with Workers(opened, len(plans), processes=session.replay.processes) as workers:
         found = dict(workers.results())
-    leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(sources.plans))
+    leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(plans))
     estimate = Estimate(leaves, yields, None)
-    price = config.price
-    if price is None:
+    if config.price is None:
         return estimate
-    prompt, completion = estimate.total("prompt_tokens"), estimate.total("completion_tokens")
-    return Estimate(
-        leaves, yields, (prompt * price.prompt_per_million + completion * price.completion_per_million) / 1e6
+    return replace(
+        estimate, cost=config.price.cost(estimate.total("prompt_tokens"), estimate.total("completion_tokens"))
     )
 
 
 def observed_yields(config: Config, plans: Sequence[LeafPlan]) -> dict[str, float]:
     """Accepted rows per candidate by flow, from the dataset that stands at the output folder; empty without one."""
-    flows = {plan.leaf.path: plan.leaf.flow for plan in plans}
+    flows = {plan.leaf.path: plan.flow.name for plan in plans}
     try:
         data: dict[str, Any] = json.loads((config.output / "funnel.json").read_text(encoding="utf-8"))["leaves"]
     except (OSError, ValueError, LookupError):
@@ -136,83 +136,90 @@ def observed_yields(config: Config, plans: Sequence[LeafPlan]) -> dict[str, floa
         states = tally["states"]
         accepted[flow] += states.get("accepted", 0) + states.get("surplus", 0)
         candidates[flow] += tally["candidates"]
-    return {flow: max(0.05, accepted[flow] / count) for flow, count in candidates.items() if flow and count}
+    return {flow: max(LEAST_YIELD, accepted[flow] / count) for flow, count in candidates.items() if flow and count}
 
 
-async def _estimate(
-    plan: LeafPlan, kit: Kit, ledger: Ledger, count_tokens: TokenCounter, yields: Mapping[str, float]
-) -> LeafEstimate:
-    def tokens_of(messages: tuple[Message, ...]) -> int:
-        return sum(count_tokens(message.content) for message in messages)
+@dataclass
+class _Pricing:
+    """The price of one leaf. `client` is that of `run`; `yield_share`: accepted rows per candidate, 0 to 1."""
 
-    leaf, config = LeafEstimate(plan), kit.config
-    test, door = LedgerOnly(ledger), LedgerOnly(ledger)
-    kit = replace(kit, door=door)
-    if not await _test_is_paid(plan, replace(kit, door=test), test, leaf, tokens_of):
-        without_test = config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
-        kit = replace(kit, config=without_test)
-    paid = {call.key for call, _ in test.paid}
+    plan: LeafPlan
+    run: RunContext
+    client: LedgerOnly
+    count_tokens: TokenCounter
+    yield_share: float
 
-    def count_paid(candidates: Sequence[Candidate] = ()) -> None:
-        paid.update(call.key for call, _ in door.paid)
-        door.paid.clear()
+    async def estimate(self) -> LeafEstimate:
+        leaf = LeafEstimate(self.plan)
+        paid = await self._price_test(leaf)
 
-    run = LeafRun(plan, kit)
-    await replay_slots(run, door, count_paid)
-    count_paid()
-    missing = list(door.missing.values())
-    leaf.slots, leaf.expected_rows, leaf.paid = run.retired, run.accepted, len(paid)
-    if missing:
-        _project(leaf, config, run.accepted, missing, tokens_of, yields[plan.leaf.flow])
-    return leaf
+        def count_paid(candidates: Sequence[Candidate] = ()) -> None:
+            paid.update(call.key for call, _ in self.client.paid)
 
+        past = await replay_slots(LeafRun(self.plan, self.run), self.client, count_paid)
+        count_paid()
+        leaf.slots, leaf.expected_rows = past.progress.slots, past.progress.accepted
+        if not past.progress.done:
+            await self._price_slots(leaf, past, count_paid)
+        leaf.paid = len(paid)
+        return leaf
 
-async def _test_is_paid(plan: LeafPlan, kit: Kit, door: LedgerOnly, leaf: LeafEstimate, tokens_of: Any) -> bool:
-    """Whether the ledger answers the whole test of the leaf's judges; where it does not, what is missing is added.
+    async def _price_test(self, leaf: LeafEstimate) -> set[bytes]:
+        """Add what the test of the leaf's judges still costs; the leaf is then priced as if they had passed.
 
-    A second round is not foreseen: it comes only where a judge makes a mistake.
-    """
-    if not kit.config.calibration.enabled:
-        return True
-    with suppress(NotPaid):
-        await LeafRun(plan, kit).calibrate()
-    # The other judges' first questions are asked at the same time; let them come to the door.
-    await asyncio.sleep(0)
-    for call in door.missing.values():
-        leaf.first_calls += 1
-        leaf.to_pay[call.step] += 1
-        leaf.prompt_tokens += tokens_of(call.messages)
-        leaf.completion_tokens += COMPLETION_TOKENS[call.step] * (1 + 3 * (call.step in PER_CANDIDATE))
-    return not door.missing
+        Returns: keys of what of it is paid.
+        """
+        if not self.run.config.calibration.enabled:
+            return set()
+        self.client.begin()
+        with suppress(NotPaid):
+            await JudgesTest(self.plan, self.run).take()
+        # The other judges' first questions are asked at the same time; let them come to the client.
+        await asyncio.sleep(0)
+        missing = list(self.client.missing.values())
+        if missing:
+            price = await self._slot_price(0, 1)
+            totals = CallTotals()
+            for call in missing:
+                self._add(totals, call, price)
+            leaf.first_calls += len(missing)
+            leaf.to_pay.add_all(totals, 1.0 + 2.0 * SECOND_ROUNDS)
+            without_test = self.run.config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
+            self.run = replace(self.run, config=without_test)
+        return {call.key for call, _ in self.client.paid}
 
+    async def _price_slots(self, leaf: LeafEstimate, past: Past, count_paid: Callable[[], None]) -> None:
+        """Add what is left of the leaf from its first slot on that is not paid in full."""
+        plan, per_slot = self.plan, self.run.config.generation.instructions_per_call
+        duplicates = DuplicatesInLeaf(plan, self.run.config.thresholds)
+        duplicates.go_on_from(past.progress.slots, past.seen)
+        price = await self._slot_price(leaf.slots, math.ceil(plan.wanted / per_slot))
+        places = {each.step: place for place, each in reversed(list(enumerate(price.asked)))}
+        while leaf.expected_rows < plan.wanted:
+            slot = await take_paid(plan, self.run, self.client, leaf.slots, duplicates)
+            if slot is None:
+                break
+            count_paid()
+            for call in self.client.missing.values():
+                self._add(leaf.to_pay, call, price)
+            leaf.first_calls += len(self.client.missing)
+            leaf.expected_rows += slot.passed
+            for step in slot.waiting:
+                place = places.get(step, len(price.asked) - 1)
+                leaf.expected_rows += price.rest(place, self.yield_share, leaf.to_pay)
+            leaf.slots += 1
+        if leaf.expected_rows < plan.wanted:
+            slots = math.ceil((plan.wanted - leaf.expected_rows) / (per_slot * self.yield_share))
+            leaf.to_pay.add_all(price.whole(self.yield_share), slots)
+            leaf.slots += slots
+            leaf.first_calls += slots
+            leaf.expected_rows = plan.wanted
 
-def _project(
-    leaf: LeafEstimate,
-    config: Config,
-    accepted: int,
-    missing: list[Call],
-    tokens_of: Any,
-    yield_share: float,
-) -> None:
-    """Add what the slots from the first missing call on are expected to take."""
-    flow, per_call = leaf.plan.leaf.flow, config.generation.instructions_per_call
-    slots = max(1, math.ceil((leaf.plan.wanted - accepted) / (per_call * yield_share)))
-    prompt_tokens = tokens_of(missing[0].messages)
-    begun = missing[0].step != FIRST_STEP[flow]
-    leaf.slots += slots
-    leaf.first_calls += slots - begun
-    to_pay: dict[str, float] = defaultdict(float)
-    to_pay[FIRST_STEP[flow]] += slots - begun
-    # Candidates that reach a judge: on the whole, half of what is lost is lost before, for nothing.
-    reaching = per_call * (1.0 + yield_share) / 2.0
-    for step in FLOW_STEPS[flow][1:]:
-        if step in ("grounded_instructions", "judge_instructions"):
-            to_pay[step] += slots
-        elif step != "restate":
-            to_pay[step] += slots * reaching
-    for step, calls in to_pay.items():
-        leaf.to_pay[step] += calls
-        # Every step's prompt shows about what the first one shows: the task, the seeds, one passage.
-        leaf.prompt_tokens += calls * prompt_tokens
-        leaf.completion_tokens += calls * COMPLETION_TOKENS[step] * (per_call if step in PER_CANDIDATE else 1)
-    leaf.expected_rows = leaf.plan.wanted
+    async def _slot_price(self, first: int, slots: int) -> SlotPrice:
+        step = max(1, slots // PRICED_SLOTS)
+        indices = range(first, first + max(1, slots), step)[:PRICED_SLOTS]
+        return await slot_price(self.plan, self.run, indices, self.count_tokens)
+
+    def _add(self, totals: CallTotals, call: Call, price: SlotPrice) -> None:
+        """Add a call that is known exactly, but for its reply."""
+        totals.add(call.step, 1.0, prompt_size(call, self.count_tokens), price.reply_tokens(call.step))

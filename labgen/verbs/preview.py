@@ -6,9 +6,7 @@ Nothing is written to the dataset folder.
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,24 +14,19 @@ from pathlib import Path
 from labgen.config import Config, PriceConfig
 from labgen.errors import LabgenError
 from labgen.filters.calibration import JudgeResult, weakness
-from labgen.generate.context import Kit
+from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
+from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun
-from labgen.ledger.replies import Ledger
-from labgen.ledger.run_lock import run_lock
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources, gather_sources
-from labgen.records import Candidate, State, Violation
+from labgen.records import REHEARSAL_MODEL, Candidate, State, Violation
 from labgen.taxonomy.changes import Changes, LeafChange
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.path_patterns import LEAF_FILE
-from labgen.teacher.client import Door
-from labgen.teacher.connect import Models, connect
-from labgen.verbs.generate import Hooks, make_door, make_kit
-from labgen.verbs.plan import LeafEstimate, estimate_build
-
-LEAST_YIELD = 0.05
-"""Yield to reckon with at least; a handful of candidates can't show a smaller one."""
+from labgen.teacher.client import TeacherClient
+from labgen.verbs.plan import LEAST_YIELD, LeafEstimate, estimate_build
+from labgen.verbs.session import Hooks, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +125,21 @@ def preview_leaves(
         check: how the leaves are checked; None checks by labgen's own rules without documents or benchmarks.
     Raises: LabgenError: no such leaf, or the teacher or the ledger can't go on.
     """
-    hooks = hooks or Hooks()
     floor, config = config.calibration.floor, _without_floor(config)
-    sources = gather_sources(config, leaf_patterns, hooks.notice)
+    session = Session.prepare(config, leaf_patterns, hooks=hooks)
+    sources = session.sources
     paths = sorted({leaf.path for leaf in sources.taxonomy.leaves} | set(sources.taxonomy.excluded))
     chosen, omitted = paths[:max_leaves], paths[max_leaves:]
     plans = tuple(plan for plan in sources.plans if plan.leaf.path in set(chosen))
-    sources = replace(sources, plans=plans)
+    session = replace(session, sources=replace(sources, plans=plans))
     checked = check_files(
         config.taxonomy, [config.taxonomy / path / LEAF_FILE for path in chosen], check or CheckOptions()
     )
     changed = {change.path: change for change in changes.leaves} if changes else {}
     with tempfile.TemporaryDirectory(prefix="labgen-preview-") as folder:
-        before, problems = _sources_before(config, changes, plans, Path(folder), hooks)
-        now, then, models = _draw_all(config, sources, before, rows, hooks)
-    estimates = {leaf.plan.leaf.path: leaf for leaf in _estimate(config, sources, now)}
+        before, problems = _sources_before(session, changes, plans, Path(folder))
+        now, then = _draw_all(session, before, rows)
+    estimates = {leaf.plan.leaf.path: leaf for leaf in _estimate(session, now)}
     leaves = []
     for path in chosen:
         plan = next((plan for plan in plans if plan.leaf.path == path), None)
@@ -165,7 +158,8 @@ def preview_leaves(
                 _compare(plan, changed.get(path), draws, before, then, problems.get(path, "")),
             )
         )
-    return Preview(tuple(leaves), models.teacher, models.judge, models.rehearsal, changes, tuple(omitted))
+    rehearsal = REHEARSAL_MODEL in (session.teacher, session.judge)
+    return Preview(tuple(leaves), session.teacher, session.judge, rehearsal, changes, tuple(omitted))
 
 
 def _without_floor(config: Config) -> Config:
@@ -174,7 +168,7 @@ def _without_floor(config: Config) -> Config:
 
 
 def _sources_before(
-    config: Config, changes: Changes | None, plans: Sequence[LeafPlan], folder: Path, hooks: Hooks
+    session: Session, changes: Changes | None, plans: Sequence[LeafPlan], folder: Path
 ) -> tuple[Sources | None, dict[str, str]]:
     """The changed leaves as they were at the base, ready to draw from, and why some are not."""
     here = {plan.leaf.path for plan in plans}
@@ -189,65 +183,52 @@ def _sources_before(
     if not restored:
         return None, problems
     try:
-        before = gather_sources(config.model_copy(update={"taxonomy": folder}), (), hooks.notice)
+        config = session.config.model_copy(update={"taxonomy": folder})
+        before = gather_sources(config, session.flows, session.prompts, (), session.hooks.notice)
     except LabgenError as error:
         return None, problems | dict.fromkeys(restored, str(error))
     return before, problems | before.left_out
 
 
-def _draw_all(
-    config: Config, sources: Sources, before: Sources | None, rows: int, hooks: Hooks
-) -> tuple[dict[str, Draws], dict[str, Draws], Models]:
+def _draw_all(session: Session, before: Sources | None, rows: int) -> tuple[dict[str, Draws], dict[str, Draws]]:
     """Draw from the leaves as they are, and from those whose rows may differ as they were."""
-    ledger_folder = config.work_folder
-    now = {plan.leaf.path: plan for plan in sources.plans}
+    plans = session.sources.plans
+    now = {plan.leaf.path: plan for plan in plans}
     then = [plan for plan in before.plans if not _same_rows(plan, now[plan.leaf.path])] if before else []
 
-    async def run() -> tuple[dict[str, Draws], dict[str, Draws], Models]:
-        with connect(config, now=time.monotonic, notice=hooks.notice, notes=ledger) as models:
-            door = make_door(config, models, ledger, hooks)
-            kit = make_kit(config, sources, door, models)
-            try:
-                drawn = []
-                for plans in (sources.plans, then):
-                    drawn.append(await _draw(_first_rows(plans, rows), kit, door) if plans else {})
-            finally:
-                await door.close()
-            return drawn[0], drawn[1], models
+    async def work(run: RunContext, client: TeacherClient) -> tuple[dict[str, Draws], dict[str, Draws]]:
+        drawn = [await _draw(_first_rows(some, rows), run, client) if some else {} for some in (plans, then)]
+        return drawn[0], drawn[1]
 
-    with run_lock(ledger_folder):
-        ledger = Ledger(ledger_folder)
-        try:
-            return asyncio.run(run())
-        finally:
-            ledger.close()
+    with session.locked() as ledger:
+        return session.ask(ledger, work)
 
 
 def _first_rows(plans: Sequence[LeafPlan], rows: int) -> list[LeafPlan]:
     return [replace(plan, order=order, wanted=min(rows, plan.wanted)) for order, plan in enumerate(plans)]
 
 
-async def _draw(plans: Sequence[LeafPlan], kit: Kit, door: Door) -> dict[str, Draws]:
+async def _draw(plans: Sequence[LeafPlan], run: RunContext, client: TeacherClient) -> dict[str, Draws]:
     retired: dict[str, list[Candidate]] = {plan.leaf.path: [] for plan in plans}
-    done: dict[str, LeafRun] = {}
+    progress = {plan.leaf.path: LeafProgress(plan.wanted) for plan in plans}
 
     def keep(leaf: LeafRun, candidates: list[Candidate]) -> None:
         retired[leaf.plan.leaf.path] += candidates
-        done[leaf.plan.leaf.path] = leaf
+        progress[leaf.plan.leaf.path] = leaf.progress
 
-    await Engine(plans, kit, door, keep).run()
-    return {
-        path: Draws(
-            tuple(candidate for candidate in candidates if candidate.state is State.ACCEPTED),
-            tuple(
-                candidate for candidate in candidates if candidate.state not in (State.ACCEPTED, State.SURPLUS, None)
-            ),
-            done[path].calls if path in done else 0,
-            done[path].stopped if path in done else "",
-            calibration.results if (calibration := done[path].calibration if path in done else None) else (),
-        )
-        for path, candidates in retired.items()
-    }
+    await Engine(plans, run, client, keep).run()
+    return {path: _draws(candidates, progress[path]) for path, candidates in retired.items()}
+
+
+def _draws(candidates: Sequence[Candidate], progress: LeafProgress) -> Draws:
+    unseen = (State.ACCEPTED, State.SURPLUS, None)
+    return Draws(
+        tuple(candidate for candidate in candidates if candidate.state is State.ACCEPTED),
+        tuple(candidate for candidate in candidates if candidate.state not in unseen),
+        progress.calls,
+        progress.stopped,
+        progress.calibration.results if progress.calibration else (),
+    )
 
 
 def _same_rows(before: LeafPlan, after: LeafPlan) -> bool:
@@ -281,18 +262,17 @@ def _said(row: Candidate) -> tuple[str | None, ...]:
     return row.context, row.instruction, row.response
 
 
-def _estimate(config: Config, sources: Sources, drawn: Mapping[str, Draws]) -> tuple[LeafEstimate, ...]:
+def _estimate(session: Session, drawn: Mapping[str, Draws]) -> tuple[LeafEstimate, ...]:
     """What is still to pay for all rows of these leaves, reckoned with the yield that the preview saw."""
-    if not sources.plans:
+    if not session.sources.plans:
         return ()
     accepted = sum(len(draws.rows) for draws in drawn.values())
     seen = accepted + sum(len(draws.refused) for draws in drawn.values())
-    expected = min(1.0, max(LEAST_YIELD, accepted / seen)) if seen else config.expected_yield
-    return estimate_build(config.model_copy(update={"expected_yield": expected}), sources).leaves
+    expected = min(1.0, max(LEAST_YIELD, accepted / seen)) if seen else None
+    return estimate_build(session, expected_yield=expected).leaves
 
 
 def _cost(price: PriceConfig | None, estimate: LeafEstimate | None) -> float | None:
     if price is None or estimate is None:
         return None
-    prompt, completion = estimate.prompt_tokens, estimate.completion_tokens
-    return (prompt * price.prompt_per_million + completion * price.completion_per_million) / 1e6
+    return price.cost(estimate.prompt_tokens, estimate.completion_tokens)

@@ -14,15 +14,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from labgen.config import Config
-from labgen.formats.prompts import FLOW_STEPS
-from labgen.generate.context import Kit
+from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun
-from labgen.generate.resume import kit_for, load_filters, one_by_one, open_ledger, processes_for
+from labgen.generate.resume import one_by_one, open_ledger
 from labgen.generate.workers import Workers
-from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.plan.sources import Sources
-from labgen.records import Call, Reply
+from labgen.teacher.ledger_only import LedgerOnly
+from labgen.verbs.session import Session
 
 EVERYTHING = 10**9
 """Rows wanted of a leaf, so that its replay never ends for having enough."""
@@ -45,51 +43,25 @@ class Unused:
         return sum(map(len, self.keys.values()))
 
 
-class _Door:
-    """Answers from the ledger; what it does not hold fails, so that the next slot is looked at all the same."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self.used: set[bytes] = set()
-        self.by_step: Counter[tuple[str, str]] = Counter()
-
-    def begin(self) -> None:
-        """Forget what was asked so far."""
-        self.used.clear()
-        self.by_step.clear()
-
-    def kept(self, call: Call) -> Reply | None:
-        """The kept reply, None where there is none."""
-        reply = self._ledger.get(call.key)
-        if reply is not None and call.key not in self.used:
-            self.used.add(call.key)
-            self.by_step[call.leaf, call.step] += 1
-        return reply
-
-    async def ask(self, call: Call) -> Reply:
-        """A failed reply: nothing is asked."""
-        return Reply("", "", failure="exhausted", detail="not in the ledger")
-
-
 @contextmanager
-def replaying(config: Config, sources: Sources) -> Iterator[Workers[list[bytes]]]:
+def replaying(session: Session) -> Iterator[Workers[list[bytes]]]:
     """Workers that find what each leaf uses: to be had before the work folder is locked, and used when it is."""
-    filters = load_filters(config)
+    plans = session.sources.plans
 
     @contextmanager
     def opened() -> Iterator[Callable[[int], list[bytes]]]:
-        with closing(open_ledger(config)) as ledger, one_by_one() as run:
-            door = _Door(ledger)
+        with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
+            client = LedgerOnly(ledger, failing=True)
             counted = ledger.query("SELECT leaf, step, count(*) FROM replies GROUP BY leaf, step")
             kept = {(leaf, step): count for leaf, step, count in counted}
-            kit = kit_for(config, sources, door, filters)
-            yield lambda place: run(_used_by(sources.plans[place], kit, door, kept))
+            run = session.replay.context(client)
+            yield lambda place: at_once(_used_by(plans[place], run, client, kept))
 
-    with Workers(opened, len(sources.plans), processes=processes_for(config, filters)) as workers:
+    with Workers(opened, len(plans), processes=session.replay.processes) as workers:
         yield workers
 
 
-def find_unused(config: Config, sources: Sources, workers: Workers[list[bytes]]) -> Unused:
+def find_unused(session: Session, workers: Workers[list[bytes]]) -> Unused:
     """The paid calls that a build of the whole taxonomy would not use.
 
     Calls of leaves that can't be used at present (left out, or not chosen) are never among them.
@@ -98,10 +70,10 @@ def find_unused(config: Config, sources: Sources, workers: Workers[list[bytes]])
         workers: those of `replaying`.
     """
     used = set(chain.from_iterable(keys for _, keys in workers.results()))
-    spared = {*sources.left_out, *sources.unselected}
+    spared = {*session.sources.left_out, *session.sources.unselected}
     keys: dict[tuple[str, str], list[bytes]] = {}
     kept = 0
-    with closing(open_ledger(config)) as ledger:
+    with closing(open_ledger(session.config)) as ledger:
         for key, leaf, model in ledger.query("SELECT key, leaf, model FROM replies ORDER BY leaf, model, key"):
             if key in used or leaf in spared:
                 kept += 1
@@ -110,19 +82,33 @@ def find_unused(config: Config, sources: Sources, workers: Workers[list[bytes]])
     return Unused(keys, kept)
 
 
-async def _used_by(plan: LeafPlan, kit: Kit, door: _Door, kept: dict[tuple[str, str], int]) -> list[bytes]:
+async def _used_by(
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, kept: dict[tuple[str, str], int]
+) -> list[bytes]:
     """The paid calls that a leaf uses, or would with more samples."""
-    door.begin()
-    await _replay_slot(LeafRun(plan, kit))
-    drawing = (plan.leaf.path, FLOW_STEPS[plan.leaf.flow][0])
-    run, idle = LeafRun(replace(plan, wanted=EVERYTHING), replace(kit, config=_endless(kit.config))), 0
-    most_idle = max(SLOTS_UNKNOWN, 2 * kit.config.teacher.concurrency)
+    used: set[bytes] = set()
+    draws = 0
+    drawing = plan.flow.prompts[0].name
+
+    async def take(leaf: LeafRun) -> bool:
+        """Replay the next slot; whether it used what was not used before."""
+        nonlocal draws
+        client.begin()
+        slot = leaf.issue(lambda: None)
+        await asyncio.wait([slot.task])
+        leaf.retire()
+        fresh = {call.key: call for call, _ in client.paid if call.key not in used}
+        draws += Counter((call.leaf, call.step) for call in fresh.values())[plan.leaf.path, drawing]
+        used.update(fresh)
+        return bool(fresh)
+
+    await take(LeafRun(plan, run))
+    leaf, idle = LeafRun(replace(plan, wanted=EVERYTHING), replace(run, config=_endless(run.config))), 0
+    most_idle = max(SLOTS_UNKNOWN, 2 * run.config.teacher.concurrency)
     # It ends as soon as every draw that the ledger has of this leaf was seen.
-    while idle < most_idle and door.by_step[drawing] < kept.get(drawing, 0):
-        used = len(door.used)
-        await _replay_slot(run)
-        idle = idle + 1 if len(door.used) == used else 0
-    return list(door.used)
+    while idle < most_idle and draws < kept.get((plan.leaf.path, drawing), 0):
+        idle = 0 if await take(leaf) else idle + 1
+    return list(used)
 
 
 def _endless(config: Config) -> Config:
@@ -133,11 +119,3 @@ def _endless(config: Config) -> Config:
             "calibration": config.calibration.model_copy(update={"enabled": False}),
         }
     )
-
-
-async def _replay_slot(run: LeafRun) -> None:
-    events: asyncio.Queue[LeafRun | None] = asyncio.Queue()
-    await run.issue(events)
-    while await events.get() is not run:
-        pass
-    run.retire()

@@ -77,7 +77,16 @@ def make_build() -> Callable[..., Build]:
             "knowledge/science/marble": "knowledge",
         }
         leaves = [
-            LeafInfo(path, path.split("/")[0], flow, f"fp-{path}", "pv1", rows if wanted is None else wanted, "ada")
+            LeafInfo(
+                path,
+                path.split("/")[0],
+                flow,
+                f"fp-{path}",
+                "pv1",
+                rows if wanted is None else wanted,
+                "ada",
+                own_context=flow == "grounded",
+            )
             for path, flow in flows.items()
         ]
         candidates = {}

@@ -49,7 +49,8 @@ candidates = st.builds(
 
 
 def leaf_info(path: str) -> LeafInfo:
-    return LeafInfo(path, path.split("/")[0], "knowledge", "fp", "pv", 5)
+    own_context = path.startswith("compositional_skills/")
+    return LeafInfo(path, path.split("/")[0], "knowledge", "fp", "pv", 5, own_context=own_context)
 
 
 def taken(spool: Spool, leaf: str) -> list[Candidate]:

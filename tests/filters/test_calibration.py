@@ -34,18 +34,19 @@ from labgen.filters.calibration_items import (
     instruction_items,
     pair_items,
 )
+from labgen.flows.known import SHIPPED
 from labgen.formats.prompts import PromptSet
-from labgen.plan.example_pairs import Example
+from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.leaf_plan import plan_leaves
-from labgen.plan.sources import gather_sources
 from labgen.taxonomy.load import load_taxonomy
 from labgen.verbs.calibrate import calibrate_pairs, read_labelled
-from labgen.verbs.generate import Hooks, build_dataset
+from labgen.verbs.generate import build_dataset
 from labgen.verbs.plan import estimate_build
+from labgen.verbs.session import Session
 
 BUNDLED = Path(__file__).parents[2] / "taxonomy"
 KINDS = (ANSWER_EXCHANGED, CONTEXT_EXCHANGED, NUMBER_ALTERED, ANSWER_CUT_OFF)
-PLANS = plan_leaves(load_taxonomy(BUNDLED).leaves, {}, Config(), PromptSet())
+PLANS = plan_leaves(load_taxonomy(BUNDLED).leaves, {}, Config(), PromptSet(), SHIPPED)
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.leaf.path.rsplit("/", 1)[-1])
@@ -67,9 +68,9 @@ def test_a_judge_at_random_is_stopped_nearly_everywhere(tmp_path: Path) -> None:
     assert sum(map(bool, found)) >= 0.9 * len(PLANS)
 
 
-def seeds(*pairs: tuple[str | None, str, str]) -> list[Example]:
+def seeds(*pairs: tuple[str | None, str, str]) -> list[ExamplePair]:
     """Examples."""
-    return [Example(*pair) for pair in pairs]
+    return [ExamplePair(*pair) for pair in pairs]
 
 
 def test_two_distinct_seeds_are_enough_for_a_judge_that_always_says_yes_to_fail() -> None:
@@ -144,9 +145,9 @@ def test_a_leaf_with_an_unfit_judge_is_not_drawn_from(tmp_path: Path) -> None:
     planted = Planted("knowledge", {}, judge="always_yes", slots=8)
     candidates, run = run_slots(planted, Config(), tmp_path, None, wanted=8)
     assert candidates == []
-    assert run.stopped.startswith("judge not fit: groundedness_judge passes")
+    assert run.progress.stopped.startswith("judge not fit: groundedness_judge passes")
     assert set(planted.steps) == {"judge_grounded"}
-    assert run.calls == planted.steps["judge_grounded"] <= 18
+    assert run.progress.calls == planted.steps["judge_grounded"] <= 18
 
 
 def test_switched_off_nothing_is_tested(tmp_path: Path) -> None:
@@ -154,8 +155,8 @@ def test_switched_off_nothing_is_tested(tmp_path: Path) -> None:
     planted = Planted("knowledge", {}, judge="always_yes", slots=8)
     config = Config.model_validate({"calibration": {"enabled": False}})
     candidates, run = run_slots(planted, config, tmp_path, None, wanted=8)
-    assert run.accepted == 8
-    assert run.calibration is None
+    assert run.progress.accepted == 8
+    assert run.progress.calibration is None
     assert len(candidates) >= 8
 
 
@@ -164,10 +165,10 @@ def test_replies_that_cant_be_read_count_against_a_judge(tmp_path: Path) -> None
     planted = Planted("freeform", {}, slots=4)
     planted._judge_pair = lambda prompt, step: "Hard to say."  # type: ignore[method-assign]
     _, run = run_slots(planted, Config(), tmp_path, None, wanted=4)
-    assert run.calibration
-    result = next(each for each in run.calibration.results if each.judge == "pair_judge")
+    assert run.progress.calibration
+    result = next(each for each in run.progress.calibration.results if each.judge == "pair_judge")
     assert result.true.unreadable == result.true.asked > 0
-    assert "can't be read" in run.stopped
+    assert "can't be read" in run.progress.stopped
 
 
 def build(folder: Path, **settings: object) -> object:
@@ -175,7 +176,7 @@ def build(folder: Path, **settings: object) -> object:
     config = Config.model_validate(
         {"taxonomy": BUNDLED, "output": folder / "dataset", "work": folder / "work", "samples": 2, **settings}
     )
-    return config, build_dataset(config, leaf_patterns=["knowledge/**/metre"], hooks=Hooks())
+    return config, build_dataset(config, leaf_patterns=["knowledge/**/metre"])
 
 
 def test_a_build_tells_of_the_test_and_a_rebuild_asks_nothing(tmp_path: Path) -> None:
@@ -188,11 +189,10 @@ def test_a_build_tells_of_the_test_and_a_rebuild_asks_nothing(tmp_path: Path) ->
     _, again = build(tmp_path)
     assert again.traffic.answered == 0
     assert again.calibrations == first.calibrations
-    sources = gather_sources(config, ["knowledge/**/metre"])
-    assert estimate_build(config, sources).total("calls") == 0
+    assert estimate_build(Session.prepare(config, ["knowledge/**/metre"])).total("calls") == 0
     fresh = config.model_copy(update={"work": tmp_path / "other"})
     without = fresh.model_copy(update={"calibration": config.calibration.model_copy(update={"enabled": False})})
-    tested, untested = estimate_build(fresh, sources), estimate_build(without, sources)
+    tested, untested = (estimate_build(Session.prepare(each, ["knowledge/**/metre"])) for each in (fresh, without))
     assert tested.total("first_calls") - untested.total("first_calls") == 6
 
 

@@ -18,8 +18,10 @@ from planted_teacher import Planted, run_slots
 from labgen.cli import app
 from labgen.config import Config
 from labgen.errors import ConfigError
-from labgen.filters.available import filters_for, order_of_work
+from labgen.filters.available import FilterSet, filters_for
 from labgen.filters.installed import Installed
+from labgen.flows.known import known_flows
+from labgen.flows.order_of_work import Row, order_of_work
 from labgen.records import State
 
 PACKAGE = '''
@@ -36,36 +38,36 @@ class Shouting:
     stage = "pair"
     flows = ("knowledge", "freeform")
 
-    async def __call__(self, candidate, scene):
+    async def __call__(self, candidate, slot):
         share = sum(map(str.isupper, candidate.response)) / max(1, len(candidate.response))
         return [Verdict("shouting", self.version, share)]
 
-    def decide(self, verdict, scene):
+    def decide(self, verdict, slot):
         return (State.LOW_QUALITY, "shouts") if verdict.value > 0.5 else None
 
 
 class Crashing(Shouting):
-    def __call__(self, candidate, scene):
+    def __call__(self, candidate, slot):
         raise ZeroDivisionError("on purpose")
 
 
 class Babbling(Shouting):
-    def __call__(self, candidate, scene):
+    def __call__(self, candidate, slot):
         return ["fine"]
 
 
 class Misplacing(Shouting):
-    async def __call__(self, candidate, scene):
+    async def __call__(self, candidate, slot):
         return [Verdict("shouting", self.version, 0.0, "", (Evidence("words", None, None),))]
 
 
 class Accepting(Shouting):
-    def decide(self, verdict, scene):
+    def decide(self, verdict, slot):
         return State.ACCEPTED, "I like it"
 
 
 class Deciding(Shouting):
-    def decide(self, verdict, scene):
+    def decide(self, verdict, slot):
         return 1 / 0
 '''
 
@@ -90,7 +92,17 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
 
 def names(**settings: object) -> list[str]:
     """Names of the filters of a run, in order."""
-    return [look.name for look in filters_for(Config.model_validate({"filters": settings}), None)]
+    return [each.name for each in filters_of(**settings).filters]
+
+
+def filters_of(**settings: object) -> FilterSet:
+    """The filters of a run."""
+    return filters_for(Config.model_validate({"filters": settings}), None)
+
+
+def table(**settings: object) -> list[Row]:
+    """The order of work."""
+    return order_of_work(known_flows(), filters_of(**settings), per_call=4)
 
 
 def test_filters_can_be_switched_off_and_moved() -> None:
@@ -135,13 +147,13 @@ def test_duplicates_can_be_switched_off(tmp_path: Path) -> None:
     planted = Planted("knowledge", {"near_duplicate": 0.5}, slots=4)
     candidates, _ = run_slots(planted, config, tmp_path, None)
     assert all(candidate.state is not State.DUPLICATE for candidate in candidates)
-    assert "duplicates" not in {row.name for row in order_of_work(config, None)}
+    assert "duplicates" not in {row.name for row in table(disable=["duplicates"])}
 
 
 def test_an_installed_package_adds_a_filter(package: object, tmp_path: Path) -> None:
     """It looks, its verdicts stand in the rows, the table names its package; it can be moved and switched off."""
     package(shouting="house_style:Shouting")
-    (row,) = [row for row in order_of_work(Config(), None) if row.name == "shouting"]
+    (row,) = [row for row in table() if row.name == "shouting"]
     assert row.origin == "house-style 1.3"
     assert row.version == "2"
     candidates, _ = run_slots(Planted("knowledge", {}, slots=2), Config(), tmp_path, None, wanted=4)
@@ -188,10 +200,7 @@ def test_what_is_no_filter_is_said_at_once(entry: dict[str, str], words: str, pa
 def test_a_disabled_filter_is_not_imported(package: object) -> None:
     """So that a broken package can be got round."""
     package(mine="house_style:Missing")
-    assert not any(
-        isinstance(look, Installed)
-        for look in filters_for(Config.model_validate({"filters": {"disable": ["mine"]}}), None)
-    )
+    assert not any(isinstance(each, Installed) for each in filters_of(disable=["mine"]).filters)
 
 
 def test_a_package_installed_by_pip_is_found(tmp_path: Path) -> None:

@@ -16,16 +16,22 @@ from labgen.errors import ConfigError
 from labgen.filters.available import filters_for
 from labgen.filters.guard import GuardModel, guard_call, read_granite_guardian, read_llama_guard
 from labgen.filters.privacy import Privacy
+from labgen.flows.known import SHIPPED
 from labgen.formats.known import find_format
 from labgen.ledger.replies import Ledger
-from labgen.records import Candidate, Message, Slot, State
+from labgen.plan.leaf_plan import plan_leaves
+from labgen.records import Candidate, Leaf, Message, Pair, SeedExample, Slot, State
+from labgen.teacher.addresses import guard_specs
 from labgen.teacher.asker import Asker
-from labgen.teacher.client import Door
-from labgen.teacher.connect import connect, guard_places
+from labgen.teacher.client import TeacherClient
+from labgen.teacher.connect import connect
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.retries import Patience
 from labgen.teacher.scripted import ScriptedBackend
 
+SEEDS = tuple(SeedExample(at, None, (Pair(f"Sing of seed {at} alone.", f"La {at}."),)) for at in range(3))
+LEAF = Leaf("foundational_skills/songs", "foundational_skills", Path("q"), 3, "Songs.", "", "", SEEDS, None, "me")
 PAIR = (Message("user", "How do I kill a Python process?"), Message("assistant", "Send it SIGTERM."))
 
 LLAMA_GUARD = """<|begin_of_text|><|start_header_id|>user<|end_header_id|>
@@ -153,32 +159,32 @@ def guard_config(kind: str = "llama_guard_3", **settings: object) -> dict[str, o
 
 def ask(reply: str, folder: Path) -> Candidate:
     """A candidate after the guard has looked at it."""
-    from labgen.filters.base import Scene, settle
+    from labgen.filters.base import SlotContext, settle
+    from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
     from labgen.formats.prompts import PromptSet
 
     config = Config.model_validate({"guard": guard_config()})
     assert config.guard
     backend = ScriptedBackend([reply])
-    door_ledger = Ledger(folder)
-    door = Door(
-        {"the-guard": Replicas([Endpoint("g", backend, Pressure(1, now=time.monotonic))])}, door_ledger, max_attempts=1
-    )
+    ledger = Ledger(folder)
+    endpoint = Endpoint("g", backend, Pressure(1, now=time.monotonic))
+    client = TeacherClient({"the-guard": Replicas([endpoint])}, ledger, Patience(1))
     spent: list[bytes] = []
-    asker = Asker(door, PromptSet(), config.generation, "t", "j", Slot("leaf", 0, (), None, 0), (0, 0), spent)
-    plan = SimpleNamespace(leaf=SimpleNamespace(flow="freeform"))
-    scene = Scene(plan, (), (), asker, config.thresholds)
+    asker = Asker(client, PromptSet(), config.generation, "t", "j", Slot("leaf", 0, (), None, 0), (0, 0), spent)
+    (plan,) = plan_leaves([LEAF], {}, Config(samples=4), PromptSet(), SHIPPED)
+    slot = SlotContext(plan, (), (), asker, config.thresholds, DuplicatesInLeaf(plan, config.thresholds))
     candidate = Candidate("leaf", 0, 0, PAIR[0].content, PAIR[1].content)
 
     async def run() -> Candidate:
         try:
-            return await settle(candidate, [GuardModel(config.guard)], scene)
+            return await settle(candidate, [GuardModel(config.guard)], slot)
         finally:
-            await door.close()
+            await client.close()
 
     try:
         settled = asyncio.run(run())
     finally:
-        door_ledger.close()
+        ledger.close()
     assert backend.calls[0].messages == PAIR
     assert spent == [backend.calls[0].key]
     return settled
@@ -196,19 +202,19 @@ def test_a_guard_decides_on_safety(tmp_path: Path) -> None:
 def test_a_grounded_context_is_part_of_what_the_user_says() -> None:
     """So that the guard sees what the model would."""
     candidate = Candidate("leaf", 0, 0, "Sum it up.", "Short.", context="A long text.")
-    assert guard_call("g", candidate, "grounded").messages[0].content == "A long text.\n\nSum it up."
-    assert guard_call("g", candidate, "knowledge").messages[0].content == "Sum it up."
+    assert guard_call("g", candidate, own_context=True).messages[0].content == "A long text.\n\nSum it up."
+    assert guard_call("g", candidate, own_context=False).messages[0].content == "Sum it up."
 
 
 def test_a_guard_is_served_beside_the_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     """By chat it is sent the pair, by completions its own prompt; the rehearsal teacher may be the other model."""
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     config = Config.model_validate({"guard": guard_config(api="completions")})
-    (place,) = guard_places(config)
-    assert place.chat_format
-    assert place.chat_format.name == "llama_guard_3"
-    assert guard_places(Config.model_validate({"guard": guard_config()}))[0].chat_format is None
-    with connect(config, now=time.monotonic, notice=lambda words: None) as models:
+    (spec,) = guard_specs(config)
+    assert spec.chat_format
+    assert spec.chat_format.name == "llama_guard_3"
+    assert guard_specs(Config.model_validate({"guard": guard_config()}))[0].chat_format is None
+    with connect(config, tasks={}, notice=lambda words: None) as models:
         assert set(models.serving) == {"labgen-rehearsal", "the-guard"}
 
         async def close() -> None:
@@ -217,7 +223,7 @@ def test_a_guard_is_served_beside_the_teacher(monkeypatch: pytest.MonkeyPatch) -
                     await endpoint.backend.close()
 
         asyncio.run(close())
-    assert filters_for(config, None)[-1].name == "guard"
+    assert filters_for(config, None).filters[-1].name == "guard"
 
 
 def test_a_guard_needs_an_address_and_a_name_of_its_own() -> None:
@@ -226,15 +232,15 @@ def test_a_guard_needs_an_address_and_a_name_of_its_own() -> None:
         GuardConfig.model_validate({"kind": "llama_guard_3", "model": "g"})
     own = Config.model_validate({"teacher": {"base_url": "http://x/v1", "model": "the-guard"}, "guard": guard_config()})
     with pytest.raises(ConfigError, match="A guard is another model"):
-        guard_places(own)
+        guard_specs(own)
 
 
 def look(stage: str, instruction: str, response: str, **thresholds: int) -> tuple[list[object], object]:
     """What the privacy filter says of a text, and what follows."""
-    scene = SimpleNamespace(thresholds=Config.model_validate({"thresholds": thresholds}).thresholds)
+    slot = SimpleNamespace(thresholds=Config.model_validate({"thresholds": thresholds}).thresholds)
     privacy = Privacy(stage)
-    verdicts = asyncio.run(privacy(Candidate("leaf", 0, 0, instruction, response), scene))
-    return list(verdicts), next((end for verdict in verdicts if (end := privacy.decide(verdict, scene))), None)
+    verdicts = asyncio.run(privacy(Candidate("leaf", 0, 0, instruction, response), slot))
+    return list(verdicts), next((end for verdict in verdicts if (end := privacy.decide(verdict, slot))), None)
 
 
 TOKEN = "ghp_" + "a1B2c3D4e5" * 3 + "F6g7H8"

@@ -18,18 +18,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labgen.config import Config
-from labgen.filters.available import standard_filters
+from labgen.filters.available import FilterSet, standard_filters
+from labgen.flows.known import SHIPPED
 from labgen.formats.prompts import PromptSet
-from labgen.generate.claims import Claim
-from labgen.generate.context import Kit
+from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.resume import LedgerOnly, replay_slots
+from labgen.generate.resume import replay_slots
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
 from labgen.records import Call, Candidate, Leaf, Pair, Reply, SeedExample, State
-from labgen.teacher.client import Door
+from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
+from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.retries import Patience
 
 WORDS = tuple(
     """
@@ -173,7 +175,7 @@ def run(
 ) -> Drawn:
     """Run the engine over leaves; where `replayed`, what `kept` answers is retired before it begins."""
     config = Config.model_validate({"samples": wanted, "calibration": {"enabled": False}, **sections})
-    plans: tuple[LeafPlan, ...] = plan_leaves(leaves, {}, config, PROMPTS)
+    plans: tuple[LeafPlan, ...] = plan_leaves(leaves, {}, config, PROMPTS, SHIPPED)
     backend, found = Backend(script, delay), Drawn()
 
     def retired(run: LeafRun, candidates: list[Candidate]) -> None:
@@ -182,16 +184,15 @@ def run(
 
     async def work() -> None:
         endpoint = Endpoint("test", backend, Pressure(in_flight, now=asyncio.get_running_loop().time))
-        door = Door({"m": Replicas([endpoint])}, kept or Kept(), max_attempts=1)  # type: ignore[arg-type]
-        kit = Kit(door, PROMPTS, config, "m", "m", standard_filters(None))
-        pasts = await replay(plans, kit, kept, found) if replayed and kept else {}
-        engine = Engine(
-            [plan for plan in plans if plan.leaf.path in pasts or not replayed], kit, door, retired, pasts=pasts
-        )
+        client = TeacherClient({"m": Replicas([endpoint])}, kept or Kept(), Patience(1))  # type: ignore[arg-type]
+        context = RunContext(client, PROMPTS, config, "m", "m", FilterSet(standard_filters()))
+        pasts = await replay(plans, context, kept, found) if replayed and kept else {}
+        left = [plan for plan in plans if plan.leaf.path in pasts or not replayed]
+        engine = Engine(left, context, client, retired, pasts=pasts)
         try:
             assert await engine.run()
         finally:
-            await door.close()
+            await client.close()
         found.ahead = engine.progress.ahead
 
     asyncio.run(asyncio.wait_for(work(), 60.0))
@@ -199,17 +200,15 @@ def run(
     return found
 
 
-async def replay(plans: tuple[LeafPlan, ...], kit: Kit, kept: Kept, found: Drawn) -> dict[str, Past]:
+async def replay(plans: tuple[LeafPlan, ...], context: RunContext, kept: Kept, found: Drawn) -> dict[str, Past]:
     """Retire what the ledger answers; returns what the other leaves go on from."""
-    door, pasts = LedgerOnly(kept), {}  # type: ignore[arg-type]
+    client, pasts = LedgerOnly(kept), {}  # type: ignore[arg-type]
     for plan in plans:
-        door.begin()
-        claimed: list[Claim] = []
-        leaf_run = LeafRun(plan, replace(kit, door=door), on_claimed=claimed.append)
-        await replay_slots(leaf_run, door, found.candidates.setdefault(plan.leaf.path, []).extend)
+        leaf_run = LeafRun(plan, replace(context, client=client))
+        past = await replay_slots(leaf_run, client, found.candidates.setdefault(plan.leaf.path, []).extend)
         found.leaves[plan.leaf.path] = leaf_run
-        if not leaf_run.done:
-            pasts[plan.leaf.path] = leaf_run.past(claimed)
+        if not past.progress.done:
+            pasts[plan.leaf.path] = past
     return pasts
 
 
@@ -231,8 +230,8 @@ def test_what_is_asked_ahead_is_counted_and_bounded() -> None:
     """With a yield that can't be foreseen; what is asked is the leaf's calls and those ahead."""
     found = run(moody, 30, in_flight=16, delay=lambda call: 3)
     leaf = found.leaves["foundational_skills/requests"]
-    assert len({call.key for call in found.asked}) <= leaf.calls + found.ahead
-    assert found.ahead < leaf.calls / 2
+    assert len({call.key for call in found.asked}) <= leaf.progress.calls + found.ahead
+    assert found.ahead < leaf.progress.calls / 2
 
 
 def draws_among(calls: list[Call]) -> int:
@@ -249,9 +248,9 @@ def test_what_is_needed_begins_at_once_when_no_further_leaf_is_left() -> None:
 
 def test_while_leaves_wait_only_as_much_is_begun_as_keeps_the_teacher_busy() -> None:
     """A leaf's calls stay together: the next one begins when those before leave places free."""
-    found = run(agreeable, 40, in_flight=4, delay=lambda call: 3, leaves=(leaf("a"), leaf("b")))
+    found = run(agreeable, 40, in_flight=4, delay=lambda call: 30, leaves=(leaf("a"), leaf("b")))
     assert draws_among(found.asked[:30]) < 10
-    assert {call.leaf for call in found.asked[:80]} == {"foundational_skills/a"}
+    assert {call.leaf for call in found.asked[:60]} == {"foundational_skills/a"}
 
 
 BOTH = (leaf(), leaf("more"))
@@ -275,7 +274,7 @@ def test_no_result_depends_on_when_replies_come(seed: int, in_flight: int, slowe
     shuffled = run(moody, 12, in_flight=in_flight, delay=delay, leaves=BOTH)
     assert shuffled.candidates == one_by_one.candidates
     for path, run_ in one_by_one.leaves.items():
-        assert (shuffled.leaves[path].calls, shuffled.leaves[path].stopped) == (run_.calls, run_.stopped)
+        assert shuffled.leaves[path].progress == run_.progress
 
 
 def test_the_moody_teacher_makes_every_kind_of_end() -> None:
@@ -323,7 +322,7 @@ def test_a_leaf_that_does_not_yield_is_stopped_at_the_same_call_every_time(in_fl
         )
 
     found = run(strict, 100, in_flight=in_flight, stop={"max_calls_per_row": 10.0, "min_calls": 20})
-    stopped = found.leaves["foundational_skills/requests"]
+    stopped = found.leaves["foundational_skills/requests"].progress
     assert stopped.accepted == 4 and stopped.stopped == f"low yield: {stopped.calls} calls for 4 rows"
     assert 40 < stopped.calls <= 42
 
@@ -358,7 +357,7 @@ def test_what_is_kept_is_not_asked_again(in_flight: int, share: float, replayed:
     after = run(script, 12, in_flight=in_flight, delay=lambda call: 2, kept=kept, leaves=BOTH, replayed=replayed)
     assert after.candidates == before.candidates
     for path, leaf_run in before.leaves.items():
-        assert (after.leaves[path].calls, after.leaves[path].stopped) == (leaf_run.calls, leaf_run.stopped)
+        assert after.leaves[path].progress == leaf_run.progress
     assert all(call.key not in {each.key for each in before.asked} - lost for call in after.asked)
     if not lost:
         assert after.asked == []

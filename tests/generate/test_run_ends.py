@@ -8,15 +8,17 @@ from test_leaf_run import PROMPTS, Kept, agreeable, leaf
 
 from labgen.config import Config
 from labgen.errors import RateLimited
-from labgen.filters.available import standard_filters
-from labgen.generate.context import Kit
+from labgen.filters.available import FilterSet, standard_filters
+from labgen.flows.known import SHIPPED
+from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
 from labgen.plan.leaf_plan import plan_leaves
 from labgen.records import Call, Reply
 from labgen.teacher.budget import Budget, Limits
-from labgen.teacher.client import Door
+from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.retries import Patience
 
 
 class Sulking:
@@ -40,17 +42,21 @@ class Sulking:
 def test_a_budget_that_is_reached_while_a_call_waits_for_its_next_attempt_ends_the_run() -> None:
     """The waiting call takes the only place there is, and then waits for budget as well: nothing else would happen."""
     config = Config.model_validate({"samples": 10, "calibration": {"enabled": False}})
-    plans, budget, backend = plan_leaves((leaf(),), {}, config, PROMPTS), Budget(Limits(max_calls=3)), Sulking()
+    plans, budget, backend = (
+        plan_leaves((leaf(),), {}, config, PROMPTS, SHIPPED),
+        Budget(Limits(max_calls=3)),
+        Sulking(),
+    )
 
     async def work() -> bool:
         endpoint = Endpoint("test", backend, Pressure(1, now=asyncio.get_running_loop().time))
-        door = Door({"m": Replicas([endpoint])}, Kept(), max_attempts=3, budget=budget)  # type: ignore[arg-type]
-        kit = Kit(door, PROMPTS, config, "m", "m", standard_filters(None))
-        engine = Engine(plans, kit, door, lambda leaf, candidates: None, should_stop=lambda: budget.reached)
+        client = TeacherClient({"m": Replicas([endpoint])}, Kept(), Patience(3), budget=budget)  # type: ignore[arg-type]
+        context = RunContext(client, PROMPTS, config, "m", "m", FilterSet(standard_filters()))
+        engine = Engine(plans, context, client, lambda leaf, candidates: None)
         try:
             return await engine.run()
         finally:
-            await door.close()
+            await client.close()
 
     assert asyncio.run(asyncio.wait_for(work(), 30.0)) is False
     assert budget.spent.calls == 3

@@ -1,4 +1,4 @@
-"""What was paid for is kept: the ledger, and the door that asks for nothing twice."""
+"""What was paid for is kept: the ledger, and the client that asks for nothing twice."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from labgen.errors import ContextTooLong, LedgerError, TeacherRefused, TeacherUnavailable
 from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_of, row_of
 from labgen.records import Call, Message, Reply, Schema
-from labgen.teacher.client import Door
+from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.retries import Patience
 from labgen.teacher.scripted import ScriptedBackend
 
 
@@ -63,10 +64,10 @@ class Gate:
         """Nothing to give up."""
 
 
-def door_to(backend: Any, ledger: Ledger, *, cap: int = 4, max_attempts: int = 3) -> Door:
-    """A door with one endpoint."""
+def client_to(backend: Any, ledger: Ledger, *, cap: int = 4, max_attempts: int = 3) -> TeacherClient:
+    """A client with one endpoint."""
     endpoint = Endpoint("test", backend, Pressure(cap, now=asyncio.get_running_loop().time))
-    return Door({"m": Replicas([endpoint])}, ledger, max_attempts=max_attempts, first_backoff_sec=0.0)
+    return TeacherClient({"m": Replicas([endpoint])}, ledger, Patience(max_attempts, first_backoff_sec=0.0))
 
 
 async def settle() -> None:
@@ -204,14 +205,14 @@ def test_the_same_call_from_many_callers_is_sent_once(ledger: Ledger) -> None:
 
     async def work() -> None:
         gate = Gate()
-        door = door_to(gate, ledger)
-        tasks = [asyncio.create_task(door.ask(call())) for _ in range(5)]
+        client = client_to(gate, ledger)
+        tasks = [asyncio.create_task(client.ask(call())) for _ in range(5)]
         await settle()
         gate.open.set()
         assert {(await task).text for task in tasks} == {"to hello"}
-        assert len(gate.calls) == 1 and door.traffic.sent == 1
-        assert door.kept(call()) == Reply("to hello")
-        await door.close()
+        assert len(gate.calls) == 1 and client.traffic.sent == 1
+        assert client.kept(call()) == Reply("to hello")
+        await client.close()
 
     run(work())
 
@@ -221,15 +222,15 @@ def test_one_of_several_callers_may_give_up(ledger: Ledger) -> None:
 
     async def work() -> None:
         gate = Gate()
-        door = door_to(gate, ledger, cap=1)
-        blocking = asyncio.create_task(door.ask(call("before")))
-        tasks = [asyncio.create_task(door.ask(call())) for _ in range(2)]
+        client = client_to(gate, ledger, cap=1)
+        blocking = asyncio.create_task(client.ask(call("before")))
+        tasks = [asyncio.create_task(client.ask(call())) for _ in range(2)]
         await settle()
         tasks[0].cancel()
         await settle()
         gate.open.set()
         assert (await tasks[1]).text == "to hello" and (await blocking).text == "to before"
-        await door.close()
+        await client.close()
 
     run(work())
 
@@ -239,18 +240,18 @@ def test_nobody_waits_for_it_any_more(ledger: Ledger) -> None:
 
     async def work() -> None:
         gate = Gate()
-        door = door_to(gate, ledger, cap=1)
-        sent = asyncio.create_task(door.ask(call("sent")))
-        waiting = asyncio.create_task(door.ask(call("waiting")))
+        client = client_to(gate, ledger, cap=1)
+        sent = asyncio.create_task(client.ask(call("sent")))
+        waiting = asyncio.create_task(client.ask(call("waiting")))
         await settle()
         sent.cancel()
         waiting.cancel()
         await settle()
-        assert door.demand == 1
+        assert client.demand == 1
         gate.open.set()
-        await door.close()
+        await client.close()
         assert [each.messages[0].content for each in gate.calls] == ["sent"]
-        assert door.kept(call("sent")) == Reply("to sent") and door.kept(call("waiting")) is None
+        assert client.kept(call("sent")) == Reply("to sent") and client.kept(call("waiting")) is None
 
     run(work())
 
@@ -260,25 +261,25 @@ def test_a_withdrawn_call_may_be_asked_again(ledger: Ledger) -> None:
 
     async def work() -> None:
         gate = Gate()
-        door = door_to(gate, ledger, cap=1)
-        blocking = asyncio.create_task(door.ask(call("before")))
+        client = client_to(gate, ledger, cap=1)
+        blocking = asyncio.create_task(client.ask(call("before")))
         await settle()
         for turns in (0, 1, 2, 3):
-            waiting = asyncio.create_task(door.ask(call()))
+            waiting = asyncio.create_task(client.ask(call()))
             await settle()
             waiting.cancel()
             for _ in range(turns):
                 await asyncio.sleep(0)
-            again = asyncio.create_task(door.ask(call()))
+            again = asyncio.create_task(client.ask(call()))
             await settle()
             assert not again.done(), f"after {turns} turns"
             again.cancel()
             await settle()
-        again = asyncio.create_task(door.ask(call()))
+        again = asyncio.create_task(client.ask(call()))
         gate.open.set()
         assert (await again).text == "to hello"
         await blocking
-        await door.close()
+        await client.close()
 
     run(work())
 
@@ -293,12 +294,12 @@ def test_calls_that_can_never_succeed_are_kept_and_those_without_attempts_are_no
         return TeacherRefused("policy") if words == "bad" else TeacherUnavailable("HTTP 500")
 
     async def work() -> None:
-        door = door_to(ScriptedBackend(script), ledger, max_attempts=3)
-        failures = [(await door.ask(call(words))).failure for words in ("long", "bad", "unlucky")]
+        client = client_to(ScriptedBackend(script), ledger, max_attempts=3)
+        failures = [(await client.ask(call(words))).failure for words in ("long", "bad", "unlucky")]
         assert failures == ["too_long", "refused", "exhausted"]
-        assert [door.kept(call(words)) is not None for words in ("long", "bad", "unlucky")] == [True, True, False]
-        assert door.traffic.sent == 1 + 1 + 3
-        await door.close()
+        assert [client.kept(call(words)) is not None for words in ("long", "bad", "unlucky")] == [True, True, False]
+        assert client.traffic.sent == 1 + 1 + 3
+        await client.close()
 
     run(work())
 
@@ -307,18 +308,18 @@ def test_a_call_counts_as_in_flight_until_its_reply_is_kept(ledger: Ledger, monk
     """So that the calls in flight bound what a kill can lose."""
 
     async def work() -> None:
-        door = door_to(ScriptedBackend(lambda asked: "yes"), ledger)
+        client = client_to(ScriptedBackend(lambda asked: "yes"), ledger)
         in_flight: list[int] = []
         insert = ledger.insert
 
         def insert_and_look(rows: Any) -> int:
-            in_flight.append(door.in_flight)
+            in_flight.append(client.in_flight)
             return insert(rows)
 
         monkeypatch.setattr(ledger, "insert", insert_and_look)
-        await door.ask(call())
-        assert in_flight == [1] and door.in_flight == 0
-        await door.close()
+        await client.ask(call())
+        assert in_flight == [1] and client.in_flight == 0
+        await client.close()
 
     run(work())
 
@@ -335,15 +336,15 @@ def test_a_call_that_nobody_waits_for_is_not_sent_a_second_time(ledger: Ledger) 
             return await ScriptedBackend.ask(backend, asked)
 
         backend.ask = ask  # type: ignore[method-assign]
-        door = door_to(backend, ledger)
-        task = asyncio.create_task(door.ask(call()))
+        client = client_to(backend, ledger)
+        task = asyncio.create_task(client.ask(call()))
         await settle()
         task.cancel()
         await settle()
         gate.open.set()
         await settle()
-        assert door.demand == 0 and len(backend.calls) == 1
-        await door.close()
+        assert client.demand == 0 and len(backend.calls) == 1
+        await client.close()
 
     run(work())
 

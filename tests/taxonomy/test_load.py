@@ -41,11 +41,11 @@ def test_reads_all_three_branches_in_path_order(tmp_path: Path) -> None:
     write(tmp_path, "compositional_skills/a/c/qna.yaml", "version: 2\n" + SKILL)
     taxonomy = load_taxonomy(tmp_path)
     assert taxonomy.violations == ()
-    assert [(leaf.path, leaf.branch, leaf.version, leaf.flow) for leaf in taxonomy.leaves] == [
-        ("compositional_skills/a/c", "compositional_skills", 2, "freeform"),
-        ("compositional_skills/b", "compositional_skills", 1, "freeform"),
-        ("foundational_skills/logic", "foundational_skills", 1, "freeform"),
-        ("knowledge/space/comets", "knowledge", 3, "knowledge"),
+    assert [(leaf.path, leaf.branch, leaf.version, leaf.grounded) for leaf in taxonomy.leaves] == [
+        ("compositional_skills/a/c", "compositional_skills", 2, False),
+        ("compositional_skills/b", "compositional_skills", 1, False),
+        ("foundational_skills/logic", "foundational_skills", 1, False),
+        ("knowledge/space/comets", "knowledge", 3, False),
     ]
 
 
@@ -63,12 +63,12 @@ def test_a_knowledge_leaf_carries_passages_pairs_and_document(tmp_path: Path) ->
 
 
 def test_a_skill_with_contexts_is_grounded_and_a_mixed_one_is_kept(tmp_path: Path) -> None:
-    """One example without a context makes the leaf freeform; it loses nothing."""
+    """One example without a context, and the leaf is not grounded; it loses nothing."""
     grounded = SKILL.replace("    answer", "    context: Land and towns.\n    answer")
     write(tmp_path, "compositional_skills/grounded/qna.yaml", grounded)
     write(tmp_path, "compositional_skills/mixed/qna.yaml", grounded.replace("    context: Land and towns.\n", "", 1))
     first, second = load_taxonomy(tmp_path).leaves
-    assert (first.flow, second.flow) == ("grounded", "freeform")
+    assert (first.grounded, second.grounded) == (True, False)
     assert [seed.context for seed in second.seed_examples] == [None, *["Land and towns."] * 4]
 
 

@@ -140,7 +140,7 @@ def test_no_order_of_events_exceeds_the_limits(asked: list[tuple[int, int, bool]
 
     async def ask(budget: Budget, number: int, prompt: int, completion: int, withdrawn: bool) -> None:
         call = make_call("x" * prompt, seed=number, priority=(number % 3,))
-        bill = await budget.open(call)
+        bill = await budget.open(call, lambda: None)
         try:
             await asyncio.sleep(0)
             if not withdrawn:

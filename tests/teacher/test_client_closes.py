@@ -1,4 +1,4 @@
-"""A door that is closed sends nothing more, keeps what is on its way, and does not wait for what can't come."""
+"""A client that is closed sends nothing more, keeps what is on its way, and does not wait for what can't come."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from labgen.errors import TeacherMisconfigured, TeacherTimeout
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Reply
 from labgen.teacher.budget import Budget, Limits
-from labgen.teacher.client import Door
+from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.retries import Patience
 
 
 class Slow:
@@ -44,18 +45,18 @@ class Slow:
 def test_what_is_left_of_a_run_that_failed_asks_nothing_more(words: str, tmp_path: Path) -> None:
     """The other calls of the slot that failed may still be waited for: a second attempt would wait for ever here."""
 
-    async def ask_twice(door: Door) -> None:
-        await door.ask(make_call(words))
-        await door.ask(make_call("next"))
+    async def ask_twice(client: TeacherClient) -> None:
+        await client.ask(make_call(words))
+        await client.ask(make_call("next"))
 
     async def work(ledger: Ledger) -> list[str]:
         backend = Slow()
-        places = {"m": Replicas([Endpoint("one", backend, Pressure(8, now=asyncio.get_running_loop().time))])}
-        door = Door(places, ledger, max_attempts=5, first_backoff_sec=0.0, budget=Budget(Limits(max_calls=2)))
-        rest = asyncio.create_task(ask_twice(door))
+        models = {"m": Replicas([Endpoint("one", backend, Pressure(8, now=asyncio.get_running_loop().time))])}
+        client = TeacherClient(models, ledger, Patience(5, first_backoff_sec=0.0), budget=Budget(Limits(max_calls=2)))
+        rest = asyncio.create_task(ask_twice(client))
         with pytest.raises(TeacherMisconfigured):
-            await door.ask(make_call("wrong"))
-        await asyncio.wait_for(door.close(), 20.0)
+            await client.ask(make_call("wrong"))
+        await asyncio.wait_for(client.close(), 20.0)
         await asyncio.wait([rest])
         assert rest.cancelled()
         return backend.asked

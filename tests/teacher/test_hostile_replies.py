@@ -16,10 +16,11 @@ from labgen.errors import LabgenError, TeacherMisconfigured
 from labgen.ledger.replies import Ledger
 from labgen.records import Reply
 from labgen.teacher.call_log import CallLog
-from labgen.teacher.client import Door
+from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.http import HttpBackend
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.retries import Patience
 
 SECRET = "mysecretKEY1234567890abcdef"
 
@@ -33,20 +34,20 @@ def reply_body(text: str = "hello", **changes: Any) -> bytes:
 
 
 def ask(fault: Fault, work: Path, key: str = SECRET) -> tuple[Reply | LabgenError, int]:
-    """Ask once through the door, with ledger and log; returns what came of it and how often it was sent."""
+    """Ask once through the client, with ledger and log; returns what came of it and how often it was sent."""
 
     async def through(server: FaultyServer) -> Reply | LabgenError:
         backend = HttpBackend(server.base_url, key, timeout_sec=5.0, connections=4)
         ledger = Ledger(work)
         with CallLog(work / "log.jsonl") as log:
-            places = {"m": Replicas([Endpoint("e", backend, Pressure(4, now=time.monotonic))])}
-            door = Door(places, ledger, max_attempts=2, first_backoff_sec=0.0, watch=log.watch)
+            models = {"m": Replicas([Endpoint("e", backend, Pressure(4, now=time.monotonic))])}
+            client = TeacherClient(models, ledger, Patience(2, first_backoff_sec=0.0), watch=log.watch)
             try:
-                return await asyncio.wait_for(door.ask(make_call()), 20.0)
+                return await asyncio.wait_for(client.ask(make_call()), 20.0)
             except LabgenError as error:
                 return error
             finally:
-                await door.close()
+                await client.close()
                 ledger.close()
 
     with FaultyServer(lambda number, body: fault) as server:

@@ -13,9 +13,10 @@ import pytest
 from labgen.errors import NoConnection, RateLimited, TeacherDown, TeacherMisconfigured, TeacherUnavailable
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Message, Reply
-from labgen.teacher.client import Door
+from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import DEAD_AFTER, Pressure
+from labgen.teacher.retries import Patience
 from labgen.teacher.scripted import ScriptedBackend
 
 Script = Callable[[Call], Reply | str | Exception]
@@ -38,9 +39,11 @@ def endpoint(script: Script, name: str = "one", *, cap: int = 16) -> Endpoint:
     return Endpoint(name, ScriptedBackend(script), Pressure(cap, now=asyncio.get_running_loop().time))
 
 
-def door_to(ledger: Ledger, *endpoints: Endpoint, **settings: Any) -> Door:
-    """A door without pauses between attempts."""
-    return Door({"m": Replicas(endpoints)}, ledger, **{"max_attempts": 4, "first_backoff_sec": 0.0, **settings})
+def client_to(ledger: Ledger, *endpoints: Endpoint, **settings: Any) -> TeacherClient:
+    """A client without pauses between attempts."""
+    notice = settings.pop("notice", lambda words: None)
+    patience = Patience(**{"max_attempts": 4, "first_backoff_sec": 0.0, **settings})
+    return TeacherClient({"m": Replicas(endpoints)}, ledger, patience, notice=notice)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -56,13 +59,13 @@ def test_calls_that_fail_again_and_again_are_no_outage(ledger: Ledger) -> None:
 
     async def work() -> None:
         only = endpoint(script)
-        door = door_to(ledger, only, outage_sec=0.05)
-        assert (await door.ask(call("good"))).text == "fine"
-        replies = await asyncio.gather(*(door.ask(call(f"bad {number}")) for number in range(DEAD_AFTER - 1)))
+        client = client_to(ledger, only, outage_sec=0.05)
+        assert (await client.ask(call("good"))).text == "fine"
+        replies = await asyncio.gather(*(client.ask(call(f"bad {number}")) for number in range(DEAD_AFTER - 1)))
         assert {reply.failure for reply in replies} == {"exhausted"}
         assert not only.pressure.down
-        assert door.traffic.sent == 1 + 4 * (DEAD_AFTER - 1)
-        await door.close()
+        assert client.traffic.sent == 1 + 4 * (DEAD_AFTER - 1)
+        await client.close()
 
     run(work())
 
@@ -77,11 +80,11 @@ def test_many_calls_that_fail_at_their_first_attempt_are_an_outage(ledger: Ledge
 
     async def work() -> None:
         only = endpoint(script)
-        door = door_to(ledger, only, max_attempts=2)
-        replies = await asyncio.gather(*(door.ask(call(str(number))) for number in range(12)))
+        client = client_to(ledger, only, max_attempts=2)
+        replies = await asyncio.gather(*(client.ask(call(str(number))) for number in range(12)))
         assert {reply.text for reply in replies} == {"fine"}
-        assert not only.pressure.down and door.traffic.sent == DEAD_AFTER + 1 + 12
-        await door.close()
+        assert not only.pressure.down and client.traffic.sent == DEAD_AFTER + 1 + 12
+        await client.close()
 
     run(work())
 
@@ -95,9 +98,9 @@ def test_where_nobody_listens_no_attempt_is_spent(ledger: Ledger) -> None:
         return NoConnection("refused") if asked_so_far[0] < 6 else "fine"
 
     async def work() -> None:
-        door = door_to(ledger, endpoint(script), max_attempts=1)
-        assert (await door.ask(call("x"))).text == "fine"
-        await door.close()
+        client = client_to(ledger, endpoint(script), max_attempts=1)
+        assert (await client.ask(call("x"))).text == "fine"
+        await client.close()
 
     run(work())
 
@@ -107,10 +110,10 @@ def test_an_endpoint_that_never_answers_stops_the_run(ledger: Ledger, error: Exc
     """With its name and the last problem."""
 
     async def work() -> None:
-        door = door_to(ledger, endpoint(lambda asked: error, "http://there/v1"), outage_sec=0.3)
+        client = client_to(ledger, endpoint(lambda asked: error, "http://there/v1"), outage_sec=0.3)
         with pytest.raises(TeacherDown, match=rf"http://there/v1: no answer for .*{error}"):
-            await asyncio.gather(*(door.ask(call(str(number))) for number in range(12)))
-        await door.close()
+            await asyncio.gather(*(client.ask(call(str(number))) for number in range(12)))
+        await client.close()
 
     run(work())
 
@@ -128,10 +131,10 @@ def test_a_replica_that_is_gone_costs_no_attempt_and_no_answer(ledger: Ledger) -
             return await quick(asked)
 
         slow.backend.ask = ask  # type: ignore[method-assign]
-        door = door_to(ledger, gone, slow, max_attempts=1, outage_sec=0.01)
-        replies = await asyncio.gather(*(door.ask(call(str(number))) for number in range(12)))
+        client = client_to(ledger, gone, slow, max_attempts=1, outage_sec=0.01)
+        replies = await asyncio.gather(*(client.ask(call(str(number))) for number in range(12)))
         assert {reply.text for reply in replies} == {"fine"}
-        await door.close()
+        await client.close()
 
     run(work())
 
@@ -142,12 +145,12 @@ def test_what_only_the_user_can_mend_ends_the_run_where_it_is_the_only_endpoint(
     async def work() -> None:
         wrong: Script = lambda asked: TeacherMisconfigured("wrong key")  # noqa: E731
         with pytest.raises(TeacherMisconfigured):
-            await door_to(ledger, endpoint(wrong)).ask(call("x"))
+            await client_to(ledger, endpoint(wrong)).ask(call("x"))
         turns = iter(["fine"])
         expired = endpoint(lambda asked: next(turns, None) or TeacherMisconfigured("key expired"), "expired")
         other, said = endpoint(lambda asked: "fine", "other"), list[str]()
-        door = door_to(ledger, expired, other, notice=said.append)
-        replies = await asyncio.gather(*(door.ask(call(str(number))) for number in range(12)))
+        client = client_to(ledger, expired, other, notice=said.append)
+        replies = await asyncio.gather(*(client.ask(call(str(number))) for number in range(12)))
         assert {reply.text for reply in replies} == {"fine"}
         assert expired.retired == "key expired" and len(said) == 1 and "expired gets no more calls" in said[0]
 

@@ -17,7 +17,7 @@ import openai
 import pytest
 
 from labgen.errors import LabgenError
-from labgen.teacher.rehearsal import MODEL_NAME
+from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.rehearsal.server import RehearsalServer
 from labgen.teacher.rehearsal.wire import CONTEXT_TOKENS
 
@@ -52,19 +52,19 @@ def get(base_url: str, path: str) -> dict[str, Any]:
 def test_an_openai_client_is_at_home(server: RehearsalServer) -> None:
     """Chat, completions, models, choices and usage counts, with any key."""
     with openai.OpenAI(base_url=server.base_url, api_key="anything", max_retries=0) as client:
-        assert [model.id for model in client.models.list().data] == [MODEL_NAME]
-        chat = client.chat.completions.create(model=MODEL_NAME, messages=HELLO, n=3, seed=4, max_tokens=60)  # type: ignore[arg-type]
-        assert chat.model == chat.system_fingerprint == MODEL_NAME
+        assert [model.id for model in client.models.list().data] == [REHEARSAL_MODEL]
+        chat = client.chat.completions.create(model=REHEARSAL_MODEL, messages=HELLO, n=3, seed=4, max_tokens=60)  # type: ignore[arg-type]
+        assert chat.model == chat.system_fingerprint == REHEARSAL_MODEL
         assert [choice.index for choice in chat.choices] == [0, 1, 2]
         assert chat.usage is not None
         assert chat.usage.total_tokens == chat.usage.prompt_tokens + chat.usage.completion_tokens > 0
-        plain = client.completions.create(model=MODEL_NAME, prompt="Hello there", seed=4, max_tokens=60)
+        plain = client.completions.create(model=REHEARSAL_MODEL, prompt="Hello there", seed=4, max_tokens=60)
         assert plain.choices[0].text == chat.choices[0].message.content
 
 
 def test_the_same_request_gets_the_same_bytes(server: RehearsalServer) -> None:
     """Nothing of time or of earlier requests is in a reply."""
-    body = json.dumps({"model": MODEL_NAME, "messages": HELLO, "temperature": 1}).encode()
+    body = json.dumps({"model": REHEARSAL_MODEL, "messages": HELLO, "temperature": 1}).encode()
     assert post(server.base_url, "/chat/completions", body) == post(server.base_url, "/chat/completions", body)
 
 
@@ -89,7 +89,7 @@ def test_wrong_requests_get_openais_error_form(
     server: RehearsalServer, change: dict[str, Any], status: int, words: str
 ) -> None:
     """Status, message and type, as clients expect them."""
-    body = json.dumps({"model": MODEL_NAME, "messages": HELLO} | change).encode()
+    body = json.dumps({"model": REHEARSAL_MODEL, "messages": HELLO} | change).encode()
     found, answer = post(server.base_url, "/chat/completions", body)
     assert found == status
     assert words in answer["error"]["message"]
@@ -113,7 +113,9 @@ def test_unknown_paths_say_so(server: RehearsalServer) -> None:
 
 def test_half_a_surrogate_pair_does_no_harm(server: RehearsalServer) -> None:
     """Text that cannot be encoded in UTF-8 still gets a reply."""
-    body = json.dumps({"model": MODEL_NAME, "messages": [{"role": "user", "content": "broken \ud83d here"}]}).encode()
+    body = json.dumps(
+        {"model": REHEARSAL_MODEL, "messages": [{"role": "user", "content": "broken \ud83d here"}]}
+    ).encode()
     assert post(server.base_url, "/chat/completions", body)[0] == 200
 
 
@@ -121,7 +123,7 @@ def test_stats_tell_what_was_asked_twice() -> None:
     """Requests, distinct ones, and those answered more than once; refused ones do not count."""
     with RehearsalServer() as own:
         for text in ("one", "two", "one", "one"):
-            post(own.base_url, "/completions", json.dumps({"model": MODEL_NAME, "prompt": text}).encode())
+            post(own.base_url, "/completions", json.dumps({"model": REHEARSAL_MODEL, "prompt": text}).encode())
         post(own.base_url, "/completions", b"{}")
         expected = {"requests": 4, "distinct": 2, "answered_twice": 1}
         assert get(own.base_url, "/labgen/stats") == expected == own.stats()
@@ -141,7 +143,7 @@ def test_a_server_can_be_stopped_while_it_answers() -> None:
     """Leaving does not wait for slow replies."""
     with RehearsalServer(delay_sec=30.0) as slow:
         host, port = "127.0.0.1", int(slow.base_url.split(":")[2].split("/")[0])
-        body = json.dumps({"model": MODEL_NAME, "prompt": "x"})
+        body = json.dumps({"model": REHEARSAL_MODEL, "prompt": "x"})
         connection = socket.create_connection((host, port))
         connection.sendall(
             f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
@@ -159,12 +161,12 @@ def test_the_verb_prints_its_address_and_stops_cleanly(stop: signal.Signals) -> 
     ) as process:
         assert process.stdout is not None
         base_url = process.stdout.readline().strip()
-        assert get(base_url, "/models")["data"][0]["id"] == MODEL_NAME
+        assert get(base_url, "/models")["data"][0]["id"] == REHEARSAL_MODEL
         process.send_signal(stop)
         rest, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert rest == ""
-    assert f"--base-url {base_url} --model {MODEL_NAME}" in errors
+    assert f"--base-url {base_url} --model {REHEARSAL_MODEL}" in errors
     assert "Traceback" not in errors
 
 

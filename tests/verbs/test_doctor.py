@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from faulty_server import KEY, Fault, FaultyServer, make_taxonomy, refusal, run
 from labgen.errors import ConfigError
 from labgen.ledger.replies import Ledger
 from labgen.settings_file import load_config
-from labgen.teacher.connect import connect, places
+from labgen.teacher.addresses import endpoint_specs
+from labgen.teacher.connect import connect
 
 MODEL = "labgen-rehearsal"
 
@@ -171,7 +171,7 @@ def test_every_setting_of_an_endpoint_reaches_it(here: Path, monkeypatch: pytest
         "    - {base_url: http://one/v1, weight: 3, requests_per_minute: 60}\n    - {base_url: http://two/v1}\n"
         "judge:\n  model: j\n  concurrency: 5\n  tokens_per_minute: 1000\n"
     )
-    with connect(load_config(), now=time.monotonic, notice=lambda words: None) as models:
+    with connect(load_config(), tasks={}, notice=lambda words: None) as models:
         assert (models.teacher, models.judge, models.rehearsal) == ("m", "j", False)
         one, two = models.serving["m"].endpoints
         assert (one.weight, two.weight) == (3, 1)
@@ -200,7 +200,7 @@ def test_an_address_with_a_password_or_a_key_is_refused_and_not_repeated(here: P
     """It would end up in messages and in the ledger; keys belong in the environment."""
     Path("labgen.yaml").write_text(f"teacher: {{model: m, base_url: '{address}'}}\n")
     with pytest.raises(ConfigError, match="base_url") as refused:
-        places(load_config())
+        endpoint_specs(load_config())
     assert "secret" not in str(refused.value)
     result = run("doctor")
     assert "FAIL" in result.output and "secret" not in result.output

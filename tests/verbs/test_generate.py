@@ -155,6 +155,8 @@ def test_a_narrower_run_does_not_overwrite_a_fuller_build(dataset: Path, labgen:
 
 def test_own_prompts_replace_shipped_ones_and_change_the_version(taxonomy: Path, labgen: Labgen) -> None:
     """A folder with one file is enough."""
+    from labgen.flows.freeform import FREEFORM
+    from labgen.flows.knowledge import KNOWLEDGE
     from labgen.formats.prompts import PromptSet
 
     folder = labgen.folder / "prompts"
@@ -164,9 +166,9 @@ def test_own_prompts_replace_shipped_ones_and_change_the_version(taxonomy: Path,
         "--- user ---\n## Task: respond\n\nBe brief.\n\n<query>\n{{ instruction }}\n</query>\n"
     )
     changed = PromptSet(folder)
-    assert changed.version("freeform") != shipped.version("freeform")
-    assert changed.version("knowledge") == shipped.version("knowledge")
+    assert changed.version(FREEFORM.prompts) != shipped.version(FREEFORM.prompts)
+    assert changed.version(KNOWLEDGE.prompts) == shipped.version(KNOWLEDGE.prompts)
     run = labgen("generate", "--samples", "2", "--leaf", "foundational_skills/**", "--prompts", "prompts")
     assert run.status == 0, run.err
     versions = {row["prompt_version"] for row in rows(labgen.folder / "dataset", "foundational_skills")}
-    assert versions == {changed.version("freeform")}
+    assert versions == {changed.version(FREEFORM.prompts)}

@@ -5,6 +5,3 @@ pair that it is shown. Its rows show that a leaf passes every stage, and nothing
 
 `model.reply` is the pure part, `server` the HTTP part.
 """
-
-MODEL_NAME = "labgen-rehearsal"
-"""The only model that the rehearsal teacher serves, and the name that its rows carry."""

@@ -48,6 +48,7 @@ def reply(
     index: int = 0,
     stop: Sequence[str] = (),
     schema: Mapping[str, Any] | None = None,
+    tasks: Mapping[str, str] | None = None,
 ) -> Completion:
     """Answer a conversation, or a plain prompt given as one user message.
 
@@ -59,9 +60,11 @@ def reply(
         index: number of the choice where several are asked for; each gets its own text.
         stop: the text ends before the first of these.
         schema: a JSON schema the reply is held to: verdicts come as bare JSON, never malformed.
+        tasks: the words after `## Task:` in a prompt, to the skill (of `SKILLS`) that answers it; a skill's own name
+            needs no entry.
     Returns: the completion; never raises for anything a prompt may hold.
     """
-    request = read_request(messages)
+    request = read_request(messages, tasks or {})
     dice = Dice(request.content(), seed if temperature > 0 else 0, index)
     write = _WRITERS.get(request.task)
     if write is not None:
@@ -172,4 +175,6 @@ _JUDGES: dict[str, Callable[[Request], dict[str, Any]]] = {
     "judge a pair": verdict_on_pair,
     "judge a grounded pair": lambda request: verdict_on_grounded(request, 1024),
 }
-"""By the words after `## Task:` in the shipped prompts."""
+
+SKILLS = (*_WRITERS, *_JUDGES, "restate")
+"""What the rehearsal teacher can do. In the prompts that come with labgen, `## Task:` names the skill itself."""

@@ -7,7 +7,7 @@ the same thing as a chat with a system turn, as one merged turn, or as plain tex
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labgen.records import Message
@@ -35,7 +35,7 @@ class Request:
     """The logical content of a prompt.
 
     Attributes:
-        task: the words after `## Task:`; empty where the prompt has no such header.
+        task: the skill that the prompt's `## Task:` asks for; empty where it has no such header.
         description: task description, or domain and outline.
         examples: the seed examples shown.
         document, query, reply, candidates: the sections of these names; empty where there are none.
@@ -61,12 +61,16 @@ class Request:
                                     self.candidates, self.count, self.creative)))  # fmt: skip
 
 
-def read_request(messages: Sequence[Message]) -> Request:
-    """Read a conversation, or a plain prompt given as one user message. Never fails: what is missing is empty."""
-    return _read("\n\n".join(message.content for message in messages if message.role != "assistant"))
+def read_request(messages: Sequence[Message], tasks: Mapping[str, str]) -> Request:
+    """Read a conversation, or a plain prompt given as one user message. Never fails: what is missing is empty.
+
+    Args:
+        tasks: the words of a header to the skill that they ask for, where the two differ.
+    """
+    return _read("\n\n".join(message.content for message in messages if message.role != "assistant"), tasks)
 
 
-def _read(text: str) -> Request:
+def _read(text: str, tasks: Mapping[str, str]) -> Request:
     start = text.find(_HEADER)
     if start < 0:
         return Request("", "", (), "", text.strip(), "", (), 1, False, False)
@@ -79,6 +83,7 @@ def _read(text: str) -> Request:
     line_end = text.find("\n", start)
     task = text[start + len(_HEADER) : line_end if line_end > 0 else len(text)]
     task = task.split("[/INST]")[0].strip()
+    task = tasks.get(task, task)
     examples, after = _examples(text, start, end)
     document = _span(text, "document", after, end)
     described = _span(text, "task_description", start, end)

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -36,11 +36,19 @@ class RehearsalServer:
     Args:
         host, port: where to listen; port 0 takes a free one.
         delay_sec: wait before each reply, to try out progress and kills; 0 does not wait.
+        tasks: see `labgen.teacher.rehearsal.model.reply`.
     Raises: LabgenError (on entering): the port is in use, or the host is not this machine's.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, *, delay_sec: float = 0.0) -> None:
-        self._host, self._port, self._desk = host, port, _Desk(delay_sec)
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        delay_sec: float = 0.0,
+        tasks: Mapping[str, str] | None = None,
+    ) -> None:
+        self._host, self._port, self._handlers = host, port, _Handlers(delay_sec, tasks or {})
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
@@ -68,7 +76,7 @@ class RehearsalServer:
 
     def stats(self) -> dict[str, int]:
         """What `/v1/labgen/stats` answers."""
-        return self._desk.stats()
+        return self._handlers.stats()
 
     def _run(self, listening: socket.socket, ready: threading.Event) -> None:
         try:
@@ -78,14 +86,21 @@ class RehearsalServer:
 
     async def _serve(self, listening: socket.socket, ready: threading.Event) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        await _serve_until(self._stop, self._desk, listening, ready.set)
+        await _serve_until(self._stop, self._handlers, listening, ready.set)
 
 
-def serve(host: str, port: int, *, delay_sec: float = 0.0, announce: Callable[[str], None]) -> None:
+def serve(
+    host: str,
+    port: int,
+    *,
+    delay_sec: float = 0.0,
+    tasks: Mapping[str, str] | None = None,
+    announce: Callable[[str], None],
+) -> None:
     """Serve in the foreground until SIGINT or SIGTERM.
 
     Args:
-        host, port, delay_sec: as for `RehearsalServer`.
+        host, port, delay_sec, tasks: as for `RehearsalServer`.
         announce: called with the base URL once the server answers.
     Raises: LabgenError: the port is in use, or the host is not this machine's.
     """
@@ -96,15 +111,17 @@ def serve(host: str, port: int, *, delay_sec: float = 0.0, announce: Callable[[s
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        await _serve_until(stop, _Desk(delay_sec), listening, lambda: announce(_address(listening)))
+        await _serve_until(stop, _Handlers(delay_sec, tasks or {}), listening, lambda: announce(_address(listening)))
 
     asyncio.run(run())
 
 
-async def _serve_until(stop: asyncio.Event, desk: _Desk, listening: socket.socket, ready: Callable[[], None]) -> None:
+async def _serve_until(
+    stop: asyncio.Event, handlers: _Handlers, listening: socket.socket, ready: Callable[[], None]
+) -> None:
     from aiohttp import web
 
-    runner = web.AppRunner(desk.application(), access_log=None, shutdown_timeout=SHUTDOWN_SEC)
+    runner = web.AppRunner(handlers.application(), access_log=None, shutdown_timeout=SHUTDOWN_SEC)
     await runner.setup()
     try:
         site = web.SockSite(runner, listening, backlog=1024)
@@ -143,11 +160,12 @@ def _address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
 
 
-class _Desk:
+class _Handlers:
     """The handlers, and the count of what they were asked."""
 
-    def __init__(self, delay_sec: float) -> None:
+    def __init__(self, delay_sec: float, tasks: Mapping[str, str]) -> None:
         self._delay_sec = delay_sec
+        self._tasks = tasks
         self._asked: Counter[bytes] = Counter()
 
     def application(self) -> web.Application:
@@ -177,7 +195,7 @@ class _Desk:
             body = json.loads(raw)
         except (ValueError, RecursionError) as error:
             raise Refusal(400, f"The request body is not JSON: {str(error)[:200]}.") from None
-        found = answer(body, chat=chat)
+        found = answer(body, chat=chat, tasks=self._tasks)
         if self._delay_sec > 0:
             await asyncio.sleep(self._delay_sec)
         self._asked[blake2b(raw, digest_size=12).digest()] += 1

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from labgen.records import Message
-from labgen.teacher.rehearsal import MODEL_NAME
+from labgen.records import REHEARSAL_MODEL, Message
 from labgen.teacher.rehearsal.model import BYTES_PER_TOKEN, Completion, reply
 
 CONTEXT_TOKENS = 131_072
@@ -46,9 +45,11 @@ class Asked:
     schema: Mapping[str, Any] | None
 
 
-def answer(body: object, *, chat: bool) -> dict[str, Any]:
+def answer(body: object, *, chat: bool, tasks: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The reply to a decoded JSON body of `/v1/chat/completions` (`chat`) or `/v1/completions`.
 
+    Args:
+        tasks: see `labgen.teacher.rehearsal.model.reply`.
     Raises: Refusal: what the body lacks or has wrong.
     """
     asked = _checked(body, chat=chat)
@@ -61,6 +62,7 @@ def answer(body: object, *, chat: bool) -> dict[str, Any]:
             index=index,
             stop=asked.stop,
             schema=asked.schema,
+            tasks=tasks,
         )
         for index in range(asked.choices)
     ]
@@ -70,8 +72,8 @@ def answer(body: object, *, chat: bool) -> dict[str, Any]:
         "object": "chat.completion" if chat else "text_completion",
         # The reply depends on the request alone, so it carries no time of day.
         "created": 0,
-        "model": MODEL_NAME,
-        "system_fingerprint": MODEL_NAME,
+        "model": REHEARSAL_MODEL,
+        "system_fingerprint": REHEARSAL_MODEL,
         "choices": [_choice(index, completion, chat=chat) for index, completion in enumerate(completions)],
         "usage": _usage(completions),
     }
@@ -79,7 +81,13 @@ def answer(body: object, *, chat: bool) -> dict[str, Any]:
 
 def models() -> dict[str, Any]:
     """The reply to `/v1/models`."""
-    only = {"id": MODEL_NAME, "object": "model", "created": 0, "owned_by": "labgen", "max_model_len": CONTEXT_TOKENS}
+    only = {
+        "id": REHEARSAL_MODEL,
+        "object": "model",
+        "created": 0,
+        "owned_by": "labgen",
+        "max_model_len": CONTEXT_TOKENS,
+    }
     return {"object": "list", "data": [only]}
 
 
@@ -104,8 +112,8 @@ def _checked(body: object, *, chat: bool) -> Asked:
     model = body.get("model")
     if not isinstance(model, str):
         raise Refusal(400, "You must provide a model parameter.", param="model")
-    if model != MODEL_NAME:
-        message = f"The model `{model[:200]}` does not exist. This server has only `{MODEL_NAME}`."
+    if model != REHEARSAL_MODEL:
+        message = f"The model `{model[:200]}` does not exist. This server has only `{REHEARSAL_MODEL}`."
         raise Refusal(404, message, code="model_not_found", param="model")
     if body.get("stream"):
         raise Refusal(400, "The rehearsal teacher does not stream. Ask with `stream` false.", param="stream")

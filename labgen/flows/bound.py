@@ -1,0 +1,96 @@
+"""A flow with the filters of a run in it: what the engine folds over, what a plan prices, what the tables show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import cast
+
+from labgen.filters.available import DUPLICATES, FilterSet
+from labgen.filters.base import Filter, SlotContext
+from labgen.flows.first_wins import FirstWins
+from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
+from labgen.plan.flow import Flow
+from labgen.records import Candidate
+
+
+@dataclass(frozen=True)
+class BoundFlow:
+    """A flow as a run takes it.
+
+    Attributes:
+        steps: the flow's, each with its filters; those that have nothing to do are left out.
+    """
+
+    flow: Flow
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, flow: Flow, filters: FilterSet) -> BoundFlow:
+        """A flow with the filters of a run."""
+        bound = (step.bind(flow, filters) for step in flow.steps)
+        return cls(flow, tuple(step for step in bound if step is not None))
+
+    @cached_property
+    def stretches(self) -> tuple[tuple[bool, tuple[Step, ...]], ...]:
+        """Its steps in stretches: those that take a slot together, and those that take candidates one by one."""
+        return tuple((whole, tuple(steps)) for whole, steps in groupby(self.steps, key=lambda step: step.whole_slot))
+
+    async def fold(
+        self, slot: SlotContext, note: Callable[[Sequence[Candidate]], None] = lambda candidates: None
+    ) -> tuple[Candidate, ...]:
+        """Take a slot through all steps. Each candidate goes as fast as it can: none waits for the others.
+
+        Args:
+            note: told of the candidates after each stretch.
+        """
+        candidates: Sequence[Candidate] = ()
+        for whole, steps in self.stretches:
+            if whole:
+                for step in cast(tuple[SlotStep, ...], steps):
+                    candidates = await step(candidates, slot)
+            else:
+                candidates = await _each(cast(tuple[CandidateStep, ...], steps), candidates, slot)
+            note(candidates)
+        return tuple(candidates)
+
+    @property
+    def judges(self) -> tuple[Filter, ...]:
+        """The filters that ask a model, in the order in which a candidate meets them."""
+        found: list[Filter] = []
+        for step in self.steps:
+            found += step.filters if isinstance(step, Judges) else ()
+        return tuple(found)
+
+    @property
+    def filters(self) -> tuple[Filter | str, ...]:
+        """All filters, in the order in which a candidate meets them; the look for near-duplicates by its name."""
+        found: list[Filter | str] = []
+        for step in self.steps:
+            if isinstance(step, FirstWins):
+                found.append(DUPLICATES)
+            elif isinstance(step, FreeFilters | Judges):
+                found += step.filters
+        return tuple(found)
+
+
+async def _each(steps: Sequence[CandidateStep], candidates: Sequence[Candidate], slot: SlotContext) -> list[Candidate]:
+    going = [candidate for candidate in candidates if candidate.state is None]
+    slot.siblings = tuple(going)
+    ways = [through(steps, candidate, slot) for candidate in going]
+    # What asks nobody is done at once: tasks of its own would only cost time.
+    at_once = not any(step.asks for step in steps)
+    taken = iter([await way for way in ways] if at_once else await asyncio.gather(*ways))
+    return [candidate if candidate.state is not None else next(taken) for candidate in candidates]
+
+
+async def through(steps: Sequence[CandidateStep], candidate: Candidate, slot: SlotContext) -> Candidate:
+    """A candidate through a stretch of steps, up to the one that ends it."""
+    for step in steps:
+        if candidate.state is not None:
+            break
+        candidate = await step(candidate, slot)
+    return candidate

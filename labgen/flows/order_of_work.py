@@ -1,0 +1,63 @@
+"""The order of work as a table: every filter, and its place in each flow. Read from the flows that the engine takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labgen.filters.available import DUPLICATES, FilterSet
+from labgen.filters.base import Cost, Filter
+from labgen.filters.installed import Installed
+from labgen.flows.bound import BoundFlow
+from labgen.plan.flow import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table of filters.
+
+    Attributes:
+        calls: what a candidate costs in calls, in words.
+        places: flow to 1-based place; flows that it does not look at are missing.
+        origin: `labgen`, or the package that it comes from.
+        filter: the filter itself; None for the look for near-duplicates.
+    """
+
+    name: str
+    kind: str
+    stage: str
+    calls: str
+    places: dict[str, int]
+    version: str
+    origin: str
+    filter: Filter | None = None
+
+
+def order_of_work(flows: Sequence[Flow], filters: FilterSet, *, per_call: int) -> list[Row]:
+    """Every filter that will look, in the order in which a candidate of the longest flow gets to it.
+
+    Args:
+        per_call: candidates that share a call, where a judge takes a slot's together.
+    """
+    sequences = {flow.name: BoundFlow.of(flow, filters).filters for flow in flows}
+    rows = []
+    for each in dict.fromkeys(each for found in sequences.values() for each in found):
+        places = {flow: found.index(each) + 1 for flow, found in sequences.items() if each in found}
+        rows.append(_row(each, places, per_call))
+    # As in the flow that has most of them.
+    longest = sorted(sequences, key=lambda flow: -len(sequences[flow]))
+    return sorted(rows, key=lambda row: next(row.places[flow] for flow in longest if flow in row.places))
+
+
+def _row(each: Filter | str, places: dict[str, int], per_call: int) -> Row:
+    if isinstance(each, str):
+        return Row(DUPLICATES, "index", "instruction", "0", places, "1", "labgen")
+    origin = each.package if isinstance(each, Installed) else "labgen"
+    return Row(each.name, each.kind, each.stage, _calls(each, per_call), places, each.version, origin, each)
+
+
+def _calls(each: Filter, per_call: int) -> str:
+    if each.kind != "judge":
+        return "0"
+    cost: Cost = getattr(each, "cost", Cost())
+    return f"{cost.calls:g} for {per_call}" if cost.shared else f"{cost.calls:g}"

@@ -1,0 +1,174 @@
+"""What a step is, and the three that put candidates through something: filters that are free, judges, a response.
+
+A step takes either all candidates of a slot together, or one candidate by itself. Those of the second kind never wait
+for a slot's other candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Protocol, Self
+
+from labgen.filters.available import SHIPPED_JUDGES, FilterSet
+from labgen.filters.base import Filter, SlotContext, ended, settle
+from labgen.formats.prompts import Prompt
+from labgen.formats.reading import read_blocks
+from labgen.plan.flow import Flow
+from labgen.records import Candidate
+from labgen.teacher.asker import CandidateEnds
+
+Stage = Literal["instruction", "pair"]
+
+
+class SlotStep(Protocol):
+    """A step that takes all candidates of a slot together. `asks`: whether it asks a model."""
+
+    whole_slot: ClassVar[Literal[True]]
+    asks: ClassVar[bool]
+
+    def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
+        """What it asks with in a flow; of judges, those that come with labgen."""
+
+    def bind(self, flow: Flow, filters: FilterSet) -> SlotStep | None:
+        """It with the filters of a run; None where it has nothing to do."""
+
+    def typical_replies(self, slot: SlotContext) -> Mapping[str, str]:
+        """Prompt to a reply as the leaf's own examples would have it, from which a plan reckons tokens."""
+
+    async def __call__(self, candidates: Sequence[Candidate], slot: SlotContext) -> Sequence[Candidate]:
+        """Take it. Those that have ended already come and go as they are."""
+
+
+class CandidateStep(Protocol):
+    """A step that takes one candidate by itself. All else is as in `SlotStep`."""
+
+    whole_slot: ClassVar[Literal[False]]
+    asks: ClassVar[bool]
+
+    def prompts_of(self, flow: Flow) -> Sequence[Prompt]: ...
+
+    def bind(self, flow: Flow, filters: FilterSet) -> CandidateStep | None: ...
+
+    def typical_replies(self, slot: SlotContext) -> Mapping[str, str]: ...
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
+        """Take it, with a candidate that is still on its way."""
+
+
+Step = SlotStep | CandidateStep
+
+
+@dataclass(frozen=True)
+class _OneByOne:
+    """What the steps of this module have in common."""
+
+    whole_slot: ClassVar[Literal[False]] = False
+    asks: ClassVar[bool] = False
+
+    def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
+        """None."""
+        return ()
+
+    def bind(self, flow: Flow, filters: FilterSet) -> Self | None:
+        """As it is."""
+        return self
+
+    def typical_replies(self, slot: SlotContext) -> Mapping[str, str]:
+        """None: what a judge costs it says itself."""
+        return {}
+
+
+@dataclass(frozen=True)
+class FreeFilters(_OneByOne):
+    """The filters of a stage that ask nobody: rules, and benchmark items."""
+
+    stage: Stage
+    filters: tuple[Filter, ...] = ()
+
+    def bind(self, flow: Flow, filters: FilterSet) -> Self | None:
+        """With those that look at this flow's candidates."""
+        chosen = filters.free(flow, self.stage)
+        return replace(self, filters=chosen) if chosen else None
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
+        """Up to the first filter that ends it."""
+        return await settle(candidate, self.filters, slot)
+
+
+@dataclass(frozen=True)
+class Judges(_OneByOne):
+    """The filters of a stage that ask a model: judges, a guard, those of other packages."""
+
+    asks: ClassVar[bool] = True
+    stage: Stage
+    filters: tuple[Filter, ...] = ()
+
+    def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
+        """Those of the judges that come with labgen."""
+        judges = [each for each in SHIPPED_JUDGES if each.stage == self.stage and each.applies_to(flow)]
+        return [prompt for judge in judges for prompt in getattr(judge, "prompts", ())]
+
+    def bind(self, flow: Flow, filters: FilterSet) -> Self | None:
+        """With those that look at this flow's candidates."""
+        chosen = filters.judges(flow, self.stage)
+        return replace(self, filters=chosen) if chosen else None
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
+        """Up to the first judge that turns it down."""
+        return await settle(candidate, self.filters, slot)
+
+
+RESPOND = Prompt("respond", rehearsed_as="respond")
+
+
+@dataclass(frozen=True)
+class Respond(_OneByOne):
+    """The teacher's response to an instruction, as the leaf's persona.
+
+    Source: LAB section 3.2, response generation. Ours shows the seed examples that the instruction was drawn with.
+    """
+
+    asks: ClassVar[bool] = True
+    prompt: Prompt = RESPOND
+
+    def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
+        """Its one prompt."""
+        return (self.prompt,)
+
+    def typical_replies(self, slot: SlotContext) -> Mapping[str, str]:
+        """A seed example's response, of middling length."""
+        responses = sorted((example.response for example in slot.examples), key=len)
+        return {self.prompt.name: responses[len(responses) // 2]}
+
+    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
+        """The candidate with its response; `failed` or `unparsed` where there is none."""
+        generation, plan = slot.asker.generation, slot.plan
+        creative = plan.persona == "creative"
+        try:
+            reading = await slot.asker.ask(
+                self.prompt.name,
+                read_response,
+                max_tokens=generation.max_response_tokens,
+                temperature=generation.creative_temperature if creative else generation.precise_temperature,
+                leaf=plan.leaf,
+                seeds=slot.shown,
+                persona=plan.persona,
+                context=candidate.context,
+                instruction=candidate.instruction,
+            )
+        except CandidateEnds as end:
+            return ended(candidate, end)
+        return replace(
+            candidate,
+            response=reading.value,
+            raw=reading.text,
+            calls=candidate.calls + reading.calls,
+            truncated=reading.truncated,
+        )
+
+
+def read_response(text: str) -> str | None:
+    """A response out of a reply: all of it, without a `<response>` tag around it; None for nothing at all."""
+    blocks = read_blocks(text, "response") if text.lstrip().lower().startswith("<response") else []
+    return (blocks[0] if blocks else text.strip()) or None

@@ -1,0 +1,88 @@
+"""How far one leaf is, in slot order, and when it is done: exactly as many rows as wanted, or the stop rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from labgen.config import StopConfig
+from labgen.filters.calibration import Calibration
+from labgen.records import Candidate, State
+
+JUDGE_NOT_FIT = "judge not fit"
+"""How the reason begins why a leaf stopped whose judges failed their test."""
+
+
+@dataclass
+class LeafProgress:
+    """What the retired slots of a leaf came to. Counts; the same in every run.
+
+    Attributes:
+        wanted: accepted rows wanted; slots: retired slots; accepted: rows among their candidates.
+        calls: calls spent by them, and on the test of the judges, whoever paid for them.
+        drawn: candidates asked for; passed: candidates that passed every filter.
+        calibration: how the leaf's judges did, once its first slot is retired; None where they are not tested.
+        stopped: why the leaf ended short of what was wanted, empty where it did not (yet).
+        done: whether no further slot will be retired.
+    """
+
+    wanted: int
+    slots: int = 0
+    accepted: int = 0
+    calls: int = 0
+    drawn: float = 0.0
+    passed: float = 0.0
+    calibration: Calibration | None = None
+    stopped: str = ""
+    done: bool = False
+
+    @property
+    def missing(self) -> int:
+        """Rows that are still wanted."""
+        return self.wanted - self.accepted
+
+    def accept(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates of the next slot in their final states: those that passed are accepted until the leaf is full.
+
+        All but the first `wanted` of a leaf are `surplus`.
+        """
+        final = []
+        for candidate in candidates:
+            if candidate.state is not None:
+                final.append(candidate)
+                continue
+            self.passed += 1
+            if self.accepted < self.wanted:
+                self.accepted += 1
+                final.append(replace(candidate, state=State.ACCEPTED))
+            else:
+                final.append(replace(candidate, state=State.SURPLUS, reason="leaf_already_full"))
+        return final
+
+    def note_test(self, calibration: Calibration, *, stops: bool) -> None:
+        """Take in how the leaf's judges did in their test. `stops`: whether that ends the leaf."""
+        self.calibration = calibration
+        self.calls += len(calibration.calls)
+        if stops:
+            self.stopped = f"{JUDGE_NOT_FIT}: {calibration.problem}"
+            self.done = True
+
+    def end_slot(self, drawn: int, calls: int, stop: StopConfig) -> None:
+        """Count a slot that is retired, and decide whether it was the last.
+
+        Args:
+            drawn: candidates that it was asked for; calls: that it spent.
+        """
+        self.slots += 1
+        self.calls += calls
+        if self.done:
+            return
+        self.drawn += drawn
+        if not self.missing:
+            self.done = True
+        elif self.calls >= stop.min_calls and self.calls > stop.max_calls_per_row * self.accepted:
+            self.stopped = f"low yield: {self.calls} calls for {self.accepted} rows"
+            self.done = True
+        elif stop.max_calls_spent is not None and self.calls >= stop.max_calls_spent:
+            self.stopped = f"limit of calls reached: {self.calls} calls"
+            self.done = True

@@ -1,0 +1,262 @@
+"""What slots will cost, from the flow's own steps: nobody is asked, and each prompt is counted as it would be sent.
+
+A step says what a typical reply to it is, and a judge what it costs (`labgen.filters.base.Cost`); both are put through
+the very steps that a build takes, with the leaf's own seed examples in the place of what a teacher would write.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from labgen.filters.base import Cost, Filter, SlotContext
+from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.flows.bound import through
+from labgen.flows.steps import CandidateStep, Judges, SlotStep, Step
+from labgen.generate.context import RunContext
+from labgen.generate.slot_run import slot_context
+from labgen.plan.leaf_plan import LeafPlan
+from labgen.records import Call, Candidate, Reply
+from labgen.teacher.asker import CandidateEnds
+from labgen.teacher.ledger_only import LedgerOnly, NotPaid
+from labgen.text.token_count import TokenCounter
+
+UNSTATED = Cost()
+"""What a judge is taken to cost that says nothing of it."""
+
+
+@dataclass
+class CallTotals:
+    """Calls by step of the ledger, and their tokens. Estimated ones are fractions."""
+
+    calls: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    prompt_tokens: float = 0.0
+    completion_tokens: float = 0.0
+
+    def add(self, step: str, calls: float, prompt_tokens: float, completion_tokens: float) -> None:
+        """Add so many calls of a step, of so many tokens each."""
+        self.calls[step] += calls
+        self.prompt_tokens += calls * prompt_tokens
+        self.completion_tokens += calls * completion_tokens
+
+    def add_all(self, other: CallTotals, times: float = 1.0) -> None:
+        """Add all of another one, so many times."""
+        for step, calls in other.calls.items():
+            self.calls[step] += times * calls
+        self.prompt_tokens += times * other.prompt_tokens
+        self.completion_tokens += times * other.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing that a flow asks once its candidates are drawn: a judge's question, or for a response.
+
+    Attributes:
+        step: the calls' name in the ledger; judge: whose it is, None for a response.
+        calls: for each candidate that gets there, or for a slot where `shared`.
+        prompt_tokens, reply_tokens: of one call.
+    """
+
+    step: str
+    judge: Filter | None
+    calls: float
+    prompt_tokens: float
+    reply_tokens: float
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class SlotPrice:
+    """What a slot of a leaf typically costs.
+
+    Attributes:
+        draw: the calls that draw its candidates.
+        asked: what comes after, in the order in which a candidate meets it.
+    """
+
+    draw: CallTotals
+    asked: tuple[Asked, ...]
+    per_slot: int
+
+    def reaching(self, yield_share: float) -> list[float]:
+        """Share of a slot's candidates that gets to each thing asked, and last the share that passes all, 0 to 1.
+
+        On the whole, half of what is lost is lost before anything is asked of it; the judges share the other half.
+        """
+        judges = sum(each.judge is not None for each in self.asked)
+        first = (1.0 + yield_share) / 2.0 if judges else yield_share
+        passing = (yield_share / first) ** (1.0 / judges) if judges else 1.0
+        shares = [first]
+        for each in self.asked:
+            shares.append(shares[-1] * (passing if each.judge is not None else 1.0))
+        return shares
+
+    def reply_tokens(self, step: str) -> float:
+        """Tokens of a typical reply of a step (count)."""
+        return next((each.reply_tokens for each in self.asked if each.step == step), UNSTATED.reply_tokens)
+
+    def whole(self, yield_share: float) -> CallTotals:
+        """A slot of which nothing is paid."""
+        totals = CallTotals()
+        totals.add_all(self.draw)
+        for each, share in zip(self.asked, self.reaching(yield_share), strict=False):
+            count = each.calls * (1.0 if each.shared else share * self.per_slot)
+            totals.add(each.step, count, each.prompt_tokens, each.reply_tokens)
+        return totals
+
+    def rest(self, place: int, yield_share: float, totals: CallTotals) -> float:
+        """Add what a candidate will still cost whose answer at one place in `asked` is not known yet.
+
+        Returns: the share of such candidates that will pass, 0 to 1.
+        """
+        shares = self.reaching(yield_share)
+        for number, each in enumerate(self.asked[place + 1 :], start=place + 1):
+            totals.add(each.step, each.calls * shares[number] / shares[place], each.prompt_tokens, each.reply_tokens)
+        return shares[-1] / shares[place]
+
+
+class _Recorder:
+    """Answers as steps say that a teacher typically does, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.replies: dict[str, str] = {}
+
+    def kept(self, call: Call) -> Reply | None:
+        """Nothing is kept."""
+        return None
+
+    async def ask(self, call: Call) -> Reply:
+        """The typical reply. Raises: NotPaid: there is none for such a call."""
+        self.calls.append(call)
+        if call.step not in self.replies:
+            raise NotPaid(call)
+        return Reply(self.replies[call.step])
+
+
+async def slot_price(plan: LeafPlan, run: RunContext, indices: Sequence[int], count_tokens: TokenCounter) -> SlotPrice:
+    """What slots of a leaf typically cost, on average over some of them.
+
+    Args:
+        indices: of slots, one or more.
+    """
+    found = [await _price_one(plan, run, index, count_tokens) for index in indices]
+    draw = CallTotals()
+    for each in found:
+        draw.add_all(each.draw, 1.0 / len(found))
+    asked = []
+    for same in zip(*(each.asked for each in found), strict=True):
+        prompt = sum(each.prompt_tokens for each in same) / len(same)
+        reply = sum(each.reply_tokens for each in same) / len(same)
+        asked.append(replace(same[0], prompt_tokens=prompt, reply_tokens=reply))
+    return SlotPrice(draw, tuple(asked), run.config.generation.instructions_per_call)
+
+
+async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: TokenCounter) -> SlotPrice:
+    recorder = _Recorder()
+    own = replace(run, client=recorder)
+    slot = slot_context(plan, own, index, DuplicatesInLeaf(plan, run.config.thresholds), [])
+    first, *others = own.bound(plan.flow).steps
+    draw, asked = CallTotals(), []
+    recorder.replies = dict(first.typical_replies(slot))
+    candidates = list(await cast(SlotStep, first)((), slot))
+    for call in recorder.calls:
+        draw.add(call.step, 1.0, prompt_size(call, count_tokens), count_tokens(recorder.replies[call.step]))
+    for step in others:
+        slot.siblings = tuple(candidates)
+        if isinstance(step, Judges):
+            for judge in step.filters:
+                asked += await _judge_price(judge, candidates, slot, recorder, count_tokens)
+        elif step.asks:
+            found, candidates = await _step_price(step, candidates, slot, recorder, count_tokens)
+            asked.append(found)
+    return SlotPrice(draw, tuple(asked), run.config.generation.instructions_per_call)
+
+
+async def _judge_price(
+    judge: Filter,
+    candidates: Sequence[Candidate],
+    slot: SlotContext,
+    recorder: _Recorder,
+    count_tokens: TokenCounter,
+) -> list[Asked]:
+    """What a judge asks of typical candidates: nothing where it asks in some other way than through labgen."""
+    cost: Cost = getattr(judge, "cost", UNSTATED)
+    calls = await _recorded(recorder, (judge(candidate, slot) for candidate in candidates))
+    if not calls:
+        return []
+    prompt = sum(prompt_size(call, count_tokens) for call in calls) / len(calls)
+    response = sum(count_tokens(candidate.response) for candidate in candidates) / len(candidates)
+    reply = (cost.reply_tokens + cost.per_response_token * response) * (len(candidates) if cost.shared else 1)
+    return [Asked(calls[0].step, judge, cost.calls, prompt, reply, cost.shared)]
+
+
+async def _step_price(
+    step: Step, candidates: Sequence[Candidate], slot: SlotContext, recorder: _Recorder, count_tokens: TokenCounter
+) -> tuple[Asked, list[Candidate]]:
+    recorder.replies = dict(step.typical_replies(slot))
+    recorder.calls.clear()
+    taken = [await cast(CandidateStep, step)(candidate, slot) for candidate in candidates]
+    calls = recorder.calls
+    prompt = sum(prompt_size(call, count_tokens) for call in calls) / len(calls)
+    reply = sum(count_tokens(recorder.replies[call.step]) for call in calls) / len(calls)
+    return Asked(calls[0].step, None, len(calls) / len(candidates), prompt, reply), taken
+
+
+async def _recorded(recorder: _Recorder, work: Iterable[object]) -> list[Call]:
+    recorder.replies = {}
+    recorder.calls.clear()
+    for each in work:
+        with suppress(NotPaid, CandidateEnds):
+            await each  # type: ignore[misc]  # each is one question of a judge
+    return list(recorder.calls)
+
+
+def prompt_size(call: Call, count_tokens: TokenCounter) -> int:
+    """Tokens of a call's prompt, without what a chat template adds."""
+    return sum(count_tokens(message.content) for message in call.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class PaidSlot:
+    """How far the ledger takes the candidates of a slot whose draw is paid.
+
+    Attributes:
+        passed: candidates that passed everything (count).
+        waiting: for each candidate that an unpaid call holds up, the call's step in the ledger.
+    """
+
+    passed: int
+    waiting: tuple[str, ...]
+
+
+async def take_paid(
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, index: int, duplicates: DuplicatesInLeaf
+) -> PaidSlot | None:
+    """Take a slot as far as the ledger allows; what is lacking is then `missing` in its client, that of `run`.
+
+    Returns: None where the draw itself is not paid.
+    """
+    client.begin()
+    slot = slot_context(plan, run, index, duplicates, [])
+    candidates: list[Candidate] = []
+    waiting: list[str] = []
+    for whole, steps in run.bound(plan.flow).stretches:
+        if whole:
+            try:
+                for step in cast(tuple[SlotStep, ...], steps):
+                    candidates = list(await step(candidates, slot))
+            except NotPaid:
+                return None
+            continue
+        going = [candidate for candidate in candidates if candidate.state is None]
+        slot.siblings, candidates = tuple(going), []
+        for candidate in going:
+            try:
+                candidates.append(await through(cast(tuple[CandidateStep, ...], steps), candidate, slot))
+            except NotPaid as lacking:
+                waiting.append(lacking.call.step)
+    return PaidSlot(sum(candidate.state is None for candidate in candidates), tuple(waiting))

@@ -1,0 +1,85 @@
+"""One slot on its way: what it asks with, what it came to, and its fold over the steps of the leaf's flow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from labgen.filters.base import SlotContext
+from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
+from labgen.generate.context import RunContext
+from labgen.plan.example_pairs import example_pairs
+from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.seed_sampling import make_slot
+from labgen.records import Candidate
+from labgen.teacher.asker import Asker
+
+FIRST, THEN = 0, 1
+"""Rank of waiting calls: what much else waits for (draws, a leaf's test of its judges), then all other calls.
+
+The longest chains of calls so begin first, also at a run's end, where nothing else would fill the teacher meanwhile.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotResult:
+    """What a slot came to. `seen` is what later slots of the leaf must not resemble."""
+
+    candidates: tuple[Candidate, ...] = ()
+    seen: tuple[Seen, ...] = ()
+
+
+@dataclass
+class SlotRun:
+    """A slot that was issued.
+
+    Attributes:
+        potential: how many of its candidates may still be accepted (count).
+        spent: keys of the calls made for it, in order.
+    """
+
+    index: int
+    potential: float
+    spent: list[bytes] = field(default_factory=list)
+    task: asyncio.Task[SlotResult] = field(init=False)
+
+    async def run(self, plan: LeafPlan, run: RunContext, duplicates: DuplicatesInLeaf) -> SlotResult:
+        """Take it through all steps of its flow."""
+
+        def note(candidates: Sequence[Candidate]) -> None:
+            self.potential = sum(candidate.state is None for candidate in candidates)
+
+        slot = slot_context(plan, run, self.index, duplicates, self.spent)
+        candidates = await run.bound(plan.flow).fold(slot, note)
+        return SlotResult(candidates, tuple(slot.seen))
+
+
+def slot_context(
+    plan: LeafPlan, run: RunContext, index: int, duplicates: DuplicatesInLeaf, spent: list[bytes]
+) -> SlotContext:
+    """What the steps of a slot look at and ask with."""
+    asker = asker_for(plan, run, index, spent)
+    return SlotContext(
+        plan,
+        example_pairs(plan.leaf, plan.flow),
+        example_pairs(plan.leaf, plan.flow, asker.slot.seed_examples),
+        asker,
+        run.config.thresholds,
+        duplicates,
+    )
+
+
+def asker_for(plan: LeafPlan, run: RunContext, index: int, spent: list[bytes] | None = None) -> Asker:
+    """What a slot asks with."""
+    return Asker(
+        client=run.client,
+        prompts=run.prompts,
+        generation=run.config.generation,
+        teacher=run.teacher,
+        judge=run.judge,
+        slot=make_slot(plan, index, seed=run.config.seed),
+        priority=(THEN, plan.order, index),
+        spent=[] if spent is None else spent,
+        draw_priority=(FIRST if run.draws_first else THEN, plan.order, index),
+    )

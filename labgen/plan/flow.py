@@ -1,0 +1,67 @@
+"""What a leaf goes through, as one value: a list of steps, from which all else that knows their order or cost follows.
+
+The engine folds a slot over the steps; the price of a build, the order of the filters, the version of the prompts, the
+judges' test, the rehearsal teacher and the documentation read the same list. The flows themselves are in
+`labgen/flows/`, with the steps that they are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol
+
+from labgen.formats.prompts import RESTATE, Prompt
+from labgen.records import Grounding, Leaf
+
+
+class FlowStep(Protocol):
+    """One step of a flow, as far as a plan knows it. `labgen.flows.steps` says what else a step has."""
+
+    def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
+        """What it asks with in that flow, in order; of judges, those that come with labgen."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One way from a leaf to rows.
+
+    Attributes:
+        name: its word in settings, funnel, plan and documentation.
+        summary: what it draws, in a sentence.
+        suits: whether it can draw on a leaf; of all flows, the first that can does.
+        grounding: what an answer must be borne out by.
+        steps: what a slot goes through; the first one draws its candidates.
+        like: name of a shipped flow; filters of other packages that name that one look at this one's candidates too.
+    """
+
+    name: str
+    summary: str
+    suits: Callable[[Leaf], bool]
+    grounding: Grounding
+    steps: tuple[Any, ...]
+    like: str = ""
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """All that it asks with, in the order of its steps, and what asks once more for a reply that can't be read."""
+        return (*chain.from_iterable(step.prompts_of(self) for step in self.steps), RESTATE)
+
+    @property
+    def own_context(self) -> bool:
+        """Whether each candidate brings a context of its own."""
+        return self.grounding is Grounding.CONTEXT
+
+    @property
+    def folds_context(self) -> bool:
+        """Whether a seed example's context counts as part of its instruction."""
+        return self.grounding is Grounding.NONE
+
+
+def flow_of(leaf: Leaf, flows: Sequence[Flow]) -> Flow:
+    """The flow that draws on a leaf: the first that suits. Raises: LookupError: none does."""
+    for flow in flows:
+        if flow.suits(leaf):
+            return flow
+    raise LookupError(f"{leaf.path}: there is no flow for such a leaf")

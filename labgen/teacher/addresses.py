@@ -1,0 +1,214 @@
+"""What the configuration says of where models are: which endpoints serve which model, and as what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from labgen.config import HTTP, Config, EndpointConfig, GuardConfig, JudgeConfig, ModelConfig, TeacherConfig
+from labgen.errors import ConfigError
+from labgen.formats.chat import ChatFormat
+from labgen.records import REHEARSAL_MODEL
+
+
+@dataclass(frozen=True)
+class EndpointSpec:
+    """One endpoint of one logical model, with everything that the configuration says of it.
+
+    Attributes:
+        model: the logical model; send_model: the name that is sent there.
+        kind: of back end; settings: what `backend:` says beside the kind.
+        base_url: its address; empty for back ends that have none.
+        key_env: name of the environment variable with the key; the key itself is never kept here.
+        weight: share of the calls it takes, relative to the model's other endpoints.
+        concurrency: calls in flight at most; timeout_sec: longest wait for a reply.
+        chat_format: None for the chat API; for completions, how the prompt is written.
+        bos: whether a completions prompt spells out the beginning-of-sequence token.
+        merges_system: whether system text goes into the first user turn from the start.
+        note: what a user should know of the choice of format; empty for nothing.
+    """
+
+    model: str
+    send_model: str
+    kind: str
+    base_url: str
+    key_env: str
+    weight: float
+    concurrency: int
+    timeout_sec: float
+    chat_format: ChatFormat | None = None
+    bos: bool = False
+    merges_system: bool = False
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages call it: its address, which holds no secret (see `_checked`), or its kind and model."""
+        return self.base_url or f"{self.kind}:{self.send_model}"
+
+    @property
+    def key(self) -> str:
+        """The key, from the environment; empty for none."""
+        return os.environ.get(self.key_env, "").strip()
+
+
+def model_names(config: Config, *, asked_otherwise: bool = False) -> tuple[str, str]:
+    """Logical names of teacher and judge; the rehearsal's where no endpoint is configured.
+
+    Args:
+        asked_otherwise: whether the models are asked through a back end that a caller brings.
+    Raises: ConfigError: a judge that can't be told from the teacher, or that has an address while the teacher has none.
+    """
+    judge = config.judge
+    if not (addresses(config.teacher) or asked_otherwise):
+        if judge and (judge.base_url or judge.endpoints):
+            raise ConfigError(
+                "judge has an endpoint and teacher has none. Give teacher.base_url, or leave out the judge's address "
+                "to rehearse with both."
+            )
+        return REHEARSAL_MODEL, REHEARSAL_MODEL
+    if judge is None:
+        return config.teacher.model, config.teacher.model
+    if judge.model == config.teacher.model:
+        raise ConfigError(
+            f"judge.model is the teacher's own, `{judge.model}`. Leave `judge` out: the teacher judges then. Further "
+            "addresses of the same model belong under teacher.endpoints."
+        )
+    return config.teacher.model, judge.model
+
+
+def addresses(teacher: TeacherConfig) -> tuple[EndpointConfig, ...]:
+    """The teacher's configured endpoints, else the address in `OPENAI_BASE_URL`. A key alone configures nothing."""
+    return _own_addresses(teacher) or _at(os.environ.get("OPENAI_BASE_URL"))
+
+
+def endpoint_specs(config: Config) -> tuple[EndpointSpec, ...]:
+    """Every endpoint of the teacher and of the judge; none where the rehearsal teacher is to answer.
+
+    Raises: ConfigError: not an address, an unknown prompt format, or one address twice for one model.
+    """
+    model_names(config)
+    if not addresses(config.teacher):
+        return ()
+    found = [make_spec(config, config.teacher, each) for each in addresses(config.teacher)]
+    if config.judge is not None:
+        found += [make_spec(config, config.judge, each) for each in _judge_addresses(config, config.judge)]
+    seen: set[tuple[str, str, str]] = set()
+    for spec in found:
+        which = (spec.model, spec.name, spec.send_model)
+        if which in seen:
+            raise ConfigError(f"endpoints: {spec.name} is listed twice for `{spec.model}`. Give it a weight instead.")
+        seen.add(which)
+    return tuple(found)
+
+
+def guard_specs(config: Config) -> tuple[EndpointSpec, ...]:
+    """The endpoints of the guard model; none where none is configured.
+
+    Raises: ConfigError: not an address, or a name that is the teacher's or the judge's.
+    """
+    guard = config.guard
+    if guard is None:
+        return ()
+    if guard.model in (config.teacher.model, *model_names(config), *((config.judge.model,) if config.judge else ())):
+        raise ConfigError(f"guard.model `{guard.model}` is the teacher's or the judge's. A guard is another model.")
+    own = guard.model_copy(update={"prompt_format": guard.prompt_format or guard.kind})
+    return tuple(make_spec(config, own, endpoint) for endpoint in _own_addresses(guard))
+
+
+def all_specs(config: Config) -> tuple[EndpointSpec, ...]:
+    """Every endpoint of every model that a build may ask; none where the rehearsal teacher alone is to answer.
+
+    Raises: ConfigError: what is wrong with one, also where it may not have to be asked.
+    """
+    return (*endpoint_specs(config), *guard_specs(config))
+
+
+def make_spec(
+    config: Config, model: TeacherConfig | JudgeConfig | GuardConfig, endpoint: EndpointConfig
+) -> EndpointSpec:
+    """An endpoint of a model: its own settings come first, then the model's, then (for a judge) the teacher's.
+
+    Raises: ConfigError: not an address, or an unknown prompt format.
+    """
+    layers = (endpoint, model, config.teacher)
+    backend = endpoint.backend or model.backend
+    send_model = endpoint.model or model.model
+    api = endpoint.api or model.api
+    format_name = endpoint.prompt_format or model.prompt_format
+    format, note = _format(format_name, model.model, needed=api == "completions")
+    if backend.kind == HTTP and backend.settings:
+        raise ConfigError(f"backend: kind `{HTTP}` has no setting `{next(iter(backend.settings))}`. Leave it out.")
+    return EndpointSpec(
+        model=model.model,
+        send_model=send_model,
+        kind=backend.kind,
+        base_url=_checked(endpoint.base_url.rstrip("/")) if endpoint.base_url or backend.kind == HTTP else "",
+        key_env=next(layer.api_key_env for layer in layers if layer.api_key_env is not None),
+        weight=endpoint.weight,
+        concurrency=next(layer.concurrency for layer in layers if layer.concurrency is not None),
+        timeout_sec=config.teacher.timeout_sec,
+        chat_format=format if api == "completions" else None,
+        bos=(endpoint.bos or model.bos) == "text",
+        merges_system=bool(format and format.merges_system),
+        requests_per_minute=endpoint.requests_per_minute or model.requests_per_minute,
+        tokens_per_minute=endpoint.tokens_per_minute or model.tokens_per_minute,
+        settings=backend.settings,
+        note=note if api == "completions" else "",
+    )
+
+
+def _own_addresses(model: ModelConfig) -> tuple[EndpointConfig, ...]:
+    if model.endpoints:
+        return model.endpoints
+    if model.base_url or model.backend.kind != HTTP:
+        return (EndpointConfig.model_validate({"base_url": model.base_url or ""}),)
+    return ()
+
+
+def _at(address: str | None) -> tuple[EndpointConfig, ...]:
+    return (EndpointConfig.model_validate({"base_url": address}),) if address else ()
+
+
+def _judge_addresses(config: Config, judge: JudgeConfig) -> tuple[EndpointConfig, ...]:
+    # The same servers under another model name: what an address is called there is the teacher's affair.
+    shared = tuple(each.model_copy(update={"model": None}) for each in addresses(config.teacher))
+    return _own_addresses(judge) or shared
+
+
+def _checked(address: str) -> str:
+    """The address. Raises: ConfigError: it is none, or holds what may be secret, which is not shown."""
+    shown = address.rpartition("@")[2].partition("?")[0]
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        parts = urlsplit("")
+    if not address.startswith(("http://", "https://")) or not parts.netloc:
+        raise ConfigError(f"base_url `{shown}` is no http or https address. An example: http://localhost:8000/v1")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigError(
+            f"base_url `{shown}` has a user name, a password or a query (`?...`) in it, where keys would end up in "
+            "messages. Leave them out: a key goes into the environment, see `api_key_env`."
+        )
+    return address
+
+
+def _format(name: str | None, model: str, *, needed: bool) -> tuple[ChatFormat | None, str]:
+    from labgen.formats.known import SHIPPED, find_format, format_for_model
+
+    if name is not None:
+        return find_format(name), ""
+    if found := format_for_model(model):
+        return found
+    if needed:
+        raise ConfigError(
+            f"api: completions needs a prompt format, and none is known for `{model}`. Set `prompt_format:` to one of "
+            f"{', '.join(SHIPPED)}, or to a Jinja chat template; or ask it with `api: chat`."
+        )
+    return None, ""

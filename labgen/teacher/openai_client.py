@@ -1,0 +1,172 @@
+"""One endpoint over HTTP, through the `openai` client: what is sent and what comes back, before anybody reads it.
+
+Builds and `labgen doctor` both ask through it. Errors of the layers below are translated here and nowhere else, and no
+word that leaves it holds the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+NO_KEY = "none"
+"""Sent where no key is set: local servers ask for none, the client wants one."""
+
+SECRET_CHARS = 8
+"""Shorter keys are no secrets but words that a local server is content with, such as `EMPTY`; texts may hold them."""
+
+MOST_WORDS_CHARS = 400
+"""Characters of an endpoint's own words that are repeated."""
+
+_KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
+
+
+def sendable(key: str) -> bool:
+    """Whether a header can carry a key: not where it was copied with a line break or a typographic mark."""
+    return key.isascii() and key.isprintable()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `words` are the endpoint's own about a refusal, without any key; empty for a reply."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    words: str = ""
+
+    @property
+    def json(self) -> Any:
+        """The decoded body. Raises: ValueError, RecursionError: it is no JSON."""
+        return json.loads(self.content)
+
+
+class OpenAIClient:
+    """Sends requests to one endpoint.
+
+    Args:
+        base_url: address of the API, without `/chat/completions`.
+        key: or empty for none.
+        name: what messages call it.
+        timeout_sec: longest wait for one answer.
+        connections: kept open at most.
+    """
+
+    def __init__(self, base_url: str, key: str, *, name: str, timeout_sec: float, connections: int) -> None:
+        self.name = name
+        self._base_url = base_url
+        self._key = key
+        self._timeout_sec = timeout_sec
+        self._connections = connections
+
+    @cached_property
+    def _client(self) -> AsyncOpenAI:
+        # Made for the first call: a build that the ledger answers does without the client and its half second.
+        import httpx2
+        from openai import AsyncOpenAI, DefaultAioHttpClient
+
+        if not sendable(self._key):
+            raise TeacherMisconfigured(
+                f"{self.name}: the key in the environment holds characters that no key has, such as a line break or a "
+                "typographic dash. Copy it anew."
+            )
+        limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
+        timeout = httpx2.Timeout(self._timeout_sec, connect=min(10.0, self._timeout_sec))
+        return AsyncOpenAI(
+            base_url=self._base_url,
+            api_key=self._key or NO_KEY,
+            max_retries=0,
+            timeout=timeout,
+            http_client=DefaultAioHttpClient(limits=limits, timeout=timeout),
+        )
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """Send a body. Raises: TeacherError: nothing came back."""
+        return await self._exchange("POST", path, body)
+
+    async def get(self, path: str) -> Answer:
+        """Ask for what is at a path. Raises: TeacherError: nothing came back."""
+        return await self._exchange("GET", path, None)
+
+    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+        import httpx2
+        import openai
+
+        client = self._client
+        try:
+            # The client's own limit is for each wait; a server that sends a byte now and then would never meet it.
+            async with asyncio.timeout(self._timeout_sec):
+                if method == "GET":
+                    response = await client.get(path, cast_to=httpx2.Response)
+                else:
+                    response = await client.post(path, cast_to=httpx2.Response, body=body)
+        except TimeoutError as error:
+            raise TeacherTimeout("no reply in time") from error
+        except openai.APIConnectionError as error:
+            raise _no_answer(error) from error
+        except openai.APIStatusError as error:
+            refused: Any = error.response
+            return Answer(error.status_code, refused.headers, refused.content, self.safe(_words_of(error)))
+        return Answer(response.status_code, response.headers, response.content)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if "_client" in self.__dict__:
+            await self._client.close()
+
+    def safe(self, words: str) -> str:
+        """An endpoint's words as messages may hold them: short, and without anything that looks like a key."""
+        return _KEY.sub("[key]", self.without_key(words))[:MOST_WORDS_CHARS]
+
+    def without_key(self, text: str) -> str:
+        """A text without the key: some gateways echo the request, key and all, in errors or even in a reply."""
+        text = whole(text)
+        return text.replace(self._key, "[key]") if len(self._key) >= SECRET_CHARS else text
+
+
+def whole(text: str) -> str:
+    """Text without lone surrogates: JSON can spell them, but neither ledger nor dataset can hold them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _words_of(error: Any) -> str:
+    body = error.body
+    if isinstance(body, Mapping) and body.get("message"):
+        return " ".join(str(part) for part in (body["message"], body.get("code") or "") if part)
+    text: str = error.response.text
+    return "a web page" if "<html" in text[:500].lower() else (text.strip() or "no explanation")
+
+
+def _no_answer(error: BaseException) -> TeacherError:
+    import aiohttp
+    import openai
+
+    # The layers between call a refused connection a time-out, and one that broke later a failure to connect: the
+    # inner errors know.
+    causes = _causes(error)
+    if any(isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for cause in causes):
+        return NoConnection(f"no connection ({str(causes[-1])[:200]})")
+    broke = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) for cause in causes)
+    if isinstance(error, openai.APITimeoutError) and not broke:
+        return TeacherTimeout("no reply in time")
+    problem = TeacherUnavailable(f"the connection broke ({str(causes[-1])[:200] or type(causes[-1]).__name__})")
+    # The request was on its way: the endpoint may well have answered it.
+    problem.maybe_paid = True
+    return problem
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    return causes

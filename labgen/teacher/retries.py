@@ -1,0 +1,238 @@
+"""Sending a call until it is answered: what happens on 429, on a server error, on silence, and when it is given up.
+
+A refusal for load waits as long as the endpoint asks, or twice as long each time, and uses up no attempt. What another
+replica may answer goes there at once. Endpoints that answer nothing at all for too long end the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from labgen.errors import (
+    PERMANENT,
+    RETRYABLE,
+    ContextTooLong,
+    NoConnection,
+    RateLimited,
+    TeacherDown,
+    TeacherError,
+    TeacherMisconfigured,
+    TeacherUnavailable,
+)
+from labgen.ledger.replies import Ledger
+from labgen.records import Call, Reply
+from labgen.teacher.budget import Bill, Budget
+from labgen.teacher.endpoints import Endpoint, Replicas
+from labgen.teacher.traffic import CallOutcome, Traffic, Watch
+
+FIRST_BACKOFF_SEC = 0.5
+LONGEST_BACKOFF_SEC = 20.0
+OUTAGE_SEC = 120.0
+"""Endpoints that have answered nothing for so long, while asked, are down: the run stops."""
+NEVER_ANSWERED_SEC = 6.0
+"""The same for endpoints that have not answered once: most likely the address is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long is tried.
+
+    Attributes:
+        max_attempts: attempts per call in this run; refusals for load and outages do not use them up.
+        outage_sec: longest time without any answer before the run stops.
+        never_answered_sec: the same before the first answer, where that is shorter.
+        first_backoff_sec: wait before a call's second attempt; doubles with each further one, up to 20 s.
+    """
+
+    max_attempts: int
+    outage_sec: float = OUTAGE_SEC
+    never_answered_sec: float = NEVER_ANSWERED_SEC
+    first_backoff_sec: float = FIRST_BACKOFF_SEC
+
+
+@dataclass(slots=True)
+class Pending:
+    """A call that is waited for. `callers`: who waits (count); `sent`: whether an attempt is under way."""
+
+    task: asyncio.Task[Reply] = field(init=False)
+    callers: int = 0
+    sent: bool = False
+    attempts: int = 0
+
+
+class Retries:
+    """Attempts at calls, and what they say of the endpoints.
+
+    Args:
+        models: logical model name to the replicas that serve it.
+        ledger: keeps every reply before its call counts as answered.
+        traffic: where it is counted.
+        budget: what may be spent; None for no limit.
+        wake: called where whoever paces the run should look again.
+        notice: told when an endpoint gets no more calls.
+        watch: told of every outcome.
+
+    Attributes:
+        problem: what the run waits for, in words; empty while calls are answered.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Replicas],
+        ledger: Ledger,
+        traffic: Traffic,
+        patience: Patience,
+        *,
+        budget: Budget | None,
+        wake: Callable[[], None],
+        notice: Callable[[str], None],
+        watch: Watch | None,
+    ) -> None:
+        self.problem = ""
+        self._models = models
+        self._ledger = ledger
+        self._traffic = traffic
+        self._patience = patience
+        self._budget = budget
+        self._wake = wake
+        self._notice = notice
+        self._watch = watch
+        self._flying = 0
+
+    async def fetch(self, call: Call, pending: Pending, wanted: Callable[[], bool]) -> Reply:
+        """The reply to a call, which is then in the ledger; `exhausted` where no attempt is left.
+
+        Args:
+            wanted: whether anybody still waits for it; asked between attempts.
+        Raises: asyncio.CancelledError: nobody does. TeacherMisconfigured, TeacherDown: no call can succeed;
+            LedgerError: nothing can be kept.
+        """
+        replicas = self._models[call.model]
+        backoff_sec, failed_at = self._patience.first_backoff_sec, None
+        while True:
+            bill = await self._budget.open(call, self._wake) if self._budget else None
+            try:
+                endpoint = await replicas.acquire(call.priority, failed_at)
+                try:
+                    pending.sent = True
+                    return await self._attempt(call, pending, replicas, endpoint, bill)
+                except RETRYABLE as error:
+                    problem = error
+                finally:
+                    pending.sent = False
+                    replicas.release(endpoint)
+            finally:
+                if bill:
+                    bill.close()
+                    if self._budget and self._budget.reached:
+                        self._wake()
+            if not wanted():
+                raise asyncio.CancelledError
+            pending.attempts += not isinstance(problem, RateLimited | NoConnection) and not endpoint.pressure.down
+            if pending.attempts >= self._patience.max_attempts:
+                return self._give_up(call, endpoint, problem)
+            self._traffic.retries += 1
+            # Full jitter, so that calls that failed together do not come back together.
+            wait_sec = problem.retry_after_sec or backoff_sec * random.uniform(0.5, 1.0)  # noqa: S311
+            if endpoint is not failed_at and replicas.others(endpoint):
+                wait_sec = 0.0  # Another replica may have what this one has not.
+            failed_at = endpoint
+            backoff_sec = min(backoff_sec * 2.0, LONGEST_BACKOFF_SEC)
+            await asyncio.sleep(wait_sec)
+
+    async def _attempt(
+        self, call: Call, pending: Pending, replicas: Replicas, endpoint: Endpoint, bill: Bill | None
+    ) -> Reply:
+        """Send a call once, note what the outcome says of the endpoint, and keep the reply."""
+        self._ledger.check_room()
+        traffic, begun_sec = self._traffic, time.monotonic()
+        traffic.sent += 1
+        traffic.first_sent_sec = traffic.first_sent_sec or begun_sec
+        self._flying += 1
+        traffic.peak_in_flight = max(traffic.peak_in_flight, self._flying)
+        try:
+            reply = await endpoint.backend.ask(call)
+        except PERMANENT as error:
+            failure = "too_long" if isinstance(error, ContextTooLong) else "refused"
+            reply = Reply("", "", failure=failure, detail=_shorten(error))
+        except TeacherError as error:
+            if bill and error.maybe_paid:
+                bill.pay_all()
+            self._note_problem(call, pending, replicas, endpoint, error, time.monotonic() - begun_sec)
+            raise
+        finally:
+            self._flying -= 1
+        now_sec = time.monotonic()
+        if bill:
+            bill.pay(call, reply)
+        replicas.silence.end(now_sec)
+        self.problem = ""
+        endpoint.pressure.succeeded(now_sec - begun_sec, reply.prompt_tokens, reply.completion_tokens)
+        traffic.answered += 1
+        traffic.last_answer_sec = now_sec
+        traffic.busy_sec += now_sec - begun_sec
+        traffic.prompt_tokens += reply.prompt_tokens
+        traffic.completion_tokens += reply.completion_tokens
+        await self._ledger.put(call, reply)
+        if self._watch:
+            self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, now_sec - begun_sec, reply))
+        return reply
+
+    def _note_problem(
+        self,
+        call: Call,
+        pending: Pending,
+        replicas: Replicas,
+        endpoint: Endpoint,
+        error: TeacherError,
+        latency_sec: float,
+    ) -> None:
+        """Note a failed attempt. Raises: TeacherError: where the endpoint gets no more calls, or the run is over."""
+        kind = type(error).__name__
+        self._traffic.problems[kind] += 1
+        if self._watch:
+            self._watch(CallOutcome(call, kind, endpoint.name, latency_sec, request_id=error.request_id))
+        if isinstance(error, TeacherMisconfigured) and endpoint.pressure.answered and replicas.others(endpoint):
+            self._retire(endpoint, error)
+        if isinstance(error, RateLimited):
+            endpoint.pressure.refused(error.retry_after_sec)
+        elif isinstance(error, RETRYABLE):
+            endpoint.pressure.unreachable(telling=isinstance(error, NoConnection) or not pending.attempts)
+        else:
+            return
+        self.problem = f"{endpoint.name}: {error}"
+        silent_sec = replicas.silence.lasts(time.monotonic(), latency_sec)
+        if silent_sec > self._most_silence_sec(replicas, endpoint, error):
+            raise TeacherDown(
+                f"{endpoint.name}: no answer for {silent_sec:.0f} s, stopped. Last problem: {error}. "
+                "Every reply up to here is kept; run again when the endpoint answers."
+            ) from error
+
+    def _most_silence_sec(self, replicas: Replicas, endpoint: Endpoint, error: TeacherError) -> float:
+        """How long replicas may answer nothing before the run stops."""
+        patience = self._patience
+        if isinstance(error, RateLimited):
+            return patience.outage_sec + (error.retry_after_sec or 0.0)
+        if not replicas.all_down and (not isinstance(error, NoConnection) or replicas.others(endpoint)):
+            return float("inf")  # It may be the calls that are at fault: their attempts run out.
+        return patience.outage_sec if replicas.answered else min(patience.never_answered_sec, patience.outage_sec)
+
+    def _retire(self, endpoint: Endpoint, error: TeacherError) -> None:
+        if not endpoint.retired:
+            endpoint.retired = str(error)
+            self._notice(f"{endpoint.name} gets no more calls in this run, the other endpoints do: {error}")
+        raise TeacherUnavailable(str(error), request_id=error.request_id) from error
+
+    def _give_up(self, call: Call, endpoint: Endpoint, problem: TeacherError) -> Reply:
+        self._traffic.failed += 1
+        if self._watch:
+            self._watch(CallOutcome(call, "exhausted", endpoint.name))
+        return Reply("", "", failure="exhausted", detail=_shorten(problem))
+
+
+def _shorten(error: TeacherError) -> str:
+    return str(error)[:500]

@@ -1,0 +1,56 @@
+"""What a run asks for, counted, and what becomes of each attempt. Timing decides some of it: none enters a dataset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from labgen.records import Call, Reply
+
+
+@dataclass
+class Traffic:
+    """What a run asked for so far. Counts, unless they end in `_sec`."""
+
+    sent: int = 0
+    retries: int = 0
+    from_ledger: int = 0
+    answered: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    busy_sec: float = 0.0
+    peak_in_flight: int = 0
+    first_sent_sec: float = 0.0
+    last_answer_sec: float = 0.0
+    problems: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def utilisation(self) -> float:
+        """Calls in flight on average, from the first call sent to the last reply, as a share of the peak (0 to 1)."""
+        span_sec = self.last_answer_sec - self.first_sent_sec
+        return min(1.0, self.busy_sec / (span_sec * self.peak_in_flight)) if span_sec > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """What became of one attempt at a call.
+
+    Attributes:
+        kind: `ok`, `ledger`, `too_long`, `refused`, `exhausted` (no attempt is left), or the name of a TeacherError.
+        endpoint: where it was sent; empty for the ledger.
+        latency_sec: from sending to the outcome.
+        reply: where there was one.
+    """
+
+    call: Call
+    kind: str
+    endpoint: str = ""
+    latency_sec: float = 0.0
+    reply: Reply | None = None
+    request_id: str = ""
+
+
+Watch = Callable[[CallOutcome], None]
+"""Told of each outcome, as it happens."""

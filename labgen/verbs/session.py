@@ -1,0 +1,150 @@
+"""What every verb that asks works with: prepared once, opened in one order, and closed in the other.
+
+Flows, filters and prompts come first, then the leaves with their documents; then the work folder is locked and the
+ledger opened; last, and only where something is to be asked, the endpoints are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from labgen.config import Config
+from labgen.errors import UsageError
+from labgen.filters.available import FilterSet, load_filters
+from labgen.flows.known import check_filters, known_flows, prompts_of, rehearsed_tasks
+from labgen.formats.prompts import PromptSet
+from labgen.generate.context import RunContext
+from labgen.generate.engine import Progress
+from labgen.generate.resume import Replay
+from labgen.ledger.replies import Ledger
+from labgen.ledger.run_lock import run_lock
+from labgen.plan.flow import Flow
+from labgen.plan.sources import Sources, gather_sources
+from labgen.records import Taxonomy
+from labgen.teacher.addresses import model_names
+from labgen.teacher.budget import Budget
+from labgen.teacher.client import TeacherClient
+from labgen.teacher.connect import Backends, check_endpoints, connect
+from labgen.teacher.retries import Patience
+from labgen.teacher.traffic import Traffic, Watch
+
+T = TypeVar("T")
+
+Work = Callable[[RunContext, TeacherClient], Awaitable[T]]
+"""What is done while the endpoints are open."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller may want to hear of while a verb runs. Nothing here changes the result.
+
+    `progress` is told how far the build is, what it asked for, and of the teacher's client once it is open.
+    """
+
+    notice: Callable[[str], None] = lambda words: None
+    progress: Callable[[Progress, Traffic, TeacherClient | None], None] = lambda progress, traffic, client: None
+    watch: Watch | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of a verb.
+
+    Attributes:
+        flows: all there are; filters: those of the run; prompts: all that is asked with.
+        sources: the leaves, ready to be drawn from.
+        teacher, judge: the models' logical names.
+        backend: asked instead of what the configuration says; None for none.
+    """
+
+    config: Config
+    hooks: Hooks
+    flows: tuple[Flow, ...]
+    filters: FilterSet
+    prompts: PromptSet
+    sources: Sources
+    teacher: str
+    judge: str
+    backend: Backends | None = None
+
+    @classmethod
+    def prepare(
+        cls,
+        config: Config,
+        leaf_patterns: Sequence[str] = (),
+        *,
+        hooks: Hooks | None = None,
+        backend: Backends | None = None,
+        leaves: bool = True,
+    ) -> Session:
+        """Read all that a run depends on. Nothing is asked or locked yet.
+
+        Args:
+            leaf_patterns: only the leaves that one of these matches; none for all.
+            leaves: whether any are wanted; without, the taxonomy is not looked at.
+        Raises: LabgenError: what is wrong with the configuration, the taxonomy, a package's filter or flow.
+        """
+        hooks = hooks or Hooks()
+        teacher, judge = model_names(config, asked_otherwise=backend is not None)
+        check_endpoints(config, backend)
+        flows, filters = known_flows(), load_filters(config)
+        check_filters(filters, flows)
+        prompts = PromptSet(config.prompts, prompts_of(flows, filters))
+        nothing = Sources(Taxonomy(config.taxonomy, (), ()), (), prompts)
+        sources = gather_sources(config, flows, prompts, leaf_patterns, hooks.notice) if leaves else nothing
+        return cls(config, hooks, flows, filters, prompts, sources, teacher, judge, backend)
+
+    def check_leaves(self) -> None:
+        """Raises: UsageError: there is no leaf to draw from."""
+        if self.sources.plans:
+            return
+        if self.sources.left_out:
+            raise UsageError("no leaf can be used:\n" + "\n".join(self.sources.messages))
+        raise UsageError("nothing to build: `samples` is 0 for every leaf.")
+
+    @cached_property
+    def replay(self) -> Replay:
+        """The leaves, ready to be taken from the ledger."""
+        return Replay(self.config, self.sources, self.filters, self.teacher, self.judge, self.hooks.watch)
+
+    @contextmanager
+    def locked(self) -> Iterator[Ledger]:
+        """The ledger, for writing, while no other run has the work folder. Raises: LedgerError: another has it."""
+        with run_lock(self.config.work_folder), closing(Ledger(self.config.work_folder)) as ledger:
+            yield ledger
+
+    def ask(self, ledger: Ledger, work: Work[T], *, budget: Budget | None = None) -> T:
+        """Open the endpoints, do some work, and close them, whatever becomes of it: what was sent is waited for.
+
+        Raises: LabgenError: the teacher or the ledger can't go on; what the work raises.
+        """
+        return asyncio.run(self._ask(ledger, work, budget))
+
+    async def _ask(self, ledger: Ledger, work: Work[T], budget: Budget | None) -> T:
+        config, hooks, teacher = self.config, self.hooks, self.config.teacher
+        tasks = rehearsed_tasks(self.prompts, prompts_of(self.flows, self.filters))
+        with connect(config, tasks=tasks, notice=hooks.notice, notes=ledger, backend=self.backend) as models:
+            patience = Patience(
+                teacher.max_attempts, outage_sec=teacher.outage_sec, first_backoff_sec=teacher.first_backoff_sec
+            )
+            client = TeacherClient(
+                models.serving, ledger, patience, budget=budget, notice=hooks.notice, watch=hooks.watch
+            )
+            run = RunContext(
+                client,
+                self.prompts,
+                config,
+                self.teacher,
+                self.judge,
+                self.filters,
+                draws_first=budget is None,
+            )
+            try:
+                return await work(run, client)
+            finally:
+                await client.close()
