@@ -26,7 +26,7 @@ from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.rows import BuildInfo, LeafInfo
 from labgen.export.training import export_training
-from labgen.formats.rows import row_format
+from labgen.formats.training.rows import row_format
 from labgen.records import Candidate, Evidence, Source, State, Verdict
 
 LEAF_ROWS = 2000

@@ -9,20 +9,25 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
+from labgen.formats.training.registry import SHIPPED
 from labgen.settings_file import SettingsFile
-
-# The names are written out, since help must not import the formats; a test keeps the two lists equal.
-FORMATS = ("messages", "alpaca", "sharegpt", "prompt-completion", "text", "instructlab")
 
 
 @click.command("export")
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
-@option("--format", "format_name", default="messages", show_default=True, help=f"One of {', '.join(FORMATS)}.")
+@option(
+    "--format",
+    "format_name",
+    metavar="NAME",
+    default=SHIPPED[0],
+    show_default=True,
+    help=f"One of {', '.join(SHIPPED)}, or a format that an installed package adds.",
+)
 @option("--to", type=click.Path(path_type=Path), help="Folder to write. Default: DATASET-FORMAT beside the dataset.")
 @option(
     "--template",
     metavar="NAME|FILE",
-    help="Chat template for text and prompt-completion: mixtral, tenyx, cerebrum, merlinite, chatml or a Jinja file.",
+    help="Chat template, for formats that take one: mixtral, tenyx, cerebrum, merlinite, chatml or a Jinja file.",
 )
 @option("--system-prompt", metavar="TEXT|@FILE", help="System text for rows that have none of their own.")
 @option(
@@ -50,12 +55,12 @@ def command(
 ) -> None:
     """Write DATASET (default: the folder that labgen.yaml names) for a training program.
 
-    Only text and prompt-completion are written through a chat template; the other formats leave it to the trainer.
+    A format is written through a chat template or leaves it to the trainer; docs/reference.md has a table of them.
     llama-factory's dataset_info.json and axolotl's axolotl.yaml are written beside the files.
     """
     from labgen.export.training import export_training
     from labgen.formats.known import find_format
-    from labgen.formats.rows import row_format
+    from labgen.formats.training.rows import row_format
 
     source = dataset or config_from({"config": config}).output
     format = row_format(

@@ -12,12 +12,12 @@ from labgen.errors import OutputError, UsageError
 from labgen.export.files import hash_file, read_rows
 from labgen.export.folder import MANIFEST, read_manifest, replacing
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
-from labgen.formats.rows import READS, RowFormat
+from labgen.formats.training.base import KINDS, READS
+from labgen.formats.training.rows import RowFormat
 
 RECORD = "export.json"
 """Written last: a folder that has it is a whole export, and may be replaced by the next one."""
 
-KINDS = ("parquet", "jsonl")
 BATCH_ROWS = 1000
 """Rows in memory at a time: some 5 MB of text."""
 
@@ -45,18 +45,17 @@ def export_training(
     """Write `dataset` in `format` to `folder`, one streaming pass per config; memory does not grow with the rows.
 
     `datasets.load_dataset(folder, CONFIG)` opens the result. llama-factory's `dataset_info.json` and axolotl's
-    `axolotl.yaml` lie beside it where these programs read the format. The format `instructlab` is always JSON Lines,
-    in InstructLab's layout: `messages_CONFIG.jsonl` in the folder itself. The same input gives the same bytes.
+    `axolotl.yaml` lie beside it where these programs read the format. The same input gives the same bytes.
 
     Args:
         dataset: a folder that labgen wrote, or a downloaded release of one.
         folder: replaced whole where it is an earlier export; must else be empty or not exist.
-        kind: `parquet` or `jsonl`.
+        kind: `parquet` or `jsonl`; a format that is always one of them is written as that.
         configs: those wanted, in this order; none: all that are for training.
         shard_rows: most rows in one file (>= 1).
     Raises:
         UsageError: no dataset there, an unknown config, a folder that is not an export, a row that doesn't fit.
-        ConfigError: the template refuses a row.
+        ConfigError: the template refuses a row, or another package's format breaks on it.
         OutputError: the folder can't be written; nothing half-written is left.
     """
     if kind not in KINDS or shard_rows < 1:
@@ -64,19 +63,18 @@ def export_training(
     manifest = read_manifest(dataset)
     wanted = _wanted(manifest, dataset, configs)
     _check_folder(folder, dataset)
-    flat = format.name == "instructlab"
     rows: dict[str, int] = {}
     files: dict[str, tuple[str, ...]] = {}
     with replacing(folder) as new:
         for name in wanted:
-            stem = f"messages_{name}" if flat else f"{name}/part"
-            shards = _Shards(new, stem, format, "jsonl" if flat else kind, shard_rows)
+            stem = format.about.file_stem.replace("CONFIG", name)
+            shards = _Shards(new, stem, format, format.about.file_kind or kind, shard_rows)
             shards.write(_read(dataset, manifest["configs"][name]["files"]))
             rows[name], files[name] = shards.rows, tuple(shards.files)
-        report = ExportReport(folder, format.name, rows, files, bool(manifest["rehearsal"]))
+        report = ExportReport(folder, format.about.name, rows, files, bool(manifest["rehearsal"]))
         _write_texts(new, dataset, format, report)
         record = {
-            "format": format.name,
+            "format": report.format,
             "template": format.template.name if format.template else None,
             "source": {"manifest_sha256": hash_file(dataset / MANIFEST)[0], "rehearsal": report.rehearsal},
             "configs": {name: {"rows": rows[name], "files": list(files[name])} for name in wanted},
@@ -209,8 +207,8 @@ def _write_texts(new: Path, dataset: Path, format: RowFormat, report: ExportRepo
     ]
     template = f", written through the template `{format.template.name}`" if format.template else ""
     parts = [
-        f"# Training files: {format.name}",
-        f"This is a labgen dataset in the format `{format.name}`{template}. The dataset's own card, with its method, "
+        f"# Training files: {report.format}",
+        f"This is a labgen dataset in the format `{report.format}`{template}. The dataset's own card, with its method, "
         "sources and licences, is `SOURCE_CARD.md`; each row's `id` is its id there.",
         "\n".join(f"- `{name}`: {count:,} rows" for name, count in report.rows.items()),
     ]
@@ -219,8 +217,8 @@ def _write_texts(new: Path, dataset: Path, format: RowFormat, report: ExportRepo
     text = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
     (new / "README.md").write_text(f"---\n{text}---\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
     for name, content in (
-        ("dataset_info.json", llama_factory_settings(format, report.files)),
-        ("axolotl.yaml", axolotl_settings(format, report.files)),
+        ("dataset_info.json", llama_factory_settings(format.shape, report.files)),
+        ("axolotl.yaml", axolotl_settings(format.shape, report.files)),
     ):
         if content:
             (new / name).write_text(content, encoding="utf-8")

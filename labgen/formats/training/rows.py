@@ -1,0 +1,87 @@
+"""A dataset's row in the export format that a user chose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from labgen.errors import ConfigError, UsageError
+from labgen.formats.chat import ChatFormat
+from labgen.formats.known import SHIPPED as TEMPLATES
+from labgen.formats.training.base import Conversation, ExportFormat, RowShape
+from labgen.formats.training.registry import find_export_format, shipped_formats
+from labgen.records import Message
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """A format, with what the user chose for it.
+
+    Attributes:
+        about: the format.
+        shape: that of its shapes which the choices lead to.
+        template, system_prompt, bos: as in `row_format`.
+    """
+
+    about: ExportFormat
+    shape: RowShape
+    template: ChatFormat | None = None
+    system_prompt: str | None = None
+    bos: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of its rows."""
+        import pyarrow as pa
+
+        own = self.shape.columns.items()
+        return pa.schema([("id", pa.string()), *own, ("leaf", pa.string()), ("rehearsal", pa.bool_())])
+
+    def convert(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """A row of the dataset, with the columns `base.READS`, in this format.
+
+        Raises: UsageError, ConfigError: the format can't hold it, or the template refuses it; the message has its id.
+        """
+        turns = [Message(turn["role"], turn["content"]) for turn in row["messages"]]
+        if self.system_prompt is not None and not any(turn.role == "system" for turn in turns):
+            turns.insert(0, Message("system", self.system_prompt))
+        conversation = Conversation(MappingProxyType(row), tuple(turns), self.template, self.bos)
+        try:
+            own = self.shape.convert(conversation)
+        except (UsageError, ConfigError) as error:
+            raise type(error)(f"row {row['id']}: {error}") from error
+        return {"id": row["id"], **own, "leaf": row["leaf"], "rehearsal": row["rehearsal"]}
+
+
+def row_format(
+    name: str, *, template: ChatFormat | None = None, system_prompt: str | None = None, bos: bool = False
+) -> RowFormat:
+    """The export format called `name`, set up.
+
+    Args:
+        name: a shipped format's, or that of one which an installed package adds.
+        template: chat template to write rows through, for formats that may or must have one.
+        system_prompt: system text for rows that have none of their own.
+        bos: write the beginning-of-sequence token as text. Off: tokenizers add it when training starts.
+    Raises:
+        UsageError: unknown name, or a template where there can't be one or must be one.
+        ConfigError: another package's format can't be used.
+    """
+    format = find_export_format(name)
+    if template is not None:
+        shape = format.templated
+    elif system_prompt is not None and format.with_system is not None:
+        shape = format.with_system
+    else:
+        shape = format.plain
+    if shape is not None:
+        return RowFormat(format, shape, template, system_prompt, bos)
+    if template is None:
+        raise UsageError(f"`{name}` needs --template: {', '.join(TEMPLATES)}, or the path of a Jinja chat template.")
+    takers = ", ".join(each.name for each in shipped_formats() if each.templated is not None)
+    raise UsageError(f"`{name}` leaves the chat template to the trainer: --template is for {takers}.")
