@@ -14,7 +14,7 @@ from labgen.config import DocumentsConfig
 from labgen.documents.address import cache_name
 from labgen.documents.files import write_whole
 from labgen.errors import TaxonomyError
-from labgen.git.run import GitFailed, import_git, repository_environment, run_git
+from labgen.git.run import MAX_STDOUT_BYTES, GitFailed, Why, import_git, repository_environment, run_git
 from labgen.text.printable import shown
 
 FULL_HASH_CHARS = 40
@@ -23,6 +23,12 @@ MAX_LISTING_BYTES = 64_000_000
 that repeat themselves has billions."""
 
 _LISTING_VERSION = 1
+_LOCAL_TIMEOUT_SEC = 30.0
+_IN_WORDS: dict[Why, str] = {
+    "time": "{} (documents.timeout_sec)",
+    "size": "{} (documents.max_clone_bytes)",
+    "output": "the repository holds more files than labgen looks at",
+}
 _REFUSED = re.compile(
     "not our ref|unadvertised object|want [0-9a-f]+ not valid|(couldn't find|no such) remote ref|support shallow"
 )
@@ -44,6 +50,14 @@ class Listing:
     commit: str
     clone: str
     files: dict[str, str]
+
+
+class _CloneFailed(TaxonomyError):
+    """git failed in a clone. `stderr` is all that it said, credentials too; the message has none."""
+
+    def __init__(self, message: str, stderr: str) -> None:
+        super().__init__(message)
+        self.stderr = stderr
 
 
 class _SingleRefused(TaxonomyError):
@@ -86,7 +100,7 @@ class Repository:
             return found
         if commit in self._missing:
             raise self._missing[commit]
-        import_git()
+        _import_git()
         try:
             with self._locked():
                 found = self.cached(commit) or self._fetch(commit)
@@ -101,7 +115,7 @@ class Repository:
 
         Raises: TaxonomyError: the files are too large, or the clone on this machine is damaged.
         """
-        git = import_git()
+        git = _import_git()
         try:
             with _opened(self.folder / listing.clone) as clone:
                 sizes = {path: clone.get_object_header(listing.files[path])[2] for path in paths}
@@ -160,14 +174,14 @@ class Repository:
         fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *options]
         transports = self._transports(path)
         try:
-            run_git(
+            _git(
                 [*fetch, "--", self.repo, *refspecs],
-                repository=path,
+                path,
                 timeout_sec=self._config.timeout_sec,
                 transports=transports,
                 max_bytes=self._config.max_clone_bytes,
             )
-        except GitFailed as error:
+        except _CloneFailed as error:
             _remove_leftovers(path)
             if clone == "shallow.git" and _REFUSED.search(error.stderr):
                 raise _SingleRefused(str(error)) from None
@@ -180,7 +194,7 @@ class Repository:
 
     def _transports(self, path: Path) -> list[str]:
         """What the address as written needs, and what the user's own redirection of it needs."""
-        meant = run_git(["ls-remote", "--get-url", "--", self.repo], repository=path, timeout_sec=30).strip()
+        meant = _git(["ls-remote", "--get-url", "--", self.repo], path).strip()
         return sorted({_transport(self.repo), _transport(meant)})
 
     def _resolve(self, prefix: str) -> str | None:
@@ -188,7 +202,7 @@ class Repository:
         path = self.folder / "whole.git"
         if not (path / "HEAD").is_file():
             return None
-        found = run_git(["rev-parse", f"--disambiguate={prefix}"], repository=path, timeout_sec=30).split()
+        found = _git(["rev-parse", f"--disambiguate={prefix}"], path).split()
         commits = [each for each in found if self._kind("whole.git", each) == "commit"]
         if len(commits) > 1:
             raise TaxonomyError(
@@ -203,14 +217,14 @@ class Repository:
         if not (path / "HEAD").is_file():
             return None
         try:
-            return run_git(["cat-file", "-t", name], repository=path, timeout_sec=30).strip()
-        except GitFailed:
+            return _git(["cat-file", "-t", name], path).strip()
+        except _CloneFailed:
             return None
 
     def _list(self, commit: str, clone: str) -> Listing:
-        output = run_git(
+        output = _git(
             ["ls-tree", "-r", "-z", "--full-tree", commit],
-            repository=self.folder / clone,
+            self.folder / clone,
             timeout_sec=self._config.timeout_sec,
             max_stdout_bytes=MAX_LISTING_BYTES,
         )
@@ -274,10 +288,46 @@ def check_sizes(sizes: dict[str, int], config: DocumentsConfig) -> None:
         )
 
 
+def _git(
+    arguments: Sequence[str],
+    clone: Path,
+    *,
+    timeout_sec: float = _LOCAL_TIMEOUT_SEC,
+    transports: Sequence[str] = (),
+    max_bytes: int | None = None,
+    max_stdout_bytes: int = MAX_STDOUT_BYTES,
+) -> str:
+    """Run git in a clone (see `run_git`). Returns: stdout; what is not UTF-8 in it as lone surrogates.
+
+    Raises: _CloneFailed: naming the setting that is the limit, where one was reached.
+    """
+    try:
+        said = run_git(
+            arguments,
+            clone,
+            bare=True,
+            timeout_sec=timeout_sec,
+            transports=transports,
+            max_bytes=max_bytes,
+            max_stdout_bytes=max_stdout_bytes,
+        )
+    except GitFailed as error:
+        raise _CloneFailed(_IN_WORDS.get(error.why, "{}").format(error), error.stderr) from None
+    return said.decode("utf-8", "surrogateescape")
+
+
+def _import_git() -> Any:
+    """GitPython. Raises: TaxonomyError: the program git is missing."""
+    try:
+        return import_git()
+    except GitFailed as error:
+        raise TaxonomyError(str(error)) from None
+
+
 @contextmanager
 def _opened(clone: Path) -> Iterator[Any]:
     """A bare clone, through GitPython, for reading objects: two processes of git answer for as long as it is open."""
-    program = import_git().Git(str(clone.absolute()))
+    program = _import_git().Git(str(clone.absolute()))
     program.update_environment(**repository_environment(clone))
     try:
         yield program

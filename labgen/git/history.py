@@ -7,35 +7,24 @@ What a person names (a revision) and what a repository holds (paths of any kind)
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labgen.errors import UsageError
-from labgen.text.printable import one_line
+from labgen.git.run import GitFailed, run_git
+from labgen.text.printable import one_line, without_credentials
 
 SUBMODULE = "160000"
 TIMEOUT_SEC = 120.0
-_DEFAULT_BRANCHES = ("origin/main", "origin/master", "main", "master")
-# Set by git for the hooks that it runs; a taxonomy's repository is found from its folder instead.
-_OF_A_HOOK = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_PREFIX",
-    "GIT_COMMON_DIR",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_NAMESPACE",
-)
+MAX_OUTPUT_BYTES = 1_000_000_000
+"""What one command may say, such as the content of all files that changed: far more than a taxonomy holds."""
 
-# A stranger's commit can hold files that make a folder look like a repository, with settings that run programs.
-_GUARDS = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
+_DEFAULT_BRANCHES = ("origin/main", "origin/master", "main", "master")
 
 
 class GitSaysNo(UsageError):
-    """A git command failed; `words` is what git said."""
+    """A git command failed; `words` is what git said, without credentials."""
 
     def __init__(self, message: str, words: str = "") -> None:
         super().__init__(message)
@@ -183,7 +172,8 @@ class History:
 
     def own_hooks(self) -> Path | None:
         """The folder of the hooks that git runs here; None where that is outside the repository's own folder."""
-        hooks = self.top / self._run("rev-parse", "--git-path", "hooks").rstrip("\n")
+        asked = ("rev-parse", "--git-path", "hooks")
+        hooks = self.top / os.fsdecode(_git(asked, self.top, show_hooks=True)).rstrip("\n")
         own = self.top / self._run("rev-parse", "--git-common-dir").rstrip("\n")
         return hooks if hooks.resolve().is_relative_to(own.resolve()) else None
 
@@ -275,32 +265,28 @@ def begin_repository(folder: Path) -> None:
     _git(("init", "--quiet", "--initial-branch=main"), folder)
 
 
-def _git(arguments: Sequence[str], folder: Path, given: bytes = b"") -> bytes:
+def _git(arguments: Sequence[str], folder: Path, given: bytes = b"", *, show_hooks: bool = False) -> bytes:
     """Run git in a folder and return what it prints. Raises: GitSaysNo: it failed; UsageError: it can't be run."""
-    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
-    environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-    command = ["git", *_GUARDS, "--no-pager", "--literal-pathspecs", *arguments]
     try:
-        # No shell, and only words of ours where git looks for options.
-        done = subprocess.run(  # noqa: S603
-            command,
-            cwd=folder,
-            env=environment,
-            input=given,
-            capture_output=True,
-            timeout=TIMEOUT_SEC,
-            check=False,
+        return run_git(
+            arguments,
+            folder,
+            timeout_sec=TIMEOUT_SEC,
+            given=given,
+            transports=None,  # a clone without all blobs gets them from where the user cloned it
+            max_stdout_bytes=MAX_OUTPUT_BYTES,
+            show_hooks=show_hooks,
         )
-    except FileNotFoundError:
-        raise UsageError("the program `git` is not installed, or not on the PATH. Install it.") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"git can't be run in {folder} ({error}).") from None
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"{folder}: git took longer than {TIMEOUT_SEC:g} s. Try `git status` there.") from None
-    if done.returncode != 0:
-        words = os.fsdecode(done.stderr).strip()
-        raise GitSaysNo(f"{folder}: `git {arguments[0]}` failed: {one_line(words) or 'no reason given'}.", words)
-    return done.stdout
+    except GitFailed as error:
+        if error.why == "status":
+            words = without_credentials(error.stderr).strip()
+            message = f"{folder}: `git {arguments[0]}` failed: {one_line(words) or 'no reason given'}."
+            raise GitSaysNo(message, words) from None
+        if error.why == "time":
+            raise UsageError(f"{folder}: {error}. Try `git status` there.") from None
+        if error.why == "output":
+            raise UsageError(f"{folder}: {error}. Is this folder a taxonomy's?") from None
+        raise UsageError(f"{error}" if error.why == "missing" else f"{error}.") from None
 
 
 def author_name() -> str:
@@ -308,10 +294,8 @@ def author_name() -> str:
     import getpass
 
     try:
-        words = ["git", "config", "--get", "user.name"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_SEC, check=False)  # noqa: S603 our words
-        name = done.stdout.strip()
-    except (OSError, ValueError, subprocess.TimeoutExpired):
+        name = run_git(["config", "--get", "user.name"], Path.cwd(), timeout_sec=TIMEOUT_SEC).decode().strip()
+    except (GitFailed, OSError, ValueError):
         name = ""
     try:
         return name or getpass.getuser()

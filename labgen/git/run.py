@@ -1,8 +1,8 @@
-"""Running git where strangers chose the address: bounded in time and size, never asking, never running their code.
+"""Running git: the one way for strangers' repositories and for the taxonomy's own. Bounded in time and output.
 
 The user's own git configuration is trusted (redirections with `insteadOf`, credential helpers, proxies, ssh settings).
-What a leaf or a repository says is not: transports are limited to those that the address as written, or the user's own
-redirection of it, needs; there are no hooks, submodules, filters, prompts or housekeeping.
+What a leaf or a repository says is not: there are no hooks, submodules, prompts or housekeeping, paths are no patterns,
+and a clone of a stranger's repository speaks only the transports that it is given.
 """
 
 from __future__ import annotations
@@ -12,19 +12,27 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
-from labgen.errors import TaxonomyError
+from labgen.errors import LabgenError
 from labgen.text.printable import shown
 
-_POLL_SEC = 0.2
+MAX_STDOUT_BYTES = 1_000_000
+"""Of one command whose answer is short, as most are."""
+
+_SIZE_EVERY_SEC = 0.2
+_LEFT_RUNNING_SEC = 2.0
 _STDERR_BYTES = 20_000
+_HOOKS_PATH = "core.hooksPath"
 _SETTINGS = {
-    "core.hooksPath": os.devnull,
+    _HOOKS_PATH: os.devnull,
+    # A stranger's commit can hold files that make a folder look like a repository, with settings that run programs.
+    "safe.bareRepository": "explicit",
     "core.fsmonitor": "false",
     "fetch.recurseSubmodules": "false",
     "fetch.unpackLimit": "1",
@@ -34,64 +42,104 @@ _SETTINGS = {
     "transfer.bundleURI": "false",
     "advice.detachedHead": "false",
 }
+_ENVIRONMENT = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "SSH_ASKPASS_REQUIRE": "never",
+    "GCM_INTERACTIVE": "never",
+}
+# Set by git for the hooks that it runs. labgen may run in one; which repository it means is said by a folder instead.
+_OF_A_HOOK = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+)
+
+Why = Literal["missing", "unable", "status", "time", "output", "size"]
 
 
-class GitFailed(TaxonomyError):
-    """A git command ended badly. The message is git's own, without credentials; `stderr` the whole of it."""
+class GitFailed(LabgenError):
+    """A git command ended badly. The message has no credentials; callers say what to do about it.
 
-    def __init__(self, message: str, stderr: str = "") -> None:
+    Attributes:
+        why: there is no git, or it can't be started; it ended with a status other than 0; it took too long, said too
+            much, or made its repository too large.
+        stderr: all that git said of a bad status, credentials too.
+    """
+
+    def __init__(self, why: Why, message: str, stderr: str = "") -> None:
         super().__init__(message)
+        self.why = why
         self.stderr = stderr
 
 
 def run_git(
     arguments: Sequence[str],
+    folder: Path,
     *,
-    repository: Path,
     timeout_sec: float,
-    transports: Sequence[str] = (),
+    bare: bool = False,
+    given: bytes = b"",
+    transports: Sequence[str] | None = (),
+    max_stdout_bytes: int = MAX_STDOUT_BYTES,
     max_bytes: int | None = None,
-    max_stdout_bytes: int = 1_000_000,
-) -> str:
-    """Run one git command in a bare repository of ours.
+    show_hooks: bool = False,
+) -> bytes:
+    """Run one git command.
 
     Args:
-        arguments: without `git`; what strangers wrote only after `--`.
-        repository: the bare repository, or where it is to be made.
+        arguments: without `git`; what strangers wrote only after `--` or `--end-of-options`.
+        folder: whose repository git finds by itself.
         timeout_sec: after this long git and all that it started are killed.
-        transports: what git may speak to get at other repositories; none by default.
-        max_bytes: the same happens when the repository grows larger than this.
-        max_stdout_bytes: and when git says more than this.
-    Returns: stdout; what is not UTF-8 in it as lone surrogates.
-    Raises: GitFailed: git is missing, failed, took too long, fetched too much or said too much.
+        bare: `folder` is a bare repository of ours, and git looks for no other.
+        given: what git reads from stdin.
+        transports: what git may speak to get at other repositories: none by default; None for all that the user's
+            own configuration allows.
+        max_stdout_bytes: git is killed as well when it says more than this.
+        max_bytes: and when `folder` grows larger than this.
+        show_hooks: leave the place of hooks as the user has set it, for a command that runs none and asks for it.
+    Returns: stdout.
+    Raises: GitFailed.
     """
-    program = import_git().Git(str(repository.parent))
-    environment = {**_environment(repository), "GIT_ALLOW_PROTOCOL": ":".join(transports) or "none"}
-    if "ssh" in transports:
-        environment |= _ssh_command(repository)
-    settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = [program.GIT_PYTHON_GIT_EXECUTABLE, *settings, *arguments]
+    environment = _environment(folder, bare, transports)
+    settings = {name: value for name, value in _SETTINGS.items() if not (show_hooks and name == _HOOKS_PATH)}
+    words = [
+        "--no-pager",
+        "--literal-pathspecs",
+        *(word for item in settings.items() for word in ("-c", "=".join(item))),
+    ]
+    # git goes to the folder, since GitPython expands `$` and `~` in the name, and stays where it is if that fails.
+    guard = _start(["-C", str(folder), *words, *arguments], environment, given, folder)
     # GitPython ends the process when this object goes.
-    guard = program.execute(command, as_process=True, env=environment, shell=False, start_new_session=True)
     process = guard.proc
-    out, err = _Drain(process.stdout, max_stdout_bytes), _Drain(process.stderr, _STDERR_BYTES)
+    wake = threading.Event()
+    out, err = _Drain(process.stdout, max_stdout_bytes, wake), _Drain(process.stderr, _STDERR_BYTES)
     try:
-        _wait(process, out, timeout_sec, repository, max_bytes)
+        threading.Thread(target=_wake_at_end, args=(process, wake), daemon=True).start()
+        _wait(wake, out, timeout_sec, folder, max_bytes)
     finally:
         _end(process)
-        stdout, stderr = out.close(), err.close()
-    _check_output(out)
+        stdout, stderr = out.close(), err.close().decode("utf-8", "surrogateescape")
+    out.check()
     if process.returncode != 0:
-        raise GitFailed(_reason(stderr) or f"git ended with status {process.returncode}", stderr)
+        raise GitFailed("status", _reason(stderr) or f"git ended with status {process.returncode}", stderr)
     return stdout
 
 
 def import_git() -> Any:
-    """GitPython, imported late: it is slow to load, and fails where there is no git."""
+    """GitPython, imported late: it is slow to load, and fails where there is no git.
+
+    Raises: GitFailed: there is none.
+    """
     try:
         import git
     except ImportError:
-        raise GitFailed("the program `git` is not installed, or not on the PATH. Install it.") from None
+        raise _no_git() from None
     return git
 
 
@@ -110,22 +158,24 @@ def repository_environment(repository: Path) -> dict[str, str]:
     }
 
 
-def _environment(repository: Path) -> dict[str, str]:
-    return {
-        **{name: "0" for name in os.environ if name.startswith("GIT_TRACE")},
-        **repository_environment(repository),
-        "GIT_TERMINAL_PROMPT": "0",
-        "SSH_ASKPASS_REQUIRE": "never",
-        "GCM_INTERACTIVE": "never",
-    }
+def _environment(folder: Path, bare: bool, transports: Sequence[str] | None) -> dict[str, str]:
+    environment = {**{name: "0" for name in os.environ if name.startswith("GIT_TRACE")}, **_ENVIRONMENT}
+    if bare:
+        environment |= repository_environment(folder)
+    if transports is not None:
+        environment["GIT_ALLOW_PROTOCOL"] = ":".join(transports) or "none"
+        if "ssh" in transports:
+            environment |= _ssh_command(folder, bare)
+    return environment
 
 
-def _ssh_command(repository: Path) -> dict[str, str]:
+def _ssh_command(folder: Path, bare: bool) -> dict[str, str]:
     """ssh must not ask either. The user's own command is kept; where it is not ssh, it is left as it is."""
     given = os.environ.get("GIT_SSH_COMMAND")
     if given is None:
         try:
-            given = run_git(["config", "--get", "core.sshCommand"], repository=repository, timeout_sec=30).strip()
+            found = run_git(["config", "--get", "core.sshCommand"], folder, bare=bare, timeout_sec=30)
+            given = os.fsdecode(found).strip()
         except GitFailed:
             given = os.environ.get("GIT_SSH", "ssh")
     words = given.split()
@@ -134,24 +184,45 @@ def _ssh_command(repository: Path) -> dict[str, str]:
     return {"GIT_SSH_COMMAND": f"{given} -o BatchMode=yes -o ConnectTimeout=30"}
 
 
-def _wait(process: Any, out: _Drain, timeout_sec: float, repository: Path, max_bytes: int | None) -> None:
+def _start(arguments: list[str], environment: dict[str, str], given: bytes, folder: Path) -> Any:
+    """GitPython's handle of a running git: a session of its own, English, with what it is given in an unnamed file."""
+    git = import_git()
+    command = [git.Git.GIT_PYTHON_GIT_EXECUTABLE, *arguments]
+    # GitPython can set variables but not take them away.
+    leaked = [name for name in _OF_A_HOOK if name in os.environ and name not in environment]
+    if leaked:
+        command = ["env", *(word for name in leaked for word in ("-u", name)), *command]
+    try:
+        with tempfile.TemporaryFile() if given else contextlib.nullcontext() as stdin:
+            if stdin:
+                stdin.write(given)
+                stdin.seek(0)
+            return git.Git().execute(
+                command, istream=stdin, as_process=True, env=environment, shell=False, start_new_session=True
+            )
+    except git.exc.GitCommandNotFound:
+        raise _no_git() from None
+    except (OSError, ValueError) as error:
+        raise GitFailed("unable", f"git can't be run in {folder} ({error})") from None
+
+
+def _wake_at_end(process: Any, wake: threading.Event) -> None:
+    process.wait()
+    wake.set()
+
+
+def _wait(wake: threading.Event, out: _Drain, timeout_sec: float, folder: Path, max_bytes: int | None) -> None:
+    """Sleep until git has ended. Only a repository that grows has to be looked at meanwhile."""
     deadline = time.monotonic() + timeout_sec
-    pause = 0.005
-    while process.poll() is None:
-        if time.monotonic() > deadline:
-            raise GitFailed(f"git took longer than {timeout_sec:g} s (documents.timeout_sec)")
-        _check_output(out)
-        if max_bytes is not None and pause >= _POLL_SEC:
-            _check_size(repository, max_bytes)
-        time.sleep(pause)
-        pause = min(_POLL_SEC, pause * 1.5)
-    if max_bytes is not None:
-        _check_size(repository, max_bytes)
-
-
-def _check_output(out: _Drain) -> None:
-    if out.overflown:
-        raise GitFailed("the repository holds more files than labgen looks at")
+    ended = False
+    while not ended:
+        left_sec = deadline - time.monotonic()
+        if left_sec <= 0:
+            raise GitFailed("time", f"git took longer than {timeout_sec:g} s")
+        ended = wake.wait(left_sec if max_bytes is None else min(left_sec, _SIZE_EVERY_SEC))
+        out.check()
+        if max_bytes is not None:
+            _check_size(folder, max_bytes)
 
 
 def _check_size(repository: Path, max_bytes: int) -> None:
@@ -163,7 +234,7 @@ def _check_size(repository: Path, max_bytes: int) -> None:
             except OSError:  # git renames its temporary files as we look
                 continue
     if size > max_bytes:
-        raise GitFailed(f"the repository is larger than {max_bytes} bytes (documents.max_clone_bytes)")
+        raise GitFailed("size", f"the repository is larger than {max_bytes} bytes")
 
 
 def _end(process: Any) -> None:
@@ -184,24 +255,40 @@ def _end(process: Any) -> None:
 class _Drain:
     """Reads a pipe to its end in the background and keeps its first bytes, so that git never waits for us."""
 
-    def __init__(self, pipe: IO[bytes], limit: int) -> None:
-        self._pipe, self._limit, self._kept = pipe, limit, bytearray()
-        self.overflown = False
+    def __init__(self, pipe: IO[bytes], limit: int, wake: threading.Event | None = None) -> None:
+        """Read from now on. `wake` is set when there is more than `limit` bytes."""
+        self._limit, self._wake, self._kept = limit, wake, bytearray()
+        self._overflown = False
+        # Something that git left running may hold the pipe open for long. Closing an end that a thread reads from would
+        # wait for that too, so the thread has an end of its own.
+        self._handle = os.dup(pipe.fileno())
+        pipe.close()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
-        while block := self._pipe.read1(65536):  # type: ignore[attr-defined]
+        while block := os.read(self._handle, 65536):
             room = self._limit - len(self._kept)
             self._kept += block[:room]
-            self.overflown = self.overflown or room < len(block)
+            if room < len(block):
+                self._overflown = True
+                if self._wake:
+                    self._wake.set()
+        os.close(self._handle)
 
-    def close(self) -> str:
-        self._thread.join(timeout=2)
-        # Something that git left running may hold the pipe open; then so do we.
-        if not self._thread.is_alive():
-            self._pipe.close()
-        return self._kept.decode("utf-8", "surrogateescape")
+    def check(self) -> None:
+        """Raises: GitFailed: there was more than the limit."""
+        if self._overflown:
+            raise GitFailed("output", f"git said more than {self._limit} bytes")
+
+    def close(self) -> bytes:
+        """What was kept, after the end of the process."""
+        self._thread.join(timeout=_LEFT_RUNNING_SEC)
+        return bytes(self._kept)
+
+
+def _no_git() -> GitFailed:
+    return GitFailed("missing", "the program `git` is not installed, or not on the PATH. Install it.")
 
 
 def _reason(stderr: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labgen.documents.file_patterns import match_files, pattern_problem
+from labgen.taxonomy.path_patterns import match_path
 
 FILES = ["a.md", "b.txt", ".hidden.md", "docs/a.md", "docs/ab.md", "docs/deep/er/a.md", "docs/.git/a.md", "[x].md"]
 
@@ -61,3 +62,37 @@ def test_a_pattern_that_can_match_nothing_says_why(pattern):
     """And matches nothing."""
     assert pattern_problem(pattern) is not None
     assert match_files(pattern, FILES) == []
+
+
+NAMES = st.text("abé[]!-", min_size=1, max_size=4)
+SEGMENTS = st.one_of(
+    st.sampled_from(["**", "*", "a*", "[ab]", "[!a]*", "?"]), st.text("ab*?[]!-", min_size=1, max_size=5)
+)
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(NAMES, min_size=1, max_size=5),
+    st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join),
+)
+def test_patterns_for_leaves_and_for_documents_agree(names, pattern):
+    """Where no dot, backslash or `^` is about: a leaf is named where it, or a folder above it, would be a match."""
+    folders = ["/".join(names[: depth + 1]) for depth in range(len(names))]
+    assert match_path(folders[-1], pattern) == bool(match_files(pattern, folders))
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "document", "leaf"),
+    [
+        ("docs/a.md", "docs", False, True),
+        ("docs/.a.md", "docs/*", False, True),
+        (".docs/a.md", "**/a.md", False, True),
+        ("docs/a.md", "docs/[^b].md", False, True),
+        ("docs/a.md", "docs\\a.md", False, True),
+        ("docs/a.md", "/docs/a.md", False, True),
+        ("docs/e\u0301.md", "docs/\u00e9.md", True, False),
+    ],
+)
+def test_where_patterns_for_documents_differ_from_those_for_leaves(path, pattern, document, leaf):
+    """Folders, dots, other spellings of a pattern, and of a letter."""
+    assert (match_files(pattern, [path]) == [path], match_path(path, pattern)) == (document, leaf)

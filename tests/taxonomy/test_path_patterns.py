@@ -58,3 +58,42 @@ def test_every_path_matches_itself_when_escaped(parts: list[str]) -> None:
     path = "/".join(parts)
     pattern = "".join(f"[{char}]" if char in "*?[" else char for char in path)
     assert match_path(path, pattern)
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "found"),
+    [
+        ("knowledge/cats", "knowledge/c[^xyz]ts", True),
+        ("knowledge/cxts", "knowledge/c[^xyz]ts", False),
+        ("knowledge/c^ts", "knowledge/c[x^]ts", True),
+        ("knowledge/a]b", "knowledge/a[]]b", True),
+        ("knowledge/axb", "knowledge/a[!]]b", True),
+        ("knowledge/a]b", "knowledge/a[^]]b", False),
+        ("knowledge/a[b", "knowledge/a[b", True),
+        ("knowledge/a[!b", "knowledge/a[!b", True),
+        ("knowledge/b", "knowledge/[a-c]", True),
+        ("knowledge/b", "knowledge/[c-a]", False),
+        ("knowledge/.hidden/x", "knowledge/*/x", True),
+        ("knowledge/.hidden/x", "**/x", True),
+        ("knowledge/x", "knowledge\\x", True),
+        ("knowledge/line\nbreak/x", "knowledge/l*k", True),
+    ],
+)
+def test_classes_and_names_mean_what_they_do_on_a_command_line(path: str, pattern: str, found: bool) -> None:
+    """A `]` that comes first is one of the characters, a class without its end is text, dots are no secret."""
+    assert match_path(path, pattern) is found
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("a" * 250, "*a" * 400 + "b"),
+        ("/".join("a" * 500), "/".join(["**", "a"] * 250 + ["b"])),
+        ("a" * 250, "*?" * 300 + "b"),
+        ("[" * 250, "[" * 20_000 + "b"),
+        ("[" * 250, "[^" * 20_000 + "b"),
+    ],
+)
+def test_a_pattern_that_would_take_for_ever_does_not(path: str, pattern: str) -> None:
+    """Documents' patterns are strangers' words, and `labgen diff` asks whether they match files beside a leaf."""
+    assert not match_path(path, pattern)
