@@ -39,7 +39,7 @@ from labgen.records import State
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.client import Door, Traffic, Watch
 from labgen.teacher.connect import Models, check_places, connect, model_names
-from labgen.text.secrets import find_secrets
+from labgen.text.secrets import find_sensitive
 from labgen.text.token_count import load_token_counter
 
 PROGRESS_SEC = 0.5
@@ -328,7 +328,7 @@ async def _load_ahead(door: Door) -> None:
     await asyncio.sleep(LOAD_AHEAD_SEC)
 
     def load() -> None:
-        find_secrets("")
+        find_sensitive("")
         _load_arrow()
 
     await asyncio.to_thread(load)
