@@ -16,7 +16,7 @@ from labgen.export.card_sections import checks, contents, funnel_section, how_ma
 from labgen.export.files import DataFile
 from labgen.export.licences import hub_id
 from labgen.export.pictures import funnel_picture, treemap
-from labgen.text.languages import MIN_WORDS
+from labgen.text.language import MIN_WORDS
 
 PICTURES = "card"
 
@@ -97,5 +97,5 @@ def _languages(facts: CardFacts) -> str:
         "less than 1 % are not listed."
     )
     if undecided:
-        text += f" {undecided:,} rows have fewer than {MIN_WORDS} such words or are between two languages."
+        text += f" {undecided:,} rows have fewer than {MIN_WORDS} different ones or are between two languages."
     return text

@@ -29,7 +29,7 @@ from labgen.export.rows import (
 )
 from labgen.export.survey import Survey
 from labgen.records import BRANCHES, Candidate, State
-from labgen.text.languages import guess_language
+from labgen.text.language import guess_language
 from labgen.text.token_count import estimate_tokens
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 from labgen.filters.base import Ending, SlotContext
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, Evidence, State, Verdict
-from labgen.text.secrets import SECRET, Finding, find_secrets
+from labgen.text.secrets import find_sensitive
+from labgen.text.sensitive_span import SECRET, SensitiveSpan
 
 
 class Privacy:
@@ -19,7 +20,7 @@ class Privacy:
     """
 
     name = "privacy"
-    version = "1"
+    version = "2"
     kind: Literal["rule"] = "rule"
 
     def __init__(self, stage: Literal["instruction", "pair"]) -> None:
@@ -34,7 +35,7 @@ class Privacy:
         where, text = (
             ("instruction", candidate.instruction) if self.stage == "instruction" else ("response", candidate.response)
         )
-        found = find_secrets(text)
+        found = find_sensitive(text)
         return [
             self._verdict(name, where, hits)
             for name, hits in (
@@ -50,7 +51,7 @@ class Privacy:
         allowed = thresholds.max_secrets if verdict.filter == "secrets" else thresholds.max_personal_data
         return (State.UNSAFE, f"{verdict.filter}_in_{verdict.reason}") if verdict.value > allowed else None
 
-    def _verdict(self, name: str, where: str, hits: Sequence[Finding]) -> Verdict:
+    def _verdict(self, name: str, where: str, hits: Sequence[SensitiveSpan]) -> Verdict:
         categories = ", ".join(dict.fromkeys(hit.category for hit in hits))
         evidence = tuple(Evidence(hit.category, hit.start, hit.end) for hit in hits)
         return Verdict(name, self.version, float(len(hits)), f"{where}: {categories}", evidence)

@@ -172,7 +172,8 @@ def find_secret_rows(files: Iterable[ReleaseFile]) -> tuple[list[Refusal], list[
 
     Returns: at most one refusal, which names rows and kinds but never the secret; and notes on personal data.
     """
-    from labgen.text.secrets import SECRET, find_secrets
+    from labgen.text.secrets import find_sensitive
+    from labgen.text.sensitive_span import SECRET
 
     secrets: dict[str, str] = {}
     personal: Counter[str] = Counter()
@@ -181,11 +182,11 @@ def find_secret_rows(files: Iterable[ReleaseFile]) -> tuple[list[Refusal], list[
             continue
         for row in read_rows(file.source, ["id", "leaf", "messages", "context"]):
             for text in (*(turn["content"] for turn in row["messages"]), row["context"] or ""):
-                for finding in find_secrets(text):
-                    if finding.kind == SECRET:
-                        secrets[row["id"]] = f"{row['id']} of {row['leaf']} ({finding.category})"
+                for span in find_sensitive(text):
+                    if span.kind == SECRET:
+                        secrets[row["id"]] = f"{row['id']} of {row['leaf']} ({span.category})"
                     else:
-                        personal[finding.category] += 1
+                        personal[span.category] += 1
     notes = [f"personal data in what would be uploaded: {kind}, {count:,} times" for kind, count in personal.items()]
     if not secrets:
         return [], sorted(notes)

@@ -151,9 +151,10 @@ def _check_texts(source: LeafSource) -> None:
 def _check_privacy(source: LeafSource, node: Node) -> None:
     """One violation for each kind of data in a text, at the first of the kind."""
     found: dict[str, list[tuple[int, int]]] = {}
-    for what, snippet in find_personal_data(node.text):
-        found.setdefault(what, []).append(_find_in(source, node, snippet))
-    for what, places in found.items():
+    for span in find_personal_data(node.text):
+        found.setdefault(span.category, []).append(_find_in(source, node, node.text[span.start : span.end]))
+    for category, places in found.items():
+        what = f"{'an' if category[0] in 'aeiou' else 'a'} {category}"
         more = f" (and {len(places) - 1} more in this text)" if len(places) > 1 else ""
         start, end = min(places)
         source.add_span("LG313", start, end, f"this looks like {what}{more}; replace it by an invented one.")

@@ -1,51 +1,26 @@
-"""Secrets and personal data in texts: what must not be learned by a model or released in a dataset.
+"""Secrets in texts: what must not be learned by a model or released in a dataset.
 
-Secrets are found by the token formats that `detect-secrets` keeps (only its exact formats: its entropy and key-word
-guesses call half of all code a secret), and by a few formats younger than its last release. Personal data is what can
-be told by form and checked: e-mail addresses, telephone numbers with a country code (`phonenumbers`), card numbers and
-IBANs (check digits), US social security numbers. Names and street addresses can't be told by form and are not sought.
-What is reserved for examples (`example.com`, 555-01xx, published test cards, `AKIA…EXAMPLE`) is no finding.
+They are found by the token formats that `detect-secrets` keeps (only its exact formats: its entropy and key-word
+guesses call half of all code a secret), and by a few formats younger than its last release. What is reserved for
+examples (`AKIA…EXAMPLE`, `user:password@`) is no finding.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 
-SECRET = "secret"  # noqa: S105 - the kind of a finding, no password
-PERSONAL = "personal data"
+from labgen.text.personal_data import find_personal_data
+from labgen.text.sensitive_span import SECRET, SensitiveSpan, without_overlaps
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One span that should not be there: characters `start` (inclusive) to `end` (exclusive) of the text.
-
-    `category` says what it is ("GitHub token"), `kind` is `SECRET` or `PERSONAL`. The words themselves are not kept.
-    """
-
-    category: str
-    start: int
-    end: int
-    kind: str = SECRET
-
-
-def find_secrets(text: str) -> list[Finding]:
-    """All secrets and personal data in `text`, by position; overlapping findings of one kind are reported once.
+def find_sensitive(text: str) -> list[SensitiveSpan]:
+    """All secrets and all personal data in `text`, by position; a secret may overlap personal data.
 
     Costs some 50 µs for a thousand characters.
     """
-    found = [finding for search in (_known_tokens, _personal) for finding in search(text)]
-    found.sort(key=lambda finding: (finding.start, -finding.end, finding.category))
-    kept: list[Finding] = []
-    covered = {SECRET: 0, PERSONAL: 0}
-    for finding in found:
-        if finding.start >= covered[finding.kind]:
-            kept.append(finding)
-            covered[finding.kind] = finding.end
-    return kept
+    return without_overlaps([*find_secrets(text), *find_personal_data(text)])
 
 
 _GITLAB = ("pat", "dt", "ft", "soat", "rt", "cbt", "imt", "ptt", "agent", "oas")
@@ -99,7 +74,9 @@ def _patterns() -> list[tuple[_Hints, str, list[re.Pattern[str]]]]:
     return known + [(hints, category, [re.compile(pattern)]) for pattern, category, hints in _YOUNGER]
 
 
-def _known_tokens(text: str) -> Iterator[Finding]:
+def find_secrets(text: str) -> list[SensitiveSpan]:
+    """All tokens, keys and passwords in `text`, by position and without overlaps."""
+    found = []
     for hints, category, patterns in _patterns():
         for hint in hints:
             if hint in text:
@@ -111,57 +88,5 @@ def _known_tokens(text: str) -> Iterator[Finding]:
             for match in pattern.finditer(text):
                 words = match[0]
                 if not _PLACEHOLDER.search(words) and not _COMMON_PASSWORD.search(words):
-                    yield Finding(category, match.start(), match.end())
-
-
-_EMAIL = re.compile(r"(?<![\w.+-])(?!git@)[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b")
-_RESERVED_DOMAIN = re.compile(r"(?:^|[.@])(?:example\.(?:com|org|net|edu)|example|test|invalid|localhost|local)$", re.I)
-_LONG_NUMBER = re.compile(r"\d[ -]?\d{4}")  # what each of the next three has in it
-_CARD = re.compile(r"(?<![\w.-])(?:[2-6]\d{3}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}|3[47]\d{2}[ -]?\d{6}[ -]?\d{5})(?![\w-])")
-_TEST_CARDS = (
-    *("4111111111111111", "4242424242424242", "4012888888881881", "4000056655665556", "5555555555554444"),
-    *("5105105105105100", "378282246310005", "371449635398431", "6011111111111117", "6011000990139424"),
-)
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
-_TEST_IBANS = frozenset(("GB82WEST12345698765432", "DE89370400440532013000", "GB29NWBK60161331926819"))
-_SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
-_TEST_SSNS = frozenset(("078-05-1120", "219-09-9999", "123-45-6789"))
-
-
-def _personal(text: str) -> Iterator[Finding]:
-    def checked(pattern: re.Pattern[str], category: str, holds: Callable[[str], bool]) -> Iterator[Finding]:
-        for match in pattern.finditer(text):
-            if holds(match[0]):
-                yield Finding(category, match.start(), match.end(), PERSONAL)
-
-    if "@" in text:
-        yield from checked(_EMAIL, "e-mail address", lambda words: not _RESERVED_DOMAIN.search(words))
-    if _LONG_NUMBER.search(text):
-        yield from checked(_CARD, "card number", _is_card)
-        yield from checked(_IBAN, "bank account (IBAN)", _is_iban)
-        yield from checked(_SSN, "US social security number", lambda words: words not in _TEST_SSNS)
-    if re.search(r"\+\d", text):
-        yield from _phones(text)
-
-
-def _phones(text: str) -> Iterator[Finding]:
-    import phonenumbers
-
-    for match in phonenumbers.PhoneNumberMatcher(text, None):
-        if not re.search(r"555\D?01\d\d$", match.raw_string):
-            yield Finding("telephone number", match.start, match.end, PERSONAL)
-
-
-def _is_card(words: str) -> bool:
-    digits = re.sub(r"\D", "", words)
-    if digits in _TEST_CARDS or len(set(digits)) < 3:
-        return False
-    doubled = [sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2]]
-    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
-
-
-def _is_iban(words: str) -> bool:
-    compact = words.replace(" ", "")
-    if compact in _TEST_IBANS or not 15 <= len(compact) <= 34:
-        return False
-    return int("".join(str(int(char, 36)) for char in compact[4:] + compact[:4])) % 97 == 1
+                    found.append(SensitiveSpan(category, match.start(), match.end(), SECRET))
+    return without_overlaps(found)

@@ -38,7 +38,7 @@ from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends
 from labgen.teacher.traffic import Traffic
-from labgen.text.secrets import find_secrets
+from labgen.text.secrets import find_sensitive
 from labgen.text.token_count import load_token_counter
 from labgen.verbs.session import Hooks, Session
 
@@ -289,7 +289,7 @@ async def _load_ahead(client: TeacherClient) -> None:
     await asyncio.sleep(LOAD_AHEAD_SEC)
 
     def load() -> None:
-        find_secrets("")
+        find_sensitive("")
         _load_arrow()
 
     await asyncio.to_thread(load)

@@ -24,7 +24,6 @@ from labgen.export.markdown import block, code, plain, table
 from labgen.export.pictures import Box, funnel_picture, squarify, treemap
 from labgen.export.rows import Licence
 from labgen.records import Candidate, State
-from labgen.text.languages import guess_language
 
 
 def write(folder: Path, build: Any, **more: Any) -> tuple[dict[str, Any], str]:
@@ -199,27 +198,6 @@ def test_attribution_files_are_read_as_the_field_writes_them(tmp_path: Path) -> 
     (tmp_path / "leaf").mkdir()
     (tmp_path / "leaf" / "attribution.txt").symlink_to(path)
     assert read_licences(tmp_path / "leaf") == ()
-
-
-@pytest.mark.parametrize(
-    ("language", "text"),
-    [
-        ("en", "What is the name of the rock that you can find in this place?"),
-        ("de", "Was ist der Unterschied und wie wird das Gestein genannt? Das ist nicht die Frage."),
-        ("fr", "Quelle est la différence entre les deux roches et comment sont elles faites ?"),
-        ("es", "¿Cuál es la diferencia entre las dos rocas y cómo se forman en la tierra?"),
-        ("ja", "花崗岩とは何ですか。"),
-        ("zh", "花岗岩是什么?"),
-        ("ko", "화강암은 무엇입니까?"),
-        ("uk", "Що таке граніт і де його знаходять?"),
-        ("fa", "سنگ گرانیت چیست و چگونه پدید می‌آید؟ گفته‌اند"),
-        ("", "42"),
-        ("", "x = y + 1"),
-    ],
-)
-def test_languages_are_told_by_script_and_frequent_words(language: str, text: str) -> None:
-    """A light guess, that rather says nothing than something wrong."""
-    assert guess_language(text) == language
 
 
 def test_rows_of_the_card_are_the_rows_of_the_files(tmp_path: Path, make_build: Callable) -> None:

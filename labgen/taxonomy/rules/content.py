@@ -125,7 +125,7 @@ RULES = (
         "LG313",
         "personal-data",
         Severity.WARNING,
-        "An example holds an e-mail address, a telephone number or a card number.",
+        "An example holds an e-mail address, or a telephone, card, account or social security number.",
         "Examples are published, and models repeat them. Invent one that cannot be real: `name@example.com`.",
         "context: Write to jane.roe@mailbox.net",
         "context: Write to jane.roe@example.com",
