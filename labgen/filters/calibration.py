@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from labgen.config import CalibrationConfig, ThresholdsConfig
 from labgen.filters.base import Filter, SlotContext, settle
@@ -164,10 +165,8 @@ async def _test(
     config: CalibrationConfig,
 ) -> list[ItemOutcome]:
     outcomes: list[ItemOutcome] = []
-    for sheets in _rounds(judge, plan, examples, config):
-        slots = ((sheet, _slot(sheet, plan, examples, asker, thresholds)) for sheet in sheets)
-        asked = (_ask(judge, item, place, slot) for sheet, slot in slots for place, item in enumerate(sheet))
-        outcomes += await asyncio.gather(*asked)
+    for sheets in rounds(judge, plan, examples, config):
+        outcomes += await asyncio.gather(*ask_round(judge, sheets, plan, examples, asker, thresholds))
         if all((outcome.state is None) == (outcome.kind == TRUE) for outcome in outcomes if outcome.answered):
             break
     return outcomes
@@ -177,9 +176,10 @@ Sheet = tuple[Item, ...]
 """Items that a judge is asked about in one call."""
 
 
-def _rounds(
+def rounds(
     judge: Filter, plan: LeafPlan, examples: Sequence[ExamplePair], config: CalibrationConfig
 ) -> Iterator[list[Sheet]]:
+    """What a judge is asked about: first, and once more where it makes a mistake in that."""
     if judge.stage == "instruction":
         yield from _instruction_rounds(*instruction_items(examples))
         return
@@ -205,6 +205,19 @@ def _instruction_rounds(true: list[Item], defects: list[Item]) -> Iterator[list[
             good, bad = good[SHEET:], bad[SHEET:]
     yield sheets[:1]
     yield sheets[1:3]
+
+
+def ask_round(
+    judge: Filter,
+    sheets: Sequence[Sheet],
+    plan: LeafPlan,
+    examples: tuple[ExamplePair, ...],
+    asker: Asker,
+    thresholds: ThresholdsConfig,
+) -> list[Coroutine[Any, Any, ItemOutcome]]:
+    """Ways to ask a judge about each item of a round."""
+    slots = ((sheet, _slot(sheet, plan, examples, asker, thresholds)) for sheet in sheets)
+    return [_ask(judge, item, place, slot) for sheet, slot in slots for place, item in enumerate(sheet)]
 
 
 def _slot(

@@ -162,8 +162,10 @@ def draw_context_and_instructions(context_prompt: Prompt, instructions_prompt: P
 
     def typical(slot: SlotContext) -> Mapping[str, str]:
         contexts = sorted((example.context or "" for example in slot.examples), key=len)
+        # Its words the other way round: as long, and no copy, which would end the slot.
+        words = " ".join(reversed(contexts[len(contexts) // 2].split()))
         return {
-            context_prompt.name: f"<context>\n{contexts[len(contexts) // 2]}\n</context>",
+            context_prompt.name: f"<context>\n{words}\n</context>",
             instructions_prompt.name: _typical_instructions(slot),
         }
 

@@ -7,17 +7,19 @@ the very steps that a build takes, with the leaf's own seed examples in the plac
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 from labgen.filters.base import Cost, Filter, SlotContext
+from labgen.filters.calibration import ask_round, rounds, testable
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.bound import through
 from labgen.flows.steps import CandidateStep, Judges, SlotStep, Step
 from labgen.generate.context import RunContext
-from labgen.generate.slot_run import slot_context
+from labgen.generate.slot_run import asker_for, slot_context
+from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Call, Candidate, Reply
 from labgen.teacher.asker import CandidateEnds
@@ -206,13 +208,28 @@ async def _step_price(
     return Asked(calls[0].step, None, len(calls) / len(candidates), prompt, reply), taken
 
 
-async def _recorded(recorder: _Recorder, work: Iterable[object]) -> list[Call]:
+async def _recorded(recorder: _Recorder, work: Iterable[Awaitable[Any]]) -> list[Call]:
     recorder.replies = {}
     recorder.calls.clear()
     for each in work:
         with suppress(NotPaid, CandidateEnds):
-            await each  # type: ignore[misc]  # each is one question of a judge
+            await each
     return list(recorder.calls)
+
+
+async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[list[Call], list[Call]]]:
+    """For each judge of a leaf that is put to the test: what it is asked first, and what then, where it errs."""
+    recorder = _Recorder()
+    asker = asker_for(plan, replace(run, client=recorder), 0)
+    examples, config = example_pairs(plan.leaf, plan.flow), run.config
+    found = []
+    for judge in testable(run.bound(plan.flow).judges):
+        first, then = [
+            await _recorded(recorder, ask_round(judge, sheets, plan, examples, asker, config.thresholds))
+            for sheets in rounds(judge, plan, examples, config.calibration)
+        ]
+        found.append((first, then))
+    return found
 
 
 def prompt_size(call: Call, count_tokens: TokenCounter) -> int:

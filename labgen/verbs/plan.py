@@ -21,7 +21,7 @@ from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.price import CallTotals, SlotPrice, prompt_size, slot_price, take_paid
+from labgen.generate.price import CallTotals, SlotPrice, prompt_size, slot_price, take_paid, test_questions
 from labgen.generate.resume import one_by_one, open_ledger, replay_slots
 from labgen.generate.workers import Workers
 from labgen.plan.leaf_plan import LeafPlan
@@ -36,8 +36,11 @@ LEAST_YIELD = 0.05
 PRICED_SLOTS = 4
 """Slots of a leaf whose prompts are counted; the others are taken to be like these on average."""
 
-SECOND_ROUNDS = 0.15
-"""Share of judges that make a mistake in the first round of their test, and are asked twice as much once more."""
+SECOND_ROUNDS = 0.5
+"""Share of judges that make a mistake in the first round of their test, so that there is a second one.
+
+So many do whose verdicts are wrong one time in ten: six questions without a mistake have a chance of 53 %.
+"""
 
 
 @dataclass
@@ -139,6 +142,15 @@ def observed_yields(config: Config, plans: Sequence[LeafPlan]) -> dict[str, floa
     return {flow: max(LEAST_YIELD, accepted[flow] / count) for flow, count in candidates.items() if flow and count}
 
 
+def expected_slots(rows: float, per_slot: int, yield_share: float) -> float:
+    """Slots that it takes on average to get so many rows (count); the last one brings half a slot more than is missing.
+
+    Where every candidate passes (`yield_share` 1), exactly as many as are needed.
+    """
+    needed = rows / (per_slot * yield_share)
+    return math.ceil(needed) if yield_share == 1.0 else needed + 0.5
+
+
 @dataclass
 class _Pricing:
     """The price of one leaf. `client` is that of `run`; `yield_share`: accepted rows per candidate, 0 to 1."""
@@ -179,11 +191,14 @@ class _Pricing:
         missing = list(self.client.missing.values())
         if missing:
             price = await self._slot_price(0, 1)
-            totals = CallTotals()
             for call in missing:
-                self._add(totals, call, price)
+                self._add(leaf.to_pay, call, price)
             leaf.first_calls += len(missing)
-            leaf.to_pay.add_all(totals, 1.0 + 2.0 * SECOND_ROUNDS)
+            for first, then in await test_questions(self.plan, self.run):
+                # Of a judge whose first round is paid it is known whether there is a second one.
+                if any(call.key in self.client.missing for call in first):
+                    for call in then:
+                        self._add(leaf.to_pay, call, price, SECOND_ROUNDS)
             without_test = self.run.config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
             self.run = replace(self.run, config=without_test)
         return {call.key for call, _ in self.client.paid}
@@ -209,10 +224,11 @@ class _Pricing:
                 leaf.expected_rows += price.rest(place, self.yield_share, leaf.to_pay)
             leaf.slots += 1
         if leaf.expected_rows < plan.wanted:
-            slots = math.ceil((plan.wanted - leaf.expected_rows) / (per_slot * self.yield_share))
+            missing = plan.wanted - leaf.expected_rows
+            slots = expected_slots(missing, per_slot, self.yield_share)
             leaf.to_pay.add_all(price.whole(self.yield_share), slots)
-            leaf.slots += slots
-            leaf.first_calls += slots
+            leaf.slots += math.ceil(slots)
+            leaf.first_calls += math.ceil(missing / per_slot)  # so many are drawn whatever becomes of them
             leaf.expected_rows = plan.wanted
 
     async def _slot_price(self, first: int, slots: int) -> SlotPrice:
@@ -220,6 +236,6 @@ class _Pricing:
         indices = range(first, first + max(1, slots), step)[:PRICED_SLOTS]
         return await slot_price(self.plan, self.run, indices, self.count_tokens)
 
-    def _add(self, totals: CallTotals, call: Call, price: SlotPrice) -> None:
-        """Add a call that is known exactly, but for its reply."""
-        totals.add(call.step, 1.0, prompt_size(call, self.count_tokens), price.reply_tokens(call.step))
+    def _add(self, totals: CallTotals, call: Call, price: SlotPrice, share: float = 1.0) -> None:
+        """Add a call that is known exactly, but for its reply, and with `share` for whether it comes to it, 0 to 1."""
+        totals.add(call.step, share, prompt_size(call, self.count_tokens), price.reply_tokens(call.step))
