@@ -27,10 +27,25 @@ def command(config: SettingsFile | None, host: str, port: int, delay_sec: float)
     `labgen-rehearsal`. It copies and recombines what prompts hold: enough to see that a taxonomy passes every stage,
     never anything to train on. The base URL is printed on standard output.
     """
-    # Of `config`, only its `options:` matter here, and these are among the others by now.
     from labgen.teacher.rehearsal.server import serve
 
-    serve(host, port, delay_sec=delay_sec, announce=_announce)
+    serve(host, port, delay_sec=delay_sec, announce=_announce, tasks=_tasks_of_packages(config))
+
+
+def _tasks_of_packages(config: SettingsFile | None) -> dict[str, str]:
+    """What the teacher has to know of prompts that other packages bring; loads nothing where there are none."""
+    from importlib.metadata import entry_points
+
+    if not any(entry_points(group=group) for group in ("labgen.flows", "labgen.filters")):
+        return {}
+    from labgen.filters.available import filters_for
+    from labgen.flows.known import known_flows, prompts_of, rehearsed_tasks
+    from labgen.formats.prompts import PromptSet
+    from labgen.settings_file import make_config
+
+    settings = make_config(config)
+    prompts = prompts_of(known_flows(), filters_for(settings, None))
+    return rehearsed_tasks(PromptSet(settings.prompts, prompts), prompts)
 
 
 def _announce(base_url: str) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from labgen.config import Config
 from labgen.errors import ConfigError
@@ -15,9 +18,11 @@ from labgen.filters.installed import Installed, installed_filters, installed_nam
 from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge
 from labgen.filters.privacy import Privacy
 from labgen.plan.flow import Flow
+from labgen.text.secrets import find_secrets
 
 DUPLICATES = "duplicates"
 """The one filter that is a step of its own in a flow: it needs every earlier draw of the leaf."""
+_SECRET_NAME = re.compile(r"(key|token|password|passphrase|secret|credentials?)$", re.IGNORECASE)
 OPTIONAL = ("contamination", "guard")
 """Shipped filters that are there only where they are set up; their names are known all the same."""
 SHIPPED_JUDGES: tuple[Filter, ...] = (InstructionJudge(), PairJudge(), GroundednessJudge())
@@ -86,12 +91,35 @@ def filters_for(config: Config, contamination: ContaminationIndex | None) -> Fil
         filters.append(GuardModel(config.guard))
     shipped = {each.name for each in filters} | {DUPLICATES, *OPTIONAL}
     _check_names(config, shipped)
+    _check_no_secrets(config)
     filters += installed_filters(settings.settings, settings.disable, shipped)
     rank = {name: place for place, name in enumerate(settings.order)}
     # Stable: what `order` does not name stays behind it, as it was.
     filters.sort(key=lambda each: rank.get(each.name, len(rank)))
     chosen = tuple(each for each in filters if each.name not in settings.disable)
     return FilterSet(chosen, DUPLICATES not in settings.disable, contamination)
+
+
+def _check_no_secrets(config: Config) -> None:
+    """Raises: ConfigError: the settings of a filter, which a dataset shows as they are, hold what must not be shown."""
+    for name, settings in config.filters.settings.items():
+        for where, value in _texts(settings, f"filters.settings.{name}"):
+            if _SECRET_NAME.search(where) or find_secrets(value):
+                raise ConfigError(
+                    f"{where} looks like a secret, and every dataset shows the settings of its filters. Keep it in the "
+                    "environment, and name the variable here (such as `api_key_env`), as the teacher's settings do."
+                )
+
+
+def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _texts(each, f"{where}.{name}")
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each, where)
 
 
 def _check_names(config: Config, shipped: set[str]) -> None:
