@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from labgen.cli import app
 from labgen.records import Call, Message
-from labgen.teacher.rehearsal.wire import Refusal, answer, models
+from labgen.teacher.rehearsal.wire import RequestRefused, answer, models
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -102,7 +102,7 @@ class FaultyServer:
         if fault is None:
             try:
                 found = answer({**body, "model": "labgen-rehearsal"}, chat=request.path.endswith("/chat/completions"))
-            except Refusal as error:
+            except RequestRefused as error:
                 return web.json_response(error.body(), status=error.status)
             self.answered.append(body)
             return web.json_response(found)

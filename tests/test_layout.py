@@ -132,3 +132,13 @@ def test_the_nouns_load_without_what_builds_need():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_name_means_one_thing():
+    """No class or function that other modules may use shares its name with another; `command` is every verb's own."""
+    homes: dict[str, list[str]] = {}
+    for module, file in modules().items():
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name[0] != "_":
+                homes.setdefault(node.name, []).append(module)
+    assert not {name: found for name, found in homes.items() if len(found) > 1 and name not in ("command", "main")}

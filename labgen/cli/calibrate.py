@@ -39,7 +39,9 @@ def command(ctx: click.Context, /, file: Path | None, **options: Any) -> None:
     if file is not None:
         results = calibrate_pairs(config, read_labelled(file), hooks)
         click.echo(
-            json.dumps([plain(result) for result in results], indent=2) if options["as_json"] else table(results)
+            json.dumps([judge_data(result) for result in results], indent=2)
+            if options["as_json"]
+            else judge_table(results)
         )
         return
     found = calibrate_leaves(config, options["leaf_patterns"], hooks)
@@ -57,7 +59,7 @@ def command(ctx: click.Context, /, file: Path | None, **options: Any) -> None:
     ctx.exit(1 if problems else 0)
 
 
-def plain(result: Any) -> dict[str, Any]:
+def judge_data(result: Any) -> dict[str, Any]:
     """A judge's result on labelled pairs as data."""
     lost = result.true.asked - result.true.passed
     return {
@@ -81,14 +83,14 @@ def precision(caught: int, lost: int) -> float | None:
     return caught / (caught + lost) if caught + lost else None
 
 
-def table(results: list[Any]) -> str:
+def judge_table(results: list[Any]) -> str:
     """Precision and recall by judge and kind of defect, as lines of text."""
-    from labgen.export.funnel import align_columns
+    from labgen.text.columns import align_columns
     from labgen.text.printable import one_line
 
     lines = [["", "pairs", "turned down", "precision", "recall", "unreadable"]]
     for result in results:
-        data = plain(result)
+        data = judge_data(result)
         good = data["good"]
         lines.append(
             [f"{result.judge}: good", str(good["pairs"]), str(good["turned_down"]), "", "", str(good["unreadable"])]

@@ -59,7 +59,7 @@ def command(paths: tuple[str, ...], explain: str | None, list_rules: bool, **set
 
 
 def _explain(code: str | None) -> int:
-    from labgen.taxonomy.report import explain, rule_table
+    from labgen.taxonomy.report import explain_rule, rule_table
     from labgen.taxonomy.rules import RULES
     from labgen.taxonomy.source import near
 
@@ -72,7 +72,7 @@ def _explain(code: str | None) -> int:
         meant = near(code.upper(), list(RULES)) or near(code.lower(), list(by_name))
         hint = f" Did you mean {meant}?" if meant else ""
         raise click.UsageError(f"there is no rule {code}.{hint} `labgen check --list-rules` lists them.")
-    click.echo(explain(wanted))
+    click.echo(explain_rule(wanted))
     return 0
 
 

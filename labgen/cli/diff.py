@@ -33,14 +33,14 @@ def command(**options: Any) -> None:
 
     changes = changed_leaves(config_from(options).taxonomy, options["base"])
     if options["as_json"]:
-        click.echo(json.dumps(as_data(changes), indent=2))
+        click.echo(json.dumps(changes_data(changes), indent=2))
         return
     for note in changes.notes:
         click.echo(plain(note), err=True)
-    click.echo(as_text(changes))
+    click.echo(changes_text(changes))
 
 
-def as_data(changes: Changes) -> dict[str, Any]:
+def changes_data(changes: Changes) -> dict[str, Any]:
     """The changes as plain data."""
     return {
         "base": changes.base,
@@ -58,7 +58,7 @@ def as_data(changes: Changes) -> dict[str, Any]:
     }
 
 
-def as_text(changes: Changes) -> str:
+def changes_text(changes: Changes) -> str:
     """The changes as lines: a leaf, what became of it, and below it what changed in it."""
     since = f"since {plain(changes.base)} ({changes.commit[:10]})" if changes.base else "so far"
     if not changes.leaves:

@@ -66,14 +66,14 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     for message in build.messages:
         click.echo(message, err=True)
     if options["as_json"]:
-        click.echo(json.dumps(summary(build), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(build_summary(build), ensure_ascii=False, indent=2))
     else:
         click.echo(report(build))
     problems = bool(build.left_out) or build.failed > 0 or not build.complete or bool(build.unfit)
     ctx.exit(1 if problems or (options["strict"] and build.short) else 0)
 
 
-def summary(build: Any) -> dict[str, Any]:
+def build_summary(build: Any) -> dict[str, Any]:
     """The result as plain data, for scripts."""
     from labgen.export.calibration_report import calibration_json
 

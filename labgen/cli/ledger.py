@@ -189,6 +189,8 @@ def _health(health: Any) -> str:
 
 
 def _table(found: Any, by_leaf: bool) -> str:
+    from labgen.text.columns import align_columns
+
     names = ["calls", "failures", "prompt tokens", "reply tokens"]
     groups: dict[tuple[str, str], list[int]] = {}
     for share in found:
@@ -202,11 +204,4 @@ def _table(found: Any, by_leaf: bool) -> str:
         [plain(leaf), plain(step), *(f"{n:,}" for n in counts)] for (leaf, step), counts in sorted(groups.items())
     ]
     lines.append(["in all", "", *(f"{total:,}" for total in totals)])
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    return "\n".join(align_columns(lines, left=2))

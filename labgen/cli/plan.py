@@ -39,7 +39,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     for message in session.sources.messages:
         click.echo(message, err=True)
     estimate = estimate_build(session)
-    click.echo(json.dumps(plain(estimate), indent=2) if options["as_json"] else table(estimate, options["by_leaf"]))
+    click.echo(
+        json.dumps(plan_data(estimate), indent=2) if options["as_json"] else plan_table(estimate, options["by_leaf"])
+    )
     ctx.exit(1 if session.sources.left_out else 0)
 
 
@@ -48,6 +50,7 @@ def filters_table(config: Any, *, as_json: bool) -> str:
     from labgen.filters.available import load_filters
     from labgen.flows.known import check_filters, known_flows
     from labgen.flows.order_of_work import order_of_work
+    from labgen.text.columns import align_columns
 
     known, filters = known_flows(), load_filters(config)
     check_filters(filters, known)
@@ -60,9 +63,7 @@ def filters_table(config: Any, *, as_json: bool) -> str:
     for row in rows:
         places = [str(row.places.get(flow, "-")) for flow in flows]
         lines.append([row.name, row.kind, row.stage, row.calls, *places, row.version, row.origin])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*text, "", *_about_filters(config)])
+    return "\n".join([*align_columns(lines, left=None), "", *_about_filters(config)])
 
 
 def _about_filters(config: Any) -> list[str]:
@@ -76,7 +77,7 @@ def _about_filters(config: Any) -> list[str]:
     return words
 
 
-def plain(estimate: Any) -> dict[str, Any]:
+def plan_data(estimate: Any) -> dict[str, Any]:
     """The plan as data."""
     return {
         "leaves": {
@@ -102,8 +103,10 @@ def plain(estimate: Any) -> dict[str, Any]:
     }
 
 
-def table(estimate: Any, by_leaf: bool) -> str:
+def plan_table(estimate: Any, by_leaf: bool) -> str:
     """The plan in words: a line per branch or leaf, and what it comes to."""
+    from labgen.text.columns import align_columns
+
     groups: dict[str, list[Any]] = {}
     for leaf in estimate.leaves:
         groups.setdefault(leaf.plan.leaf.path if by_leaf else leaf.plan.leaf.branch, []).append(leaf)
@@ -121,14 +124,7 @@ def table(estimate: Any, by_leaf: bool) -> str:
             sum(leaf.completion_tokens for leaf in leaves),
         ]
         lines.append([name, *(f"{round(column):,}" for column in columns)])
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    text = [
-        "  ".join(
-            cell.ljust(width) if not place else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    ]
+    text = align_columns(lines)
     shares = ", ".join(f"{flow} {share:.0%}" for flow, share in estimate.yields.items())
     text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
     if estimate.cost is not None:

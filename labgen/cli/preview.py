@@ -48,7 +48,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     changes = changed_leaves(config.taxonomy, options["base"]) if options["base"] or not named else None
     patterns = changes.patterns(named) if changes else tuple(named)
     line = ProgressLine()
-    render = preview_page.as_markdown if options["form"] == "markdown" else preview_page.as_text
+    render = preview_page.preview_markdown if options["form"] == "markdown" else preview_page.preview_text
     if changes and not patterns:
         click.echo(render(Preview((), changes=changes)))
         return

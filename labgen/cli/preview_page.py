@@ -89,7 +89,7 @@ class MarkdownWriter:
 
 
 def _harmless(text: str) -> str:
-    return markdown.plain(text, 1000).replace("@", "@\u200b")
+    return markdown.escaped(text, 1000).replace("@", "@\u200b")
 
 
 def _cut(text: str) -> str:
@@ -98,12 +98,12 @@ def _cut(text: str) -> str:
     return f"{text[:MAX_TEXT_CHARS]}\n[... {len(text) - MAX_TEXT_CHARS} more characters]"
 
 
-def as_text(preview: Preview) -> str:
+def preview_text(preview: Preview) -> str:
     """The preview for a terminal."""
     return "\n".join([*_head(preview, TextWriter()), *_sections(preview, TextWriter())])
 
 
-def as_markdown(preview: Preview) -> str:
+def preview_markdown(preview: Preview) -> str:
     """The preview as a page for a step summary or a comment; leaves that don't fit are named at its end."""
     writer = MarkdownWriter()
     page = "\n".join([MARKER, *_head(preview, writer)])

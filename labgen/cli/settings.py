@@ -16,10 +16,10 @@ from labgen.settings_file import SettingsFile, make_config, read_settings
 if TYPE_CHECKING:
     from labgen.config import Config
 
-Command = Callable[..., Any]
+CommandFunction = Callable[..., Any]
 
 
-def config_option(command: Command) -> Command:
+def config_option(command: CommandFunction) -> CommandFunction:
     """--config: the settings file, read before the other options since its `options:` are their defaults.
 
     The command is handed the file as it was read (None: there is none), for `config_from`. A subcommand that is given
@@ -42,7 +42,7 @@ def _read_file(ctx: click.Context, param: click.Parameter, path: Path | None) ->
     return file
 
 
-def place_options(command: Command) -> Command:
+def place_options(command: CommandFunction) -> CommandFunction:
     """Where things are: --config, --taxonomy."""
     for decorate in reversed(
         [
@@ -54,13 +54,13 @@ def place_options(command: Command) -> Command:
     return command
 
 
-def work_option(command: Command) -> Command:
+def work_option(command: CommandFunction) -> CommandFunction:
     """--work: where the ledger is."""
     words = "Work folder: ledger, clones. Default: .labgen."
     return option("--work", type=click.Path(path_type=Path), help=words)(command)
 
 
-def source_options(command: Command) -> Command:
+def source_options(command: CommandFunction) -> CommandFunction:
     """What is drawn on: --config, --taxonomy, --work, --leaf."""
     for decorate in reversed(
         [
@@ -78,7 +78,7 @@ def source_options(command: Command) -> Command:
     return command
 
 
-def build_options(command: Command) -> Command:
+def build_options(command: CommandFunction) -> CommandFunction:
     """What is built and by whom: --output, --samples, and those of `model_options`."""
     for decorate in reversed(
         [
@@ -91,7 +91,7 @@ def build_options(command: Command) -> Command:
     return command
 
 
-def model_options(command: Command) -> Command:
+def model_options(command: CommandFunction) -> CommandFunction:
     """Who is asked, and how: --seed, --prompts, --base-url, --model and the like."""
     for decorate in reversed(
         [
@@ -112,7 +112,7 @@ def model_options(command: Command) -> Command:
     return command
 
 
-def base_option(command: Command) -> Command:
+def base_option(command: CommandFunction) -> CommandFunction:
     """--base: only what a branch changes."""
     words = "Only leaves that changed since HEAD parted from this revision, such as `main`; see `labgen diff`."
     return option("--base", metavar="REV", help=words)(command)

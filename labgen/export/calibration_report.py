@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labgen.export.funnel import align_columns
-from labgen.export.markdown import code, folded, table
+from labgen.export.markdown import code, folded, markdown_table
 from labgen.filters.calibration import Calibration, Counts, JudgeResult, add_up
 from labgen.filters.calibration_items import DEFECTS, TRUE
+from labgen.text.columns import align_columns
 
 ENOUGH = 5
 """Items from which on an interval says something."""
@@ -102,12 +102,12 @@ def calibration_markdown(calibrations: Calibrations, floor: float) -> str:
     text = (
         "Before a leaf was drawn from, its judges were put to a test made of its own seed examples: the true pairs, "
         "which must pass, and the same pairs with one thing made wrong, which must not.\n\n"
-        + table(head, rows)
+        + markdown_table(head, rows)
         + "\n\nA leaf is not drawn from where the share of true pairs passed less the share of defects passed is "
         f"below {floor:g} (a judge that says yes to everything, or no, has 0): that stopped {stopped:,} of "
         f"{len(calibrations):,} leaves. A judge that errs in its first few questions is asked more of them."
     )
-    by_leaf = table(["leaf", "judge", "true passed", "defects passed", "unreadable", "index"], leaves)
+    by_leaf = markdown_table(["leaf", "judge", "true passed", "defects passed", "unreadable", "index"], leaves)
     return text + "\n\n" + folded("The same by leaf", by_leaf)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from labgen.export.card_facts import CardFacts
 from labgen.export.card_sections import MANY_LEAVES
-from labgen.export.markdown import block, code, folded, plain, table
+from labgen.export.markdown import block, code, escaped, folded, markdown_table
 
 NAMED_LEAVES = 20
 """Leaves without a licence above which their list is folded away."""
@@ -36,13 +36,13 @@ def about_the_run(facts: CardFacts) -> str:
             else "labgen does not know its terms: see its model card or its provider's terms on training with outputs."
         )
     commit = code(about.taxonomy_commit) if about.taxonomy_commit else "none (not a clean git checkout)"
-    facts_table = table(
+    facts_table = markdown_table(
         ["", ""],
         [
             ["teacher", f"{code(about.teacher)}. {terms}"],
             ["taxonomy commit", commit],
-            ["labgen", plain(about.labgen)],
-            ["pyarrow", plain(pa.__version__)],
+            ["labgen", escaped(about.labgen)],
+            ["pyarrow", escaped(pa.__version__)],
         ],
     )
     settings = yaml.safe_dump(_plain_data(about.settings), sort_keys=False, allow_unicode=True).rstrip()
@@ -67,14 +67,14 @@ def licences(facts: CardFacts) -> str:
         leaves = sorted({leaf for found in works.values() for leaf in found})
         if not name:
             unknown = leaves
-        titles = [plain(title, 80) for title, _ in works if title]
+        titles = [escaped(title, 80) for title, _ in works if title]
         shown = "; ".join(titles[:8]) + (f"; and {len(titles) - 8} more" if len(titles) > 8 else "")
-        rows.append([plain(name) or "**none stated**", f"{len(leaves):,}", shown or "–"])
+        rows.append([escaped(name) or "**none stated**", f"{len(leaves):,}", shown or "–"])
     parts = [
         "## Licences",
         "As the leaves' `attribution.txt` files state them, the strictest first. What they ask of a dataset made from "
         "these works is for you to judge; this is no legal advice.",
-        table(["licence", "leaves", "works"], rows) if rows else "No leaf has rows.",
+        markdown_table(["licence", "leaves", "works"], rows) if rows else "No leaf has rows.",
     ]
     if unknown:
         listed = "\n".join(f"- {code(path)}" for path in unknown)
@@ -89,7 +89,7 @@ def licences(facts: CardFacts) -> str:
             ]
             for (repo, commit), files in sorted(facts.sources.items())
         ]
-        text = table(["documents of", "at commit", "files that rows cite"], cited)
+        text = markdown_table(["documents of", "at commit", "files that rows cite"], cited)
         parts.append(folded(f"{len(cited):,} sources of documents", text) if len(cited) > MANY_LEAVES else text)
     return "\n\n".join(parts)
 
@@ -103,10 +103,10 @@ def contributors(facts: CardFacts) -> str:
     if not by_name:
         return ""
     rows = [
-        [plain(name, 80) or "not stated", f"{len(paths):,}", "<br>".join(_listed(paths))]
+        [escaped(name, 80) or "not stated", f"{len(paths):,}", "<br>".join(_listed(paths))]
         for name, paths in sorted(by_name.items(), key=lambda item: (item[0] == "", -len(item[1]), item[0]))
     ]
-    text = table(["contributor", "leaves", "which"], rows)
+    text = markdown_table(["contributor", "leaves", "which"], rows)
     if len(rows) > MANY_LEAVES:
         text = folded(f"{len(rows):,} contributors", text)
     return f"## Contributors\n\nThank you.\n\n{text}"

@@ -6,7 +6,7 @@ from collections import Counter
 
 from labgen.export.card_facts import REJECTED, CardFacts
 from labgen.export.funnel import Tally
-from labgen.export.markdown import block, code, folded, plain, table
+from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
 from labgen.records import BRANCHES, State
 
@@ -40,7 +40,7 @@ def introduction(facts: CardFacts) -> str:
     text = (
         f"{facts.rows:,} instruction/response pairs from {with_rows:,} leaves of a curated taxonomy, written by "
         f"{code(about.teacher)} and judged by {judge}, after the LAB method "
-        f"([arXiv 2403.01081](https://arxiv.org/abs/2403.01081)), with labgen {plain(about.labgen)}. Every row names "
+        f"([arXiv 2403.01081](https://arxiv.org/abs/2403.01081)), with labgen {escaped(about.labgen)}. Every row names "
         "the leaf, the seed examples and, for knowledge, the passage and commit that it comes from, and what every "
         "filter said of it."
     )
@@ -64,7 +64,7 @@ def contents(facts: CardFacts) -> str:
     ]
     parts = ["## What is in it"]
     if rows:
-        parts.append(table(["config", "rows", "size", "what it is"], rows))
+        parts.append(markdown_table(["config", "rows", "size", "what it is"], rows))
     expected = [*BRANCHES, *(PHASES.values() if facts.mix else ())]
     empty = [name for name in expected if name not in facts.configs]
     if empty:
@@ -111,14 +111,14 @@ def phases(facts: CardFacts) -> str:
     mix, settings = facts.mix, facts.mix["settings"]
     rows = []
     for name, phase in mix["phases"].items():
-        own = ", ".join(f"{plain(branch)} {count:,}" for branch, count in phase["own"].items())
+        own = ", ".join(f"{escaped(branch)} {count:,}" for branch, count in phase["own"].items())
         replay = ", ".join(f"{code(origin)} {count:,}" for origin, count in phase["replay"].items())
-        extras = ", ".join(f"{plain(extra)} {count:,}" for extra, count in phase["extras"].items())
+        extras = ", ".join(f"{escaped(extra)} {count:,}" for extra, count in phase["extras"].items())
         rows.append([code(name), f"{phase['rows']:,}", own or "–", replay or "–", extras or "–"])
     forms = {form: settings[form] for form in ("closed_book", "open_book", "distractors") if settings[form]}
     text = (
         "## Training phases\n\n"
-        + table(["phase", "rows", "own rows", "replayed from", "from other datasets"], rows)
+        + markdown_table(["phase", "rows", "own rows", "replayed from", "from other datasets"], rows)
         + f"\n\nTrain on them in this order. Responses of up to {mix['cut_tokens']} tokens are short. No row comes "
         "twice in a phase, and each phase is in a seeded random order. Knowledge rows come "
         + ", ".join(f"{_form(form)} ({100 * share:g} %)" for form, share in forms.items())
@@ -166,31 +166,31 @@ def funnel_section(facts: CardFacts) -> str:
     states = [state for state in State if state is State.ACCEPTED or total.count(state)]
     rows = [
         ["wanted", *(f"{tally.wanted:,}" for _, tally in tallies)],
-        *([plain(state.value), *(f"{tally.count(state):,}" for _, tally in tallies)] for state in states),
+        *([escaped(state.value), *(f"{tally.count(state):,}" for _, tally in tallies)] for state in states),
         ["candidates", *(f"{tally.candidates:,}" for _, tally in tallies)],
         ["calls", *(f"{tally.calls:,}" for _, tally in tallies)],
     ]
     parts = [
         "## The funnel",
         "![Where candidates ended](card/funnel.svg)",
-        table(["", *(plain(name) for name, _ in tallies)], rows),
+        markdown_table(["", *(escaped(name) for name, _ in tallies)], rows),
         "`funnel.json` has the same per leaf, with reasons.",
     ]
     short = [(path, tally) for path, tally in sorted(facts.funnel.leaves.items()) if tally.accepted < tally.wanted]
     if short:
         parts.append(_short_leaves(short))
     if facts.about.excluded:
-        lines = [f"- {code(path)}: {plain(why)}" for path, why in sorted(facts.about.excluded.items())]
+        lines = [f"- {code(path)}: {escaped(why)}" for path, why in sorted(facts.about.excluded.items())]
         parts.append("Leaves that could not be used:\n\n" + "\n".join(lines))
     return "\n\n".join(parts)
 
 
 def _short_leaves(short: list[tuple[str, Tally]]) -> str:
     rows = [
-        [code(path), f"{tally.accepted:,}", f"{tally.wanted:,}", plain(tally.stopped) or _mostly(tally)]
+        [code(path), f"{tally.accepted:,}", f"{tally.wanted:,}", escaped(tally.stopped) or _mostly(tally)]
         for path, tally in short
     ]
-    text = table(["leaf with fewer rows than wanted", "rows", "wanted", "why"], rows)
+    text = markdown_table(["leaf with fewer rows than wanted", "rows", "wanted", "why"], rows)
     return folded(f"{len(rows):,} leaves with fewer rows than wanted", text) if len(rows) > MANY_LEAVES else text
 
 
@@ -204,7 +204,7 @@ def _mostly(tally: Tally) -> str:
     if tally.accepted + across >= tally.wanted:
         return f"{across:,} too close to an earlier leaf's"
     state = max(lost, key=lambda state: lost[state])
-    return f"mostly {plain(state.value)} ({lost[state]:,} of {tally.candidates:,} candidates)"
+    return f"mostly {escaped(state.value)} ({lost[state]:,} of {tally.candidates:,} candidates)"
 
 
 def checks(facts: CardFacts) -> str:

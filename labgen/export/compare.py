@@ -12,9 +12,9 @@ from typing import Any
 from labgen.errors import PublishError, UsageError
 from labgen.export.files import read_rows
 from labgen.export.folder import MANIFEST, read_manifest
-from labgen.export.funnel import align_columns
 from labgen.filters.near_duplicates import NearDuplicates
 from labgen.records import BRANCHES
+from labgen.text.columns import align_columns
 from labgen.text.printable import one_line
 from labgen.text.token_count import estimate_tokens
 

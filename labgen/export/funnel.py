@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from labgen.records import BRANCHES, Candidate, State
+from labgen.text.columns import align_columns
 
 MAX_REASONS = 40
 """Kinds of reason told apart per leaf and state. Reasons are meant to be few; hostile ones must not fill memory."""
@@ -146,14 +147,3 @@ def funnel_table(funnel: Funnel, *, by_leaf: bool = False) -> str:
         counts = [str(tally.count(state)) for state in states]
         lines.append([name, str(tally.wanted), *counts, str(tally.candidates), str(tally.calls)])
     return "\n".join(align_columns(lines))
-
-
-def align_columns(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of cells as lines of text: the first column to the left, the others to the right."""
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return [
-        "  ".join(
-            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-        )
-        for line in lines
-    ]

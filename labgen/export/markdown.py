@@ -10,7 +10,7 @@ from labgen.text.printable import one_line
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")
 
 
-def plain(text: str, limit: int = 300) -> str:
+def escaped(text: str, limit: int = 300) -> str:
     """`text` on one line, its markup escaped and its control characters removed, cut to `limit` characters."""
     # A bare address would become a link in some renderers; a backslash would show in others.
     return _SPECIAL.sub(r"\\\1", one_line(text, limit)).replace("://", ":\\//")
@@ -30,7 +30,7 @@ def block(text: str, kind: str = "") -> str:
     return f"{fence}{kind}\n{text}\n{fence}"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table; cells that hold numbers only are set to the right."""
     right = [bool(rows) and all(re.fullmatch(r"[\d,. %–-]*", row[at]) for row in rows) for at in range(len(head))]
     rule = ["---:" if numbers else "---" for numbers in right]

@@ -113,7 +113,7 @@ def installed_filters(
     return list(found.values())
 
 
-def installed_names() -> list[str]:
+def installed_filter_names() -> list[str]:
     """Names of the filters of installed packages, without importing any."""
     return sorted({entry.name for entry in entry_points(group=GROUP)})
 

@@ -53,7 +53,7 @@ class CallTotals:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionPrice:
     """One thing that a flow asks once its candidates are drawn: a judge's question, or for a response.
 
     Attributes:
@@ -80,7 +80,7 @@ class SlotPrice:
     """
 
     draw: CallTotals
-    asked: tuple[Asked, ...]
+    asked: tuple[QuestionPrice, ...]
     per_slot: int
 
     def reaching(self, yield_share: float) -> list[float]:
@@ -184,7 +184,7 @@ async def _judge_price(
     slot: SlotContext,
     recorder: _Recorder,
     count_tokens: TokenCounter,
-) -> list[Asked]:
+) -> list[QuestionPrice]:
     """What a judge asks of typical candidates: nothing where it asks in some other way than through labgen."""
     cost: Cost = getattr(judge, "cost", UNSTATED)
     calls = await _recorded(recorder, (judge(candidate, slot) for candidate in candidates))
@@ -193,19 +193,19 @@ async def _judge_price(
     prompt = sum(prompt_size(call, count_tokens) for call in calls) / len(calls)
     response = sum(count_tokens(candidate.response) for candidate in candidates) / len(candidates)
     reply = (cost.reply_tokens + cost.per_response_token * response) * (len(candidates) if cost.shared else 1)
-    return [Asked(calls[0].step, judge, cost.calls, prompt, reply, cost.shared)]
+    return [QuestionPrice(calls[0].step, judge, cost.calls, prompt, reply, cost.shared)]
 
 
 async def _step_price(
     step: Step, candidates: Sequence[Candidate], slot: SlotContext, recorder: _Recorder, count_tokens: TokenCounter
-) -> tuple[Asked, list[Candidate]]:
+) -> tuple[QuestionPrice, list[Candidate]]:
     recorder.replies = dict(step.typical_replies(slot))
     recorder.calls.clear()
     taken = [await cast(CandidateStep, step)(candidate, slot) for candidate in candidates]
     calls = recorder.calls
     prompt = sum(prompt_size(call, count_tokens) for call in calls) / len(calls)
     reply = sum(count_tokens(recorder.replies[call.step]) for call in calls) / len(calls)
-    return Asked(calls[0].step, None, len(calls) / len(candidates), prompt, reply), taken
+    return QuestionPrice(calls[0].step, None, len(calls) / len(candidates), prompt, reply), taken
 
 
 async def _recorded(recorder: _Recorder, work: Iterable[Awaitable[Any]]) -> list[Call]:

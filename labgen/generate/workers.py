@@ -20,7 +20,7 @@ from typing import Any, Generic, Self, TypeVar
 
 R = TypeVar("R")
 
-Work = Callable[[], AbstractContextManager[Callable[[int], R]]]
+ItemWork = Callable[[], AbstractContextManager[Callable[[int], R]]]
 """Opens what the work needs, once in a process; gives what is done with an item's number."""
 
 MOST_PROCESSES = 4
@@ -54,7 +54,7 @@ class Workers(Generic[R]):
         processes: how many; 0 does the work in this process.
     """
 
-    def __init__(self, work: Work[R], count: int, *, processes: int) -> None:
+    def __init__(self, work: ItemWork[R], count: int, *, processes: int) -> None:
         self._work = work
         self._items = deque(range(count))
         self._processes = min(processes, count)
@@ -150,7 +150,7 @@ class Workers(Generic[R]):
         process.join()
 
 
-def _serve(work: Work[Any], parent: Connection, inherited: list[Connection]) -> None:
+def _serve(work: ItemWork[Any], parent: Connection, inherited: list[Connection]) -> None:
     """A worker's whole life. Whatever goes wrong ends it in silence: the parent does what is left."""
     import signal
 

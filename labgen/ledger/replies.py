@@ -165,7 +165,7 @@ class Ledger:
         """
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[None] = loop.create_future()
-        self._rows.append(row_of(call, reply))
+        self._rows.append(reply_row(call, reply))
         self._waiting.append(kept)
         if len(self._waiting) == 1:
             loop.call_soon(self._commit)
@@ -320,7 +320,7 @@ def _has_replies(database: sqlite3.Connection) -> bool:
     return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'replies'").fetchone() is not None
 
 
-def row_of(call: Call, reply: Reply) -> tuple[object, ...]:
+def reply_row(call: Call, reply: Reply) -> tuple[object, ...]:
     """A row of the table `replies`."""
     return (
         call.key,

@@ -18,7 +18,7 @@ BATCH_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class LeafTotals:
     """What one model was asked for one step of one leaf: calls, failures among them, tokens, bytes on disk."""
 
     leaf: str
@@ -59,7 +59,7 @@ def file_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
-def shares(folder: Path) -> list[Share]:
+def shares(folder: Path) -> list[LeafTotals]:
     """What is in the ledger by leaf, step and model, in that order; empty where there is none.
 
     Raises: LedgerError: it can't be read.
@@ -69,7 +69,7 @@ def shares(folder: Path) -> list[Share]:
             "SELECT leaf, step, model, count(*), sum(failure != ''), sum(prompt_tokens), sum(completion_tokens), "
             "sum(length(call) + length(reply)) FROM replies GROUP BY leaf, step, model ORDER BY leaf, step, model"
         )
-    return [Share(*row) for row in rows]
+    return [LeafTotals(*row) for row in rows]
 
 
 def verify(folder: Path) -> Health:

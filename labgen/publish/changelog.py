@@ -18,7 +18,7 @@ _LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class LeafChange:
+class LeafRows:
     """Rows of one leaf that came, went, or have the same question and another answer or source."""
 
     leaf: str
@@ -54,7 +54,7 @@ def row_keys(paths: Iterable[Path]) -> dict[str, RowKey]:
     return keys
 
 
-def compare_rows(before: Mapping[str, RowKey], after: Mapping[str, RowKey]) -> list[LeafChange]:
+def compare_rows(before: Mapping[str, RowKey], after: Mapping[str, RowKey]) -> list[LeafRows]:
     """Changes by leaf, in path order; leaves without any are left out.
 
     An id hashes a row's text, so a row whose answer changed has another id: it is recognised by leaf and question.
@@ -68,10 +68,10 @@ def compare_rows(before: Mapping[str, RowKey], after: Mapping[str, RowKey]) -> l
         added[pair[0]] += come[pair] - both
         dropped[pair[0]] += gone[pair] - both
     leaves = sorted({leaf for leaf, _ in gone.keys() | come.keys()})
-    return [LeafChange(leaf, added[leaf], dropped[leaf], changed[leaf]) for leaf in leaves]
+    return [LeafRows(leaf, added[leaf], dropped[leaf], changed[leaf]) for leaf in leaves]
 
 
-def describe_changes(changes: Iterable[LeafChange] | None, *, rows: int, leaves: int) -> str:
+def describe_changes(changes: Iterable[LeafRows] | None, *, rows: int, leaves: int) -> str:
     """The entry's text, as Markdown that also reads well in a commit. None: there was no release before."""
     if changes is None:
         return f"First release: {rows:,} rows of {leaves:,} {'leaf' if leaves == 1 else 'leaves'}."
@@ -79,25 +79,25 @@ def describe_changes(changes: Iterable[LeafChange] | None, *, rows: int, leaves:
     if not changes:
         return f"The same {rows:,} rows; the card or the settings changed."
     lines = [f"{rows:,} rows of {leaves:,} leaves. Changed:", ""]
-    lines += [f"- `{plain(change.leaf)}`: {', '.join(_counts(change))}" for change in changes[:_LISTED]]
+    lines += [f"- `{shown_path(change.leaf)}`: {', '.join(_counts(change))}" for change in changes[:_LISTED]]
     if len(changes) > _LISTED:
         rest = changes[_LISTED:]
         added, dropped, changed = (sum(counts) for counts in zip(*map(_numbers, rest), strict=True))
-        total = LeafChange("", added, dropped, changed)
+        total = LeafRows("", added, dropped, changed)
         lines.append(f"- {len(rest):,} more leaves: {', '.join(_counts(total))}")
     return "\n".join(lines)
 
 
-def plain(name: str) -> str:
+def shown_path(name: str) -> str:
     """A path as it may stand in Markdown and on a terminal: the name of a file or folder may hold anything."""
     return "".join("?" if char == "`" or not char.isprintable() else char for char in name)
 
 
-def _numbers(change: LeafChange) -> tuple[int, int, int]:
+def _numbers(change: LeafRows) -> tuple[int, int, int]:
     return change.added, change.dropped, change.changed
 
 
-def _counts(change: LeafChange) -> Iterator[str]:
+def _counts(change: LeafRows) -> Iterator[str]:
     for count, word in ((change.added, "added"), (change.dropped, "dropped"), (change.changed, "changed")):
         if count:
             yield f"{count:,} {word}"

@@ -17,7 +17,7 @@ UNREACHABLE = (httpx2.NetworkError, httpx2.TimeoutException, httpx2.RemoteProtoc
 _AGAIN = "What has been uploaded is kept: run the same command again to go on."
 
 
-def explain(error: BaseException, repo_id: str, endpoint: str) -> LabgenError:
+def explain_failure(error: BaseException, repo_id: str, endpoint: str) -> LabgenError:
     """The error as a user can act on it. Only its kind, status and request id are told: texts of HTTP libraries may
     hold signed addresses."""
     cause: BaseException | None = error

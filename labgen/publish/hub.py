@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from labgen.errors import PublishError, UsageError
 from labgen.export.folder import MANIFEST
 from labgen.publish.changelog import (
-    LeafChange,
+    LeafRows,
     branch_files,
     compare_rows,
     describe_changes,
     join_card,
-    plain,
     row_keys,
+    shown_path,
     split_card,
 )
 from labgen.publish.release import (
@@ -70,7 +70,7 @@ class PushReport:
     commit: str | None = None
     pull_request: str = ""
     tag: str = ""
-    changes: tuple[LeafChange, ...] | None = None
+    changes: tuple[LeafRows, ...] | None = None
     notes: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     dry_run: bool = False
@@ -83,7 +83,7 @@ class _Step:
 
     files: dict[str, ReleaseFile]
     deleted: tuple[str, ...]
-    changes: tuple[LeafChange, ...] | None
+    changes: tuple[LeafRows, ...] | None
     title: str
     description: str
     unchanged: int
@@ -199,12 +199,12 @@ def _look(api: HfApi, repo_id: str, *, dry_run: bool) -> Remote:
 
 @contextmanager
 def _translated(repo_id: str, api: HfApi) -> Iterator[None]:
-    from labgen.publish.failures import HUB_ERRORS, explain
+    from labgen.publish.failures import HUB_ERRORS, explain_failure
 
     try:
         yield
     except HUB_ERRORS as error:
-        raise explain(error, repo_id, api.endpoint) from error
+        raise explain_failure(error, repo_id, api.endpoint) from error
 
 
 def _tag(remote: Remote, tag: str | None) -> str:
@@ -222,7 +222,7 @@ def _decide(release: Release, remote: Remote, tag: str, api: HfApi, scratch: Pat
     foreign = sorted(path for path in remote.files if not path.startswith(".git") and path != CARD)
     if before is None and foreign:
         raise PublishError(
-            f"{remote.repo_id}: holds files that labgen did not release ({plain(foreign[0])}), and is left alone. "
+            f"{remote.repo_id}: holds files that labgen did not release ({shown_path(foreign[0])}), and is left alone. "
             "Choose another name, or empty it first."
         )
     text = split_card(release.card)[0]
@@ -244,7 +244,7 @@ def _decide(release: Release, remote: Remote, tag: str, api: HfApi, scratch: Pat
     return _Step(files | written, gone, changes, f"{title}: {release.rows:,} rows", f"{where}\n\n{entry}", unchanged)
 
 
-def _changes(release: Release, before: EarlierRelease) -> tuple[LeafChange, ...]:
+def _changes(release: Release, before: EarlierRelease) -> tuple[LeafRows, ...]:
     """Changes by leaf, from the files that differ alone: rows of equal files cancel out."""
     import pyarrow as pa
 
@@ -328,7 +328,7 @@ def _write(
 
 
 def _commit(api: HfApi, remote: Remote, step: _Step, *, pr: bool) -> CommitInfo:
-    from labgen.publish.failures import UPLOAD_ERRORS, explain
+    from labgen.publish.failures import UPLOAD_ERRORS, explain_failure
 
     try:
         return api.create_commit(
@@ -342,7 +342,7 @@ def _commit(api: HfApi, remote: Remote, step: _Step, *, pr: bool) -> CommitInfo:
             parent_commit=remote.commit or None,
         )
     except UPLOAD_ERRORS as error:
-        raise explain(error, remote.repo_id, api.endpoint) from error
+        raise explain_failure(error, remote.repo_id, api.endpoint) from error
 
 
 def _operations(step: _Step) -> list[Any]:

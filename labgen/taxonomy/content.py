@@ -23,7 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u20
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class QuestionNodes:
     """One question and answer, with its nodes: `number` counts seed examples from 1, `pair` a passage's questions."""
 
     number: int
@@ -53,7 +53,7 @@ class ContentHooks:
     benchmark_of: Callable[[str], str | None] | None = None
 
 
-def read_examples(source: LeafSource) -> list[Example]:
+def read_examples(source: LeafSource) -> list[QuestionNodes]:
     """Every complete example of a leaf, knowledge or skill."""
     root = source.root
     seeds = root.get("seed_examples") if root else None
@@ -65,7 +65,7 @@ def read_examples(source: LeafSource) -> list[Example]:
         for pair, node in pairs:
             question, answer = _text(node, "question"), _text(node, "answer")
             if question and answer:
-                examples.append(Example(number, pair, context, question, answer))
+                examples.append(QuestionNodes(number, pair, context, question, answer))
     return examples
 
 
@@ -96,9 +96,9 @@ def check_content(source: LeafSource, leaf: Leaf | None, hooks: ContentHooks) ->
     _check_attribution(source)
 
 
-def _check_repeats(source: LeafSource, examples: list[Example]) -> None:
+def _check_repeats(source: LeafSource, examples: list[QuestionNodes]) -> None:
     told = {violation.line for violation in source.violations if violation.code == "LG213"}
-    seen: dict[tuple[str, str, str], Example] = {}
+    seen: dict[tuple[str, str, str], QuestionNodes] = {}
     for example in examples:
         context = normalised(example.context.text) if example.context else ""
         # Knowledge may ask the same of several passages; a skill may answer the same question twice and differently.
@@ -130,7 +130,7 @@ def _check_task(source: LeafSource) -> None:
         source.add("LG316", task, "`task_description` is empty; say in a sentence what the skill is.")
 
 
-def _check_languages(source: LeafSource, examples: list[Example]) -> None:
+def _check_languages(source: LeafSource, examples: list[QuestionNodes]) -> None:
     for index, language, others in other_languages([example.question.text for example in examples]):
         question = examples[index].question
         source.add(
@@ -178,7 +178,7 @@ def _find_in(source: LeafSource, node: Node, snippet: str) -> tuple[int, int]:
     return (at, at + len(snippet)) if at >= 0 else (node.start, node.start)
 
 
-def _check_answer(source: LeafSource, example: Example) -> None:
+def _check_answer(source: LeafSource, example: QuestionNodes) -> None:
     answer = example.answer.text
     if source.kind == "knowledge" and example.context is not None:
         share = support(answer, f"{example.context.text}\n{example.question.text}")

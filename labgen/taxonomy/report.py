@@ -48,10 +48,10 @@ def render_text(result: CheckResult, *, lines: bool = False, colour: bool = Fals
         yield f"{place}: {word} {harmless(found.message)}"
         if lines:
             yield from _excerpt(found, result.texts.get(found.file, ""))
-    yield summary(result)
+    yield check_summary(result)
 
 
-def summary(result: CheckResult) -> str:
+def check_summary(result: CheckResult) -> str:
     """How many leaves and violations there are, in one line."""
     counts = [
         _plural(result.count(Severity.ERROR), "error"),
@@ -189,7 +189,7 @@ def render(result: CheckResult, form: str, *, lines: bool = False, colour: bool 
         yield render_json(result) if form == "json" else render_sarif(result)
 
 
-def explain(code: str) -> str:
+def explain_rule(code: str) -> str:
     """A rule in full, for `--explain`: why it exists, a bad and a good example."""
     rule = RULES[code]
     mended = " `labgen check --fix` mends it." if rule.fixable else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from labgen.taxonomy.content import Example, read_examples
+from labgen.taxonomy.content import QuestionNodes, read_examples
 from labgen.taxonomy.source import MAX_BYTES, LeafSource, leaf_path, shorten
 from labgen.text.words import normalised, words
 
@@ -83,7 +83,7 @@ def check_similar(
         others: leaves of the same taxonomy to compare with.
         new_index: makes an empty index with a threshold; used where there are many texts.
     """
-    known: list[tuple[LeafSource, Example]] = []
+    known: list[tuple[LeafSource, QuestionNodes]] = []
     wanted = {id(source) for source in checked}
     for source in sorted([*checked, *others], key=lambda source: source.path):
         examples = read_examples(source)
@@ -92,7 +92,7 @@ def check_similar(
     index = new_index(THRESHOLD) if asked * len(known) > MAX_PAIRS else _Pairs(similarity)
     for number, (_, example) in enumerate(known):
         index.add(example.question.text, number)
-    elsewhere: dict[tuple[int, str], list[tuple[Example, Example]]] = {}
+    elsewhere: dict[tuple[int, str], list[tuple[QuestionNodes, QuestionNodes]]] = {}
     for number, (source, example) in enumerate(known):
         if id(source) not in wanted:
             continue
@@ -110,7 +110,7 @@ def check_similar(
         _report_elsewhere(by_id[identity], path, pairs)
 
 
-def _report_elsewhere(source: LeafSource, path: str, pairs: Sequence[tuple[Example, Example]]) -> None:
+def _report_elsewhere(source: LeafSource, path: str, pairs: Sequence[tuple[QuestionNodes, QuestionNodes]]) -> None:
     """One violation for each other leaf, at the first example that it has too."""
     (example, other), *more = pairs
     count = f", and {len(more)} more like it" if more else ""
@@ -120,8 +120,8 @@ def _report_elsewhere(source: LeafSource, path: str, pairs: Sequence[tuple[Examp
 
 
 def _first_like(
-    number: int, known: Sequence[tuple[LeafSource, Example]], index: TextIndex, similarity: Similarity
-) -> tuple[LeafSource, Example] | None:
+    number: int, known: Sequence[tuple[LeafSource, QuestionNodes]], index: TextIndex, similarity: Similarity
+) -> tuple[LeafSource, QuestionNodes] | None:
     """The first example that one resembles: an earlier one of its own leaf, else any of another."""
     source, example = known[number]
     found = None
@@ -138,7 +138,7 @@ def _first_like(
     return found
 
 
-def _close(example: Example, other: Example, inside: bool, similarity: Similarity) -> bool:
+def _close(example: QuestionNodes, other: QuestionNodes, inside: bool, similarity: Similarity) -> bool:
     mine, theirs = example.context, other.context
     if (mine is None) != (theirs is None):
         return False
@@ -151,7 +151,7 @@ def _close(example: Example, other: Example, inside: bool, similarity: Similarit
     return not inside or similarity(example.answer.text, other.answer.text) > THRESHOLD
 
 
-def _same(example: Example, other: Example) -> bool:
+def _same(example: QuestionNodes, other: QuestionNodes) -> bool:
     """Whether LG301 has already spoken of the two."""
     return normalised(example.question.text) == normalised(other.question.text) and normalised(
         example.answer.text

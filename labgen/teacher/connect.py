@@ -66,7 +66,7 @@ def connect(
     teacher, judge = model_names(config, asked_otherwise=backend is not None)
     specs = _unserved(config, backend)
     if backend is not None or endpoint_specs(config):
-        served = serve(specs, notice, notes) | _brought(config, backend, (teacher, judge))
+        served = open_endpoints(specs, notice, notes) | _brought(config, backend, (teacher, judge))
         yield Models(teacher, judge, served)
         return
     from labgen.teacher.rehearsal.server import RehearsalServer
@@ -78,7 +78,7 @@ def connect(
         )
         settings = config.teacher.model_copy(update={"model": REHEARSAL_MODEL})
         rehearsal = make_spec(config, settings, EndpointConfig.model_validate({"base_url": server.base_url}))
-        yield Models(teacher, judge, serve((replace(rehearsal, key_env=""), *specs), notice, None))
+        yield Models(teacher, judge, open_endpoints((replace(rehearsal, key_env=""), *specs), notice, None))
 
 
 def _unserved(config: Config, backend: Backends | None) -> tuple[EndpointSpec, ...]:
@@ -110,7 +110,9 @@ def _brought(config: Config, backend: Backends | None, names: Iterable[str]) -> 
     return {model: made[id(each)] for model, each in by_model.items()}
 
 
-def serve(specs: Iterable[EndpointSpec], notice: Callable[[str], None], notes: Notes | None) -> dict[str, Replicas]:
+def open_endpoints(
+    specs: Iterable[EndpointSpec], notice: Callable[[str], None], notes: Notes | None
+) -> dict[str, Replicas]:
     """Open endpoints, by logical model. Each note on a prompt format is told once."""
     told: set[str] = set()
     by_model: dict[str, list[Endpoint]] = {}

@@ -19,7 +19,7 @@ from labgen.ledger.verify import file_bytes
 from labgen.records import Call, Candidate, Reply
 from labgen.teacher.addresses import EndpointSpec, endpoint_specs, guard_specs, model_names
 from labgen.teacher.backends import check_kind
-from labgen.teacher.connect import serve
+from labgen.teacher.connect import open_endpoints
 from labgen.teacher.probe import ASK, NOTHING, Finding, probe_endpoint
 from labgen.teacher.quirks import Quirks
 from labgen.text.printable import shown
@@ -158,7 +158,7 @@ def _examine_guard(config: Config, spec: EndpointSpec) -> list[Finding]:
 async def _ask_once(spec: EndpointSpec, call: Call) -> Reply | Finding:
     """The reply to one call, put to an endpoint as a build would; or what stands in the way."""
     try:
-        backend = serve([spec], lambda words: None, None)[spec.model].endpoints[0].backend
+        backend = open_endpoints([spec], lambda words: None, None)[spec.model].endpoints[0].backend
         try:
             return await backend.ask(call)
         finally:

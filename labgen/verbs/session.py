@@ -35,7 +35,7 @@ from labgen.teacher.traffic import Traffic, Watch
 
 T = TypeVar("T")
 
-Work = Callable[[RunContext, TeacherClient], Awaitable[T]]
+AskingWork = Callable[[RunContext, TeacherClient], Awaitable[T]]
 """What is done while the endpoints are open."""
 
 
@@ -118,14 +118,14 @@ class Session:
         with run_lock(self.config.work_folder), closing(Ledger(self.config.work_folder)) as ledger:
             yield ledger
 
-    def ask(self, ledger: Ledger, work: Work[T], *, budget: Budget | None = None) -> T:
+    def ask(self, ledger: Ledger, work: AskingWork[T], *, budget: Budget | None = None) -> T:
         """Open the endpoints, do some work, and close them, whatever becomes of it: what was sent is waited for.
 
         Raises: LabgenError: the teacher or the ledger can't go on; what the work raises.
         """
         return asyncio.run(self._ask(ledger, work, budget))
 
-    async def _ask(self, ledger: Ledger, work: Work[T], budget: Budget | None) -> T:
+    async def _ask(self, ledger: Ledger, work: AskingWork[T], budget: Budget | None) -> T:
         config, hooks, teacher = self.config, self.hooks, self.config.teacher
         tasks = rehearsed_tasks(self.prompts, prompts_of(self.flows, self.filters))
         with connect(config, tasks=tasks, notice=hooks.notice, notes=ledger, backend=self.backend) as models:

@@ -155,13 +155,13 @@ def hostile_preview(text: str = HOSTILE, leaves: int = 1) -> Preview:
 
 def test_strangers_text_does_nothing_on_a_terminal() -> None:
     """No control character and no change of direction reaches it."""
-    page = preview_page.as_text(hostile_preview())
+    page = preview_page.preview_text(hostile_preview())
     assert not {char for char in page if not char.isprintable()} - {"\n"}
 
 
 def test_strangers_text_does_nothing_in_markdown() -> None:
     """No markup, link, mention or comment works outside code blocks, and none of them can be left."""
-    page = preview_page.as_markdown(hostile_preview())
+    page = preview_page.preview_markdown(hostile_preview())
     assert not {char for char in page if not char.isprintable()} - {"\n", "\u200b"}
     inside, fence = False, ""
     for line in page.split("\n")[1:]:
@@ -175,7 +175,7 @@ def test_strangers_text_does_nothing_in_markdown() -> None:
 
 def test_a_page_fits_a_comment() -> None:
     """What does not fit is named at its end."""
-    page = preview_page.as_markdown(hostile_preview("long " * 400, leaves=40))
+    page = preview_page.preview_markdown(hostile_preview("long " * 400, leaves=40))
     assert len(page) < 65_536 and "This page is full. Not shown: knowledge/" in page
 
 

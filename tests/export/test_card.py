@@ -20,7 +20,7 @@ from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.licences import hub_id, read_licences, spdx, strictness
-from labgen.export.markdown import block, code, plain, table
+from labgen.export.markdown import block, code, escaped, markdown_table
 from labgen.export.pictures import Box, funnel_picture, squarify, treemap
 from labgen.export.rows import Licence
 from labgen.records import Candidate, State
@@ -127,10 +127,10 @@ def test_card_has_no_path_of_this_machine(tmp_path: Path, make_build: Callable) 
 @given(st.text())
 def test_escaped_text_stays_one_inert_piece(text: str) -> None:
     """In prose, code spans, tables and blocks, whatever it holds."""
-    assert not re.search(r"(?<!\\)(?:\\\\)*[<>|`*\[\]]", plain(text))
-    assert "\n" not in plain(text) + code(text)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[<>|`*\[\]]", escaped(text))
+    assert "\n" not in escaped(text) + code(text)
     assert code(text).count("`") == 2
-    assert len(table(["a"], [[plain(text)]]).splitlines()) == 3
+    assert len(markdown_table(["a"], [[escaped(text)]]).splitlines()) == 3
     lines = block(text).split("\n")
     assert lines[0] == lines[-1]
     assert not any(line.strip().startswith(lines[0]) for line in lines[1:-1])

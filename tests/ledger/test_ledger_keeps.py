@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgen.errors import ContextTooLong, LedgerError, TeacherRefused, TeacherUnavailable
-from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_of, row_of
+from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_of, reply_row
 from labgen.records import Call, Message, Reply, Schema
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
@@ -92,7 +92,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 )
 def test_a_kept_reply_is_the_reply(reply: Reply) -> None:
     """Any text, any counts."""
-    row = row_of(call(), reply)
+    row = reply_row(call(), reply)
     key, _model, _leaf, _step, failure, prompt_tokens, completion_tokens, _call, kept = row
     assert key == call().key
     assert reply_of((kept, failure, prompt_tokens, completion_tokens)) == reply  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from labgen.errors import LabgenError, LedgerError, UsageError
 from labgen.ledger.export_import import export_ledger, import_ledger
-from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, SCHEMA_VERSION, Ledger, row_of
+from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, SCHEMA_VERSION, Ledger, reply_row
 from labgen.ledger.verify import repair, verify
 from labgen.records import Call, Reply
 
@@ -34,7 +34,7 @@ def fill(folder: Path, count: int, size: int = 10) -> list[Call]:
     dice = random.Random(count)
     calls = [make_call(f"call {number}", leaf=f"leaf/{number % 3}", step="respond") for number in range(count)]
     with closing(Ledger(folder)) as ledger:
-        ledger.insert(row_of(call, Reply(dice.randbytes(size // 2).hex(), "stop", 3, 4)) for call in calls)
+        ledger.insert(reply_row(call, Reply(dice.randbytes(size // 2).hex(), "stop", 3, 4)) for call in calls)
     return calls
 
 
@@ -54,7 +54,7 @@ def make_v0(folder: Path) -> Call:
             "step TEXT NOT NULL, failure TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, "
             "completion_tokens INTEGER NOT NULL, call BLOB NOT NULL, reply BLOB NOT NULL)"
         )
-        database.execute("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row_of(call, Reply("kept")))
+        database.execute("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", reply_row(call, Reply("kept")))
         database.commit()
     return call
 
@@ -206,7 +206,7 @@ def test_any_text_survives_the_way(tmp_path_factory: pytest.TempPathFactory, tex
     folder = tmp_path_factory.mktemp("ledger")
     call = make_call("question", leaf=leaf)
     with closing(Ledger(folder, ballast_bytes=0)) as ledger:
-        ledger.insert([row_of(call, Reply(text, reason, tokens, tokens))])
+        ledger.insert([reply_row(call, Reply(text, reason, tokens, tokens))])
     export_ledger(folder, folder / "x.gz")
     import_ledger(folder / "other", folder / "x.gz")
     assert known(folder / "other") == {call.key: Reply(text, reason, tokens, tokens)}

@@ -17,7 +17,7 @@ from small_dataset import COMMIT, LEAVES
 
 from labgen.cli import app
 from labgen.errors import PublishError, UsageError
-from labgen.publish.changelog import LeafChange
+from labgen.publish.changelog import LeafRows
 from labgen.publish.hub import push_dataset
 
 NAME = "ada/rocks"
@@ -99,7 +99,7 @@ def test_only_changed_files_travel(hub: LocalHub, make_dataset: MakeDataset) -> 
     assert len(report.deleted) == 1 and "knowledge" in report.deleted[0]
     assert report.tag == "v2" and repo.tags["v2"] == repo.head.oid
     assert sum(name.endswith(".parquet") for name in repo.head.files) == 3
-    assert report.changes == (LeafChange(LEAVES[2], changed=4),)
+    assert report.changes == (LeafRows(LEAVES[2], changed=4),)
 
 
 def test_the_changelog_counts_rows_by_leaf(hub: LocalHub, make_dataset: MakeDataset) -> None:
@@ -108,9 +108,9 @@ def test_the_changelog_counts_rows_by_leaf(hub: LocalHub, make_dataset: MakeData
     changed = make_dataset(more={LEAVES[0]: 6, LEAVES[1]: 1}, answers={LEAVES[2]: "Other."}, commit=None)
     report = push_dataset(changed, NAME, tag="second")
     assert report.changes == (
-        LeafChange(LEAVES[0], added=2),
-        LeafChange(LEAVES[1], dropped=3),
-        LeafChange(LEAVES[2], changed=4),
+        LeafRows(LEAVES[0], added=2),
+        LeafRows(LEAVES[1], dropped=3),
+        LeafRows(LEAVES[2], changed=4),
     )
     push_dataset(make_dataset(more={LEAVES[0]: 7}), NAME)
     head = hub.repos[NAME].head

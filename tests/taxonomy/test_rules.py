@@ -11,7 +11,7 @@ from labgen.filters.near_duplicates import NearDuplicates, rouge_l
 from labgen.records import Severity, Violation
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.content import ContentHooks
-from labgen.taxonomy.report import explain, rule_table
+from labgen.taxonomy.report import explain_rule, rule_table
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import find_strays
 from labgen.taxonomy.source import find_leaf_files
@@ -186,7 +186,7 @@ def test_every_rule_has_a_case_and_can_be_explained() -> None:
     elsewhere = {"LG109", "LG318", "LG307", "LG308"}
     assert set(RULES) == {case[0] for case in CASES} | elsewhere
     for code, rule in RULES.items():
-        said = explain(code)
+        said = explain_rule(code)
         assert rule.why in said
         assert rule.bad != rule.good
     assert len(rule_table().splitlines()) == len(RULES) + 2

@@ -14,7 +14,7 @@ from labgen.formats.reading import read_fields
 from labgen.records import Message
 from labgen.teacher.rehearsal.hazards import _PHRASES, hazard_in
 from labgen.teacher.rehearsal.model import reply
-from labgen.teacher.rehearsal.wholeness import cut_off
+from labgen.teacher.rehearsal.wholeness import breaks_off
 
 PROMPTS = PromptSet()
 PASSAGE = """The ferry *Ulla* crosses the Lomma sound six times a day from April to October. It carries 140 passengers
@@ -271,4 +271,4 @@ def test_the_verdict_is_the_same_with_and_without_a_schema() -> None:
 )
 def test_breaking_off_is_told_from_brevity(text: str, models: tuple[str, ...], broken: bool) -> None:
     """By the last words, by what is left open, and by how the examples end."""
-    assert cut_off(text, models) is broken
+    assert breaks_off(text, models) is broken

@@ -16,7 +16,7 @@ from labgen.formats.prompts import PromptSet
 from labgen.records import Message
 from labgen.teacher.rehearsal import slips
 from labgen.teacher.rehearsal.model import Completion, reply
-from labgen.teacher.rehearsal.sentences import plain, sentences
+from labgen.teacher.rehearsal.sentences import sentences, without_markup
 
 PROMPTS = PromptSet()
 DOCUMENT = """# The lighthouse at Varnholm
@@ -203,7 +203,7 @@ def test_a_response_on_a_document_is_taken_from_it() -> None:
     """With a document, the response is its closest sentences."""
     text = ask("respond", context=DOCUMENT, instruction="Say how many steps visitors climb.").text
     assert "196" in text
-    assert all(sentence.text in plain(DOCUMENT) for sentence in sentences(text))
+    assert all(sentence.text in without_markup(DOCUMENT) for sentence in sentences(text))
 
 
 def test_a_response_without_a_document_takes_up_the_instruction() -> None:

@@ -18,7 +18,7 @@ GROUP = "labgen.formats"
 _HINT = "Mend or update the package, or export in another format."
 
 
-def installed_names() -> list[str]:
+def installed_format_names() -> list[str]:
     """Names of the formats of installed packages, without importing any."""
     return sorted({entry.name for entry in entry_points(group=GROUP)})
 

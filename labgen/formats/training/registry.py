@@ -30,14 +30,14 @@ def find_export_format(name: str) -> ExportFormat:
         UsageError: there is none; the message lists all there are, and suggests the nearest.
         ConfigError: two go by that name, or another package's can't be used.
     """
-    from labgen.formats.training.installed import installed_format, installed_names
+    from labgen.formats.training.installed import installed_format, installed_format_names
 
     found = installed_format(name, taken=SHIPPED)
     if found is not None:
         return found
     if name in SHIPPED:
         return _shipped(name)
-    known = [*SHIPPED, *(each for each in installed_names() if each not in SHIPPED)]
+    known = [*SHIPPED, *(each for each in installed_format_names() if each not in SHIPPED)]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     raise UsageError(f"there is no export format `{name}`.{hint} Known: {', '.join(known)}.")

@@ -7,8 +7,17 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from labgen.teacher.rehearsal.sentences import Sentence, content, numbers, plain, sentences, stem, stems, words
-from labgen.teacher.rehearsal.wholeness import cut_off
+from labgen.teacher.rehearsal.sentences import (
+    Sentence,
+    content,
+    numbers,
+    sentences,
+    split_words,
+    stem,
+    stems,
+    without_markup,
+)
+from labgen.teacher.rehearsal.wholeness import breaks_off
 
 CLAIM_SHARE = 0.5
 """Share of a claim's words that document and question must have: contributors' answers reword what they draw on."""
@@ -71,9 +80,9 @@ def judge_grounded(document: str, query: str, reply: str, *, skill: bool) -> Gro
         score, reason = 1, "not all of it is borne out by the text"
     elif not relevant or not answerable:
         score, reason = 1, "it does not answer what was asked"
-    elif cut_off(reply, (), sentence_words=8 if skill else 4) and not _quoted_last(said, passage):
+    elif breaks_off(reply, (), sentence_words=8 if skill else 4) and not _quoted_last(said, passage):
         score, reason = 1, "the answer breaks off"
-    elif len(words(reply)) < 6:
+    elif len(split_words(reply)) < 6:
         score, reason = 2, "right but bare"
     return GroundedVerdict(answerable, claims, relevant, score, reason)
 
@@ -87,8 +96,8 @@ class _Figures:
     """Which figures of an answer are borne out by document and question."""
 
     def __init__(self, document: str, query: str, reply: str, skill: bool) -> None:
-        self._known = set(numbers(plain(document))) | set(numbers(query))
-        said = set(numbers(plain(reply)))
+        self._known = set(numbers(without_markup(document))) | set(numbers(query))
+        said = set(numbers(without_markup(reply)))
         # A skill may count and calculate. Where most of its figures are the document's, so must the others be.
         self._lenient = skill and len(said & self._known) <= len(said) / 2
 
@@ -121,7 +130,7 @@ def _excerpt(raw: str, said: frozenset[str]) -> str:
     place = 0
     for word in raw.split():
         place = raw.index(word, place)
-        if any(stem(part) in said for part in words(word)):
+        if any(stem(part) in said for part in split_words(word)):
             start = place
             break
     end = start + EVIDENCE_CHARS

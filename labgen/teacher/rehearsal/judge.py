@@ -11,7 +11,7 @@ from labgen.teacher.rehearsal.hazards import hazard_in
 from labgen.teacher.rehearsal.instructing import fault_of
 from labgen.teacher.rehearsal.pairs import judge_pair
 from labgen.teacher.rehearsal.request import Request
-from labgen.teacher.rehearsal.sentences import STOP_WORDS, stems, words
+from labgen.teacher.rehearsal.sentences import STOP_WORDS, split_words, stems
 
 _BEYOND = re.compile(
     r"\b(?:attached (?:file|image|picture|document|photo)|"
@@ -30,7 +30,7 @@ def verdict_on_instructions(request: Request) -> dict[str, Any]:
     common: set[str] = set()
     for example in request.examples:
         manner |= stems(example.instruction)
-        common |= {word.lower() for word in words(example.instruction)}
+        common |= {word.lower() for word in split_words(example.instruction)}
     verdicts = [
         _instruction(number, text, manner, common, request) for number, text in enumerate(request.candidates, start=1)
     ]
@@ -42,7 +42,7 @@ def _instruction(number: int, text: str, manner: frozenset[str], common: set[str
     own = stems(text)
     on_task = bool(own & manner) or not manner or bool(own & stems(request.document))
     if not on_task and len(own) < 6:
-        on_task = any(word.lower() in common for word in words(text) if word.lower() in STOP_WORDS)
+        on_task = any(word.lower() in common for word in split_words(text) if word.lower() in STOP_WORDS)
     if not on_task and request.examples:
         asking = sum("?" in example.instruction for example in request.examples)
         on_task = "?" in text and 2 * asking >= len(request.examples)

@@ -6,8 +6,8 @@ import re
 from itertools import pairwise
 
 from labgen.teacher.rehearsal.request import Example
-from labgen.teacher.rehearsal.sentences import STOP_WORDS, content, numbers, stems, words
-from labgen.teacher.rehearsal.wholeness import cut_off
+from labgen.teacher.rehearsal.sentences import STOP_WORDS, content, numbers, split_words, stems
+from labgen.teacher.rehearsal.wholeness import breaks_off
 
 _SUM = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?) ?([-+*×x/÷−]) ?(\d+(?:\.\d+)?) ?= ?\$?(-?\d+(?:\.\d+)?)(?![\d.]*\d)")
 _ITEM = re.compile(r"^[ \t]*(\d{1,3})[.)][ \t]", re.MULTILINE)
@@ -47,14 +47,14 @@ def judge_pair(examples: tuple[Example, ...], query: str, reply: str) -> tuple[i
 
 def _broken_off(examples: tuple[Example, ...], query: str, reply: str) -> bool:
     """Whether a response breaks off. One that picks from the instruction's words ends in one of them, whole."""
-    last, asked = words(reply)[-1:], words(query)
+    last, asked = split_words(reply)[-1:], split_words(query)
     if not last or _SENTENCE.search(reply):
-        return cut_off(reply, tuple(example.response for example in examples))
+        return breaks_off(reply, tuple(example.response for example in examples))
     listed, counts = reply.count("\n") > 1, last[0].lower() not in STOP_WORDS
-    if counts and last[0] in asked and (listed or len(words(reply)) <= LABEL_WORDS // 2):
+    if counts and last[0] in asked and (listed or len(split_words(reply)) <= LABEL_WORDS // 2):
         return False
     fragment = listed and counts and len(last[0]) > 1 and any(word.startswith(last[0]) for word in asked)
-    return fragment or cut_off(reply, tuple(example.response for example in examples))
+    return fragment or breaks_off(reply, tuple(example.response for example in examples))
 
 
 def _flat(text: str) -> str:
@@ -77,7 +77,7 @@ def _others(examples: tuple[Example, ...], said: str) -> str:
     if said not in given:
         return ""
     repeated = len(set(given)) < len(given)
-    if repeated and (given.count(said) > 1 or len(words(said)) <= LABEL_WORDS):
+    if repeated and (given.count(said) > 1 or len(split_words(said)) <= LABEL_WORDS):
         # A class label: several instructions may well have it for an answer.
         return ""
     return "it is the answer to another instruction"

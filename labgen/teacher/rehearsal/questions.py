@@ -14,9 +14,9 @@ from labgen.teacher.rehearsal.sentences import (
     is_wide,
     numbers,
     sentences,
+    split_words,
     stem,
     word_list,
-    words,
 )
 from labgen.teacher.rehearsal.vary import MARKERS, is_english
 
@@ -90,7 +90,7 @@ def language_of(text: str) -> str:
         return "zh"
     if is_english(sample):
         return "en"
-    found = [word.lower() for word in words(sample)]
+    found = [word.lower() for word in split_words(sample)]
     counts = {name: sum(word in some for word in found) for name, some in MARKERS.items()}
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] * 12 >= len(found) else ""
@@ -110,7 +110,7 @@ def question_answer_pairs(dice: Dice, request: Request) -> list[tuple[str, str]]
         sentence = every[number]
         answer = sentence.text
         before = every[number - 1] if number else None
-        if words(answer)[0].lower() in _PRONOUNS and before is not None and _usable(before):
+        if split_words(answer)[0].lower() in _PRONOUNS and before is not None and _usable(before):
             answer = f"{before.text} {answer}"
         elif dice.chance(0.15) and number + 1 < len(every) and _usable(every[number + 1]):
             answer = f"{answer} {every[number + 1].text}"
@@ -136,7 +136,7 @@ def _topic(document: str) -> str:
         return every[0].text
     counts: Counter[str] = Counter()
     for sentence in every:
-        counts.update(word for word in words(sentence.text)[1:] if word[0].isupper() and len(word) > 3)
+        counts.update(word for word in split_words(sentence.text)[1:] if word[0].isupper() and len(word) > 3)
     return min(counts, key=lambda word: (-counts[word], word)) if counts else ""
 
 

@@ -6,7 +6,7 @@ import re
 
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.request import Request
-from labgen.teacher.rehearsal.sentences import ASKING_WORDS, content, is_wide, sentences, stem, stems, words
+from labgen.teacher.rehearsal.sentences import ASKING_WORDS, content, is_wide, sentences, split_words, stem, stems
 from labgen.teacher.rehearsal.vary import TOKEN, is_english, task_words
 
 _OPENINGS = (
@@ -81,7 +81,7 @@ def _composed(dice: Dice, request: Request) -> str:
 def _subjects(request: Request) -> list[str]:
     """The query's content words that the task as such does not have, longest stretch of text first to last."""
     shared = task_words(request, [example.instruction for example in request.examples])
-    found = [word for word in words(request.query) if word.lower() not in ASKING_WORDS]
+    found = [word for word in split_words(request.query) if word.lower() not in ASKING_WORDS]
     own = [word for word in found if stem(word) not in shared and (len(word) > 2 or word[0].isdigit())]
     return list(dict.fromkeys(own or found))
 

@@ -91,7 +91,7 @@ def stem(word: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def words(text: str) -> tuple[str, ...]:
+def split_words(text: str) -> tuple[str, ...]:
     """The words of a text in order, as written; scripts without spaces in pairs of characters."""
     found = _WORD.findall(text)
     if not _WIDE_RUN.search(text):
@@ -110,13 +110,13 @@ def _pairs(word: str) -> list[str]:
 @lru_cache(maxsize=512)
 def content(text: str) -> frozenset[str]:
     """The stems of what a text is about: no stop words, no words of asking."""
-    return frozenset(stem(word) for word in words(text) if word.lower() not in ASKING_WORDS)
+    return frozenset(stem(word) for word in split_words(text) if word.lower() not in ASKING_WORDS)
 
 
 @lru_cache(maxsize=512)
 def stems(text: str) -> frozenset[str]:
     """The stems of all words but stop words."""
-    return frozenset(stem(word) for word in words(text) if word.lower() not in STOP_WORDS)
+    return frozenset(stem(word) for word in split_words(text) if word.lower() not in STOP_WORDS)
 
 
 def numbers(text: str) -> list[str]:
@@ -129,7 +129,7 @@ def is_wide(text: str) -> bool:
     return sum(len(run) for run in _WIDE_RUN.findall(text)) * 3 > len(text)
 
 
-def plain(text: str) -> str:
+def without_markup(text: str) -> str:
     """Markdown without links, emphasis, escapes, and marks of headings and items, white space in single spaces."""
     if "](" in text:
         text = _LINK.sub(r"\1", text)
@@ -164,4 +164,6 @@ def sentences(text: str) -> tuple[Sentence, ...]:
         found.append(text[start:end])
         start = end
     found.append(text[start:])
-    return tuple(Sentence(raw.strip(), clean, stems(clean)) for raw in found if _WORD.search(clean := plain(raw)))
+    return tuple(
+        Sentence(raw.strip(), clean, stems(clean)) for raw in found if _WORD.search(clean := without_markup(raw))
+    )

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from labgen.errors import LabgenError
-from labgen.teacher.rehearsal.wire import Refusal, answer, models
+from labgen.teacher.rehearsal.wire import RequestRefused, answer, models
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -194,7 +194,7 @@ class _Handlers:
         try:
             body = json.loads(raw)
         except (ValueError, RecursionError) as error:
-            raise Refusal(400, f"The request body is not JSON: {str(error)[:200]}.") from None
+            raise RequestRefused(400, f"The request body is not JSON: {str(error)[:200]}.") from None
         found = answer(body, chat=chat, tasks=self._tasks)
         if self._delay_sec > 0:
             await asyncio.sleep(self._delay_sec)
@@ -216,12 +216,12 @@ def _refusing() -> Any:
     async def refuse(request: web.Request, handler: Any) -> web.StreamResponse:
         try:
             response: web.StreamResponse = await handler(request)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             return _json(refusal.status, refusal.body())
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            unknown = Refusal(error.status, f"{request.method} {request.path}: {error.reason}.")
+            unknown = RequestRefused(error.status, f"{request.method} {request.path}: {error.reason}.")
             return _json(unknown.status, unknown.body())
         return response
 

@@ -7,7 +7,7 @@ import re
 from labgen.teacher.rehearsal import lexicon
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.request import Example, Request
-from labgen.teacher.rehearsal.sentences import ASKING_WORDS, content, is_wide, sentences, stem, word_list, words
+from labgen.teacher.rehearsal.sentences import ASKING_WORDS, content, is_wide, sentences, split_words, stem, word_list
 
 TOKEN = re.compile(r"(?<![^\n])[ \t]*\d{1,3}[.)]|\d+(?:[.,:]\d+)*|[^\W_]+(?:['’][^\W_]+)*")
 """The number of a list's item, a figure, or a word: what is exchanged as a whole, or (the first) never."""
@@ -38,7 +38,7 @@ EXCHANGED_SHARE = 0.6
 
 def is_english(text: str) -> bool:
     """Whether a text reads as English; a text of a few words or of code counts as English unless it is not ASCII."""
-    found = [word.lower() for word in words(text)]
+    found = [word.lower() for word in split_words(text)]
     common = sum(word in _ENGLISH for word in found)
     # English has few letters with accents; languages that have many may share its small words ("a", "is", "in").
     accented = not text.isascii() and sum(not letter.isascii() and letter.isalpha() for letter in text) * 50 > len(text)
@@ -161,7 +161,7 @@ def task_words(request: Request, parts: list[str]) -> frozenset[str]:
 
 def own_words(parts: list[str]) -> tuple[str, ...]:
     """The longer words of texts, for languages that the lexicon does not speak."""
-    found = {word for part in parts for word in words(part) if len(word) > 3 and word.isalpha()}
+    found = {word for part in parts for word in split_words(part) if len(word) > 3 and word.isalpha()}
     return tuple(sorted(found))
 
 
@@ -194,7 +194,7 @@ def fitting(texts: list[str], room: int) -> list[str]:
 
 def _new_instruction(dice: Dice, base: str, keep: frozenset[str], own: tuple[str, ...]) -> str:
     text = exchanged(dice, base, keep, own)
-    length = len(words(text))
+    length = len(split_words(text))
     # Below 0.7 on ROUGE-L takes additions of 0.86 times the length, or 30% of the words exchanged; a bit of both.
     added = 0
     before: list[str] = []
@@ -206,7 +206,7 @@ def _new_instruction(dice: Dice, base: str, keep: frozenset[str], own: tuple[str
         else:
             piece = sentence(dice, lexicon.FRAMES)
             after.append(piece)
-        added += len(words(piece))
+        added += len(split_words(piece))
     separator = "\n" if "\n" in text else " "
     return separator.join([*before, text, *after])
 
@@ -307,7 +307,7 @@ def _moved(dice: Dice, example: Example, document: str) -> str:
     from_context = content(example.context) & content(example.instruction)
     if not from_context or is_wide(document):
         return example.instruction
-    there = [word for word in words(document) if len(word) > 3 and word.lower() not in ASKING_WORDS]
+    there = [word for word in split_words(document) if len(word) > 3 and word.lower() not in ASKING_WORDS]
     if not there:
         return example.instruction
 

@@ -24,7 +24,7 @@ _INNER_END = re.compile(r"[.!?]\s+[A-Z]")
 _LETTER_END = re.compile(r"[^\W\d_]$")
 
 
-def cut_off(text: str, models: tuple[str, ...], *, sentence_words: int = 6) -> bool:
+def breaks_off(text: str, models: tuple[str, ...], *, sentence_words: int = 6) -> bool:
     """Whether a response breaks off.
 
     Args:

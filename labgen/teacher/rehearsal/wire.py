@@ -17,7 +17,7 @@ DEFAULT_MAX_TOKENS = 4096
 MOST_CHOICES = 128
 
 
-class Refusal(Exception):
+class RequestRefused(Exception):
     """A request that is not answered: an HTTP status and OpenAI's error fields."""
 
     def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
@@ -33,7 +33,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CheckedRequest:
     """A checked request."""
 
     messages: tuple[Message, ...]
@@ -106,19 +106,19 @@ def _usage(completions: list[Completion]) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
 
 
-def _checked(body: object, *, chat: bool) -> Asked:
+def _checked(body: object, *, chat: bool) -> CheckedRequest:
     if not isinstance(body, dict):
-        raise Refusal(400, "The request body must be a JSON object.")
+        raise RequestRefused(400, "The request body must be a JSON object.")
     model = body.get("model")
     if not isinstance(model, str):
-        raise Refusal(400, "You must provide a model parameter.", param="model")
+        raise RequestRefused(400, "You must provide a model parameter.", param="model")
     if model != REHEARSAL_MODEL:
         message = f"The model `{model[:200]}` does not exist. This server has only `{REHEARSAL_MODEL}`."
-        raise Refusal(404, message, code="model_not_found", param="model")
+        raise RequestRefused(404, message, code="model_not_found", param="model")
     if body.get("stream"):
-        raise Refusal(400, "The rehearsal teacher does not stream. Ask with `stream` false.", param="stream")
+        raise RequestRefused(400, "The rehearsal teacher does not stream. Ask with `stream` false.", param="stream")
     limit = body.get("max_completion_tokens")
-    asked = Asked(
+    asked = CheckedRequest(
         messages=_messages(body.get("messages")) if chat else _prompt(body.get("prompt")),
         choices=_whole(body, "n", 1, 1, MOST_CHOICES),
         max_tokens=_whole(
@@ -131,7 +131,7 @@ def _checked(body: object, *, chat: bool) -> Asked:
     )
     length = sum(len(message.content.encode("utf-8", "replace")) for message in asked.messages) // BYTES_PER_TOKEN
     if length >= CONTEXT_TOKENS:
-        raise Refusal(
+        raise RequestRefused(
             400,
             f"This model's maximum context length is {CONTEXT_TOKENS} tokens, however you requested {length} tokens. "
             "Please reduce the length of the messages.",
@@ -143,21 +143,21 @@ def _checked(body: object, *, chat: bool) -> Asked:
 
 def _messages(value: object) -> tuple[Message, ...]:
     if not isinstance(value, list) or not value:
-        raise Refusal(400, "`messages` must be a list of at least one message.", param="messages")
+        raise RequestRefused(400, "`messages` must be a list of at least one message.", param="messages")
     return tuple(_message(entry, number) for number, entry in enumerate(value))
 
 
 def _message(entry: object, number: int) -> Message:
     where = f"messages[{number}]"
     if not isinstance(entry, dict) or entry.get("role") not in ("system", "developer", "user", "assistant"):
-        raise Refusal(400, f"`{where}` needs a role: system, user or assistant.", param=where)
+        raise RequestRefused(400, f"`{where}` needs a role: system, user or assistant.", param=where)
     content = entry.get("content")
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
         if len(texts) == len(content) and all(isinstance(text, str) for text in texts):
             content = "".join(str(text) for text in texts)
     if not isinstance(content, str):
-        raise Refusal(400, f"`{where}.content` must be text.", param=f"{where}.content")
+        raise RequestRefused(400, f"`{where}.content` must be text.", param=f"{where}.content")
     return Message(str(entry["role"]), content)
 
 
@@ -165,7 +165,7 @@ def _prompt(value: object) -> tuple[Message, ...]:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, str) or not value:
-        raise Refusal(400, "`prompt` must be one text.", param="prompt")
+        raise RequestRefused(400, "`prompt` must be one text.", param="prompt")
     return (Message("user", value),)
 
 
@@ -174,7 +174,7 @@ def _whole(body: Mapping[str, Any], name: str, default: int, low: int, high: int
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise Refusal(400, f"`{name}` must be a whole number from {low} to {high}.", param=name)
+        raise RequestRefused(400, f"`{name}` must be a whole number from {low} to {high}.", param=name)
     return value
 
 
@@ -183,7 +183,7 @@ def _number(body: Mapping[str, Any], name: str, default: float, low: float, high
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise Refusal(400, f"`{name}` must be a number from {low:g} to {high:g}.", param=name)
+        raise RequestRefused(400, f"`{name}` must be a number from {low:g} to {high:g}.", param=name)
     return float(value)
 
 
@@ -192,7 +192,7 @@ def _stop(value: object) -> tuple[str, ...]:
         return ()
     marks = [value] if isinstance(value, str) else value
     if not isinstance(marks, list) or not all(isinstance(mark, str) for mark in marks):
-        raise Refusal(400, "`stop` must be a text or a list of texts.", param="stop")
+        raise RequestRefused(400, "`stop` must be a text or a list of texts.", param="stop")
     return tuple(marks)
 
 
@@ -200,7 +200,7 @@ def _schema(value: object) -> Mapping[str, Any] | None:
     if value is None:
         return None
     if not isinstance(value, dict) or value.get("type") not in ("text", "json_object", "json_schema"):
-        raise Refusal(
+        raise RequestRefused(
             400, "`response_format` must have a type: text, json_object or json_schema.", param="response_format"
         )
     if value["type"] == "text":
@@ -210,5 +210,7 @@ def _schema(value: object) -> Mapping[str, Any] | None:
     wrapped = value.get("json_schema")
     schema = wrapped.get("schema") if isinstance(wrapped, dict) else None
     if not isinstance(schema, dict):
-        raise Refusal(400, "`response_format.json_schema.schema` must be a JSON schema.", param="response_format")
+        raise RequestRefused(
+            400, "`response_format.json_schema.schema` must be a JSON schema.", param="response_format"
+        )
     return schema
