@@ -101,9 +101,11 @@ def _check(paths: Sequence[str], config: Config, settings: dict[str, Any]) -> in
 def check_options(config: Config, compat: str = "") -> CheckOptions:
     """How leaves are checked, with what documents, benchmarks and near-duplicates know."""
     from labgen.filters.near_duplicates import NearDuplicates, rouge_l
+    from labgen.filters.rouge import reference_rouge_l
     from labgen.taxonomy.check import CheckOptions
+    from labgen.taxonomy.similar import Measures
 
-    return CheckOptions(config.check, compat, _hooks(config), NearDuplicates, rouge_l)
+    return CheckOptions(config.check, compat, _hooks(config), Measures(NearDuplicates, rouge_l, reference_rouge_l))
 
 
 def _hooks(config: Config) -> ContentHooks:

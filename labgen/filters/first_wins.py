@@ -2,7 +2,8 @@
 
 Source: LAB and self-instruct (arXiv 2212.10560) drop an instruction whose ROUGE-L with an earlier one is above 0.7.
 Ours raises that threshold for a leaf whose own seeds resemble each other more, and for instructions on a context
-wants the context to be too close as well: "Summarise this" on a new text is a new pair.
+wants the context to be too close as well: "Summarise this" on a new text is a new pair. The index proposes what is too
+close; `rouge_score` itself decides, and the verdict carries its number.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labgen.filters.near_duplicates import NearDuplicates, leaf_threshold, rouge_l
+from labgen.filters.rouge import reference_rouge_l
 from labgen.records import Verdict
 
 NAME = "duplicates"
@@ -55,10 +57,14 @@ class FirstWins:
             match = self._instructions.nearest(instruction)
             if match is None or match.similarity <= threshold:
                 return None
-            return self._verdict(match.similarity, match.key)
+            similarity = reference_rouge_l(instruction, self._instructions.text(match.key))
+            return self._verdict(similarity, match.key) if similarity > threshold else None
         for number in self._near_in_context(context or "", context_threshold):
-            similarity = rouge_l(instruction, self._texts[number][0])
-            if similarity > threshold:
+            earlier, its_context = self._texts[number]
+            if rouge_l(instruction, earlier) <= threshold:
+                continue
+            similarity = reference_rouge_l(instruction, earlier)
+            if similarity > threshold and reference_rouge_l(context or "", its_context) > context_threshold:
                 return self._verdict(similarity, number)
         return None
 

@@ -1,9 +1,12 @@
-"""Near-duplicates: exact ROUGE-L decisions, found without comparing all pairs.
+"""Near-duplicates: the pairs that are too close, found without comparing all of them.
 
 Source: self-instruct (arXiv 2212.10560) drops an instruction whose ROUGE-L F-measure with any earlier one is above 0.7,
-by comparing it with all of them. The decision here equals `rouge_score`'s on every pair, down to the floating-point
-comparison; only the search differs. For two texts of m and n tokens and a longest common subsequence of L, the measure
-is 2L / (m + n); so a score above t needs more than t(m + n)/2 tokens in common. From this follow, all conservative:
+by comparing it with all of them. What is found here equals `rouge_score`'s decision on every pair, down to the
+floating-point comparison; only the search differs. It proposes: who declares two texts near-duplicates asks
+`labgen.filters.rouge`, which is `rouge_score` itself, and goes by that number.
+
+For two texts of m and n tokens and a longest common subsequence of L, the measure is 2L / (m + n); so a score above t
+needs more than t(m + n)/2 tokens in common. From this follow, all conservative:
 
 - a bound on lengths: n lies between t·m/(2-t) and its inverse;
 - a prefix index: with each text's tokens put in one fixed order, rare ones first, two texts that share enough tokens
@@ -28,7 +31,7 @@ from typing import Any, NamedTuple
 
 from rapidfuzz.distance import LCSseq
 
-from labgen.text.rouge_words import tokenize
+from labgen.text.rouge_words import tokenize, untokenize
 
 __all__ = ["Match", "NearDuplicates", "f_measure", "leaf_threshold", "rouge_l", "tokenize"]
 
@@ -133,6 +136,7 @@ class NearDuplicates:
         self._threshold = threshold
         self._ratio = threshold / (2 - threshold)
         self._vocabulary: dict[str, int] = {}
+        self._tokens: list[str] = []  # by id
         self._keys = array("q")
         self._lengths = array("q")
         self._floors = array("q")  # by length: see `_floor`
@@ -154,6 +158,7 @@ class NearDuplicates:
         """Index a text under a key (any 64-bit integer; smaller means earlier). Texts without tokens match nothing."""
         seen = self._look(text)
         self._vocabulary.update(seen.strangers)
+        self._tokens += seen.strangers  # their ids are the next ones, in this order
         number = len(self._keys)
         self._keys.append(key)
         self._lengths.append(len(seen.ids))
@@ -169,6 +174,10 @@ class NearDuplicates:
             for element in reversed([element for element in seen.elements if element not in self._order]):
                 self._order[element] = -1 - len(self._order)
             self._post(number, seen.prefix)
+
+    def text(self, number: int) -> str:
+        """The text that was added as the `number`-th, from 0, as far as it counts: one with the same tokens."""
+        return untokenize(self._tokens[token] for token in _unpack(self._texts[number]))
 
     def nearest(self, text: str) -> Match | None:
         """The most similar indexed text above the threshold, ties to the smallest key; None where there is none."""

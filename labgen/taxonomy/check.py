@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from labgen.taxonomy.load import to_leaf
 from labgen.taxonomy.path_patterns import LEAF_FILE, match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import Stray
-from labgen.taxonomy.similar import Similarity, TextIndex, check_similar, likely_relatives
+from labgen.taxonomy.similar import Measures, check_similar, likely_relatives
 from labgen.taxonomy.source import LeafSource, find_leaf_files, read_source
 from labgen.taxonomy.strict import read_strictly
 from labgen.taxonomy.structure import check_structure
@@ -33,14 +33,13 @@ class CheckOptions:
         config: rules switched off, in all and by file.
         compat: `instructlab` judges as that project's validator does; empty judges as labgen does.
         hooks: what other stages know (see `ContentHooks`).
-        new_index, similarity: near-duplicates, as `labgen.filters.near_duplicates` has them; None: no LG302, no LG303.
+        measures: of near-duplicates; None: no LG302, no LG303.
     """
 
     config: CheckConfig = field(default_factory=CheckConfig)
     compat: str = ""
     hooks: ContentHooks = field(default_factory=ContentHooks)
-    new_index: Callable[[float], TextIndex] | None = None
-    similarity: Similarity | None = None
+    measures: Measures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,8 @@ def check_files(
     sources = [read_source(root, file) for file in files]
     for source in sources:
         check_source(source, options)
-    if options.new_index is not None and options.similarity is not None:
-        check_similar(sources, _relatives(root, files, sources), options.new_index, options.similarity)
+    if options.measures is not None:
+        check_similar(sources, _relatives(root, files, sources), options.measures)
     violations = [kept for source in sources for kept in judged_violations(source, options)]
     misplaced = [Violation(stray.code, RULES[stray.code].severity, stray.name, 1, 1, stray.message) for stray in strays]
     violations += [

@@ -1,6 +1,7 @@
 """LG302 and LG303: seed examples that are nearly the same, in a leaf and across leaves.
 
-The measure is ROUGE-L as `labgen.filters` has it, which stands to the right of this stage; so the index is handed in.
+The measure is ROUGE-L as `labgen.filters` has it, which stands to the right of this stage; so it is handed in: an index
+and a fast measure, which propose, and the reference's, which decides on what is reported.
 """
 
 from __future__ import annotations
@@ -41,6 +42,21 @@ class TextIndex(Protocol):
 Similarity = Callable[[str, str], float]
 
 
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """How near-duplicates are found and measured, as `labgen.filters` has it.
+
+    Attributes:
+        new_index: makes an empty index with a threshold; used where there are many texts.
+        similarity: ROUGE-L of two texts, 0 to 1, fast.
+        reference: the same by the reference, slow; asked only about pairs that `similarity` finds too close.
+    """
+
+    new_index: Callable[[float], TextIndex]
+    similarity: Similarity
+    reference: Similarity
+
+
 class _Pairs:
     """A `TextIndex` that compares with every text: for a few, cheaper than to build an index (and to import one)."""
 
@@ -70,8 +86,7 @@ class _Match:
 def check_similar(
     checked: Sequence[LeafSource],
     others: Iterable[LeafSource],
-    new_index: Callable[[float], TextIndex],
-    similarity: Similarity,
+    measures: Measures,
 ) -> None:
     """Note every near-duplicate of a checked leaf's examples among its own and all other leaves'.
 
@@ -81,7 +96,7 @@ def check_similar(
     Args:
         checked: leaves whose violations are wanted.
         others: leaves of the same taxonomy to compare with.
-        new_index: makes an empty index with a threshold; used where there are many texts.
+        measures: of near-duplicates.
     """
     known: list[tuple[LeafSource, QuestionNodes]] = []
     wanted = {id(source) for source in checked}
@@ -89,14 +104,14 @@ def check_similar(
         examples = read_examples(source)
         known += [(source, example) for example in examples if len(words(example.question.text)) >= MIN_WORDS]
     asked = sum(id(source) in wanted for source, _ in known)
-    index = new_index(THRESHOLD) if asked * len(known) > MAX_PAIRS else _Pairs(similarity)
+    index = measures.new_index(THRESHOLD) if asked * len(known) > MAX_PAIRS else _Pairs(measures.similarity)
     for number, (_, example) in enumerate(known):
         index.add(example.question.text, number)
     elsewhere: dict[tuple[int, str], list[tuple[QuestionNodes, QuestionNodes]]] = {}
     for number, (source, example) in enumerate(known):
         if id(source) not in wanted:
             continue
-        found = _first_like(number, known, index, similarity)
+        found = _first_like(number, known, index, measures)
         if found is None:
             continue
         other_source, other = found
@@ -120,7 +135,7 @@ def _report_elsewhere(source: LeafSource, path: str, pairs: Sequence[tuple[Quest
 
 
 def _first_like(
-    number: int, known: Sequence[tuple[LeafSource, QuestionNodes]], index: TextIndex, similarity: Similarity
+    number: int, known: Sequence[tuple[LeafSource, QuestionNodes]], index: TextIndex, measures: Measures
 ) -> tuple[LeafSource, QuestionNodes] | None:
     """The first example that one resembles: an earlier one of its own leaf, else any of another."""
     source, example = known[number]
@@ -131,11 +146,16 @@ def _first_like(
         inside = other_source is source
         if match.key == number or (inside and match.key > number) or (found and not inside):
             continue
-        if _close(example, other, inside, similarity):
+        if _close(example, other, inside, measures.similarity) and _confirmed(example, other, inside, measures):
             found = (other_source, other)
             if inside:
                 break
     return found
+
+
+def _confirmed(example: QuestionNodes, other: QuestionNodes, inside: bool, measures: Measures) -> bool:
+    question = measures.reference(example.question.text, other.question.text)
+    return question > THRESHOLD and _close(example, other, inside, measures.reference)
 
 
 def _close(example: QuestionNodes, other: QuestionNodes, inside: bool, similarity: Similarity) -> bool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _WORD = re.compile(r"[a-z0-9]+")
 
@@ -43,6 +44,8 @@ _UNSPACED = (
 
 _SEPARATOR, _LETTER, _SINGLE, _MARK, _NOTHING = range(5)
 
+_ACCENT, _JOINER = "\u0301", "\u200d"
+
 
 def tokenize(text: str) -> list[str]:
     """The tokens that near-duplicates and contamination are measured on, in order; deterministic.
@@ -52,6 +55,20 @@ def tokenize(text: str) -> list[str]:
     if text.isascii() or not has_foreign_letters(text):
         return _WORD.findall(text.lower())
     return _unicode_tokens(text)
+
+
+def untokenize(tokens: Iterable[str]) -> str:
+    """A text of these tokens, which `tokenize` takes apart into the same ones.
+
+    Args:
+        tokens: of one text, as `tokenize` gives them.
+    """
+    text = " ".join(tokens)
+    if text.isascii():
+        return text
+    # The accent, which is in no word, makes it a text in Unicode words even where all its letters are ASCII. Joiners,
+    # which are dropped, keep normalisation from composing what a token holds uncomposed (there was one between).
+    return _ACCENT + _JOINER.join(text)
 
 
 def has_foreign_letters(text: str) -> bool:

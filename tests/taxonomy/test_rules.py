@@ -8,12 +8,14 @@ import pytest
 
 from labgen.config import CheckConfig
 from labgen.filters.near_duplicates import NearDuplicates, rouge_l
+from labgen.filters.rouge import reference_rouge_l
 from labgen.records import Severity, Violation
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.content import ContentHooks
 from labgen.taxonomy.report import explain_rule, rule_table
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import find_strays
+from labgen.taxonomy.similar import Measures
 from labgen.taxonomy.source import find_leaf_files
 
 PLACES = ("Lima", "Oslo", "Cairo", "Quito", "Seoul")
@@ -58,7 +60,8 @@ def hooks() -> ContentHooks:
 
 
 def options(compat: str = "", config: CheckConfig | None = None) -> CheckOptions:
-    return CheckOptions(config or CheckConfig(), compat, hooks(), NearDuplicates, rouge_l)
+    measures = Measures(NearDuplicates, rouge_l, reference_rouge_l)
+    return CheckOptions(config or CheckConfig(), compat, hooks(), measures)
 
 
 def check(root: Path, files: dict[str, str | bytes], compat: str = "") -> list[Violation]:
