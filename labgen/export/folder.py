@@ -104,7 +104,7 @@ def _some(paths: list[str]) -> str:
 
 @contextmanager
 def claim_output(folder: Path) -> Iterator[None]:
-    """Keep other runs from writing to `folder` meanwhile; may be claimed again inside.
+    """Keep other runs from writing to `folder` meanwhile; may be locked again inside.
 
     Raises: OutputError: another run has it, or its parent folder can't be written to.
     """

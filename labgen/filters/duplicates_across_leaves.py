@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from labgen.config import ThresholdsConfig
-from labgen.filters.first_wins import FirstWins, thresholds_for
+from labgen.filters.earlier_instructions import EarlierInstructions, thresholds_for
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
@@ -24,7 +24,10 @@ class DuplicatesAcrossLeaves:
     def __init__(self, thresholds: ThresholdsConfig) -> None:
         base = thresholds.duplicate_rouge_l
         self._thresholds = thresholds
-        self._plain, self._with_context = FirstWins(base, by_context=False), FirstWins(base, by_context=True)
+        self._plain, self._with_context = (
+            EarlierInstructions(base, by_context=False),
+            EarlierInstructions(base, by_context=True),
+        )
         self._seen = self._plain
         self._limits = (base, base)
         self._leaf = ""

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from labgen.config import ThresholdsConfig
-from labgen.filters.first_wins import FirstWins, thresholds_for
+from labgen.filters.earlier_instructions import EarlierInstructions, thresholds_for
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
@@ -42,9 +42,9 @@ class DuplicatesInLeaf:
         self._passed = 0
 
     @cached_property
-    def _seen(self) -> FirstWins:
+    def _seen(self) -> EarlierInstructions:
         # Made when the first candidate comes: what a leaf would ask first is known without it.
-        seen = FirstWins(self._settings.duplicate_rouge_l, by_context=self._by_context)
+        seen = EarlierInstructions(self._settings.duplicate_rouge_l, by_context=self._by_context)
         for number, example in enumerate(self._examples):
             seen.add(example.instruction, example.context, f"seed example {number}")
         return seen

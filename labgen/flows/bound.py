@@ -11,7 +11,7 @@ from typing import cast
 
 from labgen.filters.available import DUPLICATES, FilterSet
 from labgen.filters.base import Filter, SlotContext
-from labgen.flows.first_wins import FirstWins
+from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
@@ -70,7 +70,7 @@ class BoundFlow:
         """All filters, in the order in which a candidate meets them; the look for near-duplicates by its name."""
         found: list[Filter | str] = []
         for step in self.steps:
-            if isinstance(step, FirstWins):
+            if isinstance(step, FindDuplicates):
                 found.append(DUPLICATES)
             elif isinstance(step, FreeFilters | Judges):
                 found += step.filters

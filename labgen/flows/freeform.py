@@ -6,7 +6,7 @@ Source: LAB section 3.2.1: instruction generation, instruction evaluation, respo
 from __future__ import annotations
 
 from labgen.flows.draw import draw_instructions
-from labgen.flows.first_wins import FirstWins
+from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.steps import FreeFilters, Judges, Respond
 from labgen.formats.prompts import Prompt
 from labgen.plan.flow import Flow
@@ -20,7 +20,7 @@ FREEFORM = Flow(
     steps=(
         draw_instructions(Prompt("freeform_instructions", rehearsed_as="new instructions")),
         FreeFilters("instruction"),
-        FirstWins(),
+        FindDuplicates(),
         Judges("instruction"),
         Respond(),
         FreeFilters("pair"),

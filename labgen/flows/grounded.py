@@ -7,7 +7,7 @@ each slot, and judges a response against its context as knowledge is judged agai
 from __future__ import annotations
 
 from labgen.flows.draw import draw_context_and_instructions
-from labgen.flows.first_wins import FirstWins
+from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.steps import FreeFilters, Judges, Respond
 from labgen.formats.prompts import Prompt
 from labgen.plan.flow import Flow
@@ -24,7 +24,7 @@ GROUNDED = Flow(
             Prompt("grounded_instructions", rehearsed_as="new instructions on a context"),
         ),
         FreeFilters("instruction"),
-        FirstWins(),
+        FindDuplicates(),
         Judges("instruction"),
         Respond(),
         FreeFilters("pair"),

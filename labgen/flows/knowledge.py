@@ -7,7 +7,7 @@ for word (see `labgen.filters.judges.GroundednessJudge`).
 from __future__ import annotations
 
 from labgen.flows.draw import draw_pairs
-from labgen.flows.first_wins import FirstWins
+from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.steps import FreeFilters, Judges
 from labgen.formats.prompts import Prompt
 from labgen.plan.flow import Flow
@@ -23,7 +23,7 @@ KNOWLEDGE = Flow(
         FreeFilters("instruction"),
         # A pair comes with its answer: what is free to check of it is checked before it counts as seen.
         FreeFilters("pair"),
-        FirstWins(),
+        FindDuplicates(),
         Judges("instruction"),
         Judges("pair"),
     ),

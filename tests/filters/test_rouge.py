@@ -14,7 +14,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenize import tokenize as reference_tokenize
 from workbench import freeform, write_leaf
 
-from labgen.filters.first_wins import FirstWins
+from labgen.filters.earlier_instructions import EarlierInstructions
 from labgen.filters.near_duplicates import NearDuplicates, rouge_l
 from labgen.filters.rouge import MOST_STEPS, reference_rouge_l
 from labgen.text.rouge_words import has_foreign_letters, tokenize, untokenize
@@ -66,7 +66,7 @@ def test_a_proposal_that_the_reference_does_not_bear_out_is_no_duplicate(
     context = "The rivers of Europe, by length." if by_context else None
     score = SCORER.score(*LIKE)["rougeL"].fmeasure
     monkeypatch.setattr("labgen.filters.near_duplicates.f_measure", lambda *lengths: 1.0)
-    claimed = FirstWins(0.5, by_context=by_context)
+    claimed = EarlierInstructions(0.5, by_context=by_context)
     claimed.add(LIKE[0], context, "the first")
     verdict = claimed.find(LIKE[1], context, threshold=0.7, context_threshold=0.7)
     assert verdict is not None and verdict.value == score < 1.0

@@ -18,11 +18,11 @@ NAME = "duplicates"
 VERSION = "1"
 
 
-class FirstWins:
-    """Everything claimed so far, in order.
+class EarlierInstructions:
+    """Instructions that came before, in order.
 
     Args:
-        base: least threshold of any instruction that will be claimed, 0 to 1.
+        base: least threshold of any instruction that will be looked for, 0 to 1.
         by_context: whether instructions come with contexts that must be too close as well.
     """
 
@@ -37,7 +37,7 @@ class FirstWins:
         self._last: tuple[str, float, int, list[int]] = ("", -1.0, 0, [])
 
     def add(self, instruction: str, context: str | None, name: str) -> None:
-        """Claim without looking: a seed example, or an instruction known to be new."""
+        """Add without looking: a seed example, or an instruction known to be new."""
         number = len(self._names)
         self._names.append(name)
         if not self._by_context:

@@ -18,7 +18,7 @@ from labgen.records import Candidate
 
 
 @dataclass(frozen=True)
-class FirstWins:
+class FindDuplicates:
     """Ends what is too close to a seed example, or to what an earlier slot brought."""
 
     whole_slot: ClassVar[Literal[True]] = True
@@ -28,7 +28,7 @@ class FirstWins:
         """None."""
         return ()
 
-    def bind(self, flow: Flow, filters: FilterSet) -> FirstWins | None:
+    def bind(self, flow: Flow, filters: FilterSet) -> FindDuplicates | None:
         """None where near-duplicates are not looked for."""
         return self if filters.find_duplicates else None
 
