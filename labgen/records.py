@@ -268,17 +268,44 @@ class Call:
         )
 
 
+WHOLE = frozenset({"stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "complete", "completed"})
+"""Endpoints' words for a reply that ended by itself. Only these are known to be whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where a reply comes from, as the endpoint that gave it says; parts that it does not say are empty.
+
+    Attributes:
+        address: that was asked, without any key.
+        model: the name that the reply itself bears; behind an alias another one than was asked for.
+        fingerprint: of the model's build or of the server's settings (`system_fingerprint`).
+    """
+
+    address: str = ""
+    model: str = ""
+    fingerprint: str = ""
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it was the rehearsal teacher, whatever it was called when it was asked."""
+        return REHEARSAL_MODEL in (self.model, self.fingerprint)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back for a call.
 
     Attributes:
-        text: the reply, end-of-sequence tokens removed; empty when `failure` is set.
-        finish_reason: the endpoint's own word (`stop`, `length`, `content_filter`, ...).
+        text: the answer; end-of-sequence tokens and reasoning are removed. Empty when `failure` is set.
+        finish_reason: the endpoint's own word (`stop`, `length`, ...), or `loop` where labgen cut a reply that only
+            repeated itself.
         prompt_tokens, completion_tokens: as the endpoint counted them; 0 where it did not.
         failure: empty, or why there is no text: `too_long` and `refused` are permanent and kept in the ledger like a
             reply; `exhausted` means that the attempts ran out, is never kept, and is asked again by the next run.
         detail: for failures, the endpoint's words, shortened.
+        reasoning: what the model thought aloud before its answer, where it did; no part of any row.
+        served: where the reply comes from.
     """
 
     text: str
@@ -287,6 +314,13 @@ class Reply:
     completion_tokens: int = 0
     failure: str = ""
     detail: str = ""
+    reasoning: str = ""
+    served: Served = Served()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is known to have ended by itself, not at a limit or for some other reason."""
+        return self.finish_reason.lower() in WHOLE
 
 
 class State(enum.StrEnum):

@@ -16,7 +16,7 @@ from labgen.filters.available import FilterSet
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.rules import check_context
 from labgen.formats.prompts import Prompt
-from labgen.formats.reading import read_blocks, strip_reasoning
+from labgen.formats.reading import read_blocks
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, State
 from labgen.teacher.asker import CandidateEnds
@@ -215,7 +215,7 @@ def _blocks(tag: str, needs: tuple[str, ...] = ()) -> Callable[[str], list[str] 
 
 def _pair_blocks(text: str) -> list[str]:
     # Each pair runs from its question to the next one, whether or not the tags around it are closed.
-    return [block.strip() for block in _QUESTION.split(strip_reasoning(text))[1:]]
+    return [block.strip() for block in _QUESTION.split(text)[1:]]
 
 
 def _first(block: str, tag: str) -> str:

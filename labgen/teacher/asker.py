@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from labgen.config import GenerationConfig
 from labgen.formats.prompts import PromptSet
+from labgen.formats.reasoning import split_reasoning
 from labgen.records import Call, Message, Reply, Schema, Slot, State
 from labgen.teacher.client import Asking
 
@@ -111,14 +112,14 @@ class Asker:
         value = read(reply.text)
         if value is None:
             raise CandidateEnds(State.UNPARSED, f"unreadable_{call.step}", reply.text, (call.key,))
-        return Reading(value, reply.text, reply.finish_reason == "length", (call.key,))
+        return Reading(value, reply.text, not reply.whole, (call.key,))
 
     async def _read(self, call: Call, read: Callable[[str], T | None]) -> Reading[T]:
         reply = await self._reply(call, (call.key,))
         value = read(reply.text)
         if value is not None:
-            return Reading(value, reply.text, reply.finish_reason == "length", (call.key,))
-        problem = "it broke off at the length limit" if reply.finish_reason == "length" else "its form was not followed"
+            return Reading(value, reply.text, not reply.whole, (call.key,))
+        problem = "its form was not followed" if reply.whole else "it broke off at the length limit"
         again = replace(
             call,
             messages=(
@@ -133,7 +134,7 @@ class Asker:
         value = read(second.text)
         if value is None:
             raise CandidateEnds(State.UNPARSED, f"unreadable_{call.step}", f"{reply.text}\n\n{second.text}", keys)
-        return Reading(value, second.text, second.finish_reason == "length", keys)
+        return Reading(value, second.text, not second.whole, keys)
 
     async def _reply(self, call: Call, keys: tuple[bytes, ...]) -> Reply:
         self.spent.append(call.key)
@@ -142,4 +143,6 @@ class Asker:
             reply = await self.client.ask(call)
         if reply.failure:
             raise CandidateEnds(State.FAILED, f"{reply.failure}_{call.step}", reply.detail, keys)
-        return reply
+        answer, reasoning = split_reasoning(reply.text)
+        # Replies of earlier versions of labgen may still have their reasoning in front of the answer.
+        return replace(reply, text=answer, reasoning=reasoning) if reasoning else reply

@@ -131,7 +131,8 @@ def _endpoint(spec: EndpointSpec, notice: Callable[[str], None], notes: Notes | 
     from labgen.teacher.http import HttpBackend
 
     quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=spec.merges_system)
-    return Endpoint(spec.name, HttpBackend.of(spec, quirks, pause=pressure.pause), pressure, spec.weight)
+    backend = HttpBackend.of(spec, quirks, pause=pressure.pause)
+    return Endpoint(spec.name, backend, pressure, spec.weight, known=quirks.answered_before)
 
 
 def _pressure(concurrency: int, spec: EndpointSpec | None = None) -> Pressure:

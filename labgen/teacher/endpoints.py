@@ -16,7 +16,8 @@ from labgen.teacher.pressure import Pressure
 class Endpoint:
     """One address that serves a model. `name` is for messages and never holds a key.
 
-    `retired` says why it gets no more calls in this run; empty while it does.
+    `retired` says why it gets no more calls in this run; empty while it does. `known` says that it has answered in an
+    earlier run.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Endpoint:
     pressure: Pressure
     weight: float = 1.0
     retired: str = ""
+    known: bool = False
 
 
 @dataclass(slots=True)
@@ -68,9 +70,14 @@ class Replicas:
         return sum(max(1, int(endpoint.pressure.limit)) for endpoint in self.endpoints if not endpoint.retired)
 
     @property
-    def answered(self) -> bool:
-        """Whether any of them has answered in this run."""
-        return any(endpoint.pressure.answered for endpoint in self.endpoints)
+    def known(self) -> bool:
+        """Whether any of them has answered, in this run or in one that the ledger remembers."""
+        return any(endpoint.known or endpoint.pressure.answered for endpoint in self.endpoints)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a place (count)."""
+        return sum(not entry[2].done() for entry in self._waiters)
 
     @property
     def all_down(self) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
+from labgen.teacher.listening import Listening, Wait
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -28,6 +30,12 @@ SECRET_CHARS = 8
 MOST_WORDS_CHARS = 400
 """Characters of an endpoint's own words that are repeated."""
 
+CONNECT_SEC = 10.0
+"""Longest wait for a connection."""
+
+Enough = Callable[[bytes], bool]
+"""Whether enough of an answer has come, given its next piece."""
+
 _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
 
 
@@ -38,12 +46,16 @@ def sendable(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `words` are the endpoint's own about a refusal, without any key; empty for a reply."""
+    """What came back. `words` are the endpoint's own about a refusal, without any key; empty for a reply.
+
+    `cut` says that the rest was not waited for.
+    """
 
     status: int
     headers: Mapping[str, str]
     content: bytes
     words: str = ""
+    cut: bool = False
 
     @property
     def json(self) -> Any:
@@ -58,15 +70,15 @@ class OpenAIClient:
         base_url: address of the API, without `/chat/completions`.
         key: or empty for none.
         name: what messages call it.
-        timeout_sec: longest wait for one answer.
+        timeout_sec: silence after which an answer is no longer waited for, see `labgen.teacher.listening`.
         connections: kept open at most.
     """
 
     def __init__(self, base_url: str, key: str, *, name: str, timeout_sec: float, connections: int) -> None:
         self.name = name
+        self.listening = Listening(timeout_sec, time.monotonic)
         self._base_url = base_url
         self._key = key
-        self._timeout_sec = timeout_sec
         self._connections = connections
 
     @cached_property
@@ -81,7 +93,8 @@ class OpenAIClient:
                 "typographic dash. Copy it anew."
             )
         limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
-        timeout = httpx2.Timeout(self._timeout_sec, connect=min(10.0, self._timeout_sec))
+        # How long is waited for is not the client's to say, but for a connection.
+        timeout = httpx2.Timeout(None, connect=min(CONNECT_SEC, self.listening.timeout_sec))
         return AsyncOpenAI(
             base_url=self._base_url,
             api_key=self._key or NO_KEY,
@@ -90,34 +103,62 @@ class OpenAIClient:
             http_client=DefaultAioHttpClient(limits=limits, timeout=timeout),
         )
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """Send a body. Raises: TeacherError: nothing came back."""
-        return await self._exchange("POST", path, body)
+    async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
+        """Send a body, and take in the answer as it comes.
+
+        Args:
+            enough: given each piece of a good answer; where it says so, the rest is not waited for.
+        Raises: TeacherError: nothing came back.
+        """
+        return await self._exchange("POST", path, body, enough)
 
     async def get(self, path: str) -> Answer:
         """Ask for what is at a path. Raises: TeacherError: nothing came back."""
-        return await self._exchange("GET", path, None)
+        return await self._exchange("GET", path, None, None)
 
-    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None) -> Answer:
+        import aiohttp
         import httpx2
         import openai
 
-        client = self._client
+        client, wait = self._client, self.listening.begin()
+        how: dict[str, Any] = {"cast_to": httpx2.Response, "stream": True, "stream_cls": openai.AsyncStream[Any]}
         try:
-            # The client's own limit is for each wait; a server that sends a byte now and then would never meet it.
-            async with asyncio.timeout(self._timeout_sec):
-                if method == "GET":
-                    response = await client.get(path, cast_to=httpx2.Response)
-                else:
-                    response = await client.post(path, cast_to=httpx2.Response, body=body)
+            async with asyncio.timeout(None) as limit:
+                unwatch = self.listening.watch(wait, limit)
+                try:
+                    sent = client.get(path, **how) if method == "GET" else client.post(path, **how, body=body)
+                    return await self._take_in(await sent, wait, enough)
+                finally:
+                    unwatch()
         except TimeoutError as error:
             raise TeacherTimeout("no reply in time") from error
         except openai.APIConnectionError as error:
             raise _no_answer(error) from error
         except openai.APIStatusError as error:
             refused: Any = error.response
+            self.listening.heard(wait)
             return Answer(error.status_code, refused.headers, refused.content, self.safe(_words_of(error)))
-        return Answer(response.status_code, response.headers, response.content)
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise _no_answer(error) from error  # while it was taken in
+        finally:
+            self.listening.end(wait)
+
+    async def _take_in(self, response: Any, wait: Wait, enough: Enough | None) -> Answer:
+        """The answer, once all of it (or enough) has come."""
+        pieces: list[bytes] = []
+        cut = False
+        try:
+            async for piece in response.aiter_bytes():
+                self.listening.heard(wait)
+                pieces.append(piece)
+                if enough and enough(piece):
+                    cut = True
+                    break
+        finally:
+            await response.aclose()
+        self.listening.answered(wait)
+        return Answer(response.status_code, response.headers, b"".join(pieces), cut=cut)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -106,6 +106,16 @@ class Pressure:
         self._window_good += 1
         self._close_window()
 
+    def heard(self) -> None:
+        """It said something of one call, be it no: it is there."""
+        self._failed_in_a_row = 0
+        self.down = False
+
+    def timed_out(self) -> None:
+        """A call was given up: so many at a time are more than it can finish."""
+        self._slow_start = False
+        self.limit = max(1.0, min(self.limit, self.in_flight) / 2.0)
+
     def refused(self, retry_after_sec: float | None) -> None:
         """The endpoint said that it is too much. A wall of refusals is waited out, a single one is not."""
         self._failed_in_a_row = 0

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
-OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature")
+OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature", "stream_options", "stream")
 """Parameters that are left out for an endpoint that refuses them."""
 
 RENAMED = ("max_tokens",)
@@ -49,6 +49,7 @@ class Quirks:
         self._notice = notice
         self._notes = notes
         self._note_name = f"lacks {model} {name}"
+        self._answered_name = f"answered {model} {name}"
         self._known_before = {SYSTEM} if merges_system else set()
         self.lacking: set[str] = set(self._known_before)
         remembered = _read(notes.note(self._note_name)) if notes else set()
@@ -58,6 +59,16 @@ class Quirks:
                 f"{name}: earlier runs found that it refuses {_listed(remembered)}; worked around. "
                 "`labgen doctor` asks it anew."
             )
+
+    @property
+    def answered_before(self) -> bool:
+        """Whether the endpoint has answered in an earlier run."""
+        return bool(self._notes and self._notes.note(self._answered_name))
+
+    def note_answered(self) -> None:
+        """Remember that the endpoint has answered."""
+        if self._notes and not self.answered_before:
+            self._notes.set_note(self._answered_name, "yes")
 
     def lacks(self, what: str) -> bool:
         """Whether a parameter (or `system`) is to be left out."""

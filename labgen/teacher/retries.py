@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from labgen.errors import (
     PERMANENT,
     RETRYABLE,
+    CallRejected,
     ContextTooLong,
     NoConnection,
     RateLimited,
     TeacherDown,
     TeacherError,
     TeacherMisconfigured,
+    TeacherStarting,
+    TeacherTimeout,
     TeacherUnavailable,
 )
 from labgen.ledger.replies import Ledger
@@ -35,6 +38,11 @@ OUTAGE_SEC = 120.0
 """Endpoints that have answered nothing for so long, while asked, are down: the run stops."""
 NEVER_ANSWERED_SEC = 6.0
 """The same for endpoints that have not answered once: most likely the address is wrong."""
+
+
+STARTING_SEC = 900.0
+"""A server that says that it loads its model is waited for so long."""
+LOOK_SEC = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +62,25 @@ class Patience:
     first_backoff_sec: float = FIRST_BACKOFF_SEC
 
 
+REJECTED_CALLS = 3
+"""So many calls rejected, and none answered, are no calls that are wrong, but an endpoint that is asked wrongly."""
+
+
 @dataclass(slots=True)
 class Pending:
-    """A call that is waited for. `callers`: who waits (count); `sent`: whether an attempt is under way."""
+    """A call that is waited for.
+
+    Attributes:
+        callers: who waits (count); sent: whether an attempt is under way.
+        attempts: made so far, those aside that don't count.
+        rejected: HTTP status of the last attempt where that was rejected, else 0.
+    """
 
     task: asyncio.Task[Reply] = field(init=False)
     callers: int = 0
     sent: bool = False
     attempts: int = 0
+    rejected: int = 0
 
 
 class Retries:
@@ -102,6 +121,7 @@ class Retries:
         self._notice = notice
         self._watch = watch
         self._flying = 0
+        self._rejected: set[bytes] = set()
 
     async def fetch(self, call: Call, pending: Pending, wanted: Callable[[], bool]) -> Reply:
         """The reply to a call, which is then in the ledger; `exhausted` where no attempt is left.
@@ -132,6 +152,9 @@ class Retries:
                         self._wake()
             if not wanted():
                 raise asyncio.CancelledError
+            if isinstance(problem, CallRejected) and problem.status == pending.rejected:
+                return await self._reject(call, replicas, endpoint, problem)
+            pending.rejected = problem.status if isinstance(problem, CallRejected) else 0
             pending.attempts += not isinstance(problem, RateLimited | NoConnection) and not endpoint.pressure.down
             if pending.attempts >= self._patience.max_attempts:
                 return self._give_up(call, endpoint, problem)
@@ -182,6 +205,28 @@ class Retries:
             self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, now_sec - begun_sec, reply))
         return reply
 
+    async def _reject(self, call: Call, replicas: Replicas, endpoint: Endpoint, problem: CallRejected) -> Reply:
+        """Take for final what an endpoint has said twice of the same call, and keep it like a reply.
+
+        Where it has never answered anything, that may be said of every call: then the others decide.
+        Raises: TeacherMisconfigured: it rejects whatever it is sent.
+        """
+        self._rejected.add(call.key)
+        while not replicas.known:
+            if len(self._rejected) >= REJECTED_CALLS:
+                raise TeacherMisconfigured(
+                    f"{endpoint.name} turned down all of the first {REJECTED_CALLS} calls ({problem}). `labgen doctor` "
+                    "finds out what it accepts."
+                ) from problem
+            if not self._flying and not replicas.waiting:
+                break  # nothing else is on its way that could tell
+            await asyncio.sleep(LOOK_SEC)
+        reply = Reply("", "", failure="refused", detail=_shorten(problem))
+        await self._ledger.put(call, reply)
+        if self._watch:
+            self._watch(CallOutcome(call, "refused", endpoint.name, reply=reply))
+        return reply
+
     def _note_problem(
         self,
         call: Call,
@@ -198,6 +243,13 @@ class Retries:
             self._watch(CallOutcome(call, kind, endpoint.name, latency_sec, request_id=error.request_id))
         if isinstance(error, TeacherMisconfigured) and endpoint.pressure.answered and replicas.others(endpoint):
             self._retire(endpoint, error)
+        if isinstance(error, CallRejected):
+            # An endpoint that says no is up.
+            replicas.silence.end(time.monotonic())
+            endpoint.pressure.heard()
+            return
+        if isinstance(error, TeacherTimeout):
+            endpoint.pressure.timed_out()
         if isinstance(error, RateLimited):
             endpoint.pressure.refused(error.retry_after_sec)
         elif isinstance(error, RETRYABLE):
@@ -215,11 +267,13 @@ class Retries:
     def _most_silence_sec(self, replicas: Replicas, endpoint: Endpoint, error: TeacherError) -> float:
         """How long replicas may answer nothing before the run stops."""
         patience = self._patience
+        if isinstance(error, TeacherStarting):
+            return max(patience.outage_sec, STARTING_SEC)
         if isinstance(error, RateLimited):
             return patience.outage_sec + (error.retry_after_sec or 0.0)
         if not replicas.all_down and (not isinstance(error, NoConnection) or replicas.others(endpoint)):
             return float("inf")  # It may be the calls that are at fault: their attempts run out.
-        return patience.outage_sec if replicas.answered else min(patience.never_answered_sec, patience.outage_sec)
+        return patience.outage_sec if replicas.known else min(patience.never_answered_sec, patience.outage_sec)
 
     def _retire(self, endpoint: Endpoint, error: TeacherError) -> None:
         if not endpoint.retired:

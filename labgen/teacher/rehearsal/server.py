@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from labgen.errors import LabgenError
-from labgen.teacher.rehearsal.wire import RequestRefused, answer, models
+from labgen.teacher.rehearsal.wire import RequestRefused, answer, as_events, models
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -199,6 +199,10 @@ class _Handlers:
         if self._delay_sec > 0:
             await asyncio.sleep(self._delay_sec)
         self._asked[blake2b(raw, digest_size=12).digest()] += 1
+        if body.get("stream"):
+            from aiohttp import web
+
+            return web.Response(body=as_events(found, body), content_type="text/event-stream")
         return _json(200, found)
 
     async def _models(self, request: web.Request) -> web.Response:
