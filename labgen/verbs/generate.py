@@ -135,17 +135,19 @@ def build_dataset(
         about=about,
         replace=replace_output,
     )
-    check_extras(config.mix.extras)
     replay = Replay(config, sources, load_filters(config), hooks.watch)
-    # Workers come before the lock, which they would hold for as long as they live.
-    with replay.workers() as workers, run_lock(work), Spool(work / "spool") as spool:
-        ledger = Ledger(work)
-        try:
-            if retry_failed:
-                hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
-            return _run(replay, workers, ledger, spool, about, replace_output, limits, hooks)
-        finally:
-            ledger.close()
+    # Workers come before the lock, which they would hold for as long as they live, and before others' datasets: the
+    # library that reads these starts threads, with which nothing is forked.
+    with replay.workers() as workers:
+        check_extras(config.mix.extras)
+        with run_lock(work), Spool(work / "spool") as spool:
+            ledger = Ledger(work)
+            try:
+                if retry_failed:
+                    hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
+                return _run(replay, workers, ledger, spool, about, replace_output, limits, hooks)
+            finally:
+                ledger.close()
 
 
 def _run(
