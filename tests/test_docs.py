@@ -1,11 +1,12 @@
-"""What README, CHANGELOG, CONTRIBUTING and the reference say is so."""
+"""What README, CHANGELOG, CONTRIBUTING and the pages in docs/ say is so, and the site that is built of these."""
+
+from __future__ import annotations
 
 import os
 import re
 import shlex
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -17,15 +18,34 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+import labgen
 from labgen import __version__
 from labgen.cli import VERBS, app
+from labgen.cli.file_options import CONSENT, SETTING_OF
 from labgen.config import Config
 from labgen.records import State
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/reference.md", "taxonomy/README.md")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+BOOK = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", *sorted(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md")))
+}
+"""What a user reads, by page."""
+ALL = BOOK | {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in (
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "taxonomy/README.md",
+        "labgen/taxonomy/starter/CONTRIBUTING.md",
+        "labgen/taxonomy/starter/README.md",
+    )
+}
 TOP = ("labgen/", "scripts/", "taxonomy/", "tests/", "docs/", ".ci/", ".github/")
+FENCED = re.compile(r"^```(\w*).*?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+GENERATED = re.compile(r"<!-- generated: [\w-]+ -->.*?<!-- end -->", re.DOTALL)
+OTHERS = ("git ", "pip ", "vllm ", "ollama ", "llama-server ", "hf ", "scripts/", ".venv/", "python ")
+"""How commands begin that are not labgen's."""
 
 
 def load_script() -> ModuleType:
@@ -45,30 +65,32 @@ def clean_environment(home: Path) -> dict[str, str]:
     return kept | {"PATH": path, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
 
 
-def page(name: str) -> str:
-    """A page's text."""
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
 def example(kind: str) -> str:
-    """The example of the README that is marked as tested."""
-    found = re.search(rf"<!-- tested: {kind} -->\n```\w+\n(.*?)```", README, re.DOTALL)
-    assert found, f"README.md has no example marked `tested: {kind}`"
-    return found[1]
+    """The example that is marked as tested; one page has it."""
+    found = [
+        match[1]
+        for text in BOOK.values()
+        for match in re.finditer(rf"<!-- tested: {kind} -->\n```\w+\n(.*?)```", text, re.DOTALL)
+    ]
+    assert len(found) == 1, f"{len(found)} pages have an example marked `tested: {kind}`"
+    return found[0]
 
 
-@pytest.mark.parametrize("name", ["verbs", "commands", "configuration", "rules", "filters", "columns", "formats"])
+def inline_code(text: str) -> list[str]:
+    """What stands between backticks in prose and tables."""
+    return re.findall(r"`([^`\n]+)`", FENCED.sub("", text))
+
+
+@pytest.mark.parametrize("name", load_script().PARTS)
 def test_generated_references_are_current(name: str) -> None:
-    """Every table of the reference is as the program says; `scripts/update_docs` mends it."""
-    script = load_script()
-    pages = "".join(path.read_text(encoding="utf-8") for path in script.PAGES)
-    part = re.search(rf"<!-- generated: {name} -->\n(.*?)\n<!-- end -->", pages, re.DOTALL)
+    """Every table that is made from the program is as the program says; `scripts/update_docs` mends it."""
+    part = re.search(rf"<!-- generated: {name} -->\n(.*?)\n<!-- end -->", "".join(BOOK.values()), re.DOTALL)
     assert part, f"no page has the generated part `{name}`"
-    assert part[1] == script.PARTS[name]().strip(), "run scripts/update_docs"
+    assert part[1] == load_script().PARTS[name]().strip(), "run scripts/update_docs"
 
 
 def test_what_the_readme_shows_of_a_build_is_what_a_build_shows(tmp_path: Path) -> None:
-    """Plan, funnel, row and rejection of the README come from running the commands, now as then."""
+    """Plan, funnel, row and rejection of the README come from running the commands, now as then; nothing is stale."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "update_docs"), "--check"],
         capture_output=True,
@@ -115,35 +137,63 @@ def test_a_variable_of_the_environment_means_one_thing() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_is_told_of(verb: str) -> None:
-    """The README has each verb in prose or an example, not only in the table of commands."""
-    table = re.search(r"<!-- generated: verbs -->.*?<!-- end -->", README, re.DOTALL)
-    assert table
-    assert re.search(rf"labgen {verb}\b", README.replace(table[0], ""))
+    """A page has each verb in prose or an example, not only in a table of commands."""
+    assert re.search(rf"labgen {verb}\b", GENERATED.sub("", "".join(BOOK.values())))
 
 
-def test_commands_in_the_readme_exist_with_their_options() -> None:
-    """What a reader copies from a code block is a command that there is, with options that it has."""
+def shown_commands(text: str) -> Iterator[str]:
+    """Every command of labgen's on a page: lines of code blocks, and inline code."""
+    yield from re.findall(r"^(?:    |\$ )?(labgen [^\n]*)", text, re.MULTILINE)
+    yield from (code for code in inline_code(text) if code.startswith("labgen "))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_commands_exist_with_their_options(name: str) -> None:
+    """What a reader copies is a command that there is, with options that it has."""
     known = dict(commands(app, "labgen"))
     wrong = []
-    for line in re.findall(r"^(?:    |\$ )?(labgen [^\n]*)", README, re.MULTILINE):
+    for line in shown_commands(ALL[name]):
         try:
             words = shlex.split(line, comments=True)
         except ValueError:
             continue  # prose
-        name = next((n for n in (" ".join(words[:3]), " ".join(words[:2])) if n in known), None)
-        if name is None:
-            if re.match(r"labgen [a-z]+( |$)", line) and line.startswith(tuple(f"labgen {verb}" for verb in VERBS)):
+        command = next((n for n in (" ".join(words[:3]), " ".join(words[:2])) if n in known), None)
+        if command is None:
+            if line.startswith(tuple(f"labgen {verb}" for verb in VERBS)):
                 wrong.append(line)
             continue
-        options = {opt for param in known[name].params for opt in (*param.opts, *param.secondary_opts)}
-        wrong += [f"{line}: {word}" for word in words if word.startswith("--") and word.split("=")[0] not in options]
+        options = {opt for param in known[command].params for opt in (*param.opts, *param.secondary_opts)}
+        # Of the line's comment too: it speaks of the same command.
+        wrong += [f"{line}: {word}" for word in re.findall(r"(?<!\S)--\w[\w-]*", line) if word not in options]
     assert not wrong
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ALL)
+def test_options_named_alone_exist(name: str) -> None:
+    """An option that a page names without its command is one that some command has."""
+    parameters = [param for _, command in commands(app, "labgen") for param in command.params]
+    known = {opt for param in parameters for opt in (*param.opts, *param.secondary_opts)} | {"--help"}
+    said = [code for code in inline_code(ALL[name]) if not code.startswith(OTHERS)]
+    said += [block for kind, block in FENCED.findall(ALL[name]) if kind == "yaml"]
+    assert not {word for code in said for word in re.findall(r"(?<!\S)--\w[\w-]*", code)} - known
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_scripts_shown_exist_with_their_options(name: str) -> None:
+    """What a page tells to run from `scripts/` is there and knows the options shown."""
+    wrong = []
+    for line in ALL[name].splitlines():
+        for match in re.finditer(r"(?<![\w/])(scripts/\w+(?:\.py)?)((?: +--[\w-]+)*)", line):
+            file = ROOT / match[1]
+            text = file.read_text(encoding="utf-8") if file.is_file() else ""
+            wrong += [line for option in ("", *match[2].split()) if not text or option not in text]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_paths_and_links_lead_somewhere(name: str) -> None:
     """Every file that a page links to or names is there, and so is every heading that a link points at."""
-    text = re.sub(r"^```.*?^```$", "", page(name), flags=re.DOTALL | re.MULTILINE)
+    text = FENCED.sub("", ALL[name])
     here = (ROOT / name).parent
     lost = []
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -154,7 +204,7 @@ def test_paths_and_links_lead_somewhere(name: str) -> None:
         if not place.exists() or (anchor and anchor not in anchors(place.read_text(encoding="utf-8"))):
             lost.append(target)
     for named in re.findall(r"`([\w./-]+)`", text):
-        if named.startswith(TOP) and not (ROOT / named).exists():
+        if named.startswith(TOP) and not (ROOT / named).exists() and not name.startswith("labgen/"):
             lost.append(named)
     assert not lost
 
@@ -166,35 +216,103 @@ def anchors(text: str) -> set[str]:
 
 
 def test_settings_shown_are_settings() -> None:
-    """Every piece of `labgen.yaml` in the README is accepted as it stands."""
-    pieces = [yaml.safe_load(piece) for piece in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
-    settings = [piece for piece in pieces if "seed_examples" not in piece]
-    assert len(settings) >= 3
+    """Every piece of `labgen.yaml` on a page is accepted as it stands, and so is every option in one."""
+    blocks = [block for text in ALL.values() for kind, block in FENCED.findall(text) if kind == "yaml"]
+    settings = [piece for piece in map(yaml.safe_load, blocks) if "seed_examples" not in piece]
+    assert len(settings) >= 7
+    parameters = [param for _, command in commands(app, "labgen") for param in command.params]
+    variables = {param.envvar for param in parameters if isinstance(param.envvar, str)}
+    options = {variable.removeprefix("LABGEN_").lower() for variable in variables} - {*SETTING_OF, *CONSENT}
     for piece in settings:
         Config.model_validate(piece)
+        assert set(piece.get("options", {})) <= options
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_settings_named_are_settings(name: str) -> None:
+    """A dotted name that begins like a section of `labgen.yaml` is a setting in it."""
+    script = load_script()
+    known = {
+        f"{section.replace('[]', '')}.{field}"
+        for section, model, _ in script.sections(Config)
+        for field in model.model_fields
+    }
+    named = [code for code in inline_code(ALL[name]) if re.fullmatch(r"[a-z_]+(\.(?!json$|yaml$)[a-z_]+)+", code)]
+    assert not {code for code in named if code.split(".")[0] in Config.model_fields and code not in known}
 
 
 def test_tests_named_as_proof_exist() -> None:
-    """Each guarantee's test is there under the name that the README gives."""
-    named = set(re.findall(r"`(test_\w+)`", README))
-    assert named
+    """Each guarantee's test is there under the name that a page gives."""
+    named = {test for text in ALL.values() for test in re.findall(r"`(test_\w+)`", text)}
+    assert len(named) >= 15
     tests = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
     assert not {name for name in named if f"def {name}(" not in tests}
 
 
 @pytest.mark.parametrize("state", State)
 def test_every_state_is_explained(state: State) -> None:
-    """The table of states has each one."""
-    assert f"| `{state.value}` |" in README
+    """One table of states has each of them."""
+    assert sum(text.count(f"\n| `{state.value}` |") for text in BOOK.values()) == 1
+
+
+def test_every_verdict_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands in a row's verdicts, or in a rejection's, has its line in the table of verdicts."""
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    places = {"taxonomy": ROOT / "taxonomy", "output": tmp_path / "dataset", "work": tmp_path / "work", "samples": 4}
+    labgen.build_dataset(labgen.load_config(overrides=places))
+    rows = [row for file in (tmp_path / "dataset/data").glob("[ckfr]*") for row in pq.read_table(file).to_pylist()]
+    names = {verdict["filter"] for row in rows for verdict in row["verdicts"]}
+    assert {"pair_score", "groundedness", "duplicates"} <= names
+    table = BOOK["docs/dataset.md"].partition("| verdict |")[2].partition("\n\n")[0]
+    assert not {name for name in names if f"`{name}`" not in table}
+
+
+@pytest.mark.parametrize("name", [name for name in BOOK if name.startswith("docs/")])
+def test_every_page_says_whom_it_is_for(name: str) -> None:
+    """A reader knows from a page's first words whether to go on."""
+    assert re.match(r"# .+\n\nFor \w", BOOK[name])
+
+
+def build_site(folder: Path, to: Path) -> subprocess.CompletedProcess[str]:
+    """Build a site as `scripts/site` does."""
+    how = re.search(r"-m sphinx (.+?) --doctree-dir", (ROOT / "scripts/site").read_text(encoding="utf-8"))
+    assert how
+    command = [sys.executable, "-m", "sphinx", *how[1].split(), "--doctree-dir", str(to / "doctrees")]
+    return subprocess.run(
+        [*command, str(folder), str(to / "site")], capture_output=True, text=True, env=clean_environment(to)
+    )
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """Every link between pages, to a heading or to a file of the repository holds on the site too."""
+    done = build_site(ROOT / "docs", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {file.stem for file in (tmp_path / "site").glob("*.html")} >= {Path(name).stem for name in BOOK} - {"README"}
+
+
+@pytest.mark.parametrize("link", ["nowhere.md", "other.md#nothing", "#nothing", "../NOWHERE.md", "../nowhere.py"])
+def test_the_site_refuses_a_link_that_leads_nowhere(link: str, tmp_path: Path) -> None:
+    """A page, a heading and a file that are not there each stop it, and the message has the page's line."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "conf.py").write_bytes((ROOT / "docs/conf.py").read_bytes())
+    (docs / "other.md").write_text("# Other\n\n## There\n")
+    (tmp_path / "HERE.md").write_text("# Here\n")
+    toctree = "```{toctree}\nother\n```\n"
+    (docs / "index.md").write_text(f"# Front\n\n[a](other.md#there) [b](../HERE.md) [c](#front)\n\n{toctree}")
+    assert build_site(docs, tmp_path).returncode == 0
+    (docs / "index.md").write_text(f"# Front\n\n[a]({link})\n\n{toctree}")
+    done = build_site(docs, tmp_path)
+    assert done.returncode == 1 and "index.md:3: WARNING" in done.stderr
 
 
 def test_the_changelog_knows_this_version() -> None:
     """What this version can do is written down."""
-    assert f"## {__version__}" in page("CHANGELOG.md")
+    assert f"## {__version__}" in ALL["CHANGELOG.md"]
 
 
 def test_the_python_example_runs(tmp_path: Path) -> None:
-    """The README's Python, as it stands there."""
+    """The Python on the page, as it stands there."""
     done = subprocess.run(
         [sys.executable, "-c", example("python")],
         cwd=tmp_path,
@@ -207,7 +325,7 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
 
 
 def test_the_shell_example_runs(tmp_path: Path) -> None:
-    """The README's shell, as it stands there."""
+    """The shell script on the page, as it stands there."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", example("shell")],
         cwd=tmp_path,
@@ -218,41 +336,3 @@ def test_the_shell_example_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "'accepted': 5" in done.stdout
     assert (tmp_path / "alpaca").is_dir()
-
-
-def test_the_filter_of_the_readme_is_found_and_used(tmp_path: Path) -> None:
-    """A package with that module and that entry point adds a filter, which measures and decides."""
-    site = tmp_path / "site"
-    about = site / "my_filters-1.0.dist-info"
-    about.mkdir(parents=True)
-    (site / "my_filters.py").write_text(example("filter"))
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: my-filters\nVersion: 1.0\n")
-    group, entry = example("entry-point").strip().splitlines()
-    module, name = tomllib.loads(entry)["wordy"].split(":")
-    assert tomllib.loads(f"{group}\n{entry}") == {
-        "project": {"entry-points": {"labgen.filters": {"wordy": "my_filters:Wordy"}}}
-    }
-    (about / "entry_points.txt").write_text(f"[labgen.filters]\nwordy = {module}:{name}\n")
-    place = ["--taxonomy", str(ROOT / "taxonomy"), "--leaf", "compositional_skills/writing/technical", "--samples", "8"]
-
-    def labgen(*arguments: str) -> str:
-        command = [sys.executable, "-m", "labgen", *arguments, *place]
-        environment = clean_environment(tmp_path / "home") | {"PYTHONPATH": str(site)}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    assert re.search(r"^wordy .* my-filters 1.0$", labgen("plan", "--filters"), re.MULTILINE)
-    labgen("generate")
-    rows = pq.read_table(next((tmp_path / "dataset/data").glob("compositional_skills-*"))).to_pylist()
-    assert len(rows) == 8
-    assert all(
-        f"`{verdict['filter']}`" in README
-        for row in rows
-        for verdict in row["verdicts"]
-        if verdict["filter"] != "wordy"
-    )
-    for row in rows:
-        words = len(row["messages"][1]["content"].split())
-        assert words <= 40
-        assert [verdict["value"] for verdict in row["verdicts"] if verdict["filter"] == "wordy"] == [words]

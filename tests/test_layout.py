@@ -1,6 +1,7 @@
 """The folders' order is the data's journey, and imports point one way along it."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -142,3 +143,23 @@ def test_a_name_means_one_thing():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name[0] != "_":
                 homes.setdefault(node.name, []).append(module)
     assert not {name: found for name, found in homes.items() if len(found) > 1 and name not in ("command", "main")}
+
+
+def test_contributing_says_what_each_folder_is_for():
+    """A sentence for every folder, in the order in which they may import, and one for none that is not there."""
+    text = (
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where things are")[2].partition("\n## ")[0]
+    )
+    lines = re.findall(r"^- `(\w+)/` (.+)$", text, re.MULTILINE)
+    folders = {file.parent.name for file in PACKAGE.glob("*/*.py")}
+    steps = [name for kinds in ORDER for name in sorted(kinds) if name in folders] + ["cli"]
+    assert [name for name, _ in lines] == steps and set(steps) == folders
+    assert all(words.endswith(".") and words.count(".") == 1 for _, words in lines)
+    loose = {file.name for file in PACKAGE.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert all(text.count(f"`{name}`") == 1 for name in loose)
+
+
+def test_tests_mirror_the_package():
+    """What is tested in a folder lies in the folder of the same name."""
+    folders = {file.parent.name for file in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders <= {file.parent.name for file in PACKAGE.glob("*/*.py")}
