@@ -115,7 +115,10 @@ def read_body(content: bytes) -> Body:
             reader.feed(content + b"\n\n")
             reader.end()
         else:
-            body.add(json.loads(content))
+            whole = json.loads(content)
+            body.add(whole)
+            if not whole["choices"]:
+                raise LookupError("no choice")
             if body.end is None:
                 body.end = "stop"  # some servers leave it out of whole replies
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

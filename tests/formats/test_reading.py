@@ -281,5 +281,3 @@ def test_blocks_with_slips():
     assert read_blocks("<pair><question>Is a <b>b</b>?</question></pair>", "question") == ["Is a <b>b</b>?"]
     assert read_blocks("<questions>no</questions>", "question") == []
     assert read_blocks("<question>a < b and <i>c</i>", "question") == ["a < b and <i>c</i>"]
-
-

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from labgen.errors import (
     BadReply,
+    CallRejected,
     ContextTooLong,
     RateLimited,
     TeacherError,
@@ -62,12 +63,12 @@ def fail(fault: Fault) -> TeacherError:
         (refusal(503, "overloaded"), RateLimited, "HTTP 503: overloaded"),
         (
             refusal(429, "Request too large for m: limit 9, requested 10"),
-            TeacherUnavailable,
+            CallRejected,
             "HTTP 429: Request too large",
         ),
         (refusal(500, "oops"), TeacherUnavailable, "HTTP 500: oops"),
         (refusal(502), TeacherUnavailable, "HTTP 502"),
-        (refusal(400, "something odd"), TeacherUnavailable, "HTTP 400: something odd"),
+        (refusal(400, "something odd"), CallRejected, "HTTP 400: something odd"),
         (Fault(drop=True), TeacherUnavailable, "connection"),
         (Fault(cut=True), TeacherUnavailable, "connection"),
         (Fault(stall_sec=2.0), TeacherTimeout, "no reply in time"),

@@ -90,7 +90,7 @@ def as_events(found: dict[str, Any], body: Mapping[str, Any]) -> bytes:
         piece = {"index": choice["index"], "finish_reason": None, "logprobs": None}
         piece |= {"delta": choice["message"]} if chat else {"text": choice["text"]}
         last = {"index": choice["index"], "finish_reason": choice["finish_reason"], "logprobs": None}
-        last |= {"delta": {}} if chat else {"text": ""}
+        last["delta" if chat else "text"] = {} if chat else ""
         events += [common | {"choices": [piece]}, common | {"choices": [last]}]
     options = body.get("stream_options")
     if isinstance(options, dict) and options.get("include_usage"):
