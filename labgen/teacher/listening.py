@@ -66,9 +66,19 @@ class Listening:
         self._waits.add(wait)
         return wait
 
-    def heard(self, wait: Wait) -> None:
-        """A call's next bytes came."""
+    def heard(self, wait: Wait, piece: bytes = b"-") -> None:
+        """A call's next bytes came.
+
+        Empty lines say nothing. A comment, which holds a connection open, says that somebody is there, and not that
+        this very call is worked on.
+        """
+        words = piece.strip()
+        if not words:
+            return
         now_sec = self._now()
+        if words.startswith(b":"):
+            self._heard_sec = now_sec
+            return
         wait.quiet_sec = max(wait.quiet_sec, now_sec - wait.heard_sec)
         wait.heard_sec = self._heard_sec = now_sec
 

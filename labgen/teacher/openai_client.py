@@ -150,7 +150,7 @@ class OpenAIClient:
         cut = False
         try:
             async for piece in response.aiter_bytes():
-                self.listening.heard(wait)
+                self.listening.heard(wait, piece)
                 pieces.append(piece)
                 if enough and enough(piece):
                     cut = True

@@ -107,7 +107,7 @@ def test_prompts_that_always_fail_cost_their_own_candidates_only_and_heal(
     """Status 1; a later run against a mended endpoint gives the rows of a run without faults."""
     site.configure(max_attempts=2)
     with site.teacher as teacher:
-        teacher.fault = some_prompts(0.05, "500")
+        teacher.fault = some_prompts(0.1, "500")
         run = site.generate()
         assert run.status == 1 and run.json["complete"]
         states = run.json["funnel"]["total"]["states"]
