@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
 from labgen.teacher.listening import Listening, Wait
+from labgen.teacher.parameters import expanded, secrets_in
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -72,10 +73,24 @@ class OpenAIClient:
         name: what messages call it.
         timeout_sec: silence after which an answer is no longer waited for, see `labgen.teacher.listening`.
         connections: kept open at most.
+        extra_headers, extra_query: sent with every request, with `${NAME}` for what the environment holds.
     """
 
-    def __init__(self, base_url: str, key: str, *, name: str, timeout_sec: float, connections: int) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        name: str,
+        timeout_sec: float,
+        connections: int,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
+        self._headers, self._query = extra_headers or {}, extra_query or {}
+        known = (key, *secrets_in(self._headers), *secrets_in(self._query))
+        self._secrets = tuple(each for each in known if len(each) >= SECRET_CHARS)
         self.listening = Listening(timeout_sec, time.monotonic)
         self._base_url = base_url
         self._key = key
@@ -85,7 +100,7 @@ class OpenAIClient:
     def _client(self) -> AsyncOpenAI:
         # Made for the first call: a build that the ledger answers does without the client and its half second.
         import httpx2
-        from openai import AsyncOpenAI, DefaultAioHttpClient
+        from openai import AsyncOpenAI, DefaultAioHttpClient, Omit
 
         if not sendable(self._key):
             raise TeacherMisconfigured(
@@ -93,6 +108,9 @@ class OpenAIClient:
                 "typographic dash. Copy it anew."
             )
         limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
+        headers: dict[str, Any] = dict(expanded(self._headers, "extra_headers"))
+        if headers and not self._key:
+            headers = {"Authorization": Omit(), **headers}  # the key may well be one of these
         # How long is waited for is not the client's to say, but for a connection.
         timeout = httpx2.Timeout(None, connect=min(CONNECT_SEC, self.listening.timeout_sec))
         return AsyncOpenAI(
@@ -101,6 +119,8 @@ class OpenAIClient:
             max_retries=0,
             timeout=timeout,
             http_client=DefaultAioHttpClient(limits=limits, timeout=timeout),
+            default_headers=headers,
+            default_query=expanded(self._query, "extra_query"),
         )
 
     async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
@@ -172,7 +192,9 @@ class OpenAIClient:
     def without_key(self, text: str) -> str:
         """A text without the key: some gateways echo the request, key and all, in errors or even in a reply."""
         text = whole(text)
-        return text.replace(self._key, "[key]") if len(self._key) >= SECRET_CHARS else text
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return text
 
 
 def whole(text: str) -> str:
