@@ -100,7 +100,7 @@ class OpenAIClient:
     def _client(self) -> AsyncOpenAI:
         # Made for the first call: a build that the ledger answers does without the client and its half second.
         import httpx2
-        from openai import AsyncOpenAI, DefaultAioHttpClient, Omit
+        from openai import AsyncOpenAI, DefaultAioHttpClient
 
         if not sendable(self._key):
             raise TeacherMisconfigured(
@@ -108,9 +108,6 @@ class OpenAIClient:
                 "typographic dash. Copy it anew."
             )
         limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
-        headers: dict[str, Any] = dict(expanded(self._headers, "extra_headers"))
-        if headers and not self._key:
-            headers = {"Authorization": Omit(), **headers}  # the key may well be one of these
         # How long is waited for is not the client's to say, but for a connection.
         timeout = httpx2.Timeout(None, connect=min(CONNECT_SEC, self.listening.timeout_sec))
         return AsyncOpenAI(
@@ -119,7 +116,7 @@ class OpenAIClient:
             max_retries=0,
             timeout=timeout,
             http_client=DefaultAioHttpClient(limits=limits, timeout=timeout),
-            default_headers=headers,
+            default_headers=expanded(self._headers, "extra_headers"),
             default_query=expanded(self._query, "extra_query"),
         )
 
@@ -143,6 +140,8 @@ class OpenAIClient:
 
         client, wait = self._client, self.listening.begin()
         how: dict[str, Any] = {"cast_to": httpx2.Response, "stream": True, "stream_cls": openai.AsyncStream[Any]}
+        if self._headers and not self._key:
+            how["options"] = {"headers": {"Authorization": openai.Omit()}}  # one of the headers may well be the key
         try:
             async with asyncio.timeout(None) as limit:
                 unwatch = self.listening.watch(wait, limit)
