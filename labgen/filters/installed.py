@@ -14,15 +14,17 @@ from typing import Any
 
 from labgen.errors import ConfigError, LabgenError
 from labgen.filters.base import Cost, Ending, Filter, SlotContext
+from labgen.filters.calibration_items import DEFECTS
 from labgen.formats.prompts import Prompt
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, Evidence, State, Verdict
 from labgen.teacher.asker import CandidateEnds
+from labgen.teacher.ledger_only import NotPaid
 
 GROUP = "labgen.filters"
 _CHOICES = {"kind": ("rule", "index", "judge"), "stage": ("instruction", "pair")}
-_FINAL = (State.ACCEPTED, State.SURPLUS)
-"""States that are not a filter's to give."""
+FINAL_STATES = (State.ACCEPTED, State.SURPLUS)
+"""States that are not a filter's or a step's to give."""
 
 
 class Installed:
@@ -57,17 +59,18 @@ class Installed:
             found = self._inner(candidate, slot)
             verdicts = tuple(await found if inspect.isawaitable(found) else found)
         except CandidateEnds as end:
-            raise CandidateEnds(end.state, str(end.reason), str(end.raw), end.calls) from end
-        except LabgenError:
+            state, reason = self._allowed(end.state, end.reason)
+            raise CandidateEnds(state, reason, str(end.raw), end.calls) from end
+        except (LabgenError, NotPaid):
             raise
         except Exception as error:
             # Anybody's code: whatever it raises must end this candidate and nothing else.
             raise CandidateEnds(State.FAILED, self._crash(error)) from error
         for verdict in verdicts:
-            if problem := _fault(verdict):
+            if problem := fault_of_verdict(verdict):
                 raise CandidateEnds(State.FAILED, f"filter_{self.name}: {problem}")
         try:
-            return [_plain(verdict) for verdict in verdicts]
+            return [plain_verdict(verdict) for verdict in verdicts]
         except (TypeError, ValueError, OverflowError) as error:
             raise CandidateEnds(State.FAILED, self._crash(error)) from error
 
@@ -78,12 +81,14 @@ class Installed:
             if ending is None:
                 return None
             state, reason = ending
-            state = State(state)
+            return self._allowed(State(state), reason)
         except LabgenError:
             raise
         except Exception as error:
             return State.FAILED, self._crash(error)
-        if state in _FINAL:
+
+    def _allowed(self, state: State, reason: Any) -> Ending:
+        if state in FINAL_STATES:
             return State.FAILED, f"filter_{self.name}: it may not end a candidate as `{state.value}`"
         return state, str(reason)
 
@@ -165,10 +170,23 @@ def _not_a_filter(made: Any) -> str:
         return "its `flows` are not names of flows, such as ('knowledge',)"
     if not isinstance(getattr(made, "cost", None) or Cost(), Cost):
         return "its `cost` is no labgen.filters.base.Cost"
+    prompts = getattr(made, "prompts", None) or ()
+    if not isinstance(prompts, tuple) or not all(isinstance(prompt, Prompt) for prompt in prompts):
+        return "its `prompts` are no tuple of labgen.formats.prompts.Prompt"
+    if problem := _wrong_catches(getattr(made, "catches", None) or ()):
+        return problem
     return "" if callable(made) else "it can't be called"
 
 
-def _fault(verdict: Any) -> str:
+def _wrong_catches(catches: Any) -> str:
+    if not isinstance(catches, tuple | list):
+        return "its `catches` are no tuple of kinds of defect"
+    unknown = [kind for kind in catches if kind not in DEFECTS]
+    return f"it `catches` {unknown[0]!r:.60}, and the kinds of defect are {', '.join(DEFECTS)}" if unknown else ""
+
+
+def fault_of_verdict(verdict: Any) -> str:
+    """Why something that another package gave is no verdict; empty where it is one."""
     if not isinstance(verdict, Verdict):
         return f"it gave a {type(verdict).__name__}, which is no verdict"
     if not isinstance(verdict.value, int | float) or not math.isfinite(verdict.value):
@@ -182,8 +200,8 @@ def _fault(verdict: Any) -> str:
     return ""
 
 
-def _plain(verdict: Verdict) -> Verdict:
-    """The verdict with Python's own numbers and texts, whatever kinds of them the filter works with."""
+def plain_verdict(verdict: Verdict) -> Verdict:
+    """The verdict with Python's own numbers and texts, whatever kinds of them another package works with."""
     evidence = tuple(Evidence(str(piece.text), int(piece.start), int(piece.end)) for piece in verdict.evidence)
     words = (str(verdict.filter), str(verdict.version))
     return Verdict(*words, float(verdict.value), str(verdict.reason), evidence)

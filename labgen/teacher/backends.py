@@ -7,11 +7,12 @@ an `EndpointSpec` and gives a `Backend`. From Python a back end can be handed ov
 from __future__ import annotations
 
 import difflib
-from importlib.metadata import entry_points
+from contextlib import suppress
+from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
 from labgen.config import HTTP
-from labgen.errors import ConfigError
+from labgen.errors import BadReply, ConfigError, LabgenError
 from labgen.records import Call, Reply
 from labgen.teacher.addresses import EndpointSpec
 
@@ -46,16 +47,17 @@ def check_kind(kind: str) -> None:
 
 
 def make_backend(spec: EndpointSpec) -> Backend:
-    """The back end of a kind that another package brings.
+    """The back end of a kind that another package brings, kept from doing harm.
 
-    Raises: ConfigError: there is no such kind, it can't be loaded, or it refuses its settings.
+    Raises: ConfigError: there is no such kind, or two; it can't be loaded, is no back end, or refuses its settings.
     """
     check_kind(spec.kind)
-    entry = next(entry for entry in entry_points(group=GROUP) if entry.name == spec.kind)
-    package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-    where = f"back end `{spec.kind}` of {package}"
+    entries = sorted(entry_points(group=GROUP, name=spec.kind), key=lambda entry: entry.value)
+    where = f"back end `{spec.kind}` of {' and of '.join(map(_package, entries))}"
+    if len(entries) > 1:
+        raise ConfigError(f"{where}: there can be one of a kind. Uninstall a package, or have its entry point renamed.")
     try:
-        backend: Backend = entry.load()(spec)
+        backend: Backend = entries[0].load()(spec)
     except Exception as error:
         # Anybody's package may raise anything.
         raise ConfigError(
@@ -65,4 +67,44 @@ def make_backend(spec: EndpointSpec) -> Backend:
     for name in ("ask", "close"):
         if not callable(getattr(backend, name, None)):
             raise ConfigError(f"{where} has no `{name}`: it is no labgen.teacher.backends.Backend. Mend the package.")
-    return backend
+    return InstalledBackend(backend, where)
+
+
+class InstalledBackend:
+    """A back end of another package. What it raises that is no `TeacherError` counts as an answer that can't be read.
+
+    So a call is asked again, and given up in the end; a back end that answers nothing at all ends the run.
+    """
+
+    def __init__(self, inner: Backend, where: str) -> None:
+        self._inner, self._where = inner, where
+
+    async def ask(self, call: Call) -> Reply:
+        """Its reply. Raises: TeacherError: its own, or because it crashed or gave something else."""
+        try:
+            return _plain_reply(await self._inner.ask(call))
+        except LabgenError:
+            raise
+        except Exception as error:
+            # Anybody's package may raise anything.
+            raise BadReply(f"{self._where}: {type(error).__name__}: {str(error)[:200]}") from error
+
+    async def close(self) -> None:
+        """Let it give up what it holds; nothing depends on how that goes."""
+        with suppress(Exception):
+            await self._inner.close()
+
+
+def _plain_reply(reply: Reply) -> Reply:
+    """The reply with Python's own texts and numbers. Raises: TypeError, ValueError: it is none."""
+    if not isinstance(reply, Reply):
+        raise TypeError(f"it gave a {type(reply).__name__}, which is no labgen.records.Reply")
+    texts = (reply.text, reply.finish_reason, reply.failure, reply.detail)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("its reply's text, finish_reason, failure and detail are not all text")
+    text, finish_reason, failure, detail = map(str, texts)
+    return Reply(text, finish_reason, int(reply.prompt_tokens), int(reply.completion_tokens), failure, detail)
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
