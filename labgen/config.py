@@ -269,7 +269,10 @@ class ExtraDataset(Section):
     """A dataset of someone else's that is mixed into phases. Its licence must be said: it ends up in the card."""
 
     name: str = Field(min_length=1, description="What the rows' `leaf` and the card call it.")
-    path: str = Field(min_length=1, description="A .jsonl or .parquet file, a dataset folder, or a Hub id.")
+    path: str = Field(
+        min_length=1,
+        description="A file (.jsonl, .jsonl.gz, .json, .parquet, .csv), a dataset folder, or OWNER/NAME on the Hub.",
+    )
     config: str | None = Field(None, description="Config of the dataset, where it has several.")
     split: str = Field("train", description="Split of the dataset.")
     phases: tuple[Literal[1, 2, 3], ...] = Field((3,), min_length=1, description="Phases that it goes into.")

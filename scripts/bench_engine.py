@@ -1,5 +1,6 @@
 """labgen beside a bare `openai` client doing the same calls: `python scripts/bench_engine.py [--quick]`.
 
+With `--before PYTHON`, the labgen that this other Python has (say, of the commit before) runs beside it, row by row.
 Every row of the table starts a fresh mock teacher. labgen runs first, as a whole process, start-up included; then its
 calls are read from its ledger and sent by a bare client behind a semaphore, also as a process of its own.
 """
@@ -105,10 +106,14 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
-def run_labgen(root: Path, url: str, slots: int, *extra: str) -> tuple[float, float, int, dict]:
+WHO = {"labgen": sys.executable}
+"""Name in the table to the Python whose labgen it is."""
+
+
+def run_labgen(python: str, root: Path, url: str, slots: int) -> tuple[float, float, int, dict]:
     """`labgen generate` as a user runs it."""
-    command = [sys.executable, "-m", "labgen", "generate", "--base-url", url, "--model", "mock", "--json"]
-    wall, cpu, memory, out = timed([*command, "--concurrency", str(slots), *extra], root)
+    command = [python, "-m", "labgen", "generate", "--base-url", url, "--model", "mock", "--json"]
+    wall, cpu, memory, out = timed([*command, "--concurrency", str(slots)], root)
     return wall, cpu, memory, json.loads(out)
 
 
@@ -151,6 +156,12 @@ def print_row(*cells: object) -> None:
     print("".join(f"{cell:>12.2f}" if isinstance(cell, float) else f"{cell!s:>12}" for cell in cells), flush=True)
 
 
+def forget(root: Path) -> None:
+    """Take away what an earlier run has left."""
+    for folder in (".labgen", "dataset"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+
+
 def bench_speed(
     slots: int, samples: int, *, leaves: int = 24, uneven: bool = False, bundled: bool = False, faults: float = 0.0
 ) -> None:
@@ -162,15 +173,18 @@ def bench_speed(
         else:
             write_taxonomy(root, leaves, samples=samples, uneven=uneven)
         options = ["--slots", str(slots), "--prefix-cache", "--faults", str(faults)]
-        with mock_teacher(*options) as url:
-            wall, cpu, memory, result = run_labgen(root, url, slots)
-            measured = stats(url)
-        calls = result["calls"]
         kind = f"{slots}{' uneven' if uneven else ''}{' bundled' if bundled else ''}{' faults' if faults else ''}"
-        print_row(
-            "labgen", kind, calls["answered"], measured["ideal_sec"], wall, measured["ideal_sec"] / wall,
-            measured["utilisation"], 1000 * cpu / calls["answered"], memory, measured["prefix_share"], calls["ahead"],
-        )  # fmt: skip
+        for who, python in WHO.items():
+            forget(root)
+            with mock_teacher(*options) as url:
+                wall, cpu, memory, result = run_labgen(python, root, url, slots)
+                measured = stats(url)
+            calls = result["calls"]
+            print_row(
+                who, kind, calls["answered"], measured["ideal_sec"], wall, measured["ideal_sec"] / wall,
+                measured["utilisation"], 1000 * cpu / calls["answered"], memory, measured["prefix_share"],
+                calls["ahead"],
+            )  # fmt: skip
         if faults:
             return
         with mock_teacher(*options) as url:
@@ -187,13 +201,15 @@ def bench_cpu(samples: int, leaves: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         write_taxonomy(root, leaves, samples=samples, uneven=False)
-        with mock_teacher("--mean-sec", "0") as url:
-            wall, cpu, memory, result = run_labgen(root, url, 64)
-            answered = result["calls"]["answered"]
-            print_row("labgen", "no latency", answered, "-", wall, "-", "-", 1000 * cpu / answered, memory, "-", "-")
-            wall, cpu, memory, result = run_labgen(root, url, 64)
-            kept = result["calls"]["from_ledger"]
-            print_row("labgen", "replay", kept, "-", wall, "-", "-", 1000 * cpu / kept, memory, "-", "-")
+        for who, python in WHO.items():
+            forget(root)
+            with mock_teacher("--mean-sec", "0") as url:
+                wall, cpu, memory, result = run_labgen(python, root, url, 64)
+                answered = result["calls"]["answered"]
+                print_row(who, "no latency", answered, "-", wall, "-", "-", 1000 * cpu / answered, memory, "-", "-")
+                wall, cpu, memory, result = run_labgen(python, root, url, 64)
+                kept = result["calls"]["from_ledger"]
+                print_row(who, "replay", kept, "-", wall, "-", "-", 1000 * cpu / kept, memory, "-", "-")
         with mock_teacher("--mean-sec", "0") as url:
             wall, cpu, memory = run_bare(root, url, 64)
             print_row("bare", "no latency", answered, "-", wall, "-", "-", 1000 * cpu / answered, memory, "-", "-")
@@ -205,11 +221,14 @@ def main() -> None:
         root, url, slots = sys.argv[2:5]
         return bare(root, url, int(slots))
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--before", metavar="PYTHON", help="another Python, whose labgen runs beside this one's")
     parser.add_argument("--quick", action="store_true", help="a tenth of the calls")
     parser.add_argument(
         "--only", choices=("speed", "cpu", "faults", "large", "64", "bundled"), help="one part of the table"
     )
     arguments = parser.parse_args()
+    if arguments.before:
+        WHO["before"] = arguments.before
     scale = 0.1 if arguments.quick else 1.0
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     print_row(

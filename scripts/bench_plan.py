@@ -15,7 +15,7 @@ import hashlib
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -78,6 +78,11 @@ class Amounts:
     prompt_tokens: float
     completion_tokens: float
 
+    @property
+    def tokens(self) -> float:
+        """Of prompts and replies together."""
+        return self.prompt_tokens + self.completion_tokens
+
 
 class Answers:
     """The rehearsal teacher, a guard and the answers to `TidyJudge`; counts what it is asked."""
@@ -105,8 +110,10 @@ class Answers:
         return Reply(text, "stop", prompt, -(-len(text) // 4))
 
 
-def measure(taxonomy: Path, samples: int, settings: dict[str, object]) -> tuple[Amounts, Amounts]:
-    """What the plan says, and what the build spends."""
+def measure(
+    taxonomy: Path, samples: int, settings: Mapping[str, object], patterns: Sequence[str] = ()
+) -> tuple[Amounts, Amounts]:
+    """What the plan says, and what the build spends; on the leaves that a pattern matches, where there is any."""
     with tempfile.TemporaryDirectory() as scratch:
         config = Config.model_validate(
             {
@@ -118,12 +125,12 @@ def measure(taxonomy: Path, samples: int, settings: dict[str, object]) -> tuple[
                 **settings,
             }
         )
-        session = Session.prepare(config)
+        session = Session.prepare(config, patterns)
         estimate = estimate_build(session)
         tasks = rehearsed_tasks(PromptSet(), prompts_of(known_flows(), session.filters))
         answers = Answers(tasks)
         by_model = {REHEARSAL_MODEL: ScriptedBackend(answers), "guard": ScriptedBackend(answers)}
-        traffic = build_dataset(config, backend=by_model).traffic
+        traffic = build_dataset(config, leaf_patterns=patterns, backend=by_model).traffic
         planned = Amounts(estimate.total("calls"), estimate.total("prompt_tokens"), estimate.total("completion_tokens"))
         return planned, Amounts(traffic.answered, traffic.prompt_tokens, traffic.completion_tokens)
 
@@ -140,12 +147,12 @@ def main() -> None:
     parser.add_argument("taxonomy", nargs="?", type=Path, default=ROOT / "taxonomy")
     parser.add_argument("--samples", type=int, default=30, help="rows for each leaf")
     arguments = parser.parse_args()
-    sys.modules["bench_plan"] = sys.modules[__name__]  # where the entry point looks for it
+    sys.modules.setdefault("bench_plan", sys.modules[__name__])  # where the entry point looks for it
     print(f"{'':30}{'calls':>22}{'prompt tokens':>30}{'reply tokens':>28}")
     print(f"{'':30}{'plan':>8}{'build':>8}{'':>6}{'plan':>12}{'build':>12}{'':>6}{'plan':>11}{'build':>11}{'':>6}")
     for name, settings, judge in CASES:
         with with_judge(judge):
-            planned, spent = measure(arguments.taxonomy, arguments.samples, dict(settings))
+            planned, spent = measure(arguments.taxonomy, arguments.samples, settings)
         cells = [
             f"{round(ours):>{width},}{round(theirs):>{width},}{ours / theirs - 1:>+6.0%}"
             for ours, theirs, width in (

@@ -44,27 +44,21 @@ def add(
 ) -> None:
     """Index the items of a benchmark under NAME.
 
-    From JSONL or Parquet files, or from a dataset on the Hugging Face Hub. For mmlu, arc, hellaswag, winogrande,
-    truthfulqa, gsm8k, math, humaneval and mt_bench the Hub id and fields are known: NAME alone will do, and with a PATH
-    the fields are the benchmark's.
+    From files of JSON lines, JSON, Parquet or CSV, or from a dataset on the Hugging Face Hub. For mmlu, arc, hellaswag,
+    winogrande, truthfulqa, gsm8k, math, humaneval and mt_bench the Hub id and fields are known: NAME alone will do, and
+    with a PATH the fields are the benchmark's.
     """
     from labgen.errors import UsageError
     from labgen.filters.benchmarks import PRESETS, read_files, read_hub
     from labgen.filters.contamination import add_benchmark, check_name, index_folder
+    from labgen.formats.dataset_reader import is_hub_id
 
     check_name(name)
     preset = PRESETS.get(name.lower().replace("-", "_"))
     if source is None and preset is None:
         raise UsageError(f"`{name}` is no preset ({', '.join(PRESETS)}). Say where its items are: PATH or HUB-ID.")
     fields = fields or (preset.fields if preset else ())
-    is_hub = source is None or (
-        not Path(source).exists() and source.count("/") == 1 and "." not in source.split("/")[1]
-    )
-    if is_hub:
-        from huggingface_hub.utils.logging import set_verbosity_error
-
-        # The library tells of each attempt to reach the Hub; the message at the end says it once.
-        set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped in the library
+    if source is None or is_hub_id(source):
         hub_id = source or (preset.hub_id if preset else "")
         same = preset if preset and preset.hub_id == hub_id else None
         parts = read_hub(

@@ -97,10 +97,19 @@ def plan_data(estimate: Any) -> dict[str, Any]:
         "expected_yield": dict(estimate.yields),
         "calls_paid": round(estimate.total("paid")),
         "calls_to_pay": round(estimate.total("calls"), 1),
+        "calls_by_step": _by_step(estimate),
         "prompt_tokens": round(estimate.total("prompt_tokens")),
         "completion_tokens": round(estimate.total("completion_tokens")),
         "cost": estimate.cost,
     }
+
+
+def _by_step(estimate: Any) -> dict[str, float]:
+    steps: dict[str, float] = {}
+    for leaf in estimate.leaves:
+        for step, calls in leaf.to_pay.calls.items():
+            steps[step] = steps.get(step, 0.0) + calls
+    return {step: round(calls, 1) for step, calls in sorted(steps.items())}
 
 
 def plan_table(estimate: Any, by_leaf: bool) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import PublishError, UsageError
-from labgen.export.files import read_rows
 from labgen.export.folder import MANIFEST, read_manifest
 from labgen.filters.near_duplicates import NearDuplicates
+from labgen.formats.dataset_reader import read_dataset
 from labgen.records import BRANCHES
 from labgen.text.columns import align_columns
 from labgen.text.printable import one_line
@@ -87,7 +87,8 @@ def compare_datasets(first: str, second: str, *, near: float | None = None) -> d
     Args:
         first, second: a folder, or `OWNER/NAME` of a dataset on the Hub.
         near: also count questions whose ROUGE-L with an earlier one (or with one of the other dataset) is above this;
-            0 to 1. Takes minutes beyond some hundred thousand rows.
+            0 to 1. Takes minutes beyond some hundred thousand rows. Counted by the arithmetic of `near_duplicates`,
+            which is `rouge_score`'s: the package itself, asked about each pair, would take six times as long.
     Returns: plain data: `a`, `b` (see `Side.to_json`), `overlap`, `leaves`, and `near_duplicates` where asked for.
     Raises: UsageError: no such dataset, or not one of labgen's. PublishError: the Hub can't be reached.
     """
@@ -148,7 +149,7 @@ def _rows(folder: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     configs = read_manifest(folder)["configs"]
     for branch in BRANCHES:
         for file in configs.get(branch, {"files": []})["files"]:
-            yield from read_rows(folder / file, columns)
+            yield from read_dataset(folder / file, columns=columns)
 
 
 def _near(folders: Iterable[Path], threshold: float) -> dict[str, int]:

@@ -7,13 +7,12 @@ import json
 import random
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from labgen.config import ExtraDataset
-from labgen.errors import ConfigError
-from labgen.export.files import read_rows
+from labgen.errors import ConfigError, UsageError
 from labgen.export.rows import ID_CHARS, storable
+from labgen.formats.dataset_reader import read_dataset
 
 ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 QUESTIONS = ("instruction", "prompt", "question")
@@ -62,23 +61,14 @@ def draw_extra(extra: ExtraDataset, count: int, available: int, *, seed: int, ph
 
 
 def _records(extra: ExtraDataset) -> Iterator[dict[str, Any]]:
-    path = Path(extra.path)
     try:
-        if path.suffix == ".parquet" and path.is_file():
-            yield from read_rows(path)
-        elif path.suffix in (".jsonl", ".json") and path.is_file():
-            with path.open(encoding="utf-8") as lines:
-                yield from (json.loads(line) for line in lines if line.strip())
-        else:
-            import datasets
-
-            yield from datasets.load_dataset(extra.path, extra.config, split=extra.split, streaming=True)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"mix.extras `{extra.name}`: {extra.path} can't be read: {str(error)[:300]}") from error
+        yield from read_dataset(extra.path, config=extra.config, split=extra.split)
+    except UsageError as error:
+        raise ConfigError(f"mix.extras `{extra.name}`: {error}") from error
 
 
-def _row(extra: ExtraDataset, index: int, record: Any) -> dict[str, Any]:
-    messages = _messages(record) if isinstance(record, dict) else None
+def _row(extra: ExtraDataset, index: int, record: dict[str, Any]) -> dict[str, Any]:
+    messages = _messages(record)
     if not messages:
         raise ConfigError(
             f"mix.extras `{extra.name}`: row {index} of {extra.path} has neither `messages` nor `conversations` nor a "
@@ -103,7 +93,7 @@ def _row(extra: ExtraDataset, index: int, record: Any) -> dict[str, Any]:
 
 def _messages(record: dict[str, Any]) -> list[dict[str, str]] | None:
     turns = record.get("messages") or record.get("conversations")
-    if isinstance(turns, list):
+    if isinstance(turns, list) and all(isinstance(turn, dict) for turn in turns):
         pairs = [(turn.get("role") or turn.get("from"), turn.get("content") or turn.get("value")) for turn in turns]
     else:
         question = next((record[name] for name in QUESTIONS if record.get(name)), None)

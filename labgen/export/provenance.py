@@ -12,7 +12,7 @@ from labgen.export.mix import mix_settings
 from labgen.export.rows import BuildInfo, LeafInfo
 from labgen.filters.available import FilterSet
 from labgen.filters.contamination import ContaminationIndex
-from labgen.git.history import History
+from labgen.git.history import History, in_repository
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
 from labgen.records import REHEARSAL_MODEL
@@ -89,6 +89,8 @@ def contamination_note(index: ContaminationIndex | None) -> str:
 
 def taxonomy_commit(root: Path) -> str | None:
     """The commit that the taxonomy is checked out at; None outside git, or with changes that no commit holds."""
+    if not in_repository(root):
+        return None
     try:
         history = History(root)
         head = history.resolve("HEAD")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
+from labgen.formats.dataset_reader import FILE_ENDINGS, read_dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,10 @@ PRESETS: Mapping[str, Preset] = {
 """Name to preset. Items are questions with their choices, not answers: an answer such as "42" is nobody's property."""
 
 _USUAL_FIELDS = ("question", "prompt", "problem", "instruction", "text", "sentence", "ctx", "query", "input")
-_MAX_LINE_CHARS = 10_000_000
 
 
 def read_files(path: Path, fields: Sequence[str]) -> Iterator[tuple[str, Iterator[str]]]:
-    """(part, texts) of every `.jsonl`, `.jsonl.gz`, `.json` or `.parquet` file at a path, in the order of names.
+    """(part, texts) of every file at a path that `labgen.formats.dataset_reader` can read, in the order of names.
 
     Args:
         path: a file, or a folder of such files.
@@ -63,15 +61,14 @@ def read_files(path: Path, fields: Sequence[str]) -> Iterator[tuple[str, Iterato
             usual one that the first row has.
     Raises: UsageError: no such file, none that can be read, or a field that the rows don't have.
     """
-    endings = (".jsonl", ".jsonl.gz", ".json", ".parquet")
-    files = sorted(file for file in path.rglob("*") if file.name.endswith(endings)) if path.is_dir() else [path]
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder.")
-    if not files or not all(file.name.endswith(endings) for file in files):
-        raise UsageError(f"{path}: benchmark items are read from {', '.join(endings)} files.")
+    files = sorted(file for file in path.rglob("*") if file.name.endswith(FILE_ENDINGS)) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(f"{path}: benchmark items are read from {', '.join(FILE_ENDINGS)} files.")
     for file in files:
         part = file.name.split(".")[0] if len(files) > 1 else ""
-        yield part, _texts(_parquet_rows(file) if file.suffix == ".parquet" else _json_rows(file), fields, str(file))
+        yield part, _texts(read_dataset(file), fields, str(file))
 
 
 def read_hub(
@@ -81,21 +78,10 @@ def read_hub(
 
     Raises: UsageError: the dataset, subset or split is not there, or the Hub can't be reached.
     """
-    import datasets
-
     for subset in subsets:
         for split in splits:
-            try:
-                rows = datasets.load_dataset(hub_id, subset, split=split, streaming=True)
-            except (OSError, ValueError, RuntimeError) as error:
-                where = "/".join(filter(None, (hub_id, subset, split)))
-                first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                raise UsageError(
-                    f"{where}: can't be read from the Hub ({first:.200}). Check the id and the connection, or give a"
-                    " file: labgen contaminate add NAME items.jsonl"
-                ) from None
             part = "/".join(filter(None, (subset if len(subsets) > 1 else None, split)))
-            yield part, _texts(rows, fields, hub_id)
+            yield part, _texts(read_dataset(hub_id, config=subset, split=split), fields, hub_id)
 
 
 def _texts(rows: Iterable[Mapping[str, Any]], fields: Sequence[str], where: str) -> Iterator[str]:
@@ -122,51 +108,15 @@ def _inside(value: Any, name: str) -> Any:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _strings(item)
-    elif value is not None:
-        yield str(value)
-
-
-def _json_rows(file: Path) -> Iterator[Mapping[str, Any]]:
-    try:
-        if file.suffix == ".json":
-            rows = json.loads(file.read_text(encoding="utf-8"))
-            yield from (
-                _row(row, file, number) for number, row in enumerate(rows if isinstance(rows, list) else [rows])
-            )
-            return
-        with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as stream:
-            for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE_CHARS), "")):
-                if line.strip():
-                    yield _row(json.loads(line), file, number)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{file}: can't be read as JSON ({error}).") from None
-
-
-def _row(value: Any, file: Path, number: int) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    if isinstance(value, str):
-        return {"text": value}
-    raise UsageError(
-        f"{file}, row {number + 1}: a row is an object with named fields, this is a {type(value).__name__}."
-    )
-
-
-def _parquet_rows(file: Path) -> Iterator[Mapping[str, Any]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(file) as table:
-            for batch in table.iter_batches(1000):
-                yield from batch.to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise UsageError(f"{file}: can't be read as Parquet ({error}).") from None
+    """All texts inside a value, in order; not by recursion, for a stranger may nest as deeply as JSON is read."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list | tuple):
+            waiting += reversed(value)
+        elif isinstance(value, Mapping):
+            waiting += reversed([*value.values()])
+        elif value is not None:
+            yield str(value)

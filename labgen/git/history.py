@@ -54,6 +54,12 @@ class Base:
     note: str = ""
 
 
+def in_repository(folder: Path) -> bool:
+    """Whether a folder may lie in a repository: some folder above it has what marks one. git is not run for that."""
+    here = folder.resolve()
+    return any((parent / ".git").exists() for parent in (here, *here.parents))
+
+
 class History:
     """A repository and the folder in it that is looked at.
 
@@ -64,7 +70,6 @@ class History:
 
     def __init__(self, folder: Path) -> None:
         """Find the repository of `folder`, which may be a submodule or a linked working tree.
-
 
         Raises: UsageError: there is no git, or the folder is in no repository.
         """

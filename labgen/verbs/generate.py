@@ -117,16 +117,14 @@ def build_dataset(
     about = build_info(config, session.sources, session.filters, session.teacher, session.judge)
     leaves = [leaf_info(plan) for plan in session.sources.plans]
     check_output(config.output, leaves=leaves, about=about, replace=replace_output)
-    check_extras(config.mix.extras)
-    # Workers come before the lock, which they would hold for as long as they live.
-    with (
-        session.replay.workers() as workers,
-        session.locked() as ledger,
-        Spool(config.work_folder / "spool") as spool,
-    ):
-        if retry_failed:
-            session.hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
-        return _run(session, workers, ledger, spool, about, replace_output, limits)
+    # Workers come before the lock, which they would hold for as long as they live, and before others' datasets: the
+    # library that reads these starts threads, with which nothing is forked.
+    with session.replay.workers() as workers:
+        check_extras(config.mix.extras)
+        with session.locked() as ledger, Spool(config.work_folder / "spool") as spool:
+            if retry_failed:
+                session.hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
+            return _run(session, workers, ledger, spool, about, replace_output, limits)
 
 
 def _run(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from plain_git import git_home
 
 from labgen.config import DocumentsConfig
 from labgen.documents.store import DocumentStore
 from labgen.records import DocumentSource, Leaf
+
+__all__ = ["git_home"]
 
 
 class Origin:
@@ -52,17 +54,8 @@ class Origin:
 
 
 @pytest.fixture(autouse=True)
-def plain_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user without configuration of their own, whatever machine the tests run on."""
-    for name in list(os.environ):
-        if name.startswith("GIT_"):
-            monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
+def plain_git(git_home: Path) -> None:
+    """In all tests here."""
 
 
 @pytest.fixture

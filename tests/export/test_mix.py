@@ -206,6 +206,18 @@ def test_extra_datasets_come_in_by_weight_with_their_licence(tmp_path: Path, mak
         check_extras([ExtraDataset(**extra)])
     with pytest.raises(ConfigError, match=r"row \d+ of"):
         write(tmp_path / "odd", make_build(20), extras=(ExtraDataset(**extra),))
+    for odd in (
+        '{"messages": ["hi", "ho"]}',
+        '{"conversations": "hi"}',
+        '"hi"',
+        '{"question": ["hi"], "answer": "ho"}',
+    ):
+        (tmp_path / "chat.jsonl").write_text(odd)
+        with pytest.raises(ConfigError, match=r"mix.extras `chat`: row 0 of .* has neither"):
+            check_extras([ExtraDataset(**extra)])
+    (tmp_path / "chat.jsonl").write_text('{"text": 1}\n[')
+    with pytest.raises(ConfigError, match=r"mix.extras `chat`: .*chat.jsonl, line 2: can't be read as JSON"):
+        write(tmp_path / "odd", make_build(20), extras=(ExtraDataset(**extra),))
     with pytest.raises(ConfigError, match="can't be read"):
         write(tmp_path / "gone", make_build(20), extras=(ExtraDataset(**extra | {"path": str(tmp_path / "no.jsonl")}),))
 

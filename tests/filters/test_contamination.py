@@ -187,6 +187,12 @@ def test_files_that_cannot_be_read_are_explained(tmp_path, name, content, messag
     assert str(tmp_path / name) in str(raised.value)
 
 
+def test_an_item_may_be_nested_as_deeply_as_json_is_read(tmp_path):
+    """A stranger's file ends nothing."""
+    (tmp_path / "a.jsonl").write_text('{"question": ["Who?", ' + "[" * 800 + '"me"' + "]" * 800 + ', {"n": 3}]}')
+    assert [list(texts) for _, texts in read_files(tmp_path / "a.jsonl", ())] == [["Who?\nme\n3"]]
+
+
 def test_the_command_adds_lists_and_removes(tmp_path):
     """`labgen contaminate` does what its help says, and a preset lends its fields to a local file."""
     items = tmp_path / "items.jsonl"

@@ -12,31 +12,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from plain_git import git_home
 
 from labgen.errors import UsageError
 from labgen.git.history import History, author_name
 from labgen.git.run import GitFailed, run_git
 
 ROOT = Path(__file__).resolve().parents[2]
+__all__ = ["git_home"]
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user with a name and no other configuration, whatever machine the tests run on.
-
-    Nobody's checkout is the working folder: a runner that strays from the folder it is given must not find one.
-    """
+def home(git_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nobody's checkout is the working folder: a runner that strays from the folder it is given must not find one."""
     monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("GIT_"):
-            monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
-    return home
+    return git_home
 
 
 def git(folder: Path, *words: str) -> str:

@@ -238,10 +238,11 @@ class _Handler(BaseHTTPRequestHandler):
             data = {"id": name, "author": name.split("/")[0], "sha": commit.oid, "private": repo.private}
             self._reply(200, data | {"siblings": [], "tags": [], "downloads": 0, "likes": 0, "disabled": False})
 
-    def tree(self, body: bytes, name: str, revision: str) -> None:
+    def tree(self, body: bytes, name: str, revision: str, folder: str = "") -> None:
         repo = self._repo(name)
         if repo and (commit := repo.at(revision)):
-            self._reply(200, [blob.listed(path) for path, blob in sorted(commit.files.items())])
+            files = {path: blob for path, blob in commit.files.items() if path.startswith(folder)}
+            self._reply(200, [blob.listed(path) for path, blob in sorted(files.items())])
 
     def paths_info(self, body: bytes, name: str, revision: str) -> None:
         repo = self._repo(name)
@@ -353,7 +354,7 @@ _ROUTES: list[tuple[str, tuple[str, ...], Any]] = [
     (r"/api/validate-yaml", ("POST",), _Handler.validate),
     (rf"/api/datasets/{_NAME}", ("GET",), _Handler.info),
     (rf"/api/datasets/{_NAME}/revision/(.+)", ("GET",), _Handler.info),
-    (rf"/api/datasets/{_NAME}/tree/([^/]+)/?", ("GET",), _Handler.tree),
+    (rf"/api/datasets/{_NAME}/tree/([^/]+)/?(.*)", ("GET",), _Handler.tree),
     (rf"/api/datasets/{_NAME}/paths-info/([^/]+)", ("POST",), _Handler.paths_info),
     (rf"/api/datasets/{_NAME}/refs", ("GET",), _Handler.refs),
     (rf"/api/datasets/{_NAME}/preupload/([^/]+)", ("POST",), _Handler.preupload),

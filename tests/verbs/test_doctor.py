@@ -223,3 +223,47 @@ def test_a_key_that_no_header_can_carry_is_found(here: Path, monkeypatch: pytest
         output = run("doctor", "--base-url", server.base_url, "--model", MODEL).output
     assert "Copy it anew into OPENAI_API_KEY" in output and "12345" not in output
     assert server.keys == set()
+
+
+def guarded(guard: FaultyServer, kind: str = "llama_guard_3") -> None:
+    """Settings with a guard."""
+    Path("labgen.yaml").write_text(f"guard: {{kind: {kind}, model: {MODEL}-guard, base_url: '{guard.base_url}'}}\n")
+
+
+def says(text: str) -> Fault:
+    """A reply of a chat API."""
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return Fault(body=json.dumps({"model": f"{MODEL}-guard", "choices": [choice]}).encode())
+
+
+def test_a_guard_that_is_not_there_is_a_failure(here: Path) -> None:
+    """With and without an endpoint of the teacher's; a build would have found out after its first candidates."""
+    with FaultyServer() as dead:
+        pass
+    guarded(dead)
+    status, findings, output = examine("--timeout-sec", 2)
+    assert status == 1
+    assert findings["reachable"]["status"] == "fail"
+    assert dead.base_url in output
+    with FaultyServer() as server:
+        result = run("doctor", "--base-url", server.base_url, "--model", MODEL, "--timeout-sec", 2)
+        assert result.return_value == 1
+        assert server.base_url in result.stdout and dead.base_url in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "words"),
+    [
+        ("safe", "ok", "a harmless pair is safe"),
+        ("unsafe\nS2", "warn", "a harmless pair is unsafe: non-violent crimes"),
+        ("I can help with that.", "fail", "can't be read"),
+    ],
+)
+def test_a_guard_is_asked_about_a_harmless_pair(here: Path, text: str, status: str, words: str) -> None:
+    """As a build asks it, so that a wrong kind shows."""
+    with FaultyServer(lambda number, body: says(text)) as server:
+        guarded(server)
+        result, findings, _ = examine("--timeout-sec", 2)
+    assert (findings["verdict"]["status"], result) == (status, int(status == "fail"))
+    assert words in findings["verdict"]["words"]
+    assert any(body["messages"][-1]["role"] == "assistant" for body in server.bodies)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +174,20 @@ def test_own_prompts_replace_shipped_ones_and_change_the_version(taxonomy: Path,
     assert run.status == 0, run.err
     versions = {row["prompt_version"] for row in rows(labgen.folder / "dataset", "foundational_skills")}
     assert versions == {changed.version(FREEFORM.prompts)}
+
+
+def test_the_library_for_others_datasets_is_loaded_only_to_mix_one_in(taxonomy: Path, labgen: Labgen) -> None:
+    """It takes a second and some 100 MB, which a plain build does without."""
+    code = (
+        "import sys\nfrom labgen.cli import main\n"
+        "try:\n    main(['generate', '--samples', '2'])\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('datasets', 'pandas') if name in sys.modules])\n"
+    )
+    (labgen.folder / "chat.jsonl").write_text('{"question": "Who?", "answer": "Me."}\n' * 9)
+    extra = "mix: {extras: [{name: chat, path: chat.jsonl, licence: MIT, weight: 1}]}\n"
+    for settings, loaded in (("seed: 0\n", "[]"), (extra, "['datasets', 'pandas']")):
+        (labgen.folder / "labgen.yaml").write_text(settings)
+        done = subprocess.run([sys.executable, "-c", code], cwd=labgen.folder, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == loaded, done.stderr
+    mix = json.loads((labgen.folder / "dataset/mix.json").read_text())
+    assert mix["phases"]["phase_3_skills"]["extras"] == {"chat": 2}

@@ -1,0 +1,48 @@
+"""`labgen plan` prices all that a build will ask, whoever asks it, and comes close to what the build then spends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+import bench_plan
+
+from labgen.config import Config
+from labgen.verbs.plan import estimate_build, expected_slots
+from labgen.verbs.session import Session
+
+BUNDLED = Path(__file__).parents[2] / "taxonomy"
+LEAVES = ("knowledge/science/**", "compositional_skills/extraction/**", "foundational_skills/reasoning/**")
+CLOSE = 0.10
+
+
+@pytest.mark.parametrize(("name", "settings", "judge"), bench_plan.CASES, ids=[case[0] for case in bench_plan.CASES])
+def test_a_plan_is_within_a_tenth_of_what_the_build_spends(
+    name: str, settings: Mapping[str, object], judge: bool
+) -> None:
+    """Calls, and tokens of prompts and replies; a guard and a judge of another package are priced as all else is."""
+    with bench_plan.with_judge(judge):
+        planned, spent = bench_plan.measure(BUNDLED, 30, settings, LEAVES)
+    assert planned.calls == pytest.approx(spent.calls, rel=CLOSE)
+    assert planned.tokens == pytest.approx(spent.tokens, rel=CLOSE)
+
+
+def test_a_guard_and_a_judge_of_another_package_are_priced_under_their_own_steps(tmp_path: Path) -> None:
+    """So that who pays sees what each of them costs."""
+    config = Config.model_validate({"taxonomy": BUNDLED, "work": tmp_path, "samples": 10, "guard": bench_plan.GUARD})
+    with bench_plan.with_judge(True):
+        leaves = estimate_build(Session.prepare(config, LEAVES)).leaves
+    for leaf in leaves:
+        assert leaf.to_pay.calls["guard"] >= 10
+        assert leaf.to_pay.calls["tidy"] > leaf.to_pay.calls["guard"], "its test comes on top"
+
+
+@pytest.mark.parametrize(("share", "slots"), [(1.0, 10), (0.5, 20.5), (0.8, 13)])
+def test_slots_are_as_many_as_it_takes_on_average(share: float, slots: float) -> None:
+    """Forty rows, four candidates a slot."""
+    assert expected_slots(40, 4, share) == slots
