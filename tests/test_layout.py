@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "labgen"
 
 ORDER = (
-    {"records", "errors", "config", "settings_file"},
+    {"records", "errors", "config", "settings_file", "packages"},
     {"text"},
     {"git"},
     {"taxonomy"},

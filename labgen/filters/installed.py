@@ -16,6 +16,7 @@ from labgen.errors import ConfigError, LabgenError
 from labgen.filters.base import Cost, Ending, Filter, SlotContext
 from labgen.filters.calibration_items import DEFECTS
 from labgen.formats.prompts import Prompt
+from labgen.packages import crash, package_of
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, Evidence, State, Verdict
 from labgen.teacher.asker import CandidateEnds
@@ -65,14 +66,14 @@ class Installed:
             raise
         except Exception as error:
             # Anybody's code: whatever it raises must end this candidate and nothing else.
-            raise CandidateEnds(State.FAILED, self._crash(error)) from error
+            raise CandidateEnds(State.FAILED, self._crashed(error)) from error
         for verdict in verdicts:
             if problem := fault_of_verdict(verdict):
                 raise CandidateEnds(State.FAILED, f"filter_{self.name}: {problem}")
         try:
             return [plain_verdict(verdict) for verdict in verdicts]
         except (TypeError, ValueError, OverflowError) as error:
-            raise CandidateEnds(State.FAILED, self._crash(error)) from error
+            raise CandidateEnds(State.FAILED, self._crashed(error)) from error
 
     def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """What the filter says that its verdict means; `failed` where it crashes on that."""
@@ -85,15 +86,15 @@ class Installed:
         except LabgenError:
             raise
         except Exception as error:
-            return State.FAILED, self._crash(error)
+            return State.FAILED, self._crashed(error)
 
     def _allowed(self, state: State, reason: Any) -> Ending:
         if state in FINAL_STATES:
             return State.FAILED, f"filter_{self.name}: it may not end a candidate as `{state.value}`"
         return state, str(reason)
 
-    def _crash(self, error: Exception) -> str:
-        return f"filter_{self.name}: {type(error).__name__}: {str(error)[:200]}"
+    def _crashed(self, error: Exception) -> str:
+        return f"filter_{self.name}: {crash(error)}"
 
 
 def installed_filters(
@@ -110,7 +111,7 @@ def installed_filters(
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
         if entry.name in disabled:
             continue
-        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+        package = package_of(entry)
         where = f"filter `{entry.name}` of {package}"
         if entry.name in taken or entry.name in found:
             raise ConfigError(f"{where}: there is another filter of that name. Rename its entry point.")
@@ -127,16 +128,16 @@ def _load(entry: EntryPoint, settings: Mapping[str, Any] | None, where: str, pac
     hint = f"Mend the package, or set `filters: disable: [{entry.name}]`."
     try:
         made = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Importing anybody's package may raise anything.
-        raise ConfigError(f"{where} can't be loaded ({type(error).__name__}: {str(error)[:200]}). {hint}") from error
+        raise ConfigError(f"{where} can't be loaded ({crash(error)}). {hint}") from error
     if settings is not None and not _takes_settings(made):
         raise ConfigError(f"filters.settings: {where} takes no settings. Leave `{entry.name}` out there.")
     try:
         if isinstance(made, type) or not hasattr(made, "stage"):
             made = made(**settings) if settings is not None else made()
     except Exception as error:
-        words = f"({type(error).__name__}: {str(error)[:200]})"
+        words = f"({crash(error)})"
         if settings is not None:
             raise ConfigError(
                 f"filters.settings.{entry.name}: {where} refuses what is set {words}. Correct it, or leave it out."

@@ -15,6 +15,7 @@ from labgen.filters.base import Filter, SlotContext
 from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
 from labgen.flows.taken import take_one, take_slot
+from labgen.packages import crash
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
 
@@ -39,8 +40,7 @@ class BoundFlow:
             if not flow.package:
                 raise
             raise ConfigError(
-                f"{flow.title} can't be given the filters ({type(error).__name__}: {str(error)[:200]}). Mend the "
-                "package, or remove it."
+                f"{flow.title} can't be given the filters ({crash(error)}). Mend the package, or remove it."
             ) from error
         return cls(flow, tuple(step for step in bound if step is not None))
 

@@ -16,6 +16,7 @@ from labgen.flows.grounded import GROUNDED
 from labgen.flows.knowledge import KNOWLEDGE
 from labgen.flows.steps import FreeFilters, Judges, Stage
 from labgen.formats.prompts import Prompt
+from labgen.packages import crash, package_of
 from labgen.plan.flow import Flow
 from labgen.records import Grounding
 
@@ -33,12 +34,11 @@ def known_flows() -> tuple[Flow, ...]:
     taken = {flow.name for flow in SHIPPED}
     found = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+        where = f"flow `{entry.name}` of {package_of(entry)}"
         if entry.name in taken:
-            raise ConfigError(
-                f"flow `{entry.name}` of {_package(entry)}: there is another flow of that name. Rename its entry point."
-            )
+            raise ConfigError(f"{where}: there is another flow of that name. Rename its entry point.")
         taken.add(entry.name)
-        found.append(_load(entry))
+        found.append(_load(entry, where))
     return (*found, *SHIPPED)
 
 
@@ -52,19 +52,12 @@ def check_filters(filters: FilterSet, flows: Sequence[Flow]) -> None:
             )
 
 
-def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-
-
-def _load(entry: EntryPoint) -> Flow:
-    where = f"flow `{entry.name}` of {_package(entry)}"
+def _load(entry: EntryPoint, where: str) -> Flow:
     try:
         flow = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Importing anybody's package may raise anything.
-        raise ConfigError(
-            f"{where} can't be loaded ({type(error).__name__}: {str(error)[:200]}). Mend the package, or remove it."
-        ) from error
+        raise ConfigError(f"{where} can't be loaded ({crash(error)}). Mend the package, or remove it.") from error
     if not isinstance(flow, Flow):
         raise ConfigError(f"{where} is a {type(flow).__name__}, no labgen.plan.flow.Flow. Mend the package.")
     if flow.name != entry.name:
@@ -75,12 +68,11 @@ def _load(entry: EntryPoint) -> Flow:
         prompts = flow.prompts
     except Exception as error:
         raise ConfigError(
-            f"{where} can't say what it asks with ({type(error).__name__}: {str(error)[:200]}). Mend the package, or "
-            "remove it."
+            f"{where} can't say what it asks with ({crash(error)}). Mend the package, or remove it."
         ) from error
     if not all(isinstance(prompt, Prompt) for prompt in prompts):
         raise ConfigError(f"{where}: what it asks with are not all labgen.formats.prompts.Prompt. Mend the package.")
-    return replace(flow, package=_package(entry))
+    return replace(flow, package=package_of(entry))
 
 
 def _wrong_with(flow: Flow) -> str:

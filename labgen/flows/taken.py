@@ -12,6 +12,7 @@ from labgen.errors import LabgenError
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.installed import FINAL_STATES, fault_of_verdict, plain_verdict
 from labgen.flows.steps import CandidateStep, SlotStep, Step
+from labgen.packages import crash
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, State
 from labgen.teacher.asker import CandidateEnds
@@ -66,7 +67,7 @@ async def _guarded(
         raise
     except Exception as error:
         # Anybody's code: whatever it raises must end these candidates and nothing else.
-        words = str(error) if isinstance(error, _Fault) else f"{type(error).__name__}: {str(error)[:200]}"
+        words = str(error) if isinstance(error, _Fault) else crash(error)
         ending = CandidateEnds(State.FAILED, f"flow_{flow.name}: {type(step).__name__}: {words}")
     return [candidate if candidate.state else ended(candidate, ending) for candidate in before or [_nothing(slot)]]
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from labgen.errors import ConfigError
 from labgen.formats.prompts import RESTATE, Prompt
+from labgen.packages import crash
 from labgen.records import Grounding, Leaf
 
 
@@ -78,8 +79,7 @@ def flow_of(leaf: Leaf, flows: Sequence[Flow]) -> Flow:
         except Exception as error:
             # What another package asks of a leaf may raise anything.
             raise ConfigError(
-                f"{flow.title} can't say whether it suits {leaf.path} ({type(error).__name__}: {str(error)[:200]}). "
-                "Mend the package, or remove it."
+                f"{flow.title} can't say whether it suits {leaf.path} ({crash(error)}). Mend the package, or remove it."
             ) from error
         if suits:
             return flow

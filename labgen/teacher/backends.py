@@ -6,17 +6,33 @@ an `EndpointSpec` and gives a `Backend`. From Python a back end can be handed ov
 
 from __future__ import annotations
 
+import asyncio
 import difflib
+import math
 from contextlib import suppress
-from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol
+from dataclasses import fields, replace
+from importlib.metadata import entry_points
+from typing import Any, Protocol
 
 from labgen.config import HTTP
-from labgen.errors import BadReply, ConfigError, LabgenError
+from labgen.errors import (
+    PERMANENT,
+    RETRYABLE,
+    BadReply,
+    ConfigError,
+    NoConnection,
+    TeacherDown,
+    TeacherError,
+    TeacherMisconfigured,
+)
+from labgen.packages import crash, package_of
 from labgen.records import Call, Reply
 from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.openai_client import whole
 
 GROUP = "labgen.backends"
+_TELLING = (NoConnection, *RETRYABLE, *PERMANENT, TeacherMisconfigured, TeacherDown)
+"""What a back end may raise to say what is to happen next; of a class and its base, the class comes first."""
 
 
 class Backend(Protocol):
@@ -53,15 +69,15 @@ def make_backend(spec: EndpointSpec) -> Backend:
     """
     check_kind(spec.kind)
     entries = sorted(entry_points(group=GROUP, name=spec.kind), key=lambda entry: entry.value)
-    where = f"back end `{spec.kind}` of {' and of '.join(map(_package, entries))}"
+    where = f"back end `{spec.kind}` of {' and of '.join(map(package_of, entries))}"
     if len(entries) > 1:
         raise ConfigError(f"{where}: there can be one of a kind. Uninstall a package, or have its entry point renamed.")
     try:
         backend: Backend = entries[0].load()(spec)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Anybody's package may raise anything.
         raise ConfigError(
-            f"{where} can't be made ({type(error).__name__}: {str(error)[:200]}). See what it says of its settings "
+            f"{where} can't be made ({crash(error)}). See what it says of its settings "
             "under `backend:`, or choose another kind."
         ) from error
     for name in ("ask", "close"):
@@ -83,11 +99,15 @@ class InstalledBackend:
         """Its reply. Raises: TeacherError: its own, or because it crashed or gave something else."""
         try:
             return _plain_reply(await self._inner.ask(call))
-        except LabgenError:
-            raise
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody withdrew this call: something that the package waits for was cancelled.
+            raise BadReply(f"{self._where}: {crash(error)}") from error
+        except (Exception, SystemExit) as error:
             # Anybody's package may raise anything.
-            raise BadReply(f"{self._where}: {type(error).__name__}: {str(error)[:200]}") from error
+            raise _plain_error(error, self._where) from error
 
     async def close(self) -> None:
         """Let it give up what it holds; nothing depends on how that goes."""
@@ -95,16 +115,28 @@ class InstalledBackend:
             await self._inner.close()
 
 
+def _plain_error(error: BaseException, where: str) -> TeacherError:
+    """An error as labgen's own of the same branch, with the package in its words; a BadReply for all others."""
+    kind = next((kind for kind in _TELLING if isinstance(error, kind)), BadReply)
+    wait_sec = getattr(error, "retry_after_sec", None)
+    if not isinstance(wait_sec, int | float) or not math.isfinite(wait_sec):
+        wait_sec = None
+    return kind(f"{where}: {crash(error)}", retry_after_sec=wait_sec)
+
+
 def _plain_reply(reply: Reply) -> Reply:
     """The reply with Python's own texts and numbers. Raises: TypeError, ValueError: it is none."""
     if not isinstance(reply, Reply):
         raise TypeError(f"it gave a {type(reply).__name__}, which is no labgen.records.Reply")
-    texts = (reply.text, reply.finish_reason, reply.failure, reply.detail)
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("its reply's text, finish_reason, failure and detail are not all text")
-    text, finish_reason, failure, detail = map(str, texts)
-    return Reply(text, finish_reason, int(reply.prompt_tokens), int(reply.completion_tokens), failure, detail)
-
-
-def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+    plain: dict[str, Any] = {}
+    for name in (each.name for each in fields(Reply) if each.type == "str"):
+        if not isinstance(getattr(reply, name), str):
+            raise TypeError(f"its reply's {name} is no text")
+        plain[name] = whole(getattr(reply, name))
+    if reply.failure:
+        raise ValueError("it gave a reply with a `failure`; a back end tells of one by what it raises")
+    for name in ("prompt_tokens", "completion_tokens"):
+        plain[name] = int(getattr(reply, name))
+        if plain[name] < 0:
+            raise ValueError(f"its reply's {name} are fewer than none")
+    return replace(reply, **plain)

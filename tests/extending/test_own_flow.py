@@ -250,7 +250,7 @@ def test_a_name_that_is_taken_is_refused(install: Install, taxonomy: Path, labge
     assert run.status == 2 and "flow `mine` of second 0.1: there is another flow of that name" in run.err
 
 
-ASKS = '''
+ASKS = """
 class Asks(OneByOne):
     asks = True
 
@@ -264,7 +264,7 @@ class Asks(OneByOne):
 
 
 MINE = "--- user ---\\n## Task: mine"
-'''
+"""
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,10 @@ MINE = "--- user ---\\n## Task: mine"
         ("name='../mine', text=MINE", "prompt `../mine` can't be called so"),
         ("name='mine', text='words'", "prompt `mine`: prompt `mine.md` has no line `--- user ---`"),
         ("name='mine', text=MINE + '{% if %}'", "prompt `mine`: prompt `mine.md`, line 1: "),
-        ("name='mine', text=MINE, rehearsed_as='repond'", "which the rehearsal teacher can't do. Did you mean `respond`"),
+        (
+            "name='mine', text=MINE, rehearsed_as='repond'",
+            "which the rehearsal teacher can't do. Did you mean `respond`",
+        ),
         ("name='mine', text='--- user ---\\nx', rehearsed_as='respond'", "has no line `## Task: ...`"),
         ("name='mine', text='--- user ---\\n## Task: respond', rehearsed_as='new context'", "knows another one"),
     ],

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-import yaml
-from brought import Install, config_in, rehearse, rows_of, shown
+from brought import Install, config_in, rehearse, rows_of
 from workbench import Labgen
 
 from labgen.records import State
@@ -26,7 +24,12 @@ def test_the_judge_of_the_page_is_priced_tested_and_asked(install: Install, taxo
     """Under its own step, in the table of filters, in the judges' test, in the rows and in the card."""
     install("complete")
     (row,) = [row for row in labgen("plan", "--filters", "--json").json if row["name"] == "complete"]
-    assert (row["kind"], row["calls"], row["origin"], list(row["places"])) == ("judge", "1", "complete 0.1", ["freeform"])
+    assert (row["kind"], row["calls"], row["origin"], list(row["places"])) == (
+        "judge",
+        "1",
+        "complete 0.1",
+        ["freeform"],
+    )
     estimate = estimate_build(Session.prepare(config_in(labgen.folder, leaves=SKILLS)))
     assert estimate.leaves[0].to_pay.calls["judge_complete"] > 30
     run = labgen("generate", "--samples", "3", "--leaf", "foundational_skills/**")
@@ -44,7 +47,9 @@ def test_its_setting_moves_its_decisions_and_asks_nothing_again(
     install("complete")
     strict, asked = rehearse(tmp_path, samples=12, leaves=SKILLS, filters=settings(3))
     turned_down = strict.funnel.total().count(State.LOW_QUALITY)
-    assert asked["judge_complete"] and "incomplete" in {row["reason"] for row in rows_of(tmp_path / "dataset", "rejected")}
+    assert asked["judge_complete"] and "incomplete" in {
+        row["reason"] for row in rows_of(tmp_path / "dataset", "rejected")
+    }
     lax, asked = rehearse(tmp_path, samples=12, leaves=SKILLS, filters=settings(2))
     assert not asked and lax.funnel.total().count(State.LOW_QUALITY) < turned_down
     assert (strict.funnel.total().accepted, lax.funnel.total().accepted) == (12, 12)
