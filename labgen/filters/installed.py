@@ -136,7 +136,8 @@ def _load(entry: EntryPoint, settings: Mapping[str, Any] | None, where: str, pac
     try:
         if isinstance(made, type) or not hasattr(made, "stage"):
             made = made(**settings) if settings is not None else made()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # So may making it.
         words = f"({crash(error)})"
         if settings is not None:
             raise ConfigError(

@@ -27,6 +27,7 @@ LETTERS = "compositional_skills/writing/letters"
 """A leaf that the flow of the page suits."""
 
 Install = Callable[..., Path]
+Instead = Callable[[Call], str | None]
 
 
 def shown(name: str) -> str:
@@ -76,15 +77,22 @@ def letters(taxonomy: Path) -> str:
 
 
 class Rehearsal:
-    """The rehearsal teacher without its server; counts what it is asked, by step."""
+    """The rehearsal teacher without its server; counts what it is asked, by step.
 
-    def __init__(self, session: Session) -> None:
+    Args:
+        instead: a text for calls that are answered in another way, None for all others.
+    """
+
+    def __init__(self, session: Session, instead: Instead) -> None:
         self.asked: Counter[str] = Counter()
+        self._instead = instead
         self._tasks = rehearsed_tasks(session.prompts, prompts_of(session.flows, session.filters))
 
     def __call__(self, call: Call) -> Reply:
         """The reply to a call."""
         self.asked[call.step] += 1
+        if (text := self._instead(call)) is not None:
+            return Reply(text)
         found = reply(
             call.messages,
             seed=call.seed,
@@ -102,10 +110,10 @@ def config_in(folder: Path, **settings: Any) -> Config:
     return Config.model_validate({**places, "teacher": {"model": REHEARSAL_MODEL}, **settings})
 
 
-def rehearse(folder: Path, **settings: Any) -> tuple[Build, Counter[str]]:
+def rehearse(folder: Path, instead: Instead = lambda call: None, **settings: Any) -> tuple[Build, Counter[str]]:
     """A build with such settings, and what was asked for it, by step."""
     config = config_in(folder, **settings)
-    teacher = Rehearsal(Session.prepare(config))
+    teacher = Rehearsal(Session.prepare(config), instead)
     return build_dataset(config, backend=ScriptedBackend(teacher), replace_output=True), teacher.asked
 
 

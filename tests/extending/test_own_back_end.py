@@ -1,4 +1,4 @@
-"""The back end of docs/extending.md, and others that go wrong: what they can't do to a run, and what is said of them."""
+"""The back end of docs/extending.md, and others that go wrong: what they can't do to a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BACKENDS = "labgen.backends"
 NO_TESTS = {"calibration": {"enabled": False}}
 
 MODEL = '''
-"""A model that is loaded in the process: the rehearsal teacher's, as a function of what the page's back end is given."""
+"""A model of the same process: the rehearsal teacher's, as a function of what the page's back end is given."""
 
 from labgen.records import Message
 from labgen.teacher.rehearsal.model import reply
