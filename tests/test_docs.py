@@ -1,4 +1,4 @@
-"""What README, CHANGELOG, CONTRIBUTING and the reference say is so."""
+"""What README, CHANGELOG, CONTRIBUTING and docs/ say is so."""
 
 import os
 import re
@@ -23,7 +23,7 @@ from labgen.config import Config
 from labgen.records import State
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/reference.md", "taxonomy/README.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/reference.md", "docs/extending.md", "taxonomy/README.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TOP = ("labgen/", "scripts/", "taxonomy/", "tests/", "docs/", ".ci/", ".github/")
 
@@ -57,7 +57,9 @@ def example(kind: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["verbs", "commands", "configuration", "rules", "filters", "columns", "formats"])
+@pytest.mark.parametrize(
+    "name", ["verbs", "commands", "configuration", "rules", "flows", "filters", "columns", "formats"]
+)
 def test_generated_references_are_current(name: str) -> None:
     """Every table of the reference is as the program says; `scripts/update_docs` mends it."""
     script = load_script()

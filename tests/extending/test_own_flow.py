@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 import yaml
-from brought import Install, config_in, rehearse, rows_of, shown
-from workbench import Labgen
+from brought import ROOT, Install, config_in, rehearse, rows_of, shown
+from workbench import Labgen, digest
 
 from labgen import bundled_taxonomy
 from labgen.flows.freeform import FREEFORM
+from labgen.flows.known import known_flows
 from labgen.formats.prompts import PromptSet
 from labgen.records import State
 from labgen.verbs.plan import estimate_build
@@ -34,6 +37,8 @@ def test_a_flow_of_another_package_is_planned_built_and_shown(install: Install, 
     assert planned["leaves"][letters]["flow"] == "revised" and "revised" in planned["expected_yield"]
     assert planned["leaves"][letters]["calls_to_pay"] > 30 * 3  # a draft, a revision and a judge for each row
 
+    words = labgen("plan", *ours).out
+    assert "Reckoned with a yield of: revised 70%," in words and "compositional_skills" in words
     assert "revised" in labgen("plan", "--filters").out.splitlines()[0].split()
     table = labgen("plan", "--filters", "--json").json
     places = [(row["places"].get("revised"), row["places"].get("freeform")) for row in table]
@@ -52,6 +57,12 @@ def test_a_flow_of_another_package_is_planned_built_and_shown(install: Install, 
     assert [call["step"] for call in history] == ["revised_instructions", "respond", "revise"]
     assert rows[0]["messages"][1]["content"] == history[-1]["reply"]
 
+    rejected = rows_of(labgen.folder / "dataset", "rejected")
+    funnel = json.loads((labgen.folder / "dataset/funnel.json").read_text(encoding="utf-8"))["leaves"][letters]
+    assert sum(funnel["states"].values()) == funnel["candidates"] >= 4
+    assert {row["leaf"] for row in rejected} <= {letters}
+    assert letters in (labgen.folder / "dataset/README.md").read_text(encoding="utf-8")
+
     page = labgen("preview", letters, "--rows", "2")
     assert page.status == 0 and rows[0]["messages"][1]["content"].splitlines()[0] in page.out
 
@@ -69,6 +80,35 @@ def test_what_a_plan_says_of_a_flow_and_a_judge_is_what_a_build_spends(install: 
     for step in ("revise", "judge_complete"):
         planned = sum(leaf.to_pay.calls[step] for leaf in estimate.leaves)
         assert planned == pytest.approx(asked[step], rel=0.1), step
+
+
+def test_the_generated_tables_of_the_documentation_follow_from_flows(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more flow is one more line in the table of flows, and one more column in that of filters."""
+    install("revised")
+    parts = run_path(str(ROOT / "scripts/update_docs"))["PARTS"]
+    monkeypatch.setattr("labgen.flows.known.SHIPPED", known_flows())
+    line = next(line for line in parts["flows"]().splitlines() if line.startswith("| `revised`"))
+    assert "As freeform, with a second call" in line and "Respond: `respond`, Revise: `revise`" in line
+    assert " revised |" in parts["filters"]().splitlines()[0]
+
+
+def test_a_build_that_was_cut_short_goes_on_to_the_same_bytes(install: Install, letters: str, labgen: Labgen) -> None:
+    """With a flow and a judge of other packages, however often it was cut short; a rebuild asks nothing."""
+    install("revised")
+    install("complete")
+    ours = ["--samples", "6", "--leaf", letters, "--leaf", "foundational_skills/**"]
+    assert labgen("generate", *ours, "--work", "straight").status == 0
+    straight = digest(labgen.folder / "dataset/data")
+    for _ in range(20):
+        run = labgen("generate", *ours, "--json", "--max-calls", "20", "--output", "pieces")
+        if run.json["complete"]:
+            break
+        assert labgen("plan", *ours, "--json").json["calls_paid"] > 0
+    assert run.json["complete"] and digest(labgen.folder / "pieces/data") == straight
+    run = labgen("generate", *ours, "--json", "--output", "pieces")
+    assert run.json["calls"]["answered"] == 0 and digest(labgen.folder / "pieces/data") == straight
 
 
 FAULTY = '''
@@ -237,6 +277,27 @@ def test_what_is_no_flow_is_refused_with_its_package(
     run = labgen("plan", "--leaf", "foundational_skills/**")
     assert run.status == 2 and run.out == ""
     assert re.match(rf"labgen: flow `mine` of faulty 0.1.*{words}", run.err), run.err
+
+
+@pytest.mark.parametrize(
+    ("verb", "text"),
+    [
+        ("plan", "raise ZeroDivisionError('on purpose')"),
+        ("generate", "1 +"),
+        ("preview", "import no_such_module"),
+        ("calibrate", "exit(3)"),
+        ("teacher", "raise KeyError"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_said(
+    install: Install, taxonomy: Path, labgen: Labgen, verb: str, text: str
+) -> None:
+    """By every verb that needs flows, with the way on; to the others it might as well not be there."""
+    install("broken", text, {FLOWS: {"mine": "broken:MINE"}})
+    run = labgen(verb, *(["foundational_skills/requests"] if verb == "preview" else []))
+    assert run.status == 2 and run.err.startswith("labgen: flow `mine` of broken 0.1 can't be loaded ("), run.err
+    assert run.err.endswith("Mend the package, or remove it.\n")
+    assert labgen("check").out and not labgen("check").err
 
 
 def test_a_name_that_is_taken_is_refused(install: Install, taxonomy: Path, labgen: Labgen) -> None:
