@@ -14,7 +14,7 @@ from labgen.filters.available import DUPLICATES, FilterSet
 from labgen.filters.base import Filter, SlotContext
 from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
-from labgen.flows.taken import take_one, take_slot
+from labgen.flows.take_step import take_one, take_slot
 from labgen.packages import crash
 from labgen.plan.flow import Flow
 from labgen.records import Candidate

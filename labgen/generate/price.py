@@ -17,7 +17,7 @@ from labgen.filters.base import Cost, Filter, SlotContext
 from labgen.filters.calibration import ask_round, rounds, testable
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.steps import CandidateStep, Judges, SlotStep, Step
-from labgen.flows.taken import take_slot
+from labgen.flows.take_step import take_slot
 from labgen.generate.context import RunContext
 from labgen.generate.slot_run import asker_for, slot_context
 from labgen.plan.example_pairs import example_pairs

@@ -190,6 +190,10 @@ MOVES = flow(Each(lambda candidate: replace(candidate, leaf="elsewhere")))
 DOUBLES = flow(All(lambda candidates: [*candidates, *candidates]))
 NUMBERS = flow(Each(lambda candidate: replace(candidate, instruction=5)))
 NO_VERDICT = flow(Each(verdict))
+SOURCE = flow(Each(lambda candidate: replace(candidate, source="a book")))
+SEEDS = flow(Each(lambda candidate: replace(candidate, seed_examples=("first",))))
+CONTEXT = flow(Each(lambda candidate: replace(candidate, context=0)))
+NO_NUMBER = flow(Each(lambda candidate: replace(candidate, position="first")))
 DRAWS_STRINGS = flow(first=Draw((), strings, dict))
 DRAWS_NOTHING = flow(first=Draw((), nothing, dict))
 DRAW_CRASHES = flow(first=Draw((), crash, dict))
@@ -211,6 +215,10 @@ HARMLESS = flow(Each(lambda candidate: replace(candidate, instruction=Text(candi
         ("MOVES", State.FAILED, "flow_mine: Each: it gave a candidate of another leaf or slot"),
         ("DOUBLES", State.FAILED, "flow_mine: All: it was given 4 candidates, and gave 8 or others"),
         ("NUMBERS", State.FAILED, "flow_mine: Each: its candidate's instruction, response, context, reason and raw"),
+        ("SOURCE", State.FAILED, "flow_mine: Each: its candidate's source is not that of the slot's passage"),
+        ("SEEDS", State.FAILED, "flow_mine: Each: its candidate's seed_examples are not indices of seed examples"),
+        ("CONTEXT", State.FAILED, "flow_mine: Each: its candidate's instruction, response, context, reason and raw"),
+        ("NO_NUMBER", State.FAILED, "flow_mine: Each: its candidates' positions are not whole numbers"),
         ("NO_VERDICT", State.FAILED, "flow_mine: Each: its verdict has no finite value"),
         ("DRAWS_STRINGS", State.FAILED, "flow_mine: Draw: it gave a str, which is no candidate"),
         ("DRAW_CRASHES", State.FAILED, "flow_mine: Draw: ZeroDivisionError: on purpose"),

@@ -33,11 +33,11 @@ async def take_slot(
 
 async def take_one(flow: Flow, step: CandidateStep, candidate: Candidate, slot: SlotContext) -> Candidate:
     """A candidate that is on its way, after a step that takes it by itself."""
-
-    async def take() -> list[Candidate]:
-        return [await step(candidate, slot)]
-
     if flow.package:
+
+        async def take() -> list[Candidate]:
+            return [await step(candidate, slot)]
+
         return (await _guarded(flow, step, take, [candidate], slot))[0]
     try:
         return await step(candidate, slot)
@@ -87,19 +87,27 @@ def _checked(taken: Sequence[Candidate], before: Sequence[Candidate], slot: Slot
     if any((each.leaf, each.slot) != (which.leaf, which.index) for each in found):
         raise _Fault("it gave a candidate of another leaf or slot")
     positions = [each.position for each in found]
+    if not all(isinstance(position, int) for position in positions):
+        raise _Fault("its candidates' positions are not whole numbers")
     if before and positions != [each.position for each in before]:
         raise _Fault(f"it was given {len(before)} candidates, and gave {len(found)} or others")
     if len(set(positions)) < len(positions):
         raise _Fault("it gave two candidates of one position")
     ended_before = {each.position: each for each in before if each.state}
-    return [ended_before.get(each.position) or _plain(each) for each in found]
+    return [ended_before.get(each.position) or _plain(each, slot) for each in found]
 
 
-def _plain(candidate: Candidate) -> Candidate:
-    """A candidate with Python's own texts. Raises: _Fault: something in it is not what it should be."""
-    texts = (candidate.instruction, candidate.response, candidate.context or "", candidate.reason, candidate.raw)
+def _plain(candidate: Candidate, slot: SlotContext) -> Candidate:
+    """A candidate with Python's own texts and numbers. Raises: _Fault: something in it is not what it should be."""
+    context = "" if candidate.context is None else candidate.context
+    texts = (candidate.instruction, candidate.response, context, candidate.reason, candidate.raw)
     if not all(isinstance(text, str) for text in texts):
         raise _Fault("its candidate's instruction, response, context, reason and raw are not all text")
+    which = slot.asker.slot
+    if candidate.source not in (None, None if which.chunk is None else slot.plan.chunks[which.chunk].source):
+        raise _Fault("its candidate's source is not that of the slot's passage")
+    if not all(isinstance(index, int) for index in candidate.seed_examples):
+        raise _Fault("its candidate's seed_examples are not indices of seed examples")
     if not all(isinstance(key, bytes) for key in candidate.calls):
         raise _Fault("its candidate's calls are not keys of calls")
     if candidate.state is not None:
@@ -115,6 +123,8 @@ def _plain(candidate: Candidate) -> Candidate:
         reason=str(candidate.reason),
         raw=str(candidate.raw),
         calls=tuple(candidate.calls),
+        seed_examples=tuple(candidate.seed_examples),
+        truncated=bool(candidate.truncated),
         verdicts=tuple(map(plain_verdict, candidate.verdicts)),
     )
 
