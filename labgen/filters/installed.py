@@ -60,8 +60,7 @@ class Installed:
             found = self._inner(candidate, slot)
             verdicts = tuple(await found if inspect.isawaitable(found) else found)
         except CandidateEnds as end:
-            state, reason = self._allowed(end.state, end.reason)
-            raise CandidateEnds(state, reason, str(end.raw), end.calls) from end
+            raise self._ending(end) from end
         except (LabgenError, NotPaid):
             raise
         except Exception as error:
@@ -74,6 +73,14 @@ class Installed:
             return [plain_verdict(verdict) for verdict in verdicts]
         except (TypeError, ValueError, OverflowError) as error:
             raise CandidateEnds(State.FAILED, self._crashed(error)) from error
+
+    def _ending(self, end: CandidateEnds) -> CandidateEnds:
+        try:
+            plain = plain_ending(end)
+        except Exception as error:
+            return CandidateEnds(State.FAILED, self._crashed(error))
+        state, reason = self._allowed(plain.state, plain.reason)
+        return CandidateEnds(state, reason, plain.raw, plain.calls)
 
     def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """What the filter says that its verdict means; `failed` where it crashes on that."""
@@ -200,6 +207,14 @@ def fault_of_verdict(verdict: Any) -> str:
     if not all(isinstance(piece.text, str) for piece in verdict.evidence):
         return "its verdict's evidence is not all text"
     return ""
+
+
+def plain_ending(end: CandidateEnds) -> CandidateEnds:
+    """How another package ends a candidate, with Python's own texts. Raises: ValueError, TypeError: not as one can."""
+    calls = tuple(end.calls)
+    if not all(isinstance(key, bytes) for key in calls):
+        raise TypeError("the calls that it names are not keys of calls")
+    return CandidateEnds(State(end.state), str(end.reason), str(end.raw), calls)
 
 
 def plain_verdict(verdict: Verdict) -> Verdict:

@@ -51,8 +51,13 @@ class Draw(WholeSlot):
         try:
             return await self.draw(slot)
         except CandidateEnds as end:
-            which = slot.asker.slot
-            return [ended(Candidate(which.leaf, which.index, 0, seed_examples=which.seed_examples), end)]
+            return [nothing_drawn(slot, end)]
+
+
+def nothing_drawn(slot: SlotContext, end: CandidateEnds) -> Candidate:
+    """What stands for the candidates of a slot that yields none, and says why."""
+    which = slot.asker.slot
+    return ended(Candidate(which.leaf, which.index, 0, seed_examples=which.seed_examples), end)
 
 
 def draw_pairs(prompt: Prompt) -> Draw:

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from labgen.errors import LabgenError
 from labgen.filters.base import SlotContext, ended
-from labgen.filters.installed import FINAL_STATES, fault_of_verdict, plain_verdict
+from labgen.filters.installed import FINAL_STATES, fault_of_verdict, plain_ending, plain_verdict
+from labgen.flows.draw import nothing_drawn
 from labgen.flows.steps import CandidateStep, SlotStep, Step
 from labgen.packages import crash
 from labgen.plan.flow import Flow
@@ -61,21 +62,17 @@ async def _guarded(
         try:
             return _checked(await take(), before, slot)
         except CandidateEnds as end:
-            _check_state(end.state)
-            ending = CandidateEnds(end.state, str(end.reason), str(end.raw), end.calls)
+            ending = plain_ending(end)
+            _check_state(ending.state)
     except (LabgenError, NotPaid):
         raise
     except Exception as error:
         # Anybody's code: whatever it raises must end these candidates and nothing else.
         words = str(error) if isinstance(error, _Fault) else crash(error)
         ending = CandidateEnds(State.FAILED, f"flow_{flow.name}: {type(step).__name__}: {words}")
-    return [candidate if candidate.state else ended(candidate, ending) for candidate in before or [_nothing(slot)]]
-
-
-def _nothing(slot: SlotContext) -> Candidate:
-    """What stands for a draw that failed."""
-    which = slot.asker.slot
-    return Candidate(which.leaf, which.index, 0, seed_examples=which.seed_examples)
+    if not before:
+        return [nothing_drawn(slot, ending)]
+    return [candidate if candidate.state else ended(candidate, ending) for candidate in before]
 
 
 def _checked(taken: Sequence[Candidate], before: Sequence[Candidate], slot: SlotContext) -> list[Candidate]:

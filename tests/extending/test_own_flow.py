@@ -182,6 +182,7 @@ CRASHES = flow(Each(fail))
 CRASHES_ON_ALL = flow(All(fail))
 ENDS = flow(Each(end(State.LOW_QUALITY)))
 ENDS_ALL = flow(All(end(State.IRRELEVANT)))
+ENDS_OTHERWISE = flow(Each(end("lost")))
 ENDS_AS_ACCEPTED = flow(Each(end(State.ACCEPTED)))
 ACCEPTS = flow(Each(lambda candidate: replace(candidate, state=State.ACCEPTED)))
 FORGETS = flow(Each(lambda candidate: None))
@@ -208,6 +209,7 @@ HARMLESS = flow(Each(lambda candidate: replace(candidate, instruction=Text(candi
         ("CRASHES_ON_ALL", State.FAILED, "flow_mine: All: ZeroDivisionError: on purpose"),
         ("ENDS", State.LOW_QUALITY, "as it likes"),
         ("ENDS_ALL", State.IRRELEVANT, "as it likes"),
+        ("ENDS_OTHERWISE", State.FAILED, "flow_mine: Each: ValueError: 'lost' is not a valid State"),
         ("ENDS_AS_ACCEPTED", State.FAILED, "flow_mine: Each: it may not end a candidate as `accepted`"),
         ("ACCEPTS", State.FAILED, "flow_mine: Each: it may not end a candidate as `accepted`"),
         ("FORGETS", State.FAILED, "flow_mine: Each: it gave a NoneType, which is no candidate"),
