@@ -16,7 +16,8 @@ from typing import TypeVar
 from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.filters.available import FilterSet, load_filters
-from labgen.flows.known import check_filters, known_flows, prompts_of, rehearsed_tasks
+from labgen.flows.known import check_filters, known_flows
+from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Progress
