@@ -25,7 +25,9 @@ _EPOCH_SEC = 1_000_000_000.0
 """Numbers above are points in time, not spans."""
 _EPOCH_MS = 1_000_000_000_000.0
 """Numbers above are points in time in milliseconds."""
-_SAID = re.compile(r"(?:try again|retry|wait)[^0-9.,;]{0,30}((?:\d+(?:\.\d+)?\s?(?:[a-z]+)?\s?){1,4})", re.IGNORECASE)
+_SAID = re.compile(
+    r"(?:try again|retry|wait)[^0-9.,;]{0,30}((?:\d+(?:\.\d+)?\s?[a-z]*\s?(?:and\s)?){1,4})", re.IGNORECASE
+)
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|milli|s|m|h|d)", re.IGNORECASE)
 _UNITS_SEC = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(
@@ -81,8 +83,8 @@ def _span_sec(value: str) -> float | None:
     value = value.strip()
     seconds = _number(value)
     if seconds is not None:
-        seconds = seconds / 1000.0 if seconds > _EPOCH_MS else seconds
-        return max(0.0, seconds - time.time() if seconds > _EPOCH_SEC else seconds)
+        seconds = seconds / 1000.0 if seconds >= _EPOCH_MS else seconds
+        return max(0.0, seconds - time.time() if seconds >= _EPOCH_SEC else seconds)
     found = _SPAN.fullmatch(value.lower())
     if value and found:
         units = (86400.0, 3600.0, 60.0, 1.0, 0.001)
