@@ -109,7 +109,7 @@ class OpenAIClient:
             )
         limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
         # How long is waited for is not the client's to say, but for a connection.
-        timeout = httpx2.Timeout(None, connect=min(CONNECT_SEC, self.listening.timeout_sec))
+        timeout = httpx2.Timeout(None, connect=CONNECT_SEC)
         return AsyncOpenAI(
             base_url=self._base_url,
             api_key=self._key or NO_KEY,
