@@ -152,7 +152,7 @@ CHAT_SHAPES: dict[str, Shape] = {
 def test_rows_are_the_same_in_every_shape_of_a_reply(here: Path, api: dict[str, str], name: str) -> None:
     """Text joined, reasoning apart, the end known; and no request more than without it."""
     shape = {**SHAPES, **CHAT_SHAPES}[name]
-    folder = f"{api['api']} {name}".replace("/", "").replace("<", "").replace(">", "").replace("|", "")
+    folder = f"{api['api']} {name}".replace("/", "").replace("<", "tag ").replace(">", "").replace("|", "")
     with serve(shape) as server:
         result = build(server, api, folder)
         assert result.return_value == 0, result.output

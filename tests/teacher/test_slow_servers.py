@@ -109,10 +109,10 @@ def build(base_url: str, **teacher: Any) -> Any:
 
 @pytest.mark.parametrize("streams", [True, False], ids=["streaming", "at once"])
 def test_calls_that_wait_their_turn_are_waited_for(here: Path, streams: bool) -> None:
-    """Two slots, dozens of calls, and a time limit that holds for a fraction of the queue: none is asked twice."""
-    server = SlowServer(slots=2, reply_sec=0.08, streams=streams)
+    """One slot, dozens of calls, and a time limit that holds for a fraction of the queue: none is asked twice."""
+    server = SlowServer(slots=1, reply_sec=0.12, streams=streams)
     with server.running() as base_url:
-        status, data = build(base_url, timeout_sec=0.5, concurrency=24)
+        status, data = build(base_url, timeout_sec=2.0, concurrency=48)
     assert status == 0
     assert data["calls"]["problems"] == {}
     assert set(server.asked.values()) == {1} and data["calls"]["retries"] == server.broken == 0
@@ -120,9 +120,9 @@ def test_calls_that_wait_their_turn_are_waited_for(here: Path, streams: bool) ->
 
 def test_replies_that_take_longer_than_the_limit_are_whole_where_they_stream(here: Path) -> None:
     """The limit is for silence."""
-    server = SlowServer(slots=64, reply_sec=1.0, streams=True)
+    server = SlowServer(slots=64, reply_sec=1.6, streams=True)
     with server.running() as base_url:
-        status, data = build(base_url, timeout_sec=0.6)
+        status, data = build(base_url, timeout_sec=1.2)
     assert status == 0 and set(server.asked.values()) == {1} and data["calls"]["retries"] == 0
 
 
