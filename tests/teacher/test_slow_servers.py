@@ -83,6 +83,7 @@ class SlowServer:
             loop.run_until_complete(begin())
             loop.run_forever()
             loop.run_until_complete(self.runner.cleanup())
+            loop.close()
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
