@@ -61,7 +61,7 @@ class LeafRun:
     def wants_slot(self, *, eager: bool) -> bool:
         """Whether the slots on their way are expected to fall short of what is wanted; see `falls_short`."""
         progress = self.progress
-        if progress.done or not self._test.fit:
+        if progress.done or not self._test.fit or len(self._live) >= self._most_live:
             return False
         return falls_short(
             progress.missing,
@@ -73,13 +73,20 @@ class LeafRun:
             eager=eager,
         )
 
+    @property
+    def _most_live(self) -> float:
+        """Slots that may be on their way: until a draw has brought something, those after which the leaf stops."""
+        if self.progress.fruitful or any(slot.fruitful for slot in self._live.values()):
+            return float("inf")
+        return self._run.config.stop.hopeless_after - len(self.progress.barren)
+
     def issue(self, on_done: Callable[[], None]) -> SlotRun:
         """Start the next slot; the leaf's first one starts the test of its judges as well.
 
         Args:
-            on_done: called when the slot is done, and when the test is over.
+            on_done: called when the slot is done, when its draw has come, and when the test is over.
         """
-        slot = SlotRun(self.issued, float(self._per_slot))
+        slot = SlotRun(self.issued, float(self._per_slot), on_done)
         self.issued += 1
         self._live[slot.index] = slot
         self._test.begin(on_done)
@@ -119,7 +126,7 @@ class LeafRun:
                 # A leaf whose judge is not fit has drawn nothing: that says nothing of the others' yield.
                 self._run.yields.add(self.plan.flow.name, self._per_slot, progress.passed - passed)
             del self._live[slot.index]
-            progress.end_slot(self._per_slot, len(slot.spent), self._run.config.stop)
+            progress.end_slot(result.candidates, self._per_slot, len(slot.spent), self._run.config.stop)
         return retired
 
     def cancel(self) -> None:
