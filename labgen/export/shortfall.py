@@ -26,7 +26,7 @@ def remedies(funnel: Funnel) -> list[str]:
     for tally in funnel.leaves.values():
         cause = useless_replies(tally)
         if cause and why_short(tally) and cause.count >= min(MIN_TELLING, tally.candidates):
-            found[cause.kind, cause.step] = cause
+            found[cause.words, cause.remedy] = cause
     return list(dict.fromkeys(f"Where replies {cause.words}: {cause.remedy}." for cause in found.values()))
 
 

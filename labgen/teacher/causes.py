@@ -67,16 +67,15 @@ def how_unread(reply: Reply) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What most replies of one kind came to.
+    """What most replies came to.
 
     Attributes:
-        kind: a key of the reasons' kinds; step: that asked.
-        count: reasons of this kind and step; words: the sentence's end, such as `were empty`.
+        kind: of the reasons; count: reasons of this kind.
+        words: the sentence's end, such as `were empty`.
         remedy: what to change.
     """
 
     kind: str
-    step: str
     count: int
     words: str
     remedy: str
@@ -88,16 +87,16 @@ def cause_of(reasons: Iterable[str] | Mapping[str, int]) -> Cause | None:
     Args:
         reasons: one by one, or counted.
     """
-    counted = Counter(reasons)
-    found = [(match, count) for reason, count in counted.items() if (match := _REASON.fullmatch(reason))]
-    if not found:
-        return None
-    kinds: Counter[tuple[str, str]] = Counter()
+    found = [(match, count) for reason, count in Counter(reasons).items() if (match := _REASON.fullmatch(reason))]
+    kinds: Counter[str] = Counter()
     for match, count in found:
-        kinds[match[1], match[2]] += count
-    (kind, step), most = min(kinds.items(), key=lambda item: (-item[1], item[0]))
-    details = [match[3] for match, _ in found if (match[1], match[2]) == (kind, step) and match[3]]
-    return Cause(kind, step, most, _WORDS[kind] + _detail(kind, details), _remedy(kind, step, details))
+        kinds[match[1]] += count
+    if not kinds:
+        return None
+    kind, most = min(kinds.items(), key=lambda item: (-item[1], item[0]))
+    steps = sorted({match[2] for match, _ in found if match[1] == kind})
+    details = [match[3] for match, _ in found if match[1] == kind and match[3]]
+    return Cause(kind, most, _WORDS[kind] + _detail(kind, details), _remedy(kind, steps, details))
 
 
 def _detail(kind: str, details: list[str]) -> str:
@@ -109,8 +108,8 @@ def _detail(kind: str, details: list[str]) -> str:
     return f" ({one_line(details[0], 160)})" if details else ""
 
 
-def _remedy(kind: str, step: str, details: list[str]) -> str:
-    limit = f"generation.{_LIMITS.get(step, 'max_*_tokens')}"
+def _remedy(kind: str, steps: list[str], details: list[str]) -> str:
+    limit = " and ".join(sorted({f"generation.{_LIMITS.get(step, 'max_*_tokens')}" for step in steps}))
     return {
         "only_reasoning": f"have the model answer without reasoning aloud (`reasoning: off`), or raise {limit}",
         "cut_off": f"raise {limit}",
