@@ -61,7 +61,7 @@ class LeafRun:
     def wants_slot(self, *, eager: bool) -> bool:
         """Whether the slots on their way are expected to fall short of what is wanted; see `falls_short`."""
         progress = self.progress
-        if progress.done or not self._test.fit or len(self._live) >= self._most_live:
+        if progress.done or not self._test.fit or self.held_back:
             return False
         return falls_short(
             progress.missing,
@@ -74,11 +74,11 @@ class LeafRun:
         )
 
     @property
-    def _most_live(self) -> float:
-        """Slots that may be on their way: until a draw has brought something, those after which the leaf stops."""
+    def held_back(self) -> bool:
+        """Whether so many slots are on their way, without a draw that brought something, that they may be the last."""
         if self.progress.fruitful or any(slot.fruitful for slot in self._live.values()):
-            return float("inf")
-        return self._run.config.stop.hopeless_after - len(self.progress.barren)
+            return False
+        return len(self._live) + len(self.progress.barren) >= self._run.config.stop.hopeless_after
 
     def issue(self, on_done: Callable[[], None]) -> SlotRun:
         """Start the next slot; the leaf's first one starts the test of its judges as well.

@@ -149,7 +149,7 @@ class Evidence:
         blind = self._blind_judges()
         if sum(self.judges[name].failed for name in blind) >= enough:
             words = "; ".join(f"{name} {self.judges[name].words}" for name in blind)
-            return Hopeless(f"the judge {run.judge} does not tell right from wrong: of pairs, {words}", _OTHER_JUDGE)
+            return Hopeless(f"the judge {run.judge} does not tell right from wrong: {words}", _OTHER_JUDGE)
         return None
 
     def _blind_judges(self) -> list[str]:
