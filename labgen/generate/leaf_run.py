@@ -84,9 +84,9 @@ class LeafRun:
         """Start the next slot; the leaf's first one starts the test of its judges as well.
 
         Args:
-            on_done: called when the slot is done, when its draw has come, and when the test is over.
+            on_done: called when the slot is done, and when the test is over.
         """
-        slot = SlotRun(self.issued, float(self._per_slot), on_done)
+        slot = SlotRun(self.issued, float(self._per_slot))
         self.issued += 1
         self._live[slot.index] = slot
         self._test.begin(on_done)

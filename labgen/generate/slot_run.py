@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labgen.filters.base import SlotContext
@@ -36,13 +36,12 @@ class SlotRun:
 
     Attributes:
         potential: how many of its candidates may still be accepted (count).
-        on_fruitful: called when it is known that its draw brought something; fruitful: whether it is.
+        fruitful: whether its draw is known to have brought something.
         spent: keys of the calls made for it, in order.
     """
 
     index: int
     potential: float
-    on_fruitful: Callable[[], None] = lambda: None
     fruitful: bool = False
     spent: list[bytes] = field(default_factory=list)
     task: asyncio.Task[SlotResult] = field(init=False)
@@ -52,9 +51,7 @@ class SlotRun:
 
         def note(candidates: Sequence[Candidate]) -> None:
             self.potential = sum(candidate.state is None for candidate in candidates)
-            if not self.fruitful and any(candidate.instruction for candidate in candidates):
-                self.fruitful = True
-                self.on_fruitful()
+            self.fruitful = any(candidate.instruction for candidate in candidates)
 
         slot = slot_context(plan, run, self.index, duplicates, self.spent)
         candidates = await run.bound(plan.flow).fold(slot, note)
