@@ -51,7 +51,8 @@ class LeafRun:
         self.issued = past.progress.slots
         self._test.take_over(past.progress.calibration)
         self._duplicates.go_on_from(past.progress.slots, past.seen)
-        self._run.yields.add(self.plan.flow.name, past.progress.drawn, past.progress.passed)
+        if past.progress.fruitful:
+            self._run.yields.add(self.plan.flow.name, past.progress.drawn, past.progress.passed)
 
     @property
     def live_slots(self) -> int:
@@ -122,11 +123,11 @@ class LeafRun:
             retired.append(replace(result, candidates=tuple(progress.accept(result.candidates))))
             if progress.calibration is None and (test := self._test.result):
                 progress.note_test(test, stops=self._test.stops(test))
-            if not progress.done:
-                # A leaf whose judge is not fit has drawn nothing: that says nothing of the others' yield.
-                self._run.yields.add(self.plan.flow.name, self._per_slot, progress.passed - passed)
             del self._live[slot.index]
             progress.end_slot(result.candidates, self._per_slot, len(slot.spent), self._run.config.stop)
+            if progress.fruitful:
+                # A leaf whose judge is not fit, or of which nothing can be drawn, says nothing of the others' yield.
+                self._run.yields.add(self.plan.flow.name, self._per_slot, progress.passed - passed)
         return retired
 
     def cancel(self) -> None:

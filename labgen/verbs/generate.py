@@ -253,7 +253,8 @@ def take_replayed(session: Session, workers: Workers[Replayed], collector: Colle
         traffic.from_ledger += leaf.from_ledger
         pasts[path] = leaf.past
         if came_to.done:
-            yields.add(plan.flow.name, came_to.drawn, came_to.passed)
+            if came_to.fruitful:
+                yields.add(plan.flow.name, came_to.drawn, came_to.passed)
             del pasts[path], left[path]
         meanwhile()
     return Begun(progress, traffic, yields, list(left.values()), pasts)
