@@ -181,6 +181,11 @@ class StopConfig(Section):
     )
     min_calls: Count = Field(60, description="Calls that a leaf may always spend before the rule applies.")
     max_calls_spent: Count | None = Field(None, description="Calls that any one leaf may spend; None: no such limit.")
+    hopeless_after: Count = Field(
+        8,
+        description="A leaf of whose first so many draws none can be used stops; a run ends in which this is so of the "
+        "first draws, or of so many verdicts, over all kinds of leaf.",
+    )
 
 
 class ThresholdsConfig(Section):

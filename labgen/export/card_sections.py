@@ -8,6 +8,7 @@ from labgen.export.card_facts import REJECTED, CardFacts
 from labgen.export.funnel import Tally
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
+from labgen.export.shortfall import why_short
 from labgen.records import BRANCHES, State
 
 MANY_LEAVES = 60
@@ -187,24 +188,10 @@ def funnel_section(facts: CardFacts) -> str:
 
 def _short_leaves(short: list[tuple[str, Tally]]) -> str:
     rows = [
-        [code(path), f"{tally.accepted:,}", f"{tally.wanted:,}", escaped(tally.stopped) or _mostly(tally)]
-        for path, tally in short
+        [code(path), f"{tally.accepted:,}", f"{tally.wanted:,}", escaped(why_short(tally))] for path, tally in short
     ]
     text = markdown_table(["leaf with fewer rows than wanted", "rows", "wanted", "why"], rows)
     return folded(f"{len(rows):,} leaves with fewer rows than wanted", text) if len(rows) > MANY_LEAVES else text
-
-
-def _mostly(tally: Tally) -> str:
-    """Why a leaf that was not stopped is short: the last pass across leaves, else the state that took most."""
-    lost = {state: tally.count(state) for state in State if state is not State.ACCEPTED and tally.count(state)}
-    if not lost:
-        return "no more candidates"
-    duplicates = tally.reasons.get(State.DUPLICATE)
-    across = duplicates.get("across_leaves", 0) if duplicates else 0
-    if tally.accepted + across >= tally.wanted:
-        return f"{across:,} too close to an earlier leaf's"
-    state = max(lost, key=lambda state: lost[state])
-    return f"mostly {escaped(state.value)} ({lost[state]:,} of {tally.candidates:,} candidates)"
 
 
 def checks(facts: CardFacts) -> str:

@@ -14,13 +14,12 @@ from typing import Any, cast
 
 from labgen.errors import ConfigError
 from labgen.filters.base import Cost, Filter, SlotContext
-from labgen.filters.calibration import ask_round, rounds, testable
+from labgen.filters.calibration import LeafTest, testable
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.steps import CandidateStep, Judges, SlotStep, Step
 from labgen.flows.take_step import take_slot
 from labgen.generate.context import RunContext
 from labgen.generate.slot_run import asker_for, slot_context
-from labgen.plan.example_pairs import example_pairs
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Call, Candidate, Reply
@@ -250,14 +249,11 @@ async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[list[Cal
     """For each judge of a leaf that is put to the test: what it is asked first, and what then, where it errs."""
     recorder = _Recorder()
     asker = asker_for(plan, replace(run, client=recorder), 0)
-    examples, config = example_pairs(plan.leaf, plan.flow), run.config
+    test = LeafTest(plan, asker, run.config.thresholds, run.config.calibration)
     found = []
     for judge in testable(run.bound(plan.flow).judges):
-        first, then = [
-            await _recorded(recorder, ask_round(judge, sheets, plan, examples, asker, config.thresholds))
-            for sheets in rounds(judge, plan, examples, config.calibration)
-        ]
-        found.append((first, then))
+        first, *more = [await _recorded(recorder, test.questions(judge, sheets)) for sheets in test.rounds(judge)]
+        found.append((first, [call for calls in more for call in calls]))
     return found
 
 

@@ -36,11 +36,13 @@ class SlotRun:
 
     Attributes:
         potential: how many of its candidates may still be accepted (count).
+        fruitful: whether its draw is known to have brought something.
         spent: keys of the calls made for it, in order.
     """
 
     index: int
     potential: float
+    fruitful: bool = False
     spent: list[bytes] = field(default_factory=list)
     task: asyncio.Task[SlotResult] = field(init=False)
 
@@ -49,6 +51,7 @@ class SlotRun:
 
         def note(candidates: Sequence[Candidate]) -> None:
             self.potential = sum(candidate.state is None for candidate in candidates)
+            self.fruitful = any(candidate.instruction for candidate in candidates)
 
         slot = slot_context(plan, run, self.index, duplicates, self.spent)
         candidates = await run.bound(plan.flow).fold(slot, note)

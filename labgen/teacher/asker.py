@@ -10,6 +10,7 @@ from labgen.config import GenerationConfig
 from labgen.formats.prompts import PromptSet
 from labgen.formats.reasoning import split_reasoning
 from labgen.records import Call, Message, Reply, Schema, Slot, State
+from labgen.teacher.causes import FINAL, how_unread
 from labgen.teacher.client import Asking
 from labgen.teacher.parameters import CallParameters
 
@@ -117,7 +118,7 @@ class Asker:
         reply = await self._reply(call, (call.key,))
         value = read(reply.text)
         if value is None:
-            raise CandidateEnds(State.UNPARSED, f"unreadable_{call.step}", reply.text, (call.key,))
+            raise CandidateEnds(State.UNPARSED, f"{how_unread(reply)}_{call.step}", reply.text, (call.key,))
         return Reading(value, reply.text, not reply.whole, (call.key,))
 
     async def _read(self, call: Call, read: Callable[[str], T | None]) -> Reading[T]:
@@ -139,7 +140,8 @@ class Asker:
         second = await self._reply(again, keys)
         value = read(second.text)
         if value is None:
-            raise CandidateEnds(State.UNPARSED, f"unreadable_{call.step}", f"{reply.text}\n\n{second.text}", keys)
+            reason = f"{how_unread(reply)}_{call.step}"
+            raise CandidateEnds(State.UNPARSED, reason, f"{reply.text}\n\n{second.text}", keys)
         return Reading(value, second.text, not second.whole, keys)
 
     async def _reply(self, call: Call, keys: tuple[bytes, ...]) -> Reply:
@@ -148,7 +150,9 @@ class Asker:
         if reply is None:
             reply = await self.client.ask(call)
         if reply.failure:
-            raise CandidateEnds(State.FAILED, f"{reply.failure}_{call.step}", reply.detail, keys)
+            # What is final is told with the endpoint's own words and numbers; what is not may be others next time.
+            words = f": {reply.detail}" if reply.failure in FINAL and reply.detail else ""
+            raise CandidateEnds(State.FAILED, f"{reply.failure}_{call.step}{words}", reply.detail, keys)
         answer, reasoning = split_reasoning(reply.text)
         # Replies of earlier versions of labgen may still have their reasoning in front of the answer.
         return replace(reply, text=answer, reasoning=reasoning) if reasoning else reply

@@ -7,7 +7,7 @@ endpoints as they are asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from labgen.ledger.replies import Ledger
@@ -92,6 +92,7 @@ class TeacherClient:
             models, ledger, self.traffic, patience, budget=budget, wake=self.changed.set, notice=notice, watch=watch
         )
         self._pending: dict[bytes, Pending] = {}
+        self._once: set[bytes] = set()
         self._closing = False
 
     @property
@@ -127,15 +128,22 @@ class TeacherClient:
             self.count_kept([(call, reply)])
         return reply
 
+    def count_once(self, keys: Iterable[bytes]) -> None:
+        """Calls that this run has counted, and that it will ask for once more: that is no second use of them."""
+        self._once.update(keys)
+
     def ledger_only(self) -> LedgerOnly:
         """A client on the same ledger that asks nobody."""
         return LedgerOnly(self._ledger)
 
     def count_kept(self, paid: Sequence[tuple[Call, Reply]]) -> None:
         """Count replies that were taken from the ledger by such a client."""
-        self.traffic.from_ledger += len(paid)
-        if self._watch:
-            for call, reply in paid:
+        for call, reply in paid:
+            if call.key in self._once:
+                self._once.discard(call.key)
+                continue
+            self.traffic.from_ledger += 1
+            if self._watch:
                 self._watch(CallOutcome(call, "ledger", reply=reply))
 
     async def ask(self, call: Call) -> Reply:

@@ -49,14 +49,23 @@ _QUOTA = re.compile(
 _LOADING = re.compile(r"loading|starting|warming up|not ready|initiali[sz]ing", re.IGNORECASE)
 _NO_SCHEMA_FITS = re.compile(r"json_validate_failed|failed to (?:generate|validate) json", re.IGNORECASE)
 _NUMBER = re.compile(r"\b\d[\d,]*\b")
+_LIMIT = re.compile(
+    r"(?:<=?|at most|less than|(?:maximum|context|allowed|limit)[^.\d]{0,40}?)[\s(]*(\d[\d,]*)\b", re.IGNORECASE
+)
 
 REMEDIES = (
-    ("llamacpp", "start llama.cpp with a larger --ctx-size (it is divided among the slots)"),
-    ("vllm", "serve it with a larger --max-model-len"),
-    ("ollama", "set a larger num_ctx for the model"),
-    ("tgi", "serve it with larger --max-input-tokens and --max-total-tokens"),
+    (
+        re.compile(r"exceed_context_size|available context size|llama", re.IGNORECASE),
+        "start llama.cpp with a larger --ctx-size (it is divided among the slots)",
+    ),
+    (re.compile(r"max_model_len|vllm", re.IGNORECASE), "serve it with a larger --max-model-len"),
+    (re.compile(r"num_ctx|ollama", re.IGNORECASE), "set a larger num_ctx for the model"),
+    (
+        re.compile(r"max_new_tokens|max-input-tokens|max-total-tokens", re.IGNORECASE),
+        "serve it with larger --max-input-tokens and --max-total-tokens",
+    ),
 )
-"""What is to be done about prompts that are too long, by who serves the model."""
+"""What is to be done about prompts that are too long, by the words with which servers say so, or their names."""
 LOWER = (
     "lower documents.chunk_tokens or generation.max_pair_tokens and max_response_tokens, or choose a model with a "
     "longer context"
@@ -108,14 +117,14 @@ def no_schema_fits(words: str) -> bool:
 
 def too_long(answer: Answer) -> str:
     """The endpoint's words, with the numbers and the remedy where they are known."""
-    found = _numbers_given(answer) or _numbers_said(answer.words)
+    found = _numbers_given(answer) or _numbers_said(answer.words.removesuffix(f" {answer.status}"))
     counts = f"the prompt has {found[0]} tokens, the context {found[1]}: " if found else ""
     return f"{counts}{answer.words}"
 
 
-def remedy(server: str) -> str:
-    """What to do about prompts that are too long. `server`: who serves the model, as far as is known."""
-    own = next((words for part, words in REMEDIES if part in server.lower()), "")
+def remedy_for(words: str) -> str:
+    """What to do about prompts that are too long. `words`: a server's refusal, or what serves the model."""
+    own = next((remedy for pattern, remedy in REMEDIES if pattern.search(words)), "")
     return f"{own}, or {LOWER}" if own else LOWER
 
 
@@ -162,10 +171,14 @@ def _numbers_given(answer: Answer) -> tuple[int, int] | None:
 
 
 def _numbers_said(words: str) -> tuple[int, int] | None:
-    """The same out of the words: the context is named, and the prompt (with its reply) is what is larger."""
-    numbers = {int(found.replace(",", "")) for found in _NUMBER.findall(words)}
-    telling = sorted(number for number in numbers if 16 <= number <= 100_000_000)
-    return (telling[-1], telling[-2]) if len(telling) >= 2 else None
+    """The same out of the words: the limit is named as one, and the prompt (with its reply) is what is larger."""
+    numbers = [int(found.replace(",", "")) for found in _NUMBER.findall(words)]
+    telling = sorted({number for number in numbers if 16 <= number <= 100_000_000})
+    if len(telling) < 2:
+        return None
+    limit = _LIMIT.search(words)
+    context = int(limit[1].replace(",", "")) if limit else telling[-2]
+    return (telling[-1], context) if telling[-1] > context else None
 
 
 def _error_of(answer: Answer) -> Mapping[str, Any]:

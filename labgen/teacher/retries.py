@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labgen.errors import (
     PERMANENT,
@@ -27,7 +27,7 @@ from labgen.errors import (
     TeacherUnavailable,
 )
 from labgen.ledger.replies import Ledger
-from labgen.records import Call, Reply
+from labgen.records import Call, Message, Reply
 from labgen.teacher.budget import Bill, Budget
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.traffic import CallOutcome, Traffic, Watch
@@ -47,6 +47,8 @@ LONGEST_WAIT_SEC = 600.0
 STARTING_SEC = 900.0
 """A server that says that it loads its model is waited for so long."""
 LOOK_SEC = 0.05
+SHORT_TOKENS = 16
+"""Reply limit of a call that is to show that an endpoint answers short ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Retries:
         self._watch = watch
         self._flying = 0
         self._rejected: set[bytes] = set()
+        self._short: dict[Endpoint, asyncio.Future[bool]] = {}
 
     async def fetch(self, call: Call, pending: Pending, wanted: Callable[[], bool]) -> Reply:
         """The reply to a call, which is then in the ledger; `exhausted` where no attempt is left.
@@ -212,12 +215,15 @@ class Retries:
     async def _reject(self, call: Call, replicas: Replicas, endpoint: Endpoint, problem: CallRejected) -> Reply:
         """Take for final what an endpoint has said twice of the same call, and keep it like a reply.
 
-        Where it has never answered anything, that may be said of every call: then the others decide.
+        Where it has never answered anything, that may be said of every call: then the others decide, and where they
+        are rejected as well, a short one.
         Raises: TeacherMisconfigured: it rejects whatever it is sent.
         """
         self._rejected.add(call.key)
         while not replicas.known:
             if len(self._rejected) >= REJECTED_CALLS:
+                if await self._answers_in_short(call, endpoint):
+                    break
                 raise TeacherMisconfigured(
                     f"{endpoint.name} turned down all of the first {REJECTED_CALLS} calls ({problem}). `labgen doctor` "
                     "finds out what it accepts."
@@ -230,6 +236,23 @@ class Retries:
         if self._watch:
             self._watch(CallOutcome(call, "refused", endpoint.name, reply=reply))
         return reply
+
+    async def _answers_in_short(self, call: Call, endpoint: Endpoint) -> bool:
+        """Whether an endpoint that rejects its calls answers one like them of a few words: then they ask too much."""
+        if self._budget:
+            return False  # Such a call is in no budget.
+        if endpoint not in self._short:
+            self._short[endpoint] = asyncio.ensure_future(self._ask_in_short(call, endpoint))
+        return await asyncio.shield(self._short[endpoint])
+
+    async def _ask_in_short(self, call: Call, endpoint: Endpoint) -> bool:
+        self._traffic.sent += 1
+        try:
+            await endpoint.backend.ask(replace(call, messages=(Message("user", "Say yes."),), max_tokens=SHORT_TOKENS))
+        except TeacherError:
+            return False
+        endpoint.known = True
+        return True
 
     def _note_problem(
         self,

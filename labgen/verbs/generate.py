@@ -29,6 +29,7 @@ from labgen.generate.leaf_progress import JUDGE_NOT_FIT, LeafProgress
 from labgen.generate.leaf_run import Past
 from labgen.generate.resume import Replayed
 from labgen.generate.spool import Spool
+from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
 from labgen.generate.yields import YieldSeen
 from labgen.ledger.replies import Ledger
@@ -59,6 +60,7 @@ class Build:
         messages: what to tell the user of leaves left out, with file and line.
         progress, traffic: how it went; parts of them depend on timing.
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
+        hopeless: why the run ended after its first calls; None where it did not.
     """
 
     folder: Path | None
@@ -71,6 +73,7 @@ class Build:
     traffic: Traffic
     budget: Budget | None = None
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    hopeless: Hopeless | None = None
 
     @property
     def short(self) -> list[str]:
@@ -81,6 +84,11 @@ class Build:
     def unfit(self) -> list[str]:
         """Leaves that were not drawn from, since their judges failed the test."""
         return [path for path in self.short if self.funnel.leaves[path].stopped.startswith(JUDGE_NOT_FIT)]
+
+    @property
+    def rows(self) -> int:
+        """Candidates that became rows."""
+        return self.funnel.total().accepted
 
     @property
     def failed(self) -> int:
@@ -143,7 +151,7 @@ def _run(
     across = DuplicatesAcrossLeaves(config.thresholds) if session.filters.find_duplicates else None
     messages = list(sources.messages)
     folder: Path | None = config.output
-    complete = True
+    complete, hopeless = True, None
     try:
         with writing_dataset(
             config.output,
@@ -158,8 +166,8 @@ def _run(
             progress, traffic = begun.progress, begun.traffic
             if begun.left:
                 work = _Asking(session, begun, collector)
-                traffic, complete = session.ask(ledger, work, budget=budget)
-            collector.finish()
+                traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
+            collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
             about = replace(about, complete=complete)
             writer.finish(about, collector.funnel, _notes(session, collector.calibrations))
     except UsageError as refusal:
@@ -179,6 +187,7 @@ def _run(
         traffic,
         budget,
         collector.calibrations,
+        hopeless,
     )
 
 
@@ -245,7 +254,8 @@ def take_replayed(session: Session, workers: Workers[Replayed], collector: Colle
         traffic.from_ledger += leaf.from_ledger
         pasts[path] = leaf.past
         if came_to.done:
-            yields.add(plan.flow.name, came_to.drawn, came_to.passed)
+            if came_to.fruitful:
+                yields.add(plan.flow.name, came_to.drawn, came_to.passed)
             del pasts[path], left[path]
         meanwhile()
     return Begun(progress, traffic, yields, list(left.values()), pasts)
@@ -253,27 +263,36 @@ def take_replayed(session: Session, workers: Workers[Replayed], collector: Colle
 
 @dataclass(frozen=True)
 class _Asking:
-    """The part of a build in which endpoints are asked. Gives the traffic, and whether every leaf was done."""
+    """The part of a build in which endpoints are asked.
+
+    Gives the traffic, whether every leaf was done, and why there was no hope, where there was none.
+    """
 
     session: Session
     begun: Begun
     collector: Collector
 
-    async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool]:
+    async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool, Hopeless | None]:
         begun = self.begun
         client.traffic.from_ledger = begun.traffic.from_ledger
         run = replace(run, yields=begun.yields)
         engine = Engine(begun.left, run, client, self.collector.take, pasts=begun.pasts, progress=begun.progress)
         beside = [asyncio.create_task(self._report(engine, client)), asyncio.create_task(_load_ahead(client))]
         try:
-            complete = await engine.run()
+            hopeless = await self._trial(run, client)
+            complete = not hopeless and await engine.run()
         finally:
             for task in beside:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
         self.session.hooks.progress(engine.progress, client.traffic, client)
-        return client.traffic, complete
+        return client.traffic, complete, hopeless
+
+    async def _trial(self, run: RunContext, client: TeacherClient) -> Hopeless | None:
+        if self.begun.progress.accepted:
+            return None  # Rows that are there are hope enough.
+        return await Trial(self.session.sources.plans, run, client).hopeless()
 
     async def _report(self, engine: Engine, client: TeacherClient) -> None:
         while True:
