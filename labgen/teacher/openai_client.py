@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
+from labgen.teacher.addresses import is_loopback
 from labgen.teacher.listening import Listening, Wait
 
 if TYPE_CHECKING:
@@ -100,7 +101,11 @@ class OpenAIClient:
             api_key=self._key or NO_KEY,
             max_retries=0,
             timeout=timeout,
-            http_client=DefaultAioHttpClient(limits=limits, timeout=timeout),
+            http_client=DefaultAioHttpClient(
+                limits=limits,
+                timeout=timeout,
+                trust_env=not is_loopback(self._base_url),  # proxies stand in the environment
+            ),
         )
 
     async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
