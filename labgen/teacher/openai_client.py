@@ -78,7 +78,7 @@ class OpenAIClient:
     def __init__(self, base_url: str, key: str, *, name: str, timeout_sec: float, connections: int) -> None:
         self.name = name
         self.listening = Listening(timeout_sec, time.monotonic)
-        self._base_url = base_url
+        self.base_url = base_url
         self._key = key
         self._connections = connections
 
@@ -97,14 +97,14 @@ class OpenAIClient:
         # How long is waited for is not the client's to say, but for a connection.
         timeout = httpx2.Timeout(None, connect=min(CONNECT_SEC, self.listening.timeout_sec))
         return AsyncOpenAI(
-            base_url=self._base_url,
+            base_url=self.base_url,
             api_key=self._key or NO_KEY,
             max_retries=0,
             timeout=timeout,
             http_client=DefaultAioHttpClient(
                 limits=limits,
                 timeout=timeout,
-                trust_env=not is_loopback(self._base_url),  # proxies stand in the environment
+                trust_env=not is_loopback(self.base_url),  # proxies stand in the environment
             ),
         )
 
@@ -118,7 +118,7 @@ class OpenAIClient:
         return await self._exchange("POST", path, body, enough)
 
     async def get(self, path: str) -> Answer:
-        """Ask for what is at a path. Raises: TeacherError: nothing came back."""
+        """Ask for what is at a path, or at an address of the same server. Raises: TeacherError: nothing came back."""
         return await self._exchange("GET", path, None, None)
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None) -> Answer:
