@@ -89,8 +89,10 @@ class CallRejected(TeacherError):
     `status` is the HTTP status. An endpoint that says so is up; said twice of the same call, it is final for that call.
     """
 
-    def __init__(self, message: str, *, status: int, request_id: str = "") -> None:
-        super().__init__(message, request_id=request_id)
+    def __init__(
+        self, message: str, *, status: int = 400, request_id: str = "", retry_after_sec: float | None = None
+    ) -> None:
+        super().__init__(message, request_id=request_id, retry_after_sec=retry_after_sec)
         self.status = status
 
 

@@ -234,8 +234,13 @@ class Schema(dict[str, Any]):
 class Call:
     """What is asked of the teacher, before any prompt format or workaround for an endpoint.
 
-    `key` hashes exactly `model`, `messages`, the sampling parameters and `schema`; `leaf` and `step` are labels for
-    statistics, and `priority` (smaller first) orders waiting calls; none of the three is part of the key.
+    `key` hashes exactly `model`, `messages`, the sampling parameters, `schema`, `extra_body` and `reasoning`. `leaf`
+    and `step` are labels for statistics, and `priority` (smaller first) orders waiting calls; none of the three is part
+    of the key.
+
+    Attributes:
+        extra_body: further parameters as the configuration gives them; None for none.
+        reasoning: `off` where the model is asked for none; empty to leave it to the model.
     """
 
     model: str
@@ -246,6 +251,8 @@ class Call:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     schema: Schema | None = None
+    extra_body: Schema | None = None
+    reasoning: str = ""
     leaf: str = field(default="", compare=False)
     step: str = field(default="", compare=False)
     priority: tuple[int, ...] = field(default=(), compare=False)
@@ -262,8 +269,10 @@ class Call:
         messages = ",".join(f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in self.messages)
         schema = f'"schema":{self.schema.canonical},' if self.schema is not None else ""
         stop = f'"stop":{_canonical(list(self.stop))},' if self.stop else ""
+        extra = f'"extra_body":{self.extra_body.canonical},' if self.extra_body is not None else ""
+        reasoning = f'"reasoning":{_quoted(self.reasoning)},' if self.reasoning else ""
         return (
-            f'{{"max_tokens":{self.max_tokens},"messages":[{messages}],"model":{_quoted(self.model)},{schema}'
+            f'{{{extra}"max_tokens":{self.max_tokens},"messages":[{messages}],"model":{_quoted(self.model)},{reasoning}{schema}'
             f'"seed":{self.seed},{stop}"temperature":{self.temperature!r},"top_p":{self.top_p!r}}}'
         )
 

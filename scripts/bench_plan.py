@@ -26,7 +26,8 @@ from labgen.config import Config
 from labgen.filters import installed
 from labgen.filters.base import Cost, Ending, SlotContext
 from labgen.filters.calibration_items import ANSWER_EXCHANGED
-from labgen.flows.known import known_flows, prompts_of, rehearsed_tasks
+from labgen.flows.known import known_flows
+from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet
 from labgen.records import REHEARSAL_MODEL, Call, Candidate, Message, Reply, State, Verdict
 from labgen.teacher.rehearsal.model import reply

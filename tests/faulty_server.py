@@ -79,6 +79,8 @@ class FaultyServer:
         self.paths: list[str] = []
         self.answered: list[dict[str, Any]] = []
         self.keys: set[str] = set()
+        self.headers: list[dict[str, str]] = []
+        self.queries: list[dict[str, str]] = []
         self.port = port
         self._ready = threading.Event()
 
@@ -141,6 +143,8 @@ class FaultyServer:
         self.bodies.append(body)
         self.paths.append(request.path)
         self.keys.add(request.headers.get("Authorization", ""))
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        self.queries.append(dict(request.query))
         fault = self.behave(number, body)
         if fault is None:
             try:

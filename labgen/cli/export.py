@@ -9,8 +9,17 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
-from labgen.formats.training.registry import SHIPPED
+from labgen.formats.training.registry import SHIPPED, installed_format_names
 from labgen.settings_file import SettingsFile
+
+
+class FormatOption(click.Option):
+    """An option whose help names the formats of installed packages as well; none of them is imported for it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and what it is for."""
+        record, installed = super().get_help_record(ctx), installed_format_names()
+        return (record[0], f"{record[1]} Installed: {', '.join(installed)}.") if record and installed else record
 
 
 @click.command("export")
@@ -18,6 +27,7 @@ from labgen.settings_file import SettingsFile
 @option(
     "--format",
     "format_name",
+    cls=FormatOption,
     metavar="NAME",
     default=SHIPPED[0],
     show_default=True,

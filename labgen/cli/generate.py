@@ -201,6 +201,8 @@ def remaining(build: Any) -> str:
             if limit is not None
         ]
         words = f"The budget is reached ({', '.join(parts)} spent; one more call might exceed it)"
+    elif build.traffic.stopped:
+        words = build.traffic.stopped.removesuffix(".")
     rows, leaves = progress.wanted - progress.accepted, progress.leaves - progress.leaves_done
     return (
         f"{words}: {rows} rows of {leaves} leaves remain. Run again to go on (nothing is paid twice); `labgen plan` "

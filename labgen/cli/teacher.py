@@ -92,7 +92,8 @@ def _tasks_of_packages(config: SettingsFile | None) -> dict[str, str]:
     if not any(entry_points(group=group) for group in ("labgen.flows", "labgen.filters")):
         return {}
     from labgen.filters.available import filters_for
-    from labgen.flows.known import known_flows, prompts_of, rehearsed_tasks
+    from labgen.flows.known import known_flows
+    from labgen.flows.prompts import prompts_of, rehearsed_tasks
     from labgen.formats.prompts import PromptSet
     from labgen.settings_file import make_config
 

@@ -16,6 +16,7 @@ from labgen.git.history import History, in_repository
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
 from labgen.records import REHEARSAL_MODEL
+from labgen.teacher.parameters import call_parameters
 
 
 def leaf_info(plan: LeafPlan) -> LeafInfo:
@@ -40,14 +41,14 @@ def build_info(config: Config, sources: Sources, filters: FilterSet, teacher: st
     return BuildInfo(
         teacher=teacher,
         rehearsal=REHEARSAL_MODEL in (teacher, judge),
-        settings=row_settings(config, filters, teacher, judge),
+        settings=row_settings(config, sources, filters, teacher, judge),
         taxonomy_commit=taxonomy_commit(config.taxonomy),
         unselected=sources.unselected,
         excluded=sources.left_out,
     )
 
 
-def row_settings(config: Config, filters: FilterSet, teacher: str, judge: str) -> dict[str, Any]:
+def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: str, judge: str) -> dict[str, Any]:
     """The settings that change rows: no address, path, concurrency or budget."""
     data = config.model_dump(
         mode="json",
@@ -63,11 +64,19 @@ def row_settings(config: Config, filters: FilterSet, teacher: str, judge: str) -
             "leaves",
         },
     )
+    if parameters := call_parameters(config):
+        data["parameters"] = {
+            model: {name: dict(value) if isinstance(value, dict) else value for name, value in own.items()}
+            for model, own in parameters.items()
+        }
     if config.guard:
         data["guard"] = config.guard.model_dump(mode="json", include={"kind", "model"})
     installed = {each.name: each.version for each in filters.installed}
     if installed:
         data["installed_filters"] = installed
+    flows = {plan.flow.name: plan.flow.package for plan in sources.plans if plan.flow.package}
+    if flows:
+        data["installed_flows"] = dict(sorted(flows.items()))
     documents = {"chunk_tokens", "min_chunk_tokens"}
     data["documents"] = config.documents.model_dump(mode="json", include=documents)
     # A tokenizer file is named by what is in it elsewhere (the fingerprints cover the chunks), never by where it lies.

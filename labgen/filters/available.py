@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +17,10 @@ from labgen.filters.installed import Installed, installed_filter_names, installe
 from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge
 from labgen.filters.privacy import Privacy
 from labgen.plan.flow import Flow
-from labgen.text.secrets import find_secrets
+from labgen.text.secrets import looks_secret
 
 DUPLICATES = "duplicates"
 """The one filter that is a step of its own in a flow: it needs every earlier draw of the leaf."""
-_SECRET_NAME = re.compile(r"(key|token|password|passphrase|secret|credentials?)$", re.IGNORECASE)
 OPTIONAL = ("contamination", "guard")
 """Shipped filters that are there only where they are set up; their names are known all the same."""
 SHIPPED_JUDGES: tuple[Filter, ...] = (InstructionJudge(), PairJudge(), GroundednessJudge())
@@ -104,7 +102,7 @@ def _check_no_secrets(config: Config) -> None:
     """Raises: ConfigError: the settings of a filter, which a dataset shows as they are, hold what must not be shown."""
     for name, settings in config.filters.settings.items():
         for where, value in _texts(settings, f"filters.settings.{name}"):
-            if _SECRET_NAME.search(where) or find_secrets(value):
+            if looks_secret(where, value):
                 raise ConfigError(
                     f"{where} looks like a secret, and every dataset shows the settings of its filters. Keep it in the "
                     "environment, and name the variable here (such as `api_key_env`), as the teacher's settings do."

@@ -14,15 +14,18 @@ from typing import Any
 
 from labgen.errors import ConfigError, LabgenError
 from labgen.filters.base import Cost, Ending, Filter, SlotContext
+from labgen.filters.calibration_items import DEFECTS
 from labgen.formats.prompts import Prompt
+from labgen.packages import crash, package_of
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, Evidence, State, Verdict
 from labgen.teacher.asker import CandidateEnds
+from labgen.teacher.ledger_only import NotPaid
 
 GROUP = "labgen.filters"
 _CHOICES = {"kind": ("rule", "index", "judge"), "stage": ("instruction", "pair")}
-_FINAL = (State.ACCEPTED, State.SURPLUS)
-"""States that are not a filter's to give."""
+FINAL_STATES = (State.ACCEPTED, State.SURPLUS)
+"""States that are not a filter's or a step's to give."""
 
 
 class Installed:
@@ -57,19 +60,27 @@ class Installed:
             found = self._inner(candidate, slot)
             verdicts = tuple(await found if inspect.isawaitable(found) else found)
         except CandidateEnds as end:
-            raise CandidateEnds(end.state, str(end.reason), str(end.raw), end.calls) from end
-        except LabgenError:
+            raise self._ending(end) from end
+        except (LabgenError, NotPaid):
             raise
         except Exception as error:
             # Anybody's code: whatever it raises must end this candidate and nothing else.
-            raise CandidateEnds(State.FAILED, self._crash(error)) from error
+            raise CandidateEnds(State.FAILED, self._crashed(error)) from error
         for verdict in verdicts:
-            if problem := _fault(verdict):
+            if problem := fault_of_verdict(verdict):
                 raise CandidateEnds(State.FAILED, f"filter_{self.name}: {problem}")
         try:
-            return [_plain(verdict) for verdict in verdicts]
+            return [plain_verdict(verdict) for verdict in verdicts]
         except (TypeError, ValueError, OverflowError) as error:
-            raise CandidateEnds(State.FAILED, self._crash(error)) from error
+            raise CandidateEnds(State.FAILED, self._crashed(error)) from error
+
+    def _ending(self, end: CandidateEnds) -> CandidateEnds:
+        try:
+            plain = plain_ending(end)
+        except Exception as error:
+            return CandidateEnds(State.FAILED, self._crashed(error))
+        state, reason = self._allowed(plain.state, plain.reason)
+        return CandidateEnds(state, reason, plain.raw, plain.calls)
 
     def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """What the filter says that its verdict means; `failed` where it crashes on that."""
@@ -78,17 +89,19 @@ class Installed:
             if ending is None:
                 return None
             state, reason = ending
-            state = State(state)
+            return self._allowed(State(state), reason)
         except LabgenError:
             raise
         except Exception as error:
-            return State.FAILED, self._crash(error)
-        if state in _FINAL:
+            return State.FAILED, self._crashed(error)
+
+    def _allowed(self, state: State, reason: Any) -> Ending:
+        if state in FINAL_STATES:
             return State.FAILED, f"filter_{self.name}: it may not end a candidate as `{state.value}`"
         return state, str(reason)
 
-    def _crash(self, error: Exception) -> str:
-        return f"filter_{self.name}: {type(error).__name__}: {str(error)[:200]}"
+    def _crashed(self, error: Exception) -> str:
+        return f"filter_{self.name}: {crash(error)}"
 
 
 def installed_filters(
@@ -105,7 +118,7 @@ def installed_filters(
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
         if entry.name in disabled:
             continue
-        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+        package = package_of(entry)
         where = f"filter `{entry.name}` of {package}"
         if entry.name in taken or entry.name in found:
             raise ConfigError(f"{where}: there is another filter of that name. Rename its entry point.")
@@ -122,16 +135,17 @@ def _load(entry: EntryPoint, settings: Mapping[str, Any] | None, where: str, pac
     hint = f"Mend the package, or set `filters: disable: [{entry.name}]`."
     try:
         made = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Importing anybody's package may raise anything.
-        raise ConfigError(f"{where} can't be loaded ({type(error).__name__}: {str(error)[:200]}). {hint}") from error
+        raise ConfigError(f"{where} can't be loaded ({crash(error)}). {hint}") from error
     if settings is not None and not _takes_settings(made):
         raise ConfigError(f"filters.settings: {where} takes no settings. Leave `{entry.name}` out there.")
     try:
         if isinstance(made, type) or not hasattr(made, "stage"):
             made = made(**settings) if settings is not None else made()
-    except Exception as error:
-        words = f"({type(error).__name__}: {str(error)[:200]})"
+    except (Exception, SystemExit) as error:
+        # So may making it.
+        words = f"({crash(error)})"
         if settings is not None:
             raise ConfigError(
                 f"filters.settings.{entry.name}: {where} refuses what is set {words}. Correct it, or leave it out."
@@ -165,10 +179,23 @@ def _not_a_filter(made: Any) -> str:
         return "its `flows` are not names of flows, such as ('knowledge',)"
     if not isinstance(getattr(made, "cost", None) or Cost(), Cost):
         return "its `cost` is no labgen.filters.base.Cost"
+    prompts = getattr(made, "prompts", None) or ()
+    if not isinstance(prompts, tuple) or not all(isinstance(prompt, Prompt) for prompt in prompts):
+        return "its `prompts` are no tuple of labgen.formats.prompts.Prompt"
+    if problem := _wrong_catches(getattr(made, "catches", None) or ()):
+        return problem
     return "" if callable(made) else "it can't be called"
 
 
-def _fault(verdict: Any) -> str:
+def _wrong_catches(catches: Any) -> str:
+    if not isinstance(catches, tuple | list):
+        return "its `catches` are no tuple of kinds of defect"
+    unknown = [kind for kind in catches if kind not in DEFECTS]
+    return f"it `catches` {unknown[0]!r:.60}, and the kinds of defect are {', '.join(DEFECTS)}" if unknown else ""
+
+
+def fault_of_verdict(verdict: Any) -> str:
+    """Why something that another package gave is no verdict; empty where it is one."""
     if not isinstance(verdict, Verdict):
         return f"it gave a {type(verdict).__name__}, which is no verdict"
     if not isinstance(verdict.value, int | float) or not math.isfinite(verdict.value):
@@ -182,8 +209,16 @@ def _fault(verdict: Any) -> str:
     return ""
 
 
-def _plain(verdict: Verdict) -> Verdict:
-    """The verdict with Python's own numbers and texts, whatever kinds of them the filter works with."""
+def plain_ending(end: CandidateEnds) -> CandidateEnds:
+    """How another package ends a candidate, with Python's own texts. Raises: ValueError, TypeError: not as one can."""
+    calls = tuple(end.calls)
+    if not all(isinstance(key, bytes) for key in calls):
+        raise TypeError("the calls that it names are not keys of calls")
+    return CandidateEnds(State(end.state), str(end.reason), str(end.raw), calls)
+
+
+def plain_verdict(verdict: Verdict) -> Verdict:
+    """The verdict with Python's own numbers and texts, whatever kinds of them another package works with."""
     evidence = tuple(Evidence(str(piece.text), int(piece.start), int(piece.end)) for piece in verdict.evidence)
     words = (str(verdict.filter), str(verdict.version))
     return Verdict(*words, float(verdict.value), str(verdict.reason), evidence)

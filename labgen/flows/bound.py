@@ -9,10 +9,13 @@ from functools import cached_property
 from itertools import groupby
 from typing import cast
 
+from labgen.errors import ConfigError
 from labgen.filters.available import DUPLICATES, FilterSet
 from labgen.filters.base import Filter, SlotContext
 from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
+from labgen.flows.take_step import take_one, take_slot
+from labgen.packages import crash
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
 
@@ -30,8 +33,15 @@ class BoundFlow:
 
     @classmethod
     def of(cls, flow: Flow, filters: FilterSet) -> BoundFlow:
-        """A flow with the filters of a run."""
-        bound = (step.bind(flow, filters) for step in flow.steps)
+        """A flow with the filters of a run. Raises: ConfigError: a step of another package can't take them."""
+        try:
+            bound = [step.bind(flow, filters) for step in flow.steps]
+        except Exception as error:
+            if not flow.package:
+                raise
+            raise ConfigError(
+                f"{flow.title} can't be given the filters ({crash(error)}). Mend the package, or remove it."
+            ) from error
         return cls(flow, tuple(step for step in bound if step is not None))
 
     @cached_property
@@ -51,11 +61,30 @@ class BoundFlow:
         for whole, steps in self.stretches:
             if whole:
                 for step in cast(tuple[SlotStep, ...], steps):
-                    candidates = await step(candidates, slot)
+                    candidates = await take_slot(self.flow, step, candidates, slot)
             else:
-                candidates = await _each(cast(tuple[CandidateStep, ...], steps), candidates, slot)
+                candidates = await self._each(cast(tuple[CandidateStep, ...], steps), candidates, slot)
             note(candidates)
         return tuple(candidates)
+
+    async def _each(
+        self, steps: Sequence[CandidateStep], candidates: Sequence[Candidate], slot: SlotContext
+    ) -> list[Candidate]:
+        going = [candidate for candidate in candidates if candidate.state is None]
+        slot.siblings = tuple(going)
+        ways = [self.through(steps, candidate, slot) for candidate in going]
+        # What asks nobody is done at once: tasks of its own would only cost time.
+        at_once = not any(step.asks for step in steps)
+        taken = iter([await way for way in ways] if at_once else await asyncio.gather(*ways))
+        return [candidate if candidate.state is not None else next(taken) for candidate in candidates]
+
+    async def through(self, steps: Sequence[CandidateStep], candidate: Candidate, slot: SlotContext) -> Candidate:
+        """A candidate through a stretch of its steps, up to the one that ends it."""
+        for step in steps:
+            if candidate.state is not None:
+                break
+            candidate = await take_one(self.flow, step, candidate, slot)
+        return candidate
 
     @property
     def judges(self) -> tuple[Filter, ...]:
@@ -75,22 +104,3 @@ class BoundFlow:
             elif isinstance(step, FreeFilters | Judges):
                 found += step.filters
         return tuple(found)
-
-
-async def _each(steps: Sequence[CandidateStep], candidates: Sequence[Candidate], slot: SlotContext) -> list[Candidate]:
-    going = [candidate for candidate in candidates if candidate.state is None]
-    slot.siblings = tuple(going)
-    ways = [through(steps, candidate, slot) for candidate in going]
-    # What asks nobody is done at once: tasks of its own would only cost time.
-    at_once = not any(step.asks for step in steps)
-    taken = iter([await way for way in ways] if at_once else await asyncio.gather(*ways))
-    return [candidate if candidate.state is not None else next(taken) for candidate in candidates]
-
-
-async def through(steps: Sequence[CandidateStep], candidate: Candidate, slot: SlotContext) -> Candidate:
-    """A candidate through a stretch of steps, up to the one that ends it."""
-    for step in steps:
-        if candidate.state is not None:
-            break
-        candidate = await step(candidate, slot)
-    return candidate

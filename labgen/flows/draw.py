@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from labgen.filters.available import FilterSet
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.rules import check_context
+from labgen.flows.steps import WholeSlot
 from labgen.formats.prompts import Prompt
 from labgen.formats.reading import read_blocks
-from labgen.plan.flow import Flow
 from labgen.records import Candidate, State
 from labgen.teacher.asker import CandidateEnds
 
@@ -28,7 +27,7 @@ MOST_PER_CALL = 4
 
 
 @dataclass(frozen=True)
-class Draw:
+class Draw(WholeSlot):
     """Asks for a slot's candidates.
 
     Args:
@@ -38,19 +37,10 @@ class Draw:
         typical: prompt to a reply of the leaf's own examples in the form that is asked for.
     """
 
-    prompts: tuple[Prompt, ...]
+    prompts: tuple[Prompt, ...] = field()  # none by default: a draw asks
     draw: Callable[[SlotContext], Awaitable[Sequence[Candidate]]]
     typical: Callable[[SlotContext], Mapping[str, str]]
-    whole_slot: ClassVar[Literal[True]] = True
     asks: ClassVar[bool] = True
-
-    def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
-        """Its own."""
-        return self.prompts
-
-    def bind(self, flow: Flow, filters: FilterSet) -> Draw:
-        """As it is: no filter has a part in it."""
-        return self
 
     def typical_replies(self, slot: SlotContext) -> Mapping[str, str]:
         """What `typical` says."""
@@ -61,8 +51,13 @@ class Draw:
         try:
             return await self.draw(slot)
         except CandidateEnds as end:
-            which = slot.asker.slot
-            return [ended(Candidate(which.leaf, which.index, 0, seed_examples=which.seed_examples), end)]
+            return [nothing_drawn(slot, end)]
+
+
+def nothing_drawn(slot: SlotContext, end: CandidateEnds) -> Candidate:
+    """What stands for the candidates of a slot that yields none, and says why."""
+    which = slot.asker.slot
+    return ended(Candidate(which.leaf, which.index, 0, seed_examples=which.seed_examples), end)
 
 
 def draw_pairs(prompt: Prompt) -> Draw:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Protocol, Self
 
 from labgen.filters.available import SHIPPED_JUDGES, FilterSet
-from labgen.filters.base import Filter, SlotContext, ended, settle
+from labgen.filters.base import Filter, SlotContext, settle
 from labgen.formats.prompts import Prompt
 from labgen.formats.reading import read_blocks
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
-from labgen.teacher.asker import CandidateEnds
+from labgen.teacher.asker import Reading
 
 Stage = Literal["instruction", "pair"]
 
@@ -37,7 +37,10 @@ class SlotStep(Protocol):
         """Prompt to a reply as the leaf's own examples would have it, from which a plan reckons tokens."""
 
     async def __call__(self, candidates: Sequence[Candidate], slot: SlotContext) -> Sequence[Candidate]:
-        """Take it. Those that have ended already come and go as they are."""
+        """Take it. Those that have ended already come and go as they are.
+
+        Raises: CandidateEnds: none of those that are on their way can go on.
+        """
 
 
 class CandidateStep(Protocol):
@@ -53,34 +56,48 @@ class CandidateStep(Protocol):
     def typical_replies(self, slot: SlotContext) -> Mapping[str, str]: ...
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
-        """Take it, with a candidate that is still on its way."""
+        """Take it, with a candidate that is still on its way. Raises: CandidateEnds: it can't go on."""
 
 
 Step = SlotStep | CandidateStep
 
 
-@dataclass(frozen=True)
-class _OneByOne:
-    """What the steps of this module have in common."""
+class _StepDefaults:
+    """What a step does that asks nothing and needs no filters."""
 
-    whole_slot: ClassVar[Literal[False]] = False
     asks: ClassVar[bool] = False
+    prompts: Sequence[Prompt] = ()
 
     def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
-        """None."""
-        return ()
+        """Its `prompts`, whatever the flow."""
+        return self.prompts
 
     def bind(self, flow: Flow, filters: FilterSet) -> Self | None:
         """As it is."""
         return self
 
     def typical_replies(self, slot: SlotContext) -> Mapping[str, str]:
-        """None: what a judge costs it says itself."""
+        """None: nothing is asked, or what a judge costs it says itself."""
         return {}
 
 
+class WholeSlot(_StepDefaults):
+    """A base for steps that take all candidates of a slot together.
+
+    One that asks sets `asks` and `prompts`, and says with `typical_replies` what it costs.
+    """
+
+    whole_slot: ClassVar[Literal[True]] = True
+
+
+class OneByOne(_StepDefaults):
+    """A base for steps that take one candidate by itself. All else is as in `WholeSlot`."""
+
+    whole_slot: ClassVar[Literal[False]] = False
+
+
 @dataclass(frozen=True)
-class FreeFilters(_OneByOne):
+class FreeFilters(OneByOne):
     """The filters of a stage that ask nobody: rules, and benchmark items."""
 
     stage: Stage
@@ -97,7 +114,7 @@ class FreeFilters(_OneByOne):
 
 
 @dataclass(frozen=True)
-class Judges(_OneByOne):
+class Judges(OneByOne):
     """The filters of a stage that ask a model: judges, a guard, those of other packages."""
 
     asks: ClassVar[bool] = True
@@ -123,7 +140,7 @@ RESPOND = Prompt("respond", rehearsed_as="respond")
 
 
 @dataclass(frozen=True)
-class Respond(_OneByOne):
+class Respond(OneByOne):
     """The teacher's response to an instruction, as the leaf's persona.
 
     Source: LAB section 3.2, response generation. Ours shows the seed examples that the instruction was drawn with.
@@ -142,30 +159,32 @@ class Respond(_OneByOne):
         return {self.prompt.name: responses[len(responses) // 2]}
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
-        """The candidate with its response; `failed` or `unparsed` where there is none."""
+        """The candidate with its response. Raises: CandidateEnds: `failed` or `unparsed`, where there is none."""
         generation, plan = slot.asker.generation, slot.plan
         creative = plan.persona == "creative"
-        try:
-            reading = await slot.asker.ask(
-                self.prompt.name,
-                read_response,
-                max_tokens=generation.max_response_tokens,
-                temperature=generation.creative_temperature if creative else generation.precise_temperature,
-                leaf=plan.leaf,
-                seeds=slot.shown,
-                persona=plan.persona,
-                context=candidate.context,
-                instruction=candidate.instruction,
-            )
-        except CandidateEnds as end:
-            return ended(candidate, end)
-        return replace(
-            candidate,
-            response=reading.value,
-            raw=reading.text,
-            calls=candidate.calls + reading.calls,
-            truncated=reading.truncated,
+        reading = await slot.asker.ask(
+            self.prompt.name,
+            read_response,
+            max_tokens=generation.max_response_tokens,
+            temperature=generation.creative_temperature if creative else generation.precise_temperature,
+            leaf=plan.leaf,
+            seeds=slot.shown,
+            persona=plan.persona,
+            context=candidate.context,
+            instruction=candidate.instruction,
         )
+        return answered(candidate, reading)
+
+
+def answered(candidate: Candidate, reading: Reading[str]) -> Candidate:
+    """A candidate with a response that was asked for, and with the calls that it took."""
+    return replace(
+        candidate,
+        response=reading.value,
+        raw=reading.text,
+        calls=candidate.calls + reading.calls,
+        truncated=reading.truncated,
+    )
 
 
 def read_response(text: str) -> str | None:

@@ -83,7 +83,7 @@ class PromptSet:
     Args:
         folder: files here (`respond.md`, ...) replace the prompts of the same name. None: none is replaced.
         prompts: those that bring a text of their own, beside all that come with labgen.
-    Raises: ConfigError: the folder does not exist, holds a file that names no prompt, or a template is not valid.
+    Raises: ConfigError: the folder does not exist, holds a file that names no prompt, or a prompt has no user turn.
     """
 
     def __init__(self, folder: Path | None = None, prompts: Iterable[Prompt] = ()) -> None:
@@ -105,6 +105,10 @@ class PromptSet:
         """The words after `## Task:` in a prompt; empty where it has none."""
         found = _TASK.search(self._texts[name])
         return found[1].strip() if found else ""
+
+    def check(self) -> None:
+        """Raises: ConfigError: a template is not valid."""
+        _ = self._compiled
 
     def render(self, step: str, **values: Any) -> tuple[Message, ...]:
         """The messages of a step: at most one system turn, then one user turn.

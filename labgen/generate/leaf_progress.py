@@ -78,10 +78,13 @@ class LeafProgress:
         if self.done:
             return
         self.drawn += drawn
+        # A flow of another package may end slots before it asks anything: that must come to an end, too.
+        spent = max(self.calls, self.slots)
         if not self.missing:
             self.done = True
-        elif self.calls >= stop.min_calls and self.calls > stop.max_calls_per_row * self.accepted:
-            self.stopped = f"low yield: {self.calls} calls for {self.accepted} rows"
+        elif spent >= stop.min_calls and spent > stop.max_calls_per_row * self.accepted:
+            words = f"{self.calls} calls" if spent == self.calls else f"{self.slots} slots"
+            self.stopped = f"low yield: {words} for {self.accepted} rows"
             self.done = True
         elif stop.max_calls_spent is not None and self.calls >= stop.max_calls_spent:
             self.stopped = f"limit of calls reached: {self.calls} calls"

@@ -12,14 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from labgen.errors import ConfigError
 from labgen.filters.base import Cost, Filter, SlotContext
 from labgen.filters.calibration import ask_round, rounds, testable
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
-from labgen.flows.bound import through
 from labgen.flows.steps import CandidateStep, Judges, SlotStep, Step
+from labgen.flows.take_step import take_slot
 from labgen.generate.context import RunContext
 from labgen.generate.slot_run import asker_for, slot_context
 from labgen.plan.example_pairs import example_pairs
+from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Call, Candidate, Reply
 from labgen.teacher.asker import CandidateEnds
@@ -163,9 +165,8 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
     slot = slot_context(plan, own, index, DuplicatesInLeaf(plan, run.config.thresholds), [])
     first, *others = own.bound(plan.flow).steps
     draw, asked = CallTotals(), []
-    recorder.replies = dict(first.typical_replies(slot))
-    candidates = list(await cast(SlotStep, first)((), slot))
-    for call in recorder.calls:
+    candidates, calls = await _typical(plan.flow, first, (), slot, recorder)
+    for call in calls:
         draw.add(call.step, 1.0, prompt_size(call, count_tokens), count_tokens(recorder.replies[call.step]))
     for step in others:
         slot.siblings = tuple(candidates)
@@ -173,8 +174,8 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
             for judge in step.filters:
                 asked += await _judge_price(judge, candidates, slot, recorder, count_tokens)
         elif step.asks:
-            found, candidates = await _step_price(step, candidates, slot, recorder, count_tokens)
-            asked.append(found)
+            candidates, calls = await _typical(plan.flow, step, candidates, slot, recorder)
+            asked += _questions(step, calls, candidates, recorder, count_tokens)
     return SlotPrice(draw, tuple(asked), run.config.generation.instructions_per_call)
 
 
@@ -196,16 +197,44 @@ async def _judge_price(
     return [QuestionPrice(calls[0].step, judge, cost.calls, prompt, reply, cost.shared)]
 
 
-async def _step_price(
-    step: Step, candidates: Sequence[Candidate], slot: SlotContext, recorder: _Recorder, count_tokens: TokenCounter
-) -> tuple[QuestionPrice, list[Candidate]]:
-    recorder.replies = dict(step.typical_replies(slot))
-    recorder.calls.clear()
-    taken = [await cast(CandidateStep, step)(candidate, slot) for candidate in candidates]
-    calls = recorder.calls
-    prompt = sum(prompt_size(call, count_tokens) for call in calls) / len(calls)
-    reply = sum(count_tokens(recorder.replies[call.step]) for call in calls) / len(calls)
-    return QuestionPrice(calls[0].step, None, len(calls) / len(candidates), prompt, reply), taken
+async def _typical(
+    flow: Flow, step: Step, candidates: Sequence[Candidate], slot: SlotContext, recorder: _Recorder
+) -> tuple[Sequence[Candidate], list[Call]]:
+    """What a step that asks makes of typical candidates, and what it asks for that.
+
+    Raises: ConfigError: a step of another package fails at it, or asks what it says no typical reply to.
+    """
+    try:
+        recorder.replies = dict(step.typical_replies(slot))
+        recorder.calls.clear()
+        with suppress(CandidateEnds):
+            if step.whole_slot:
+                candidates = await step(candidates, slot)
+            else:
+                candidates = [await step(candidate, slot) for candidate in candidates]
+    except Exception as error:
+        if not flow.package:
+            raise
+        words = f"no typical reply to `{error}`" if isinstance(error, NotPaid) else f"{type(error).__name__}: {error}"
+        raise ConfigError(
+            f"{flow.title}: what its step {type(step).__name__} costs can't be reckoned ({words:.200}). Mend the "
+            "package, or remove it."
+        ) from error
+    return candidates, list(recorder.calls)
+
+
+def _questions(
+    step: Step, calls: Sequence[Call], candidates: Sequence[Candidate], recorder: _Recorder, count_tokens: TokenCounter
+) -> list[QuestionPrice]:
+    """The price of what a step asked of typical candidates, prompt by prompt."""
+    found = []
+    for name in dict.fromkeys(call.step for call in calls):
+        same = [call for call in calls if call.step == name]
+        each = 1.0 if step.whole_slot else len(candidates)
+        prompt = sum(prompt_size(call, count_tokens) for call in same) / len(same)
+        reply = count_tokens(recorder.replies[name])
+        found.append(QuestionPrice(name, None, len(same) / each, prompt, reply, step.whole_slot))
+    return found
 
 
 async def _recorded(recorder: _Recorder, work: Iterable[Awaitable[Any]]) -> list[Call]:
@@ -261,19 +290,24 @@ async def take_paid(
     slot = slot_context(plan, run, index, duplicates, [])
     candidates: list[Candidate] = []
     waiting: list[str] = []
-    for whole, steps in run.bound(plan.flow).stretches:
+    bound = run.bound(plan.flow)
+    for whole, steps in bound.stretches:
         if whole:
             try:
                 for step in cast(tuple[SlotStep, ...], steps):
-                    candidates = list(await step(candidates, slot))
-            except NotPaid:
-                return None
+                    candidates = list(await take_slot(bound.flow, step, candidates, slot))
+            except NotPaid as lacking:
+                if not candidates:
+                    return None
+                waiting += [lacking.call.step for candidate in candidates if candidate.state is None]
+                candidates = []
+                duplicates.end_turn(index)  # it may have been to come, and the next slot waits for it
             continue
         going = [candidate for candidate in candidates if candidate.state is None]
         slot.siblings, candidates = tuple(going), []
         for candidate in going:
             try:
-                candidates.append(await through(cast(tuple[CandidateStep, ...], steps), candidate, slot))
+                candidates.append(await bound.through(cast(tuple[CandidateStep, ...], steps), candidate, slot))
             except NotPaid as lacking:
                 waiting.append(lacking.call.step)
     return PaidSlot(sum(candidate.state is None for candidate in candidates), tuple(waiting))

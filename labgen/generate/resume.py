@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
 from labgen.records import Candidate
-from labgen.teacher.ledger_only import LedgerOnly, NotPaid
+from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import CallOutcome, Watch
 
 T = TypeVar("T")
@@ -42,15 +42,17 @@ async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[lis
     """
     client.begin()
     seen: list[Seen] = []
-    while not leaf.progress.done and not client.missing:
+    while not leaf.progress.done:
         slot = leaf.issue(lambda: None)
         await asyncio.wait([slot.task])
-        with suppress(NotPaid):
-            for result in leaf.retire():
-                if not leaf.progress.done:
-                    seen += result.seen
-                retired(list(result.candidates))
-                client.paid.clear()
+        if client.missing:
+            # Whatever a package's code may have made of that: the slot has not come to anything yet.
+            break
+        for result in leaf.retire():
+            if not leaf.progress.done:
+                seen += result.seen
+            retired(list(result.candidates))
+            client.paid.clear()
     leaf.cancel()
     return Past(leaf.progress, () if leaf.progress.done else tuple(seen))
 
@@ -114,10 +116,17 @@ class Replay:
 
     @property
     def possible(self) -> bool:
-        """Whether there is something to replay here. Not where a filter of another package is among the filters,
-        which may be bound to the event loop that it is first used in: the engine replays then.
+        """Whether there is something to replay here. Not where other packages have a part in it: the engine replays
+        then.
         """
-        return bool(replies_kept(self.config)) and not self.filters.installed
+        return bool(replies_kept(self.config)) and not self.others_take_part
+
+    @property
+    def others_take_part(self) -> bool:
+        """Whether filters or flows of other packages do, which may be bound to the event loop that they are first
+        used in, and to the process.
+        """
+        return bool(self.filters.installed or any(plan.flow.package for plan in self.sources.plans))
 
     def workers(self) -> Workers[Replayed]:
         """Workers on the plans of `sources`, by their places; they have nothing to do where that is not possible."""
@@ -137,8 +146,8 @@ class Replay:
 
     @property
     def processes(self) -> int:
-        """How many workers the ledger's replies are worth; none where they might be a package's filter's undoing."""
-        return spare_processes() if replies_kept(self.config) >= WORTH_SHARING and not self.filters.installed else 0
+        """How many workers the ledger's replies are worth; none where they might be another package's undoing."""
+        return spare_processes() if replies_kept(self.config) >= WORTH_SHARING and not self.others_take_part else 0
 
 
 @contextmanager

@@ -81,5 +81,6 @@ def asker_for(plan: LeafPlan, run: RunContext, index: int, spent: list[bytes] | 
         slot=make_slot(plan, index, seed=run.config.seed),
         priority=(THEN, plan.order, index),
         spent=[] if spent is None else spent,
+        parameters=run.parameters,
         draw_priority=(FIRST if run.draws_first else THEN, plan.order, index),
     )

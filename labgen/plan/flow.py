@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
+from labgen.errors import ConfigError
 from labgen.formats.prompts import RESTATE, Prompt
+from labgen.packages import crash
 from labgen.records import Grounding, Leaf
 
 
@@ -34,6 +36,7 @@ class Flow:
         grounding: what an answer must be borne out by.
         steps: what a slot goes through; the first one draws its candidates.
         like: name of a shipped flow; filters of other packages that name that one look at this one's candidates too.
+        package: name and version of the distribution that it comes from; empty for labgen's own. Set by labgen.
     """
 
     name: str
@@ -42,6 +45,12 @@ class Flow:
     grounding: Grounding
     steps: tuple[Any, ...]
     like: str = ""
+    package: str = ""
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"flow `{self.name}`" + (f" of {self.package}" if self.package else "")
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -60,8 +69,18 @@ class Flow:
 
 
 def flow_of(leaf: Leaf, flows: Sequence[Flow]) -> Flow:
-    """The flow that draws on a leaf: the first that suits. Raises: LookupError: none does."""
+    """The flow that draws on a leaf: the first that suits.
+
+    Raises: LookupError: none does; ConfigError: one of another package can't say.
+    """
     for flow in flows:
-        if flow.suits(leaf):
+        try:
+            suits = flow.suits(leaf)
+        except Exception as error:
+            # What another package asks of a leaf may raise anything.
+            raise ConfigError(
+                f"{flow.title} can't say whether it suits {leaf.path} ({crash(error)}). Mend the package, or remove it."
+            ) from error
+        if suits:
             return flow
     raise LookupError(f"{leaf.path}: there is no flow for such a leaf")

@@ -13,6 +13,7 @@ from labgen.config import HTTP, Config, EndpointConfig, GuardConfig, JudgeConfig
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
 from labgen.records import REHEARSAL_MODEL
+from labgen.teacher.parameters import CallParameters, call_parameters, expanded
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class EndpointSpec:
         chat_format: None for the chat API; for completions, how the prompt is written.
         bos: whether a completions prompt spells out the beginning-of-sequence token.
         merges_system: whether system text goes into the first user turn from the start.
+        extra_headers, extra_query: sent with every request there, as they are configured (see `parameters.expanded`).
+        parameters: what every call to the model carries.
         note: what a user should know of the choice of format; empty for nothing.
     """
 
@@ -46,6 +49,9 @@ class EndpointSpec:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    extra_headers: Mapping[str, str] = field(default_factory=dict)
+    extra_query: Mapping[str, str] = field(default_factory=dict)
+    parameters: CallParameters = field(default_factory=CallParameters)
     note: str = ""
 
     @property
@@ -172,8 +178,27 @@ def make_spec(
         requests_per_minute=endpoint.requests_per_minute or model.requests_per_minute,
         tokens_per_minute=endpoint.tokens_per_minute or model.tokens_per_minute,
         settings=backend.settings,
+        **_beside_the_key(config, model, endpoint),
+        parameters=call_parameters(config).get(model.model, {}),
         note=note if api == "completions" else "",
     )
+
+
+def _beside_the_key(config: Config, model: ModelConfig, endpoint: EndpointConfig) -> dict[str, Mapping[str, str]]:
+    """What goes to an address with its key. A judge without an address of its own is asked as the teacher is there.
+
+    Raises: ConfigError: a secret is written out, or a variable is not set.
+    """
+    at_teachers = isinstance(model, JudgeConfig) and not _own_addresses(model)
+    found = {}
+    for name in ("extra_headers", "extra_query"):
+        own = getattr(endpoint, name)
+        values = (
+            own if own is not None else getattr(model, name) or (getattr(config.teacher, name) if at_teachers else {})
+        )
+        expanded(values, name)
+        found[name] = values
+    return found
 
 
 def _own_addresses(model: ModelConfig) -> tuple[EndpointConfig, ...]:

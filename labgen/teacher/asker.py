@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from labgen.config import GenerationConfig
@@ -11,6 +11,7 @@ from labgen.formats.prompts import PromptSet
 from labgen.formats.reasoning import split_reasoning
 from labgen.records import Call, Message, Reply, Schema, Slot, State
 from labgen.teacher.client import Asking
+from labgen.teacher.parameters import CallParameters
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class Asker:
         client: where calls go.
         teacher, judge: logical model names; most often the same.
         priority: order among waiting calls, smallest first; draw_priority: that of draws.
+        parameters: logical model name to what every call to it carries.
         spent: keys of all calls made for the slot, in order; how many they are is the same in every run.
     """
 
@@ -56,6 +58,7 @@ class Asker:
     priority: tuple[int, ...]
     spent: list[bytes]
     draw_priority: tuple[int, ...] = ()
+    parameters: Mapping[str, CallParameters] = field(default_factory=dict)
 
     def for_draws(self) -> Asker:
         """The same for what much else waits for."""
@@ -79,6 +82,7 @@ class Asker:
             leaf=self.slot.leaf,
             step=step,
             priority=self.priority,
+            **self.parameters.get(self.teacher, {}),
         )
         return await self._read(call, read)
 
@@ -99,6 +103,7 @@ class Asker:
             leaf=self.slot.leaf,
             step=step,
             priority=self.priority,
+            **self.parameters.get(self.judge, {}),
         )
         return await self._read(call, read)
 
@@ -107,7 +112,8 @@ class Asker:
 
         Raises: CandidateEnds: `failed` (no reply) or `unparsed` (unreadable).
         """
-        call = replace(call, leaf=self.slot.leaf, priority=self.priority)
+        parameters = self.parameters.get(call.model, {})
+        call = replace(call, leaf=self.slot.leaf, priority=self.priority, **parameters)
         reply = await self._reply(call, (call.key,))
         value = read(reply.text)
         if value is None:

@@ -6,16 +6,33 @@ an `EndpointSpec` and gives a `Backend`. From Python a back end can be handed ov
 
 from __future__ import annotations
 
+import asyncio
 import difflib
+import math
+from contextlib import suppress
+from dataclasses import fields, replace
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Any, Protocol
 
 from labgen.config import HTTP
-from labgen.errors import ConfigError
-from labgen.records import Call, Reply
+from labgen.errors import (
+    PERMANENT,
+    RETRYABLE,
+    BadReply,
+    ConfigError,
+    NoConnection,
+    TeacherDown,
+    TeacherError,
+    TeacherMisconfigured,
+)
+from labgen.packages import crash, package_of
+from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.openai_client import whole
 
 GROUP = "labgen.backends"
+_TELLING = (NoConnection, *RETRYABLE, *PERMANENT, TeacherMisconfigured, TeacherDown)
+"""What a back end may raise to say what is to happen next; of a class and its base, the class comes first."""
 
 
 class Backend(Protocol):
@@ -46,23 +63,83 @@ def check_kind(kind: str) -> None:
 
 
 def make_backend(spec: EndpointSpec) -> Backend:
-    """The back end of a kind that another package brings.
+    """The back end of a kind that another package brings, kept from doing harm.
 
-    Raises: ConfigError: there is no such kind, it can't be loaded, or it refuses its settings.
+    Raises: ConfigError: there is no such kind, or two; it can't be loaded, is no back end, or refuses its settings.
     """
     check_kind(spec.kind)
-    entry = next(entry for entry in entry_points(group=GROUP) if entry.name == spec.kind)
-    package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-    where = f"back end `{spec.kind}` of {package}"
+    entries = sorted(entry_points(group=GROUP, name=spec.kind), key=lambda entry: entry.value)
+    where = f"back end `{spec.kind}` of {' and of '.join(map(package_of, entries))}"
+    if len(entries) > 1:
+        raise ConfigError(f"{where}: there can be one of a kind. Uninstall a package, or have its entry point renamed.")
     try:
-        backend: Backend = entry.load()(spec)
-    except Exception as error:
+        backend: Backend = entries[0].load()(spec)
+    except (Exception, SystemExit) as error:
         # Anybody's package may raise anything.
         raise ConfigError(
-            f"{where} can't be made ({type(error).__name__}: {str(error)[:200]}). See what it says of its settings "
+            f"{where} can't be made ({crash(error)}). See what it says of its settings "
             "under `backend:`, or choose another kind."
         ) from error
     for name in ("ask", "close"):
         if not callable(getattr(backend, name, None)):
             raise ConfigError(f"{where} has no `{name}`: it is no labgen.teacher.backends.Backend. Mend the package.")
-    return backend
+    return InstalledBackend(backend, where)
+
+
+class InstalledBackend:
+    """A back end of another package. What it raises that is no `TeacherError` counts as an answer that can't be read.
+
+    So a call is asked again, and given up in the end; a back end that answers nothing at all ends the run.
+    """
+
+    def __init__(self, inner: Backend, where: str) -> None:
+        self._inner, self._where = inner, where
+
+    async def ask(self, call: Call) -> Reply:
+        """Its reply. Raises: TeacherError: its own, or because it crashed or gave something else."""
+        try:
+            return _plain_reply(await self._inner.ask(call))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody withdrew this call: something that the package waits for was cancelled.
+            raise BadReply(f"{self._where}: {crash(error)}") from error
+        except (Exception, SystemExit) as error:
+            # Anybody's package may raise anything.
+            raise _plain_error(error, self._where) from error
+
+    async def close(self) -> None:
+        """Let it give up what it holds; nothing depends on how that goes."""
+        with suppress(Exception):
+            await self._inner.close()
+
+
+def _plain_error(error: BaseException, where: str) -> TeacherError:
+    """An error as labgen's own of the same branch, with the package in its words; a BadReply for all others."""
+    kind = next((kind for kind in _TELLING if isinstance(error, kind)), BadReply)
+    wait_sec = getattr(error, "retry_after_sec", None)
+    if not isinstance(wait_sec, int | float) or not math.isfinite(wait_sec):
+        wait_sec = None
+    return kind(f"{where}: {crash(error)}", retry_after_sec=wait_sec)
+
+
+def _plain_reply(reply: Reply) -> Reply:
+    """The reply with Python's own texts and numbers. Raises: TypeError, ValueError: it is none."""
+    if not isinstance(reply, Reply):
+        raise TypeError(f"it gave a {type(reply).__name__}, which is no labgen.records.Reply")
+    plain: dict[str, Any] = {}
+    for name in (each.name for each in fields(Reply) if each.type == "str"):
+        if not isinstance(getattr(reply, name), str):
+            raise TypeError(f"its reply's {name} is no text")
+        plain[name] = whole(getattr(reply, name))
+    served = reply.served
+    if not isinstance(served, Served) or not all(isinstance(getattr(served, each.name), str) for each in fields(Served)):
+        raise TypeError("its reply's served is no labgen.records.Served")
+    if reply.failure:
+        raise ValueError("it gave a reply with a `failure`; a back end tells of one by what it raises")
+    for name in ("prompt_tokens", "completion_tokens"):
+        plain[name] = int(getattr(reply, name))
+        if plain[name] < 0:
+            raise ValueError(f"its reply's {name} are fewer than none")
+    return replace(reply, **plain)

@@ -119,8 +119,8 @@ class TeacherClient:
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is reached."""
-        return bool(self.budget and self.budget.reached)
+        """Whether the budget is reached, or endpoints let nothing through for too long."""
+        return bool(self.traffic.stopped or (self.budget and self.budget.reached))
 
     def kept(self, call: Call) -> Reply | None:
         """The reply that the ledger holds, None where the teacher would have to be asked."""

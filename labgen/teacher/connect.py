@@ -58,7 +58,7 @@ def connect(
     """Make the endpoints of a run ready; start the rehearsal teacher where none is configured.
 
     Args:
-        tasks: what the rehearsal teacher is to know of the prompts, see `labgen.flows.known.rehearsed_tasks`.
+        tasks: what the rehearsal teacher is to know of the prompts, see `labgen.flows.prompts.rehearsed_tasks`.
         notice: told of what a user should know (the rehearsal, workarounds for an endpoint).
         notes: where it is remembered from run to run what an endpoint lacks; None forgets it.
         backend: asked instead of what the configuration says.

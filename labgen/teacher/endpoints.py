@@ -98,6 +98,11 @@ class Replicas:
         """Whether none of them answers at present."""
         return all(endpoint.retired or endpoint.pressure.down for endpoint in self.endpoints)
 
+    @property
+    def wait_sec(self) -> float:
+        """Seconds until the first of them lets a call through, as far as is known."""
+        return min((each.pressure.wait_sec for each in self.endpoints if not each.retired), default=0.0)
+
     def others(self, than: Endpoint) -> bool:
         """Whether another endpoint could take a call that this one failed."""
         return any(

@@ -16,6 +16,7 @@ from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
 from labgen.records import Call, Reply
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import Answer, OpenAIClient
+from labgen.teacher.parameters import REASONING_OFF
 from labgen.teacher.quirks import OPTIONAL, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause
 from labgen.teacher.refusals import no_schema_fits, refusal_of
@@ -40,6 +41,7 @@ class HttpBackend:
         name: what messages call it; the address where it is empty.
         quirks: what it is known to lack; what is found out is added.
         pause: told for how many seconds its headers ask that nothing be sent.
+        extra_headers, extra_query: see `labgen.teacher.openai_client.OpenAIClient`.
 
     """
 
@@ -56,9 +58,19 @@ class HttpBackend:
         name: str = "",
         quirks: Quirks | None = None,
         pause: Callable[[float], None] = lambda seconds: None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name or base_url
-        self._client = OpenAIClient(base_url, api_key, name=self.name, timeout_sec=timeout_sec, connections=connections)
+        self._client = OpenAIClient(
+            base_url,
+            api_key,
+            name=self.name,
+            timeout_sec=timeout_sec,
+            connections=connections,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+        )
         self._chat_format = chat_format
         self._bos = bos
         self._send_model = send_model
@@ -80,6 +92,8 @@ class HttpBackend:
             name=spec.name,
             quirks=quirks,
             pause=pause,
+            extra_headers=spec.extra_headers,
+            extra_query=spec.extra_query,
         )
 
     async def ask(self, call: Call) -> Reply:
@@ -155,6 +169,8 @@ class HttpBackend:
                 "type": "json_schema",
                 "json_schema": {"name": "verdict", "strict": True, "schema": call.schema},
             }
+        if call.reasoning == "off":
+            body |= REASONING_OFF
         if "max_tokens" in lacking:
             body["max_completion_tokens"] = body["max_tokens"]
         if ONCE in lacking:
@@ -163,7 +179,8 @@ class HttpBackend:
             body.pop("stream_options")
         for name in lacking:
             body.pop(name, None)
-        return body
+        # What the configuration asks for is never left out: where it is refused, that is for the user to mend.
+        return body | (call.extra_body or {})
 
     def _read(self, answer: Answer, call: Call, sent: Mapping[str, Any], cut: Body | None) -> Reply:
         if "html" in answer.headers.get("content-type", ""):
@@ -206,7 +223,8 @@ class HttpBackend:
         if "response_format" in sent and no_schema_fits(answer.words):
             return _Lacking(ONCE, error)
         # Only a refusal that may be of the request's form is one that leaving something out may help.
-        lack = _lack(answer.words, sent) if answer.status in (400, 404, 405, 422, 500, 501) else None
+        own = {name: value for name, value in sent.items() if name not in (call.extra_body or {})}
+        lack = _lack(answer.words, own) if answer.status in (400, 404, 405, 422, 500, 501) else None
         if lack and not isinstance(error, ContextTooLong | TeacherRefused):
             return _Lacking(lack, self._told(error, answer))
         return self._told(error, answer)

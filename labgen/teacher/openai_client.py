@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
 from labgen.teacher.addresses import is_loopback
 from labgen.teacher.listening import Listening, Wait
+from labgen.teacher.parameters import expanded, secrets_in
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -73,10 +74,24 @@ class OpenAIClient:
         name: what messages call it.
         timeout_sec: silence after which an answer is no longer waited for, see `labgen.teacher.listening`.
         connections: kept open at most.
+        extra_headers, extra_query: sent with every request, with `${NAME}` for what the environment holds.
     """
 
-    def __init__(self, base_url: str, key: str, *, name: str, timeout_sec: float, connections: int) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        name: str,
+        timeout_sec: float,
+        connections: int,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
+        self._headers, self._query = extra_headers or {}, extra_query or {}
+        known = (key, *secrets_in(self._headers), *secrets_in(self._query))
+        self._secrets = tuple(each for each in known if len(each) >= SECRET_CHARS)
         self.listening = Listening(timeout_sec, time.monotonic)
         self.base_url = base_url
         self._key = key
@@ -106,6 +121,8 @@ class OpenAIClient:
                 timeout=timeout,
                 trust_env=not is_loopback(self.base_url),  # proxies stand in the environment
             ),
+            default_headers=expanded(self._headers, "extra_headers"),
+            default_query=expanded(self._query, "extra_query"),
         )
 
     async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
@@ -128,6 +145,8 @@ class OpenAIClient:
 
         client, wait = self._client, self.listening.begin()
         how: dict[str, Any] = {"cast_to": httpx2.Response, "stream": True, "stream_cls": openai.AsyncStream[Any]}
+        if self._headers and not self._key:
+            how["options"] = {"headers": {"Authorization": openai.Omit()}}  # one of the headers may well be the key
         try:
             async with asyncio.timeout(None) as limit:
                 unwatch = self.listening.watch(wait, limit)
@@ -177,7 +196,9 @@ class OpenAIClient:
     def without_key(self, text: str) -> str:
         """A text without the key: some gateways echo the request, key and all, in errors or even in a reply."""
         text = whole(text)
-        return text.replace(self._key, "[key]") if len(self._key) >= SECRET_CHARS else text
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return text
 
 
 def whole(text: str) -> str:

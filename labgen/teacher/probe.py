@@ -15,6 +15,7 @@ from labgen.errors import TeacherError
 from labgen.records import Message
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import Answer, OpenAIClient, sendable
+from labgen.teacher.parameters import REASONING_OFF
 
 NOTHING = "Nothing to do."
 ASK = (Message("user", "Reply with the single word: ready"),)
@@ -78,7 +79,10 @@ class _Probe:
         chat_format, begun_sec = self.spec.chat_format, time.monotonic()
         chat = chat_format is None if chat is None else chat
         body: dict[str, Any] = {"model": self.spec.send_model, self.limit_name: limit_tokens, "temperature": 0.0}
+        if self.spec.parameters.get("reasoning") and chat:
+            body |= {name: value for name, value in REASONING_OFF.items() if name not in self.lacking}
         body |= more
+        body |= self.spec.parameters.get("extra_body", {})
         if chat:
             body["messages"] = [{"role": message.role, "content": message.content} for message in messages]
         else:
@@ -103,7 +107,15 @@ async def probe_endpoint(
         conversing: whether the model does what it is told; a guard only judges, and is asked less.
     Returns: the findings, and what it lacks (see `labgen.teacher.quirks`); None where that could not be found out.
     """
-    client = OpenAIClient(spec.base_url, spec.key, name=spec.name, timeout_sec=spec.timeout_sec, connections=1)
+    client = OpenAIClient(
+        spec.base_url,
+        spec.key,
+        name=spec.name,
+        timeout_sec=spec.timeout_sec,
+        connections=1,
+        extra_headers=spec.extra_headers,
+        extra_query=spec.extra_query,
+    )
     probe = _Probe(client, spec, needed_tokens)
     if not sendable(spec.key):
         words = "it holds characters that no key has, such as a line break or a typographic dash"

@@ -6,7 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
-OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature", "stream_options", "stream")
+OPTIONAL = (
+    *("response_format", "seed", "stop", "top_p", "temperature", "stream_options", "stream"),
+    *("reasoning_effort", "chat_template_kwargs"),
+)
 """Parameters that are left out for an endpoint that refuses them."""
 
 RENAMED = ("max_tokens",)

@@ -22,7 +22,7 @@ from labgen.errors import (
     TeacherUnavailable,
 )
 from labgen.teacher.openai_client import Answer
-from labgen.teacher.rate_limit_headers import retry_after
+from labgen.teacher.rate_limit_headers import retry_after, wait_said
 
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|exceed_context|maximum context|max_model_len|"
@@ -73,7 +73,7 @@ def refusal_of(answer: Answer, *, name: str, api_hint: str, model: str, answered
         answered: whether the endpoint has answered anything before.
     """
     words, status = answer.words, answer.status
-    retry_after_sec = retry_after(answer.headers)
+    retry_after_sec = _wait_asked(answer)
     if _TOO_LONG.search(words) or status == 413 or _numbers_given(answer):
         return ContextTooLong(too_long(answer))
     if status == 401 or (status >= 400 and _KEY.search(words) and status not in (429, 503)):
@@ -124,6 +124,18 @@ def _load(words: str, status: int, retry_after_sec: float | None) -> TeacherErro
         # Larger than the account's limit for a whole minute: no waiting helps.
         return CallRejected(f"HTTP {status}: {words}", status=status)
     return RateLimited(f"HTTP {status}: {words}", retry_after_sec=retry_after_sec)
+
+
+def _wait_asked(answer: Answer) -> float | None:
+    """Seconds to wait, out of headers, Google's `retryDelay` or the endpoint's words; None where nothing is asked."""
+    found = retry_after(answer.headers)
+    if found is None:
+        details = _error_of(answer).get("details")
+        for each in details if isinstance(details, list) else ():
+            if isinstance(each, Mapping) and isinstance(each.get("retryDelay"), str):
+                return wait_said(f"wait {each['retryDelay']}")
+        found = wait_said(answer.words)
+    return found
 
 
 def _not_found(words: str, name: str, api_hint: str, model: str, answered: bool) -> TeacherError:

@@ -40,6 +40,10 @@ NEVER_ANSWERED_SEC = 6.0
 """The same for endpoints that have not answered once: most likely the address is wrong."""
 
 
+LONG_WAIT_SEC = 60.0
+"""An endpoint that asks for a longer wait gets no call until then, and the user is told."""
+LONGEST_WAIT_SEC = 600.0
+"""Where every endpoint of a model asks for a longer wait than this, the run ends as at the end of a budget."""
 STARTING_SEC = 900.0
 """A server that says that it loads its model is waited for so long."""
 LOOK_SEC = 0.05
@@ -252,6 +256,7 @@ class Retries:
             endpoint.pressure.timed_out()
         if isinstance(error, RateLimited):
             endpoint.pressure.refused(error.retry_after_sec)
+            self._heed(replicas, endpoint, error)
         elif isinstance(error, RETRYABLE):
             endpoint.pressure.unreachable(telling=isinstance(error, NoConnection) or not pending.attempts)
         else:
@@ -263,6 +268,23 @@ class Retries:
                 f"{endpoint.name}: no answer for {silent_sec:.0f} s, stopped. Last problem: {error}. "
                 "Every reply up to here is kept; run again when the endpoint answers."
             ) from error
+
+    def _heed(self, replicas: Replicas, endpoint: Endpoint, error: RateLimited) -> None:
+        """Send nothing for as long as an endpoint asks, and say so where that is long."""
+        seconds = error.retry_after_sec or 0.0
+        if seconds <= LONG_WAIT_SEC or self._traffic.stopped:
+            return
+        told = endpoint.pressure.wait_sec > seconds - LONG_WAIT_SEC
+        endpoint.pressure.pause(seconds)
+        until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + seconds))
+        if replicas.wait_sec > LONGEST_WAIT_SEC:
+            self._traffic.stopped = (
+                f"{endpoint.name} lets nothing through until {until} ({error}). Every reply up to here is kept; run "
+                "again then."
+            )
+            self._wake()
+        elif not told:
+            self._notice(f"{endpoint.name} asks for a wait of {seconds / 60:.0f} min, until {until} ({error}).")
 
     def _most_silence_sec(self, replicas: Replicas, endpoint: Endpoint, error: TeacherError) -> float:
         """How long replicas may answer nothing before the run stops."""

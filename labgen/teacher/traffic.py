@@ -11,7 +11,11 @@ from labgen.records import Call, Reply
 
 @dataclass
 class Traffic:
-    """What a run asked for so far. Counts, unless they end in `_sec`."""
+    """What a run asked for so far. Counts, unless they end in `_sec`.
+
+    Attributes:
+        stopped: why nothing more can be asked in this run, in words; empty while it can.
+    """
 
     sent: int = 0
     retries: int = 0
@@ -25,6 +29,7 @@ class Traffic:
     first_sent_sec: float = 0.0
     last_answer_sec: float = 0.0
     problems: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
 
     @property
     def utilisation(self) -> float:

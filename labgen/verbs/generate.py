@@ -220,8 +220,9 @@ def take_replayed(session: Session, workers: Workers[Replayed], collector: Colle
     """Bring in what the ledger alone makes of every leaf. Raises: LedgerError; OutputError: no space."""
     plans, hooks = session.sources.plans, session.hooks
     progress, traffic, yields = Progress.of(plans), Traffic(), YieldSeen()
-    # Where nothing is kept, there is no need to look for it; where filters of packages are, the engine looks.
-    pasts = {} if session.filters.installed else {plan.leaf.path: Past(LeafProgress(plan.wanted)) for plan in plans}
+    # Where nothing is kept, there is no need to look for it; where other packages take part, the engine looks.
+    known = () if session.replay.others_take_part else plans
+    pasts = {plan.leaf.path: Past(LeafProgress(plan.wanted)) for plan in known}
     left = {plan.leaf.path: plan for plan in plans}
     if workers.begin():
         _load_arrow()

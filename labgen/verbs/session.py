@@ -16,7 +16,8 @@ from typing import TypeVar
 from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.filters.available import FilterSet, load_filters
-from labgen.flows.known import check_filters, known_flows, prompts_of, rehearsed_tasks
+from labgen.flows.known import check_filters, known_flows
+from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Progress
@@ -30,6 +31,7 @@ from labgen.teacher.addresses import model_names
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends, check_endpoints, connect
+from labgen.teacher.parameters import call_parameters
 from labgen.teacher.retries import Patience
 from labgen.teacher.traffic import Traffic, Watch
 
@@ -91,6 +93,7 @@ class Session:
         """
         hooks = hooks or Hooks()
         teacher, judge = model_names(config, asked_otherwise=backend is not None)
+        call_parameters(config)
         check_endpoints(config, backend)
         flows, filters = known_flows(), load_filters(config)
         check_filters(filters, flows)

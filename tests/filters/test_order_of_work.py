@@ -28,6 +28,7 @@ PACKAGE = '''
 """Filters for answers in a house style."""
 
 from labgen.records import Evidence, State, Verdict
+from labgen.teacher.asker import CandidateEnds
 
 
 class Shouting:
@@ -64,6 +65,23 @@ class Misplacing(Shouting):
 class Accepting(Shouting):
     def decide(self, verdict, slot):
         return State.ACCEPTED, "I like it"
+
+
+class Ending(Shouting):
+    def __call__(self, candidate, slot):
+        raise CandidateEnds(*self.how)
+
+
+class EndingLost(Ending):
+    how = ("lost", "as it likes")
+
+
+class EndingAccepted(Ending):
+    how = (State.ACCEPTED, "as it likes")
+
+
+class EndingWithCalls(Ending):
+    how = (State.LOW_QUALITY, "as it likes", "", "call")
 
 
 class Deciding(Shouting):
@@ -169,6 +187,9 @@ def test_an_installed_package_adds_a_filter(package: object, tmp_path: Path) -> 
         ("Babbling", "filter_mine: it gave a str, which is no verdict"),
         ("Misplacing", "filter_mine: TypeError"),
         ("Accepting", "filter_mine: it may not end a candidate as `accepted`"),
+        ("EndingLost", "filter_mine: ValueError: 'lost' is not a valid State"),
+        ("EndingAccepted", "filter_mine: it may not end a candidate as `accepted`"),
+        ("EndingWithCalls", "filter_mine: TypeError: the calls that it names are not keys of calls"),
         ("Deciding", "filter_mine: ZeroDivisionError"),
     ],
 )

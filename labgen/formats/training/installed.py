@@ -1,4 +1,4 @@
-"""Export formats from other packages, found by the entry point group `labgen.formats`.
+"""Export formats from other packages, named by the entry point group `labgen.formats`.
 
 What they do is not labgen's: one that crashes, or gives what its columns can't hold, ends the export with a message
 that names the package. It never ends in half an export.
@@ -6,42 +6,36 @@ that names the package. It never ends in half an export.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from labgen.errors import ConfigError, LabgenError, UsageError
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
+from labgen.packages import crash, package_of
 
-GROUP = "labgen.formats"
 _HINT = "Mend or update the package, or export in another format."
 
 
-def installed_format_names() -> list[str]:
-    """Names of the formats of installed packages, without importing any."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
-
-
-def installed_format(name: str, taken: Collection[str] = ()) -> ExportFormat | None:
-    """The format that an installed package calls `name`; None where none does.
+def installed_format(name: str, entries: Iterable[EntryPoint], taken: Collection[str]) -> ExportFormat:
+    """The format that an installed package calls `name`.
 
     Args:
+        entries: the entry points of that name, one or more.
         taken: names of shipped formats, which no other may have.
     Raises: ConfigError: it can't be loaded, is no format, or is not the only one of that name.
     """
-    entries = sorted(entry_points(group=GROUP, name=name), key=lambda entry: entry.value)
-    if not entries:
-        return None
-    where = f"format `{name}` of {' and of '.join(map(_package, entries))}"
+    entries = sorted(entries, key=lambda entry: entry.value)
+    where = f"format `{name}` of {' and of '.join(map(package_of, entries))}"
     if name in taken or len(entries) > 1:
         others = "labgen has a format of that name" if name in taken else "there can be one format of a name"
         raise ConfigError(f"{where}: {others}. Uninstall the package, or have its entry point renamed.")
     try:
         format = entries[0].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Importing anybody's package may raise anything.
-        raise ConfigError(f"{where} can't be loaded ({type(error).__name__}: {str(error)[:200]}). {_HINT}") from error
+        raise ConfigError(f"{where} can't be loaded ({crash(error)}). {_HINT}") from error
     if not isinstance(format, ExportFormat):
         raise ConfigError(f"{where} is no format: {entries[0].value} is a {type(format).__name__}. {_HINT}")
     if format.name != name:
@@ -50,10 +44,6 @@ def installed_format(name: str, taken: Collection[str] = ()) -> ExportFormat | N
         shape and _guarded(shape, where) for shape in (format.plain, format.templated, format.with_system)
     )
     return replace(format, plain=plain, templated=templated, with_system=with_system)
-
-
-def _package(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
 
 
 def _guarded(shape: RowShape, where: str) -> RowShape:
@@ -66,7 +56,7 @@ def _guarded(shape: RowShape, where: str) -> RowShape:
             raise UsageError(f"{where}: {error}") from error
         except Exception as error:
             # Anybody's code may raise anything.
-            raise ConfigError(f"{where}: {type(error).__name__}: {str(error)[:200]}. {_HINT}") from error
+            raise ConfigError(f"{where}: {crash(error)}. {_HINT}") from error
 
     return replace(shape, convert=convert)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from labgen.errors import UsageError
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
 SHIPPED = ("messages", "alpaca", "sharegpt", "prompt-completion", "text", "instructlab")
 """Names of labgen's own formats, the default first. Each is `FORMAT` in the module of its name."""
 
+GROUP = "labgen.formats"
+
 
 def shipped_formats() -> list[ExportFormat]:
     """labgen's own formats, in the order of `SHIPPED`."""
     return [_shipped(name) for name in SHIPPED]
+
+
+def installed_format_names() -> list[str]:
+    """Names of the formats of installed packages, without importing any."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
 
 
 def find_export_format(name: str) -> ExportFormat:
@@ -30,11 +38,10 @@ def find_export_format(name: str) -> ExportFormat:
         UsageError: there is none; the message lists all there are, and suggests the nearest.
         ConfigError: two go by that name, or another package's can't be used.
     """
-    from labgen.formats.training.installed import installed_format, installed_format_names
+    if entries := entry_points(group=GROUP, name=name):
+        from labgen.formats.training.installed import installed_format
 
-    found = installed_format(name, taken=SHIPPED)
-    if found is not None:
-        return found
+        return installed_format(name, entries, taken=SHIPPED)
     if name in SHIPPED:
         return _shipped(name)
     known = [*SHIPPED, *(each for each in installed_format_names() if each not in SHIPPED)]

@@ -1,0 +1,22 @@
+"""Every prompt that comes with labgen is one that the rehearsal teacher knows what to do with."""
+
+from __future__ import annotations
+
+import pytest
+
+from labgen.config import Config
+from labgen.filters.available import filters_for
+from labgen.flows.known import SHIPPED
+from labgen.flows.prompts import prompts_of, rehearsed_tasks
+from labgen.formats.prompts import PromptSet, shipped_prompts
+from labgen.teacher.rehearsal.model import SKILLS
+
+ASKED = {prompt.name: prompt for prompt in prompts_of(SHIPPED, filters_for(Config(), None))}
+
+
+@pytest.mark.parametrize("name", shipped_prompts())
+def test_a_shipped_prompt_has_a_skill(name: str) -> None:
+    """It is asked with by a flow, says what it is rehearsed as, and has the line by which the teacher knows it."""
+    prompt = ASKED[name]
+    assert prompt.rehearsed_as in SKILLS
+    assert rehearsed_tasks(PromptSet(), [prompt]) == {PromptSet().task(name): prompt.rehearsed_as}
