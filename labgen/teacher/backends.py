@@ -134,7 +134,9 @@ def _plain_reply(reply: Reply) -> Reply:
             raise TypeError(f"its reply's {name} is no text")
         plain[name] = whole(getattr(reply, name))
     served = reply.served
-    if not isinstance(served, Served) or not all(isinstance(getattr(served, each.name), str) for each in fields(Served)):
+    if not isinstance(served, Served) or not all(
+        isinstance(getattr(served, each.name), str) for each in fields(Served)
+    ):
         raise TypeError("its reply's served is no labgen.records.Served")
     if reply.failure:
         raise ValueError("it gave a reply with a `failure`; a back end tells of one by what it raises")
