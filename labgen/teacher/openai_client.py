@@ -32,6 +32,9 @@ SECRET_CHARS = 8
 MOST_WORDS_CHARS = 400
 """Characters of an endpoint's own words that are repeated."""
 
+STALE_CONNECTIONS = 3
+"""Connections kept open that a server may have closed meanwhile, in a row, before it counts as a problem (count)."""
+
 CONNECT_SEC = 10.0
 """Longest wait for a connection."""
 
@@ -39,6 +42,13 @@ Enough = Callable[[bytes], bool]
 """Whether enough of an answer has come, given its next piece."""
 
 _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
+
+
+class StaleConnection(NoConnection):
+    """A connection that was kept open had been closed by the server, so that nothing could be sent over it.
+
+    llama.cpp closes each after a streamed reply without saying so.
+    """
 
 
 def sendable(key: str) -> bool:
@@ -139,6 +149,16 @@ class OpenAIClient:
         return await self._exchange("GET", path, None, None)
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None) -> Answer:
+        for _ in range(STALE_CONNECTIONS):
+            try:
+                return await self._exchange_once(method, path, body, enough)
+            except StaleConnection:
+                await asyncio.sleep(0)  # the connection is taken out of the pool meanwhile
+        return await self._exchange_once(method, path, body, enough)
+
+    async def _exchange_once(
+        self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None
+    ) -> Answer:
         import aiohttp
         import httpx2
         import openai
@@ -223,6 +243,8 @@ def _no_answer(error: BaseException) -> TeacherError:
     causes = _causes(error)
     if any(isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for cause in causes):
         return NoConnection(f"no connection ({str(causes[-1])[:200]})")
+    if any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
+        return StaleConnection(f"the connection was closed ({str(causes[-1])[:200]})")
     broke = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) for cause in causes)
     if isinstance(error, openai.APITimeoutError) and not broke:
         return TeacherTimeout("no reply in time")
