@@ -56,6 +56,7 @@ class FaultyServer:
 
     Attributes:
         asked: paths of what was asked for with GET; most_at_once: requests with a body under way at a time.
+        hold: where there is one, no body is answered before it is set.
         unready: times that it says to be loading yet when it is asked for its list (count).
     """
 
@@ -73,6 +74,7 @@ class FaultyServer:
         self.props = props
         self.delay_sec = delay_sec
         self.unready = 0
+        self.hold: threading.Event | None = None
         self.asked: list[str] = []
         self.at_once = self.most_at_once = 0
         self.bodies: list[dict[str, Any]] = []
@@ -133,6 +135,8 @@ class FaultyServer:
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             await asyncio.sleep(self.delay_sec)
+            if self.hold:
+                await asyncio.to_thread(self.hold.wait, 60)
             return await self._reply(request)
         finally:
             self.at_once -= 1

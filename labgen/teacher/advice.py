@@ -79,7 +79,8 @@ def _chunk(probe: Probe, context_tokens: int) -> None:
         probe.find("chunk_tokens", "ok", words)
         return
     words = f"{needs.chunk_tokens} are too many for a context of {context_tokens} with prompt and reply"
-    probe.find("chunk_tokens", "warn", words, f"{_shorter(needs, context_tokens).capitalize()}.")
+    todo = _shorter(needs, context_tokens)
+    probe.find("chunk_tokens", "warn", words, f"{todo[0].upper()}{todo[1:]}.")
 
 
 def _shorter(needs: Needs, context_tokens: int) -> str:
