@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from labgen.errors import LabgenError
 from labgen.teacher.backends import Backend
 from labgen.teacher.pressure import Pressure
 from labgen.teacher.stated import Stated
@@ -161,7 +162,7 @@ class Replicas:
     async def _look(self, endpoint: Endpoint, *, again: bool) -> None:
         assert endpoint.look
         stated = None
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, LabgenError):  # what is wrong, its first call says
             async with asyncio.timeout(LOOK_SEC):
                 stated = await endpoint.look()
         if stated or again:

@@ -135,6 +135,10 @@ class OpenAIClient:
             default_query=expanded(self._query, "extra_query"),
         )
 
+    def prepare(self) -> None:
+        """Load what is needed to ask, which takes a moment, so that no call's time holds it."""
+        _ = self._client
+
     async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
         """Send a body, and take in the answer as it comes.
 

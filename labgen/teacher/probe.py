@@ -67,6 +67,7 @@ async def probe_endpoint(spec: EndpointSpec, *, needs: Needs, tell: Tell, conver
 
 
 async def _ask_all(probe: Probe, conversing: bool) -> Probed | None:
+    probe.client.prepare()
     begun_sec = time.monotonic()
     listed = await probe.models()
     if listed.status == 0:
