@@ -32,7 +32,7 @@ VERBS = {
     "contaminate": "Index benchmarks whose items must not be in the dataset.",
     "doctor": "Check endpoint, machine and configuration; say what to do about each finding.",
     "ledger": "Show what was paid for; verify, prune, export and import it.",
-    "teacher": "Serve the built-in rehearsal teacher over HTTP.",
+    "teacher": "Serve the built-in rehearsal teacher, or a model from a GGUF file, over HTTP.",
 }
 """Every verb and its one-line help; the module is `labgen.cli.VERB`, the command in it is called `command`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -23,7 +24,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Say what a build would draw and what of it is still to pay. Asks the teacher nothing.
 
     Calls that the ledger holds cost nothing. A leaf's first calls are counted exactly; what depends on replies is
-    estimated from the yield of the dataset that stands at --output, or from `expected_yield`.
+    estimated from the yield of the dataset that stands at --output, or from `expected_yield`. Where `labgen doctor` has
+    measured the endpoints, it says how long a build would take.
     """
     from labgen.verbs.plan import estimate_build
     from labgen.verbs.session import Hooks, Session
@@ -101,6 +103,7 @@ def plan_data(estimate: Any) -> dict[str, Any]:
         "prompt_tokens": round(estimate.total("prompt_tokens")),
         "completion_tokens": round(estimate.total("completion_tokens")),
         "cost": estimate.cost,
+        "time": dataclasses.asdict(estimate.time) if estimate.time else None,
     }
 
 
@@ -138,4 +141,23 @@ def plan_table(estimate: Any, by_leaf: bool) -> str:
     text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
     if estimate.cost is not None:
         text.append(f"At the configured prices: about {estimate.cost:,.2f}.")
+    if estimate.time is not None:
+        text.append(_time_words(estimate.time))
     return "\n".join(text)
+
+
+def _time_words(time: Any) -> str:
+    at_once = f" ({time.at_once} calls at once)" if time.at_once > 1 else ""
+    words = (
+        f"{'At most about' if time.at_most else 'About'} {duration(time.seconds)} at {time.tokens_per_sec:,.0f} "
+        f"tokens/s{at_once}, as `labgen doctor` measured on {time.measured_on}."
+    )
+    return f"{words} More calls at once may well be faster." if time.at_most else words
+
+
+def duration(seconds: float) -> str:
+    """A rough span of time in the unit that suits it."""
+    for unit, size, below in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48)):
+        if seconds < below * size:
+            return f"{max(1, round(seconds / size))} {unit}"
+    return f"{round(seconds / 86400)} days"

@@ -73,6 +73,17 @@ def split_reasoning(text: str) -> tuple[str, str]:
     return _LEFT_OVER.sub("", rest).strip(), "\n\n".join(filter(None, taken))
 
 
+def mark_of(text: str) -> str:
+    """What marks the reasoning in a reply: how it begins, or ends where the beginning is missing; empty for none."""
+    begin = len(text) - len(text.lstrip().lstrip("\ufeff"))
+    for notation in _NOTATIONS:
+        if opening := notation.opening.match(text, begin):
+            return opening.group()
+    found = _unopened(text)
+    closings = (notation.closing.match(text, len(found[0])) for notation in _NOTATIONS) if found else ()
+    return next((closing.group() for closing in closings if closing), "")
+
+
 def _leading(text: str) -> tuple[str, str] | None:
     begin = len(text) - len(text.lstrip().lstrip("\ufeff"))
     for notation in _NOTATIONS:

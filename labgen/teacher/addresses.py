@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -126,6 +127,17 @@ def guard_specs(config: Config) -> tuple[EndpointSpec, ...]:
         raise ConfigError(f"guard.model `{guard.model}` is the teacher's or the judge's. A guard is another model.")
     own = guard.model_copy(update={"prompt_format": guard.prompt_format or guard.kind})
     return tuple(make_spec(config, own, endpoint) for endpoint in _own_addresses(guard))
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own, which no proxy can reach."""
+    host = (urlsplit(address).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def all_specs(config: Config) -> tuple[EndpointSpec, ...]:

@@ -94,6 +94,8 @@ class TeacherClient:
         self._pending: dict[bytes, Pending] = {}
         self._once: set[bytes] = set()
         self._closing = False
+        for replicas in models.values():
+            replicas.changed = self.changed.set
 
     @property
     def problem(self) -> str:
@@ -180,6 +182,8 @@ class TeacherClient:
         while self._pending:
             await asyncio.wait([pending.task for pending in self._pending.values()])
             await asyncio.sleep(0)
+        for replicas in set(self.models.values()):
+            await replicas.close()
         backends = {endpoint.backend for replicas in self.models.values() for endpoint in replicas.endpoints}
         for backend in backends:
             await backend.close()

@@ -13,8 +13,9 @@ from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import EndpointSpec, all_specs, endpoint_specs, guard_specs, make_spec, model_names
 from labgen.teacher.backends import Backend, check_kind, make_backend
 from labgen.teacher.endpoints import Endpoint, Replicas
-from labgen.teacher.pressure import Pressure
+from labgen.teacher.pressure import QUEUED, Pressure
 from labgen.teacher.quirks import Notes, Quirks
+from labgen.teacher.stated import Stated
 
 Backends = Backend | Mapping[str, Backend]
 """A back end that a caller brings: one for all models, or one for each by its logical name."""
@@ -113,18 +114,18 @@ def _brought(config: Config, backend: Backends | None, names: Iterable[str]) -> 
 def open_endpoints(
     specs: Iterable[EndpointSpec], notice: Callable[[str], None], notes: Notes | None
 ) -> dict[str, Replicas]:
-    """Open endpoints, by logical model. Each note on a prompt format is told once."""
+    """Open endpoints, by logical model. What concerns several of them is told once."""
     told: set[str] = set()
     by_model: dict[str, list[Endpoint]] = {}
     for spec in specs:
         if spec.note and spec.note not in told:
             told.add(spec.note)
             notice(spec.note)
-        by_model.setdefault(spec.model, []).append(_endpoint(spec, notice, notes))
+        by_model.setdefault(spec.model, []).append(_endpoint(spec, notice, notes, told))
     return {model: Replicas(endpoints) for model, endpoints in by_model.items()}
 
 
-def _endpoint(spec: EndpointSpec, notice: Callable[[str], None], notes: Notes | None) -> Endpoint:
+def _endpoint(spec: EndpointSpec, notice: Callable[[str], None], notes: Notes | None, told: set[str]) -> Endpoint:
     pressure = _pressure(spec.concurrency, spec)
     if spec.kind != HTTP:
         return Endpoint(spec.name, make_backend(spec), pressure, spec.weight)
@@ -132,7 +133,17 @@ def _endpoint(spec: EndpointSpec, notice: Callable[[str], None], notes: Notes | 
 
     quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=spec.merges_system)
     backend = HttpBackend.of(spec, quirks, pause=pressure.pause)
-    return Endpoint(spec.name, backend, pressure, spec.weight, known=quirks.answered_before)
+
+    async def look() -> Stated | None:
+        stated = await backend.stated()
+        if stated and stated.slots and (most := stated.slots + QUEUED) < spec.concurrency:
+            words = f"{spec.name} has {stated.slots} slots, as it says: at most {most} calls are sent at a time."
+            if words not in told:
+                told.add(words)
+                notice(words)
+        return stated
+
+    return Endpoint(spec.name, backend, pressure, spec.weight, known=quirks.answered_before, look=look)
 
 
 def _pressure(concurrency: int, spec: EndpointSpec | None = None) -> Pressure:

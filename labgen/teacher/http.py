@@ -21,6 +21,7 @@ from labgen.teacher.quirks import OPTIONAL, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause
 from labgen.teacher.refusals import no_schema_fits, refusal_of
 from labgen.teacher.reply_body import Body, ErrorInside, read_body, reply_of_body
+from labgen.teacher.stated import Stated, ask_stated
 from labgen.teacher.stuck import StuckReply
 
 _NO_SYSTEM = re.compile(r"system (role|message|prompt)|roles must alternate", re.I)
@@ -121,6 +122,10 @@ class HttpBackend:
                 if name != ONCE:
                     self._quirks.add(name)
             return reply
+
+    async def stated(self) -> Stated | None:
+        """What the server says of itself; None while it says nothing. Never raises for an endpoint's sake."""
+        return await ask_stated(self._client, self._send_model or "")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
+from labgen.teacher.addresses import is_loopback
 from labgen.teacher.listening import Listening, Wait
 from labgen.teacher.parameters import expanded, secrets_in
 
@@ -31,6 +32,9 @@ SECRET_CHARS = 8
 MOST_WORDS_CHARS = 400
 """Characters of an endpoint's own words that are repeated."""
 
+STALE_CONNECTIONS = 3
+"""Connections kept open that a server may have closed meanwhile, in a row, before it counts as a problem (count)."""
+
 CONNECT_SEC = 10.0
 """Longest wait for a connection."""
 
@@ -38,6 +42,13 @@ Enough = Callable[[bytes], bool]
 """Whether enough of an answer has come, given its next piece."""
 
 _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
+
+
+class StaleConnection(NoConnection):
+    """A connection that was kept open had been closed by the server, so that nothing could be sent over it.
+
+    llama.cpp closes each after a streamed reply without saying so.
+    """
 
 
 def sendable(key: str) -> bool:
@@ -92,7 +103,7 @@ class OpenAIClient:
         known = (key, *secrets_in(self._headers), *secrets_in(self._query))
         self._secrets = tuple(each for each in known if len(each) >= SECRET_CHARS)
         self.listening = Listening(timeout_sec, time.monotonic)
-        self._base_url = base_url
+        self.base_url = base_url
         self._key = key
         self._connections = connections
 
@@ -111,14 +122,22 @@ class OpenAIClient:
         # How long is waited for is not the client's to say, but for a connection.
         timeout = httpx2.Timeout(None, connect=CONNECT_SEC)
         return AsyncOpenAI(
-            base_url=self._base_url,
+            base_url=self.base_url,
             api_key=self._key or NO_KEY,
             max_retries=0,
             timeout=timeout,
-            http_client=DefaultAioHttpClient(limits=limits, timeout=timeout),
+            http_client=DefaultAioHttpClient(
+                limits=limits,
+                timeout=timeout,
+                trust_env=not is_loopback(self.base_url),  # proxies stand in the environment
+            ),
             default_headers=expanded(self._headers, "extra_headers"),
             default_query=expanded(self._query, "extra_query"),
         )
+
+    def prepare(self) -> None:
+        """Load what is needed to ask, which takes a moment, so that no call's time holds it."""
+        _ = self._client
 
     async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
         """Send a body, and take in the answer as it comes.
@@ -130,10 +149,20 @@ class OpenAIClient:
         return await self._exchange("POST", path, body, enough)
 
     async def get(self, path: str) -> Answer:
-        """Ask for what is at a path. Raises: TeacherError: nothing came back."""
+        """Ask for what is at a path, or at an address of the same server. Raises: TeacherError: nothing came back."""
         return await self._exchange("GET", path, None, None)
 
     async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None) -> Answer:
+        for _ in range(STALE_CONNECTIONS):
+            try:
+                return await self._exchange_once(method, path, body, enough)
+            except StaleConnection:
+                await asyncio.sleep(0)  # the connection is taken out of the pool meanwhile
+        return await self._exchange_once(method, path, body, enough)
+
+    async def _exchange_once(
+        self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None
+    ) -> Answer:
         import aiohttp
         import httpx2
         import openai
@@ -218,6 +247,8 @@ def _no_answer(error: BaseException) -> TeacherError:
     causes = _causes(error)
     if any(isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for cause in causes):
         return NoConnection(f"no connection ({str(causes[-1])[:200]})")
+    if any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
+        return StaleConnection(f"the connection was closed ({str(causes[-1])[:200]})")
     broke = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) for cause in causes)
     if isinstance(error, openai.APITimeoutError) and not broke:
         return TeacherTimeout("no reply in time")

@@ -28,6 +28,7 @@ from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
+from labgen.verbs.build_time import BuildTime, build_time
 from labgen.verbs.session import Session
 
 LEAST_YIELD = 0.05
@@ -78,11 +79,15 @@ class LeafEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a build would take, leaf by leaf. `yields` are accepted rows per candidate, by flow, 0 to 1."""
+    """What a build would take, leaf by leaf. `yields` are accepted rows per candidate, by flow, 0 to 1.
+
+    `time` is None where no endpoint was measured.
+    """
 
     leaves: tuple[LeafEstimate, ...]
     yields: Mapping[str, float]
     cost: float | None
+    time: BuildTime | None = None
 
     def total(self, name: str) -> float:
         """Sum of an attribute over the leaves."""
@@ -117,11 +122,9 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
         found = dict(workers.results())
     leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(plans))
     estimate = Estimate(leaves, yields, None)
-    if config.price is None:
-        return estimate
-    return replace(
-        estimate, cost=config.price.cost(estimate.total("prompt_tokens"), estimate.total("completion_tokens"))
-    )
+    tokens = estimate.total("prompt_tokens"), estimate.total("completion_tokens")
+    cost = config.price.cost(*tokens) if config.price else None
+    return replace(estimate, cost=cost, time=build_time(config, *tokens) if session.backend is None else None)
 
 
 def observed_yields(config: Config, plans: Sequence[LeafPlan]) -> dict[str, float]:
