@@ -11,7 +11,7 @@ from faulty_server import Fault, FaultyServer, make_call, refusal
 
 from labgen.formats.draw_forms import pairs_form
 from labgen.formats.known import find_format
-from labgen.records import Call, Reply
+from labgen.records import Call, Message, Reply
 from labgen.teacher.http import HttpBackend
 from labgen.teacher.quirks import Quirks
 
@@ -114,3 +114,5 @@ def test_a_base_model_is_stopped_where_it_goes_on_by_itself() -> None:
     (body,) = server.bodies
     assert body["prompt"] == "Be kind.\n\nHello\n\nReply:\n"
     assert body["stop"] == ["END", "<example>", "<document>", "<query>", "## Task:"]
+    shown = find_format("plain").render([Message("user", "<pair>\n[a pair]\n</pair>\n\nWrite two.")])
+    assert shown.endswith("Write two.\n\nHere they are, each in its tags:\n\n")
