@@ -23,7 +23,7 @@ _FORM_CHARS = 60
 _QUESTION_SHARE = 0.25
 """Part of a pair's characters that its question may have."""
 
-_STARTS_AS_JSON = re.compile(r"\s*(?:```\w*\s*)?[{\[]")
+_STARTS_AS_JSON = re.compile(r"\s*(?:```\w*\s*)?(?:\{|\[\s*[\"{])")
 _QUESTION = re.compile(r"(?=<\s*question\b)", re.IGNORECASE)
 _HEADER = r"^[ \t]*## Task:"
 _SECTIONS = "example|task_description|domain|outline|document|passage|query"
@@ -82,7 +82,10 @@ class DrawForm:
 
     def _from_json(self, text: str) -> list[Drawn]:
         found = []
-        for item in _items(read_json(text), self.tag, self.fields):
+        value = read_json(text)
+        if isinstance(value, list) and not self.fields and not _STARTS_AS_JSON.match(text):
+            return []  # brackets in prose are no list of texts
+        for item in _items(value, self.tag, self.fields):
             texts = [_said(item, field) for field in self.bounds]
             if texts[0]:
                 # A grammar ends a text at its bound, in the middle of a word.

@@ -48,6 +48,13 @@ def test_pairs_are_read_from_tags_and_json_alike(text: str) -> None:
     assert pairs(text) == [("Why?", "So."), ("Who?", "He.")]
 
 
+@pytest.mark.parametrize("text", ["[Insert instruction here]", "Well [2J\x1b, no.", "I have [1, 2] and no more.", "[]"])
+def test_brackets_in_prose_are_no_instructions(text: str) -> None:
+    """Only a reply that is a list of quoted texts is one."""
+    assert instructions(text) is None
+    assert instructions('["Sing.", "Dance."]') == ["Sing.", "Dance."]
+
+
 def test_instructions_and_contexts_too() -> None:
     """A list of texts, a list of objects, one object."""
     assert instructions('{"instructions": ["Sing.", "Dance."]}') == ["Sing.", "Dance."]
