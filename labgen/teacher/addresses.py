@@ -237,7 +237,7 @@ def _checked(address: str) -> str:
 
 
 def _format(name: str | None, model: str, *, needed: bool) -> tuple[ChatFormat | None, str]:
-    from labgen.formats.known import SHIPPED, find_format, format_for_model
+    from labgen.formats.known import FOR_TEACHERS, find_format, format_for_model
 
     if name is not None:
         return find_format(name), ""
@@ -246,6 +246,6 @@ def _format(name: str | None, model: str, *, needed: bool) -> tuple[ChatFormat |
     if needed:
         raise ConfigError(
             f"api: completions needs a prompt format, and none is known for `{model}`. Set `prompt_format:` to one of "
-            f"{', '.join(SHIPPED)}, or to a Jinja chat template; or ask it with `api: chat`."
+            f"{', '.join(FOR_TEACHERS)} (a base model's), or to a Jinja chat template; or ask it with `api: chat`."
         )
     return None, ""

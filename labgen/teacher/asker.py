@@ -66,12 +66,23 @@ class Asker:
         return replace(self, priority=self.draw_priority) if self.draw_priority else self
 
     async def ask(
-        self, step: str, read: Callable[[str], T | None], *, max_tokens: int, temperature: float, **values: Any
+        self,
+        step: str,
+        read: Callable[[str], T | None],
+        *,
+        max_tokens: int,
+        temperature: float,
+        schema: Schema | None = None,
+        **values: Any,
     ) -> Reading[T]:
         """Ask the teacher for text of a step and read it.
 
         Args:
             read: makes something of the reply's text, or None where it can't be read; it is then asked for once more.
+                It never sees the placeholders of the prompt's form, which say nothing.
+            schema: what an endpoint that enforces one holds the reply to; `read` must know that form too. It is part
+                of the call's key, also for an endpoint that lacks schemas, so that nothing is paid for twice when a
+                replica, or a later version of the server, has them.
         Raises: CandidateEnds: `failed` (no reply) or `unparsed` (unreadable twice).
         """
         call = Call(
@@ -80,17 +91,21 @@ class Asker:
             max_tokens=max_tokens,
             temperature=temperature,
             seed=self.slot.sampling_seed,
+            schema=schema,
             leaf=self.slot.leaf,
             step=step,
             priority=self.priority,
             **self.parameters.get(self.teacher, {}),
         )
-        return await self._read(call, read)
+        echo = self.prompts.echo(step)
+        return await self._read(call, lambda text: read(echo.sub("", text)) if echo else read(text))
 
     async def judge_with(
         self, step: str, read: Callable[[str], T | None], *, schema: Mapping[str, Any], **values: Any
     ) -> Reading[T]:
         """Ask the judge for a verdict: no sampling, so that the same pair always gets the same call.
+
+        A reply that holds placeholders of the prompt's form is an echo of it, and no verdict.
 
         Raises: CandidateEnds: as `ask`.
         """
@@ -106,7 +121,8 @@ class Asker:
             priority=self.priority,
             **self.parameters.get(self.judge, {}),
         )
-        return await self._read(call, read)
+        echo = self.prompts.echo(step)
+        return await self._read(call, lambda text: None if echo and echo.search(text) else read(text))
 
     async def ask_once(self, call: Call, read: Callable[[str], T | None]) -> Reading[T]:
         """Ask a model that knows no other form than its own, so that there is no use in asking it to restate.
@@ -132,7 +148,7 @@ class Asker:
             messages=(
                 *call.messages,
                 Message("assistant", reply.text),
-                *self.prompts.render("restate", problem=problem),
+                *self.prompts.restate(call.step, problem),
             ),
             temperature=0.0,
         )

@@ -21,6 +21,14 @@ from labgen.teacher.quirks import OPTIONAL, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause
 from labgen.teacher.refusals import no_schema_fits, refusal_of
 from labgen.teacher.reply_body import Body, ErrorInside, read_body, reply_of_body
+from labgen.teacher.schema_fields import (
+    BOUNDED,
+    holds_schema,
+    refused_field,
+    refuses_bounds,
+    schema_fields,
+    without_schema,
+)
 from labgen.teacher.stated import Stated, ask_stated
 from labgen.teacher.stuck import StuckReply
 
@@ -106,7 +114,7 @@ class HttpBackend:
             try:
                 reply = await self._send(call, left_out.keys() | self._quirks.lacking)
             except _Lacking as lack:
-                if lack.name in left_out or len(left_out) > len(OPTIONAL) + 2:
+                if lack.name in left_out or len(left_out) > len(OPTIONAL) + 4:
                     raise TeacherMisconfigured(
                         f"{self.name} refuses every form of the request ({lack.refusal}). `labgen doctor` says more."
                     ) from lack
@@ -164,17 +172,13 @@ class HttpBackend:
             body["messages"] = [{"role": message.role, "content": message.content} for message in messages]
         if stop:
             body["stop"] = stop
-        if call.schema is not None:
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "verdict", "strict": True, "schema": call.schema},
-            }
+        body.update(schema_fields(call.schema, chat=not self._chat_format, lacking=lacking))
         if call.reasoning == "off":
             body |= REASONING_OFF
         if "max_tokens" in lacking:
             body["max_completion_tokens"] = body["max_tokens"]
         if ONCE in lacking:
-            body.pop("response_format", None)
+            without_schema(body)
         if "stream" in lacking:
             body.pop("stream_options")
         for name in lacking:
@@ -220,7 +224,7 @@ class HttpBackend:
         hint = "Some servers have no completions API: try `api: chat`." if self._chat_format else ""
         model = self._send_model or call.model
         error = refusal_of(answer, name=self.name, api_hint=hint, model=model, answered=self._answered)
-        if "response_format" in sent and no_schema_fits(answer.words):
+        if holds_schema(sent) and no_schema_fits(answer.words):
             return _Lacking(ONCE, error)
         # Only a refusal that may be of the request's form is one that leaving something out may help.
         own = {name: value for name, value in sent.items() if name not in (call.extra_body or {})}
@@ -248,12 +252,14 @@ def _lack(words: str, sent: Mapping[str, Any]) -> str | None:
         return SYSTEM
     if "max_tokens" in sent and "max_completion_tokens" in words:
         return "max_tokens"
+    if refuses_bounds(words, sent):
+        return BOUNDED
     for name in OPTIONAL:
         if name in sent and re.search(rf"\b{name}\b", words):
             return name
     if "stream" in sent and re.search(r"\bstream(?:ing)?\b", words, re.IGNORECASE):
         return "stream"
-    return "response_format" if "json_schema" in words and "response_format" in sent else None
+    return refused_field(words, sent)
 
 
 class _Lacking(Exception):

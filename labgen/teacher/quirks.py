@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
+from labgen.teacher.schema_fields import BOUNDED, OWN
+
 OPTIONAL = (
     *("response_format", "seed", "stop", "top_p", "temperature", "stream_options", "stream"),
     *("reasoning_effort", "chat_template_kwargs"),
@@ -14,6 +16,9 @@ OPTIONAL = (
 
 RENAMED = ("max_tokens",)
 """Sent as `max_completion_tokens` to an endpoint that asks for that."""
+
+SCHEMA_PARTS = (OWN, BOUNDED)
+"""Parts of how a schema is sent that are left out for an endpoint that refuses them."""
 
 SYSTEM = "system"
 """The system role: where it is refused, system text goes into the first user turn."""
@@ -86,6 +91,8 @@ class Quirks:
             self._notice(f"{self._name} refuses a system role: system text goes into the first user turn.")
         elif what in RENAMED:
             self._notice(f"{self._name} refuses `max_tokens`: it is sent as `max_completion_tokens`.")
+        elif what == BOUNDED:
+            self._notice(f"{self._name} refuses schemas with `maxLength` and `maxItems`: they are sent without.")
         else:
             self._notice(f"{self._name} refuses `{what}`: it is left out.")
         self.remember()
@@ -106,7 +113,11 @@ def _read(value: str | None) -> set[str]:
         found = json.loads(value or "[]")
     except ValueError:
         return set()
-    return {name for name in found if name in (*OPTIONAL, *RENAMED, SYSTEM)} if isinstance(found, list) else set()
+    return (
+        {name for name in found if name in (*OPTIONAL, *RENAMED, *SCHEMA_PARTS, SYSTEM)}
+        if isinstance(found, list)
+        else set()
+    )
 
 
 def _listed(names: set[str]) -> str:
