@@ -93,11 +93,17 @@ class JudgeResult:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a leaf's judges did. `calls` are the keys of the calls it took, `problem` says why the leaf stops, if so."""
+    """How a leaf's judges did.
+
+    Attributes:
+        calls: keys of the calls it took; problem: why the leaf stops, if so.
+        rehearsal: whether the rehearsal teacher was among the judges.
+    """
 
     results: tuple[JudgeResult, ...]
     calls: tuple[bytes, ...]
     problem: str = ""
+    rehearsal: bool = False
 
 
 def testable(judges: Iterable[Filter]) -> list[Filter]:
@@ -127,7 +133,8 @@ async def put_to_test(
     outcomes = await asyncio.gather(*(_test(judge, plan, examples, asker, thresholds, config) for judge in judges))
     results = tuple(count_outcomes(judge.name, found) for judge, found in zip(judges, outcomes, strict=True))
     problems = [words for result in results if (words := weakness(result, config.floor))]
-    return Calibration(results, tuple(asker.spent), "; ".join(problems))
+    rehearsal = any(each.rehearsal for each in asker.answered_by)
+    return Calibration(results, tuple(asker.spent), "; ".join(problems), rehearsal)
 
 
 def weakness(result: JudgeResult, floor: float) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from labgen.config import GenerationConfig
 from labgen.formats.prompts import PromptSet
 from labgen.formats.reasoning import split_reasoning
-from labgen.records import Call, Message, Reply, Schema, Slot, State
+from labgen.records import Answerer, Call, Message, Reply, Schema, Slot, State
 from labgen.teacher.client import Asking
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ class Asker:
         teacher, judge: logical model names; most often the same.
         priority: order among waiting calls, smallest first; draw_priority: that of draws.
         spent: keys of all calls made for the slot, in order; how many they are is the same in every run.
+        answered_by: who gave the replies to them.
     """
 
     client: Asking
@@ -56,6 +57,7 @@ class Asker:
     priority: tuple[int, ...]
     spent: list[bytes]
     draw_priority: tuple[int, ...] = ()
+    answered_by: set[Answerer] = field(default_factory=set)
 
     def for_draws(self) -> Asker:
         """The same for what much else waits for."""
@@ -143,6 +145,7 @@ class Asker:
             reply = await self.client.ask(call)
         if reply.failure:
             raise CandidateEnds(State.FAILED, f"{reply.failure}_{call.step}", reply.detail, keys)
+        self.answered_by.add(Answerer.of(call.model, reply.served))
         answer, reasoning = split_reasoning(reply.text)
         # Replies of earlier versions of labgen may still have their reasoning in front of the answer.
         return replace(reply, text=answer, reasoning=reasoning) if reasoning else reply

@@ -16,7 +16,7 @@ from labgen.teacher.budget import Budget
 from labgen.teacher.endpoints import Replicas
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.retries import Patience, Pending, Retries
-from labgen.teacher.traffic import CallOutcome, Traffic, Watch
+from labgen.teacher.traffic import CallOutcome, Origin, Traffic, Watch
 
 
 class Asking(Protocol):
@@ -133,7 +133,7 @@ class TeacherClient:
 
     def count_kept(self, paid: Sequence[tuple[Call, Reply]]) -> None:
         """Count replies that were taken from the ledger by such a client."""
-        self.traffic.from_ledger += len(paid)
+        self.traffic.kept_from.update(Origin.of(call, reply) for call, reply in paid)
         if self._watch:
             for call, reply in paid:
                 self._watch(CallOutcome(call, "ledger", reply=reply))

@@ -13,13 +13,15 @@ from typing import Any, Self
 
 from labgen.errors import BadReply, ContextTooLong, TeacherError, TeacherMisconfigured, TeacherRefused
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
-from labgen.records import Call, Reply
+from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.model_list import ModelList
 from labgen.teacher.openai_client import Answer, OpenAIClient
 from labgen.teacher.quirks import OPTIONAL, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause
 from labgen.teacher.refusals import no_schema_fits, refusal_of
 from labgen.teacher.reply_body import Body, ErrorInside, read_body, reply_of_body
+from labgen.teacher.served import BEHIND, served_by, told_of
 from labgen.teacher.stuck import StuckReply
 
 _NO_SYSTEM = re.compile(r"system (role|message|prompt)|roles must alternate", re.I)
@@ -39,6 +41,7 @@ class HttpBackend:
         name: what messages call it; the address where it is empty.
         quirks: what it is known to lack; what is found out is added.
         pause: told for how many seconds its headers ask that nothing be sent.
+        notice: told of answers by another model than the one that is asked, once.
 
     """
 
@@ -55,6 +58,7 @@ class HttpBackend:
         name: str = "",
         quirks: Quirks | None = None,
         pause: Callable[[float], None] = lambda seconds: None,
+        notice: Callable[[str], None] = lambda words: None,
     ) -> None:
         self.name = name or base_url
         self._client = OpenAIClient(base_url, api_key, name=self.name, timeout_sec=timeout_sec, connections=connections)
@@ -63,10 +67,20 @@ class HttpBackend:
         self._send_model = send_model
         self._quirks = quirks or Quirks(self.name, send_model or "")
         self._pause = pause
+        self._notice = notice
         self._answered = False
+        self._listed = ModelList(self._client.get, send_model or "")
+        self._seen: set[Served] = set()
 
     @classmethod
-    def of(cls, spec: EndpointSpec, quirks: Quirks, *, pause: Callable[[float], None] = lambda seconds: None) -> Self:
+    def of(
+        cls,
+        spec: EndpointSpec,
+        quirks: Quirks,
+        *,
+        pause: Callable[[float], None] = lambda seconds: None,
+        notice: Callable[[str], None] = lambda words: None,
+    ) -> Self:
         """That of an endpoint in the configuration."""
         return cls(
             spec.base_url,
@@ -79,6 +93,7 @@ class HttpBackend:
             name=spec.name,
             quirks=quirks,
             pause=pause,
+            notice=notice,
         )
 
     async def ask(self, call: Call) -> Reply:
@@ -110,16 +125,20 @@ class HttpBackend:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._listed.close()
         await self._client.close()
 
     async def _send(self, call: Call, lacking: Collection[str]) -> Reply:
         path, body = ("/completions" if self._chat_format else "/chat/completions"), self._body(call, lacking)
         stuck = StuckReply() if body.get("stream") else None
+        if self._send_model:
+            self._listed.begin()
         answer = await self._client.post(path, body, stuck)
         self._heed(answer.headers)
         if answer.status >= 400:
             raise self._refusal(answer, call, body)
-        return self._read(answer, call, body, stuck.body if stuck and answer.cut else None)
+        reply = self._read(answer, call, body, stuck.body if stuck and answer.cut else None)
+        return self._named(reply, body["model"])
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         seconds = rate_limit_pause(headers)
@@ -168,7 +187,7 @@ class HttpBackend:
             raise self._told(BadReply(words), answer)
         try:
             body = cut or read_body(answer.content)
-            reply = reply_of_body(body, asked=() if self._chat_format else call.messages, address=self.name)
+            reply = reply_of_body(body, asked=() if self._chat_format else call.messages)
         except ErrorInside as error:
             inside = replace(answer, status=error.status or 500, words=self._client.safe(str(error)))
             raise self._refusal(inside, call, sent) from error
@@ -183,12 +202,26 @@ class HttpBackend:
             reasoning=self._client.without_key(reply.reasoning),
             finish_reason="loop" if cut else self._client.safe(reply.finish_reason),
             completion_tokens=reply.completion_tokens or (body.pieces if cut else 0),
-            served=replace(
-                reply.served,
-                model=self._client.safe(reply.served.model),
-                fingerprint=self._client.safe(reply.served.fingerprint),
+            served=served_by(
+                address=self.name,
+                asked=sent["model"],
+                model=self._client.safe(body.model),
+                fingerprint=self._client.safe(body.fingerprint),
+                id=body.id,
+                headers={name: self._client.safe(answer.headers[name]) for name in BEHIND if name in answer.headers},
             ),
         )
+
+    def _named(self, reply: Reply, asked: str) -> Reply:
+        """The reply with what is to be known of where it comes from; another model than the asked one is told."""
+        served = reply.served
+        if served.model in ("", asked) and self._listed.others:
+            served = replace(served, listed=self._client.safe(self._listed.others))
+        if served not in self._seen:
+            self._seen.add(served)
+            if words := told_of(served, asked):
+                self._notice(words)
+        return replace(reply, served=served)
 
     def _clean(self, text: str) -> str:
         text = self._client.without_key(text)

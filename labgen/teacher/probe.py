@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labgen.errors import TeacherError
-from labgen.records import Message
+from labgen.errors import BadReply, TeacherError
+from labgen.records import REHEARSAL_MODEL, Message
 from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.model_list import listed_models, listed_names, others_listed
 from labgen.teacher.openai_client import Answer, OpenAIClient, sendable
+from labgen.teacher.reply_body import Body, ErrorInside, read_body
+from labgen.teacher.served import BEHIND, served_by
 
 NOTHING = "Nothing to do."
 ASK = (Message("user", "Reply with the single word: ready"),)
@@ -144,9 +147,9 @@ async def _answers(probe: _Probe, listed: Answer) -> bool:
         probe.find("key", "fail", words, f"Set {probe.spec.key_env} to a key of this endpoint.")
         return False
     probe.find("key", "ok", "accepted" if probe.spec.key else f"none needed ({probe.spec.key_env} is not set)")
-    models = _models(listed)
+    models = listed_names(listed)
     if _choices_of(answer):
-        probe.find("model", "ok", probe.spec.send_model)
+        _name(probe, answer, models)
     elif models and probe.spec.send_model not in models:
         near = difflib.get_close_matches(probe.spec.send_model, models, n=3, cutoff=0.3) or models[:3]
         probe.find("model", "fail", f"no `{probe.spec.send_model}`", f"Choose with --model; it has {', '.join(near)}.")
@@ -160,6 +163,33 @@ async def _answers(probe: _Probe, listed: Answer) -> bool:
         todo = "Wait and try again; the endpoint's own log or status page says more."
     probe.find(api, "fail", f"POST {path}: {_said(answer)}", todo)
     return False
+
+
+def _name(probe: _Probe, answer: Answer, models: Sequence[str]) -> None:
+    """Which model answers, by what its reply and the list of models say."""
+    asked = probe.spec.send_model
+    try:
+        body = read_body(answer.content)
+    except (ErrorInside, BadReply):
+        body = Body()
+    model, fingerprint = probe.client.safe(body.model), probe.client.safe(body.fingerprint)
+    headers = {name: probe.client.safe(answer.headers[name]) for name in BEHIND if name in answer.headers}
+    served = served_by(
+        address=probe.spec.name, asked=asked, model=model, fingerprint=fingerprint, id=body.id, headers=headers
+    )
+    listed = probe.client.safe(others_listed(asked, models))
+    parts = [asked]
+    if served.rehearsal and asked != REHEARSAL_MODEL:
+        parts.append("which is labgen's rehearsal teacher here: its rows teach a model nothing")
+    elif served.model not in ("", asked):
+        parts.append(f"which its replies say is {served.model}")
+    if listed:
+        parts.append(f"not among the models that it lists: {listed}")
+    if len(parts) == 1:
+        probe.find("model", "ok", asked)
+    else:
+        todo = "Name another with --model if it is not the one that you mean; rows and card give both names."
+        probe.find("model", "warn", "; ".join(parts), todo)
 
 
 async def _other_api(probe: _Probe) -> None:
@@ -239,21 +269,11 @@ async def _context(probe: _Probe, listed: Answer) -> None:
 
 
 def _listed_length(listed: Answer, model: str) -> int | None:
-    for entry in _entries(listed):
+    for entry in listed_models(listed):
         if entry.get("id") == model:
             lengths = [entry[name] for name in LENGTH_NAMES if isinstance(entry.get(name), int)]
             return lengths[0] if lengths else None
     return None
-
-
-def _models(listed: Answer) -> list[str]:
-    return [str(entry["id"]) for entry in _entries(listed) if entry.get("id")]
-
-
-def _entries(listed: Answer) -> list[dict[str, Any]]:
-    data = _data(listed)
-    entries = data.get("data") if listed.status == 200 and isinstance(data, dict) else None
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _choices_of(answer: Answer) -> list[Any]:
