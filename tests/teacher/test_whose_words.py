@@ -13,7 +13,7 @@ from aiohttp import web
 from faulty_server import FaultyServer, dataset_bytes, make_taxonomy, run
 
 from labgen.errors import UsageError
-from labgen.publish.release import read_release, refusals
+from labgen.publish.release import local_refusals, read_release
 from labgen.teacher.rehearsal.wire import answer, as_events
 
 Disguise = Callable[[dict[str, Any], dict[str, Any]], None]
@@ -114,7 +114,7 @@ def test_the_rehearsal_is_known_under_any_name(here: Path, disguise: Disguise, a
     assert {row["served_model"] for row in found if row["messages"]} == {"labgen-rehearsal"}
     card = Path("d/README.md").read_text()
     assert "**Rehearsal data" in card and "`teach` (`labgen-rehearsal` in its own replies)" in card
-    assert [refusal.name for refusal in refusals(read_release(Path("d")))][:1] == ["rehearsal"]
+    assert [refusal.name for refusal in local_refusals(read_release(Path("d")))][:1] == ["rehearsal"]
     shown = run("show", found[0]["id"], "--output", "d", "--work", "w-d").stdout
     assert "(labgen-rehearsal in its own replies)  (REHEARSAL)" in shown
     exported = run("export", "d", "--format", "messages", "--to", "e")
@@ -181,7 +181,6 @@ def test_replies_of_another_address_or_model_are_told_once(here: Path) -> None:
     assert result.stderr.count(f"{kept} replies to `teach` are from {first.base_url} (model smollm2-135m), kept") == 1
     assert dataset_bytes(Path("d")) == before
     with Gateway(lambda found, headers: found.update(model="gemma", id="x", system_fingerprint="b2")) as third:
-        third.port = 0
         more = run("generate", "--base-url", third.base_url, "--model", "teach", "--samples", 9, "--work", "w-d",
                    "--output", "d", "--json")  # fmt: skip
         assert third.bodies
