@@ -17,7 +17,8 @@ from typing import Any
 BRANCHES = ("knowledge", "foundational_skills", "compositional_skills")
 
 REHEARSAL_MODEL = "labgen-rehearsal"
-"""Name of the rehearsal teacher's one model; rows of this model are rehearsal rows, wherever it was served from."""
+"""Name of the rehearsal teacher's one model. Its replies bear it, whatever the model is called when it is asked, and so
+their rows are rehearsal rows."""
 
 
 class Grounding(enum.StrEnum):
@@ -287,18 +288,43 @@ class Served:
 
     Attributes:
         address: that was asked, without any key.
-        model: the name that the reply itself bears; behind an alias another one than was asked for.
+        model: the name that the reply itself bears, or that a gateway says of the model behind it; behind an alias
+            another one than was asked for.
         fingerprint: of the model's build or of the server's settings (`system_fingerprint`).
+        listed: the models that the endpoint lists, in words, where the one that was asked for is not among them.
     """
 
     address: str = ""
     model: str = ""
     fingerprint: str = ""
+    listed: str = ""
 
     @property
     def rehearsal(self) -> bool:
         """Whether it was the rehearsal teacher, whatever it was called when it was asked."""
         return REHEARSAL_MODEL in (self.model, self.fingerprint)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Answerer:
+    """A model that something was asked of: its name here, and what its replies say of themselves.
+
+    Attributes:
+        asked: the logical name, as the configuration has it.
+        model, listed: as in `Served`; empty where the replies do not say.
+        rehearsal: whether it was the rehearsal teacher, whatever it is called.
+    """
+
+    asked: str
+    model: str = ""
+    listed: str = ""
+    rehearsal: bool = False
+
+    @classmethod
+    def of(cls, asked: str, served: Served) -> Answerer:
+        """That of a reply. One that says nothing of itself is taken for what it was asked as."""
+        rehearsal = served.rehearsal or (not served.model and asked == REHEARSAL_MODEL)
+        return cls(asked, served.model, served.listed, rehearsal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +416,7 @@ class Candidate:
         raw: the teacher's text that it was read from.
         truncated: whether the token limit cut that text off.
         calls: keys of the calls in its history, in order (those it shares with its slot included).
+        answered_by: the models whose replies it and its slot were made of and judged by, in order of their names.
     """
 
     leaf: str
@@ -406,3 +433,4 @@ class Candidate:
     raw: str = ""
     calls: tuple[bytes, ...] = ()
     truncated: bool = False
+    answered_by: tuple[Answerer, ...] = ()

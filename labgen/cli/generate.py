@@ -84,6 +84,10 @@ def build_summary(build: Any) -> dict[str, Any]:
     return {
         "folder": str(build.folder) if build.folder else None,
         "rehearsal": build.rehearsal,
+        "answered_by": [
+            {"asked": by.asked, "model": by.model, "listed": by.listed, "rehearsal": by.rehearsal}
+            for by in build.answered_by
+        ],
         "complete": build.complete,
         "funnel": build.funnel.to_json(),
         "left_out": build.left_out,

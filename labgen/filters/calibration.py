@@ -116,11 +116,17 @@ class JudgeResult:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a leaf's judges did. `calls` are the keys of the calls it took, `problem` says why the leaf stops, if so."""
+    """How a leaf's judges did.
+
+    Attributes:
+        calls: keys of the calls it took; problem: why the leaf stops, if so.
+        rehearsal: whether the rehearsal teacher was among the judges.
+    """
 
     results: tuple[JudgeResult, ...]
     calls: tuple[bytes, ...]
     problem: str = ""
+    rehearsal: bool = False
 
 
 def testable(judges: Iterable[Filter]) -> list[Filter]:
@@ -153,7 +159,8 @@ async def put_to_test(
         for result, found in zip(results, outcomes, strict=True)
         if (words := weakness(result, config.floor, found))
     ]
-    return Calibration(results, tuple(asker.spent), "; ".join(problems))
+    rehearsal = any(each.rehearsal for each in asker.answered_by)
+    return Calibration(results, tuple(asker.spent), "; ".join(problems), rehearsal)
 
 
 def sound_out(

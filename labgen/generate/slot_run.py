@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
@@ -55,7 +55,10 @@ class SlotRun:
 
         slot = slot_context(plan, run, self.index, duplicates, self.spent)
         candidates = await run.bound(plan.flow).fold(slot, note)
-        return SlotResult(candidates, tuple(slot.seen))
+        # For the slot as a whole, since draws and verdicts are shared, and a flow of another package need not tell.
+        answered_by = tuple(sorted(slot.asker.answered_by))
+        told = tuple(replace(candidate, answered_by=answered_by) for candidate in candidates)
+        return SlotResult(told, tuple(slot.seen))
 
 
 def slot_context(

@@ -2,8 +2,8 @@
 
 The first line says what the file is; every other one is a paid call: `key`, `model`, `leaf`, `step`, `call` (canonical
 JSON, whose hash is the key), `reply`, `finish_reason`, `failure`, `detail`, `prompt_tokens`, `completion_tokens`, and
-where they are known `reasoning`, `address`, `served_model`, `fingerprint`. The same ledger gives the same bytes, and
-files can be imported in any order, any number of times.
+where they are known `reasoning`, `address`, `served_model`, `fingerprint`, `listed`. The same ledger gives the same
+bytes, and files can be imported in any order, any number of times.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COMPRESSION = 3
 """Level 6 takes half as long again, for a tenth fewer bytes."""
 NUMBERS = ("prompt_tokens", "completion_tokens")
 TEXTS = ("model", "leaf", "step", "call", "reply", "finish_reason", "failure", "detail")
-KNOWN = ("reasoning", "address", "served_model", "fingerprint")
+KNOWN = ("reasoning", "address", "served_model", "fingerprint", "listed")
 """What may be known of a reply beside the rest."""
 FAILURES = ("", "too_long", "refused")
 
@@ -94,7 +94,8 @@ def export_ledger(folder: Path, target: Path, *, wanted: Callable[[str], bool] =
 
 def _known(reply: Reply) -> dict[str, str]:
     served = reply.served
-    return dict(zip(KNOWN, (reply.reasoning, served.address, served.model, served.fingerprint), strict=True))
+    known = (reply.reasoning, served.address, served.model, served.fingerprint, served.listed)
+    return dict(zip(KNOWN, known, strict=True))
 
 
 def _keys(ledger: Ledger, wanted: Callable[[str], bool]) -> Iterator[bytes]:

@@ -345,6 +345,7 @@ def pack_reply(reply: Reply) -> bytes:
         "address": served.address,
         "model": served.model,
         "fingerprint": served.fingerprint,
+        "listed": served.listed,
     }
     more = {name: value for name, value in known.items() if value}
     parts = [reply.text, reply.finish_reason, reply.detail, *([more] if more else [])]
@@ -355,5 +356,5 @@ def reply_of(row: tuple[bytes, str, int, int]) -> Reply:
     """The reply in a row's `reply`, `failure`, `prompt_tokens` and `completion_tokens`."""
     text, finish_reason, detail, *rest = json.loads(zlib.decompress(row[0]).decode())
     more = rest[0] if rest else {}
-    served = Served(more.get("address", ""), more.get("model", ""), more.get("fingerprint", ""))
+    served = Served(*(more.get(name, "") for name in ("address", "model", "fingerprint", "listed")))
     return Reply(text, finish_reason, row[2], row[3], row[1], detail, more.get("reasoning", ""), served)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from labgen.config import GenerationConfig
 from labgen.formats.prompts import PromptSet
 from labgen.formats.reasoning import split_reasoning
-from labgen.records import Call, Message, Reply, Schema, Slot, State
+from labgen.records import Answerer, Call, Message, Reply, Schema, Slot, State
 from labgen.teacher.causes import FINAL, how_unread
 from labgen.teacher.client import Asking
 from labgen.teacher.parameters import CallParameters
@@ -48,6 +48,7 @@ class Asker:
         priority: order among waiting calls, smallest first; draw_priority: that of draws.
         parameters: logical model name to what every call to it carries.
         spent: keys of all calls made for the slot, in order; how many they are is the same in every run.
+        answered_by: who gave the replies to them.
     """
 
     client: Asking
@@ -60,6 +61,7 @@ class Asker:
     spent: list[bytes]
     draw_priority: tuple[int, ...] = ()
     parameters: Mapping[str, CallParameters] = field(default_factory=dict)
+    answered_by: set[Answerer] = field(default_factory=set)
 
     def for_draws(self) -> Asker:
         """The same for what much else waits for."""
@@ -169,6 +171,7 @@ class Asker:
             # What is final is told with the endpoint's own words and numbers; what is not may be others next time.
             words = f": {reply.detail}" if reply.failure in FINAL and reply.detail else ""
             raise CandidateEnds(State.FAILED, f"{reply.failure}_{call.step}{words}", reply.detail, keys)
+        self.answered_by.add(Answerer.of(call.model, reply.served))
         answer, reasoning = split_reasoning(reply.text)
         # Replies of earlier versions of labgen may still have their reasoning in front of the answer.
         return replace(reply, text=answer, reasoning=reasoning) if reasoning else reply

@@ -16,7 +16,7 @@ from labgen.teacher.budget import Budget
 from labgen.teacher.endpoints import Replicas
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.retries import Patience, Pending, Retries
-from labgen.teacher.traffic import CallOutcome, Traffic, Watch
+from labgen.teacher.traffic import CallOutcome, Origin, Traffic, Watch
 
 
 class Asking(Protocol):
@@ -144,7 +144,7 @@ class TeacherClient:
             if call.key in self._once:
                 self._once.discard(call.key)
                 continue
-            self.traffic.from_ledger += 1
+            self.traffic.kept_from[Origin.of(call, reply)] += 1
             if self._watch:
                 self._watch(CallOutcome(call, "ledger", reply=reply))
 

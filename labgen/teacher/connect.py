@@ -132,7 +132,7 @@ def _endpoint(spec: EndpointSpec, notice: Callable[[str], None], notes: Notes | 
     from labgen.teacher.http import HttpBackend
 
     quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=spec.merges_system)
-    backend = HttpBackend.of(spec, quirks, pause=pressure.pause)
+    backend = HttpBackend.of(spec, quirks, pause=pressure.pause, notice=notice)
 
     async def look() -> Stated | None:
         stated = await backend.stated()

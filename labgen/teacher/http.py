@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from labgen.errors import BadReply, ContextTooLong, TeacherError, TeacherMisconfigured, TeacherRefused
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
-from labgen.records import Call, Reply
+from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import Answer, OpenAIClient
 from labgen.teacher.parameters import REASONING_OFF
@@ -29,6 +29,7 @@ from labgen.teacher.schema_fields import (
     schema_fields,
     without_schema,
 )
+from labgen.teacher.served import BEHIND, others_listed, served_by, told_of
 from labgen.teacher.stated import Stated, ask_stated
 from labgen.teacher.stuck import StuckReply
 
@@ -50,6 +51,7 @@ class HttpBackend:
         quirks: what it is known to lack; what is found out is added.
         pause: told for how many seconds its headers ask that nothing be sent.
         extra_headers, extra_query: see `labgen.teacher.openai_client.OpenAIClient`.
+        notice: told of answers by another model than the one that is asked, once.
 
     """
 
@@ -68,6 +70,7 @@ class HttpBackend:
         pause: Callable[[float], None] = lambda seconds: None,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, str] | None = None,
+        notice: Callable[[str], None] = lambda words: None,
     ) -> None:
         self.name = name or base_url
         self._client = OpenAIClient(
@@ -84,10 +87,20 @@ class HttpBackend:
         self._send_model = send_model
         self._quirks = quirks or Quirks(self.name, send_model or "")
         self._pause = pause
+        self._notice = notice
         self._answered = False
+        self._listed = ""
+        self._seen: set[Served] = set()
 
     @classmethod
-    def of(cls, spec: EndpointSpec, quirks: Quirks, *, pause: Callable[[float], None] = lambda seconds: None) -> Self:
+    def of(
+        cls,
+        spec: EndpointSpec,
+        quirks: Quirks,
+        *,
+        pause: Callable[[float], None] = lambda seconds: None,
+        notice: Callable[[str], None] = lambda words: None,
+    ) -> Self:
         """That of an endpoint in the configuration."""
         return cls(
             spec.base_url,
@@ -102,6 +115,7 @@ class HttpBackend:
             pause=pause,
             extra_headers=spec.extra_headers,
             extra_query=spec.extra_query,
+            notice=notice,
         )
 
     async def ask(self, call: Call) -> Reply:
@@ -133,7 +147,10 @@ class HttpBackend:
 
     async def stated(self) -> Stated | None:
         """What the server says of itself; None while it says nothing. Never raises for an endpoint's sake."""
-        return await ask_stated(self._client, self._send_model or "")
+        stated = await ask_stated(self._client, self._send_model or "")
+        if stated and self._send_model:
+            self._listed = self._client.safe(others_listed(self._send_model, stated.models))
+        return stated
 
     async def close(self) -> None:
         """Close the connections."""
@@ -146,7 +163,8 @@ class HttpBackend:
         self._heed(answer.headers)
         if answer.status >= 400:
             raise self._refusal(answer, call, body)
-        return self._read(answer, call, body, stuck.body if stuck and answer.cut else None)
+        reply = self._read(answer, call, body, stuck.body if stuck and answer.cut else None)
+        return self._named(reply, body["model"])
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         seconds = rate_limit_pause(headers)
@@ -194,7 +212,7 @@ class HttpBackend:
             raise self._told(BadReply(words), answer)
         try:
             body = cut or read_body(answer.content)
-            reply = reply_of_body(body, asked=() if self._chat_format else call.messages, address=self.name)
+            reply = reply_of_body(body, asked=() if self._chat_format else call.messages)
         except ErrorInside as error:
             inside = replace(answer, status=error.status or 500, words=self._client.safe(str(error)))
             raise self._refusal(inside, call, sent) from error
@@ -209,12 +227,26 @@ class HttpBackend:
             reasoning=self._client.without_key(reply.reasoning),
             finish_reason="loop" if cut else self._client.safe(reply.finish_reason),
             completion_tokens=reply.completion_tokens or (body.pieces if cut else 0),
-            served=replace(
-                reply.served,
-                model=self._client.safe(reply.served.model),
-                fingerprint=self._client.safe(reply.served.fingerprint),
+            served=served_by(
+                address=self.name,
+                asked=sent["model"],
+                model=self._client.safe(body.model),
+                fingerprint=self._client.safe(body.fingerprint),
+                id=body.id,
+                headers={name: self._client.safe(answer.headers[name]) for name in BEHIND if name in answer.headers},
             ),
         )
+
+    def _named(self, reply: Reply, asked: str) -> Reply:
+        """The reply with what is to be known of where it comes from; another model than the asked one is told."""
+        served = reply.served
+        if served.model in ("", asked):
+            served = replace(served, listed=self._listed)
+        if served not in self._seen:
+            self._seen.add(served)
+            if words := told_of(served, asked):
+                self._notice(words)
+        return replace(reply, served=served)
 
     def _clean(self, text: str) -> str:
         text = self._client.without_key(text)

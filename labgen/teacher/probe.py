@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from labgen.errors import TeacherError
+from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.advice import advise, tell_context
 from labgen.teacher.finding import Tell
@@ -19,13 +20,12 @@ from labgen.teacher.openai_client import Answer, OpenAIClient, sendable
 from labgen.teacher.probe_forms import probe_forms
 from labgen.teacher.probe_speed import measure
 from labgen.teacher.probing import Needs, Probe, body_of, choices_of, said
+from labgen.teacher.reply_body import Body
+from labgen.teacher.served import BEHIND, MOST_LISTED, served_by, some
 from labgen.teacher.stated import Stated, ask_details, read_list
 
 ABSURD_TOKENS = 100_000_000
 """A reply limit that no model has: most servers refuse it before they generate anything, and name their limit."""
-MOST_LISTED = 3
-"""Models of a list that are named."""
-
 _LENGTH = re.compile(r"(?:context|length|window|at most|maximum|limit)[^0-9]{0,60}?(\d[\d,]{2,})", re.I)
 
 
@@ -124,24 +124,32 @@ async def _answers(probe: Probe, stated: Stated) -> bool:
 
 
 def _name(probe: Probe, answer: Answer, models: Sequence[str]) -> None:
-    """Which model answers, by what its reply says, and which others there are."""
-    asked, body, safe = probe.spec.send_model, body_of(answer), probe.client.safe
-    model = safe(body.model) if body else ""
+    """Which model answers, by what its reply and headers say, and which others there are."""
+    asked, safe = probe.spec.send_model, probe.client.safe
+    body = body_of(answer) or Body()
+    served = served_by(
+        address=probe.spec.name,
+        asked=asked,
+        model=safe(body.model),
+        fingerprint=safe(body.fingerprint),
+        id=body.id,
+        headers={name: safe(answer.headers[name]) for name in BEHIND if name in answer.headers},
+    )
+    if served.rehearsal and asked != REHEARSAL_MODEL:
+        words = f"{asked} is labgen's rehearsal teacher there: its rows teach a model nothing"
+        probe.find("model", "warn", words, "Name another with --model for real rows.")
+        return
+    model = served.model
     others = [safe(name) for name in models if name not in (asked, model)]
-    more = len(others) - MOST_LISTED
-    listed = ", ".join(others[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
-    also = f"; it also lists {listed}" if listed else ""
+    also = f"; it also lists {some(others)}" if others else ""
     if model in ("", asked) and (not models or asked in models):
         probe.find("model", "ok", f"{asked}{also}")
         return
     words = f"asked for {asked}, its replies say {model}" if model not in ("", asked) else f"{asked} is not in its list"
-    todo = f"Nothing to do if that is the model you mean; else choose with --model{_of(others)}."
+    choice = f" ({', '.join(others[:MOST_LISTED])})" if others else ""
+    todo = f"Rows and card give both names. If that is not the model you mean, choose with --model{choice}."
     # A dated version of what was asked for is what was asked for.
     probe.find("model", "ok" if model.startswith(f"{asked}-") else "warn", f"{words}{also}", todo)
-
-
-def _of(others: Sequence[str]) -> str:
-    return f" ({', '.join(others[:MOST_LISTED])})" if others else ""
 
 
 async def _context(probe: Probe, stated: Stated) -> int | None:

@@ -1,4 +1,4 @@
-"""What a reply is: from the body that an endpoint sends to its text, its end, and where it comes from.
+"""What a reply is: from the body that an endpoint sends to its text and its end.
 
 The one place that settles it, for both APIs, for one JSON object and for a stream of events (whether it was asked for
 or not): content in parts is joined, reasoning is taken off and kept apart, an echo of the last turn is removed, and
@@ -14,7 +14,7 @@ from typing import Any
 
 from labgen.errors import BadReply, TeacherRefused
 from labgen.formats.reasoning import split_reasoning
-from labgen.records import Message, Reply, Served
+from labgen.records import Message, Reply
 
 MOST_TOKENS = 10**9
 """Larger counts of tokens are no counts."""
@@ -155,12 +155,11 @@ class EventReader:
             self.body.end = "stop"
 
 
-def reply_of_body(body: Body, *, asked: tuple[Message, ...], address: str, prompt_chars: int = 0) -> Reply:
-    """The reply that a body holds.
+def reply_of_body(body: Body, *, asked: tuple[Message, ...]) -> Reply:
+    """The reply that a body holds; where it comes from is for others to say (see `labgen.teacher.served`).
 
     Args:
         asked: the conversation as it was sent; empty for a plain prompt.
-        address: of the endpoint, for the record.
     Raises: TeacherRefused: the endpoint's policy stopped it; BadReply: something else did.
     """
     end = (body.end or "stop").lower()
@@ -176,7 +175,6 @@ def reply_of_body(body: Body, *, asked: tuple[Message, ...], address: str, promp
         prompt_tokens=count_of(body.usage, "prompt_tokens"),
         completion_tokens=count_of(body.usage, "completion_tokens"),
         reasoning=reasoning,
-        served=Served(address, body.model, body.fingerprint),
     )
 
 

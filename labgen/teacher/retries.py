@@ -30,7 +30,7 @@ from labgen.ledger.replies import Ledger
 from labgen.records import Call, Message, Reply
 from labgen.teacher.budget import Bill, Budget
 from labgen.teacher.endpoints import Endpoint, Replicas
-from labgen.teacher.traffic import CallOutcome, Traffic, Watch
+from labgen.teacher.traffic import CallOutcome, Origin, Traffic, Watch
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 20.0
@@ -207,6 +207,7 @@ class Retries:
         traffic.busy_sec += now_sec - begun_sec
         traffic.prompt_tokens += reply.prompt_tokens
         traffic.completion_tokens += reply.completion_tokens
+        traffic.answered_from[Origin.of(call, reply)] += not reply.failure
         await self._ledger.put(call, reply)
         if self._watch:
             self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, now_sec - begun_sec, reply))

@@ -34,7 +34,8 @@ from labgen.generate.workers import Workers
 from labgen.generate.yields import YieldSeen
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import State
+from labgen.records import REHEARSAL_MODEL, Answerer, State
+from labgen.teacher.addresses import all_specs
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends
@@ -57,6 +58,8 @@ class Build:
         budget: what was to be spent at most, and what was; None where there was no limit.
         left_out: leaf to why it could not be used.
         complete: whether every leaf was done.
+        rehearsal: whether any row is one of the rehearsal teacher's, as writer or as judge.
+        answered_by: the models whose replies it was made of, with the names that these bear.
         messages: what to tell the user of leaves left out, with file and line.
         progress, traffic: how it went; parts of them depend on timing.
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
@@ -69,6 +72,7 @@ class Build:
     messages: tuple[str, ...]
     complete: bool
     rehearsal: bool
+    answered_by: tuple[Answerer, ...]
     progress: Progress
     traffic: Traffic
     budget: Budget | None = None
@@ -168,7 +172,7 @@ def _run(
                 work = _Asking(session, begun, collector)
                 traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
             collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
-            about = replace(about, complete=complete)
+            about = writer.as_answered(replace(about, complete=complete))
             writer.finish(about, collector.funnel, _notes(session, collector.calibrations))
     except UsageError as refusal:
         # An incomplete build would have taken the place of a fuller one, which stays.
@@ -176,6 +180,8 @@ def _run(
             raise
         messages.append(str(refusal))
         folder = None
+    for words in kept_from_elsewhere(session, traffic):
+        session.hooks.notice(words)
     return Build(
         folder,
         collector.funnel,
@@ -183,12 +189,35 @@ def _run(
         tuple(messages),
         complete,
         about.rehearsal,
+        about.answered_by,
         progress,
         traffic,
         budget,
         collector.calibrations,
         hopeless,
     )
+
+
+def kept_from_elsewhere(session: Session, traffic: Traffic) -> list[str]:
+    """In words, which replies the ledger kept from other addresses or other models than those that are asked now."""
+    if session.backend is not None:
+        return []
+    asked_here = {(spec.model, spec.name) for spec in all_specs(session.config)}
+    told = []
+    for origin, count in sorted(traffic.kept_from.items()):
+        # The built-in rehearsal teacher is at another port in every run.
+        if not origin.address or origin.asked == origin.model == REHEARSAL_MODEL:
+            continue
+        answering = {now.model for now in traffic.answered_from if now[:2] == origin[:2]}
+        moved = (origin.asked, origin.address) not in asked_here
+        if moved or (answering and origin.model not in answering):
+            now = "" if moved else f"; what answers there now is {', '.join(sorted(answering))}"
+            model = f" (model {origin.model})" if origin.model else ""
+            told.append(
+                f"{count} {'reply' if count == 1 else 'replies'} to `{origin.asked}` are from {origin.address}{model}, "
+                f"kept from earlier runs{now}. Another work folder (--work) asks anew."
+            )
+    return told
 
 
 def _notes(session: Session, calibrations: dict[str, Calibration]) -> CardNotes:
@@ -251,7 +280,7 @@ def take_replayed(session: Session, workers: Workers[Replayed], collector: Colle
         progress.candidates += leaf.candidates
         progress.accepted += came_to.accepted
         progress.leaves_done += came_to.done
-        traffic.from_ledger += leaf.from_ledger
+        traffic.kept_from.update(leaf.kept_from)
         pasts[path] = leaf.past
         if came_to.done:
             if came_to.fruitful:
@@ -274,7 +303,7 @@ class _Asking:
 
     async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool, Hopeless | None]:
         begun = self.begun
-        client.traffic.from_ledger = begun.traffic.from_ledger
+        client.traffic.kept_from = begun.traffic.kept_from
         run = replace(run, yields=begun.yields)
         engine = Engine(begun.left, run, client, self.collector.take, pasts=begun.pasts, progress=begun.progress)
         beside = [asyncio.create_task(self._report(engine, client)), asyncio.create_task(_load_ahead(client))]

@@ -69,7 +69,8 @@ def answer(body: object, *, chat: bool, tasks: Mapping[str, str] | None = None) 
     ]
     digest = blake2b(repr(asked).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
     return {
-        "id": f"{'chatcmpl' if chat else 'cmpl'}-{digest}",
+        # Gateways write their own name over the model's, and pass on the id.
+        "id": f"{'chatcmpl' if chat else 'cmpl'}-{REHEARSAL_MODEL}-{digest}",
         "object": "chat.completion" if chat else "text_completion",
         # The reply depends on the request alone, so it carries no time of day.
         "created": 0,
