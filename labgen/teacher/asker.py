@@ -144,7 +144,11 @@ class Asker:
         value = read(reply.text)
         if value is not None:
             return Reading(value, reply.text, not reply.whole, (call.key,))
-        problem = "its form was not followed" if reply.whole else "it broke off at the length limit"
+        echo = self.prompts.echo(call.step)
+        if echo and echo.search(reply.text):
+            problem = "it repeats the form instead of filling it in"
+        else:
+            problem = "its form was not followed" if reply.whole else "it broke off at the length limit"
         again = replace(
             call,
             messages=(
