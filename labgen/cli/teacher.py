@@ -25,7 +25,7 @@ from labgen.settings_file import SettingsFile
 )
 @option("--gguf", type=click.Path(path_type=Path), help="Serve this model with llama.cpp instead; extra `local`.")
 @option("--slots", type=click.IntRange(1, 1024), help="With --gguf: calls that it works on at a time.")
-@option("--context-tokens", type=click.IntRange(min=256), help="With --gguf: context of each slot.")
+@option("--context-tokens", type=click.IntRange(min=1), help="With --gguf: context of each slot.")
 @option("--threads", type=click.IntRange(1, 1024), help="With --gguf: threads that compute.")
 def command(
     config: SettingsFile | None,
