@@ -25,7 +25,7 @@ TELLING_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Moment:
     """What a run had done at a time. `under_way` are calls that were sent and not answered yet (counts)."""
 
     sec: float
@@ -48,10 +48,10 @@ class Rates:
     """
 
     def __init__(self) -> None:
-        self._first_rows: Seen | None = None
-        self._seen: deque[Seen] = deque()
+        self._first_rows: Moment | None = None
+        self._seen: deque[Moment] = deque()
 
-    def note(self, now: Seen) -> None:
+    def note(self, now: Moment) -> None:
         """Take in the state at a time."""
         last = self._seen[-1] if self._seen else None
         if last and now.rows > last.rows:
@@ -63,7 +63,7 @@ class Rates:
         while len(self._seen) > 2 and self._long_enough(since=self._seen[1]):
             self._seen.popleft()
 
-    def _long_enough(self, since: Seen) -> bool:
+    def _long_enough(self, since: Moment) -> bool:
         now = self._seen[-1]
         return now.sec - since.sec >= WINDOW_SEC and now.answered - since.answered >= WINDOW_CALLS
 
@@ -107,7 +107,7 @@ class ProgressLine:
         """Show the state of a run, where it is time to; without a client, nothing is asked yet."""
         now = time.monotonic()
         if client:
-            seen = Seen(now, progress.accepted, traffic.answered, traffic.completion_tokens, client.in_flight)
+            seen = Moment(now, progress.accepted, traffic.answered, traffic.completion_tokens, client.in_flight)
             self._rates.note(seen)
         if not self._live and now - self._printed_sec < PLAIN_EVERY_SEC:
             return

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from labgen.config import CalibrationConfig, ThresholdsConfig
@@ -163,19 +164,23 @@ async def put_to_test(
     return Calibration(results, tuple(asker.spent), "; ".join(problems), rehearsal)
 
 
+Question = Callable[[], Awaitable[list[ItemOutcome]]]
+"""Makes one call to a judge; gives what came of its items."""
+
+
 def sound_out(
     plan: LeafPlan, judges: Iterable[Filter], asker: Asker, thresholds: ThresholdsConfig, config: CalibrationConfig
-) -> list[Coroutine[Any, Any, list[ItemOutcome]]]:
+) -> list[Question]:
     """The very first of the questions that `put_to_test` asks: of each judge, a true item and a defective one.
 
-    Returns: ways to ask them; each is one call and gives what came of its items.
+    Returns: ways to ask them.
     """
     test = LeafTest(plan, asker, thresholds, config)
 
     async def ask(judge: Filter, sheet: Sheet) -> list[ItemOutcome]:
         return list(await asyncio.gather(*test.questions(judge, [sheet])))
 
-    return [ask(judge, sheet) for judge in testable(judges) for sheet in _first_sheets(test.rounds(judge)[0])]
+    return [partial(ask, judge, sheet) for judge in testable(judges) for sheet in _first_sheets(test.rounds(judge)[0])]
 
 
 def weakness(result: JudgeResult, floor: float, outcomes: Iterable[ItemOutcome] = ()) -> str:

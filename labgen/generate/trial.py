@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
 from typing import Any
 
-from labgen.filters.calibration import ItemOutcome, sound_out, testable
+from labgen.filters.calibration import ItemOutcome, Question, sound_out, testable
 from labgen.filters.calibration_items import TRUE
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.bound import BoundFlow
@@ -92,7 +92,7 @@ class JudgeTried:
 
 
 @dataclass
-class Evidence:
+class Findings:
     """What a trial has seen so far.
 
     Attributes:
@@ -146,7 +146,7 @@ class Evidence:
             return _nothing_of(self.draws, f"draws of {run.teacher}")
         if self.readable.hopeless(enough):
             return _nothing_of(self.readable, f"verdicts of {run.judge}")
-        blind = self._blind_judges()
+        blind = self._blind_judges() if self.judges_lack else []
         if sum(self.judges[name].failed for name in blind) >= enough:
             words = "; ".join(f"{name} {self.judges[name].words}" for name in blind)
             return Hopeless(f"the judge {run.judge} does not tell right from wrong: {words}", _OTHER_JUDGE)
@@ -195,13 +195,13 @@ class Trial:
         Returns: why there is none; None where the build may begin, or nothing more can be asked.
         Raises: TeacherMisconfigured, TeacherDown, LedgerError: as any call.
         """
-        evidence = Evidence(self._judges)
+        findings = Findings(self._judges)
         try:
-            for questions in self._waves(evidence):
-                await self._ask(questions, evidence)
-                if evidence.hope or self._client.finished:
+            for questions in self._waves(findings):
+                await self._ask(questions, findings)
+                if findings.hope or self._client.finished:
                     return None
-                if found := evidence.hopeless(self._run):
+                if found := findings.hopeless(self._run):
                     return found
         finally:
             self._client.count_once(self._noting.keys)
@@ -215,27 +215,29 @@ class Trial:
         flows = {plan.flow.name: testable(self._run.bound(plan.flow).judges) for plan in self._leaves}
         return {name: tuple(judge.name for judge in judges) for name, judges in flows.items()}
 
-    def _waves(self, evidence: Evidence) -> Iterable[list[Coroutine[Any, Any, None]]]:
-        """What is asked at the same time: first a leaf of every flow, then so many that it is enough."""
+    def _waves(self, findings: Findings) -> Iterable[list[Coroutine[Any, Any, None]]]:
+        """What is asked at the same time: first a leaf of every flow, then what is lacking yet, draws before verdicts.
+
+        A teacher that can't draw needs no judge, and a run that ends had better end soon.
+        """
         enough, leaves = self._run.config.stop.hopeless_after, self._leaves
         flows = len({plan.flow.name for plan in leaves})
-        start, end = 0, min(len(leaves), enough, max(FIRST_LEAVES, flows))
-        while start < end:
-            questions = []
-            if not evidence.draws.good:
-                questions += [self._draw(turn, evidence) for turn in range(start, end)]
-            if evidence.judges_lack:
-                questions += [self._judge(ask, evidence) for plan in leaves[start:end] for ask in self._verdicts(plan)]
-            yield questions
-            start, end = end, min(enough, WIDER * end)
+        drawn = judged = min(len(leaves), enough, max(FIRST_LEAVES, flows))
+        yield self._draws(range(drawn), findings) + self._verdicts(leaves[:judged], findings)
+        while not findings.draws.good and drawn < enough:
+            begun, drawn = drawn, min(enough, WIDER * drawn)
+            yield self._draws(range(begun, drawn), findings)
+        while findings.judges_lack and judged < min(enough, len(leaves)):
+            begun, judged = judged, min(enough, WIDER * judged)
+            yield self._verdicts(leaves[begun:judged], findings)
 
-    async def _ask(self, questions: Iterable[Coroutine[Any, Any, None]], evidence: Evidence) -> None:
+    async def _ask(self, questions: Iterable[Coroutine[Any, Any, None]], findings: Findings) -> None:
         """Until all of it is answered, or there is hope, or nothing more can be answered."""
         tasks = {asyncio.ensure_future(question) for question in questions}
         changed = asyncio.ensure_future(self._client.changed.wait())
         try:
             waiting = set(tasks)
-            while waiting and not evidence.hope and not self._client.finished:
+            while waiting and not findings.hope and not self._client.finished:
                 done, _ = await asyncio.wait({*waiting, changed}, return_when=asyncio.FIRST_COMPLETED)
                 for task in done & waiting:
                     task.result()
@@ -248,16 +250,27 @@ class Trial:
                 task.cancel()
             await asyncio.gather(*tasks, changed, return_exceptions=True)
 
-    async def _draw(self, turn: int, evidence: Evidence) -> None:
-        plan, index = self._leaves[turn % len(self._leaves)], turn // len(self._leaves)
-        evidence.note_draw(await first_draw(self._run.bound(plan.flow), plan, self._run, index))
+    def _draws(self, turns: Iterable[int], findings: Findings) -> list[Coroutine[Any, Any, None]]:
+        """Ways to take draws: of every leaf its first, then of every leaf its second, and so on."""
 
-    async def _judge(self, ask: Coroutine[Any, Any, list[ItemOutcome]], evidence: Evidence) -> None:
-        evidence.note_verdicts(await ask)
+        async def draw(turn: int) -> None:
+            plan, index = self._leaves[turn % len(self._leaves)], turn // len(self._leaves)
+            findings.note_draw(await first_draw(self._run.bound(plan.flow), plan, self._run, index))
 
-    def _verdicts(self, plan: LeafPlan) -> list[Coroutine[Any, Any, list[ItemOutcome]]]:
-        config, asker = self._run.config, JudgesTest(plan, self._run).asker()
-        return sound_out(plan, self._run.bound(plan.flow).judges, asker, config.thresholds, config.calibration)
+        return [draw(turn) for turn in turns]
+
+    def _verdicts(self, plans: Iterable[LeafPlan], findings: Findings) -> list[Coroutine[Any, Any, None]]:
+        """Ways to ask the judges of some leaves, where there are any to be tried."""
+
+        async def judge(ask: Question) -> None:
+            findings.note_verdicts(await ask())
+
+        config = self._run.config
+        asked: list[Question] = []
+        for plan in plans if findings.judges_lack else ():
+            judges, asker = self._run.bound(plan.flow).judges, JudgesTest(plan, self._run).asker()
+            asked += sound_out(plan, judges, asker, config.thresholds, config.calibration)
+        return [judge(ask) for ask in asked]
 
 
 async def first_draw(flow: BoundFlow, plan: LeafPlan, run: RunContext, index: int) -> Sequence[Candidate]:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from labgen.cli.progress import ProgressLine, Rates, Seen, progress_words
+from labgen.cli.progress import Moment, ProgressLine, Rates, progress_words
 from labgen.generate.engine import Progress
 from labgen.teacher.traffic import Traffic
 
@@ -47,7 +47,7 @@ def test_a_program_without_standard_error_is_no_reason_to_fail(monkeypatch: pyte
     line.close()
 
 
-def line_at(rates: Rates, seen: Seen, wanted: int = 100) -> str:
+def line_at(rates: Rates, seen: Moment, wanted: int = 100) -> str:
     """The line of a run that is so far, with nothing from the ledger."""
     rates.note(seen)
     client = SimpleNamespace(in_flight=seen.under_way, problem="")
@@ -61,7 +61,7 @@ def test_at_three_calls_a_minute_rates_and_time_left_come_out_right() -> None:
     for half_sec in range(2 * 3600):
         minute = half_sec / 120
         answered = int(3 * minute)
-        shown[half_sec] = line_at(rates, Seen(half_sec / 2, answered // 4, answered, 100 * answered, 4))
+        shown[half_sec] = line_at(rates, Moment(half_sec / 2, answered // 4, answered, 100 * answered, 4))
     assert "calls/" not in shown[100] and "left" not in shown[100]
     assert "3 calls answered, 4 in flight" in shown[130]
     at_20_min, at_55_min = shown[2400], shown[6600]
@@ -81,7 +81,7 @@ def test_a_fast_run_is_told_by_its_last_seconds() -> None:
     rates = Rates()
     for second in range(120):
         answered = 20 * second if second < 60 else 1200 + 40 * (second - 60)
-        words = line_at(rates, Seen(float(second), answered // 4, answered, 0, 64), wanted=2000)
+        words = line_at(rates, Moment(float(second), answered // 4, answered, 0, 64), wanted=2000)
     assert "40.0 calls/s" in words and "tokens/s" not in words
     assert "about 2 min left" in words
 
@@ -90,9 +90,9 @@ def test_a_run_that_waits_keeps_little_in_mind() -> None:
     """Hours without an answer are one entry, and the rate falls meanwhile."""
     rates = Rates()
     for second in range(60):
-        line_at(rates, Seen(float(second), 0, second, 0, 1))
+        line_at(rates, Moment(float(second), 0, second, 0, 1))
     before = rates.calls_per_sec
     for second in range(60, 7200):
-        line_at(rates, Seen(float(second), 0, 59, 0, 1))
+        line_at(rates, Moment(float(second), 0, 59, 0, 1))
     assert len(rates._seen) < 70
     assert before and rates.calls_per_sec and rates.calls_per_sec < before / 10

@@ -106,6 +106,11 @@ HOPELESS: dict[str, tuple[Callable[[dict[str, Any]], Fault | None], str, str]] =
         "ended at the token limit",
         "raise generation.max_context_tokens",
     ),
+    "draws unreadable, and judges most often": (
+        lambda body: say(body, "yes" if "judge a pair" in prompt_of(body) else "Hard to say."),
+        "could be used",
+        "a larger model",
+    ),
     "judge unreadable": (
         lambda body: say(body, "Hard to say.") if judges(body) else None,
         "none of the first 8 verdicts of other",
