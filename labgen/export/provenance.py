@@ -40,7 +40,7 @@ def build_info(config: Config, sources: Sources, filters: FilterSet, teacher: st
     """What holds for the whole build."""
     return BuildInfo(
         teacher=teacher,
-        rehearsal=REHEARSAL_MODEL in (teacher, judge),  # as far as is known before anything has answered
+        rehearsal=teacher == REHEARSAL_MODEL,  # as far as is known before anything has answered
         settings=row_settings(config, sources, filters, teacher, judge),
         taxonomy_commit=taxonomy_commit(config.taxonomy),
         unselected=sources.unselected,

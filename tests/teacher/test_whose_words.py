@@ -148,7 +148,7 @@ def test_a_models_own_name_stands_beside_the_alias(here: Path, disguise: Disguis
     assert {(row["teacher"], row["served_model"]) for row in found if row["messages"]} == {("teach", name)}
     assert f"`teach` (`{name}` in its own replies)" in Path("d/README.md").read_text()
     assert json.loads(Path("d/manifest.json").read_text())["served_models"] == {"teach": [name]}
-    assert f"which its replies say is {name}" in doctor
+    assert f"asked for teach, its replies say {name}" in doctor
 
 
 def test_a_server_that_lists_other_models_is_told(here: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_server_that_lists_other_models_is_told(here: Path) -> None:
         result = generate(other.base_url)
         assert result.stderr.count("which it does not list; it lists gemma, smollm2-135m, a and 1 more") == 1
         assert (
-            "not among the models that it lists: gemma"
+            "teach is not in its list; it also lists gemma"
             in run("doctor", "--base-url", other.base_url, "--model", "teach").stdout
         )
     assert (
@@ -197,4 +197,21 @@ def test_a_rehearsal_under_another_name_does_not_replace_real_rows(here: Path) -
     with Gateway(litellm) as gateway, pytest.raises(UsageError, match="a rehearsal would replace"):
         run("generate", "--base-url", gateway.base_url, "--model", "teach", "--samples", 3, "--work", "other",
             "--output", "d")  # fmt: skip
+    assert dataset_bytes(Path("d")) == before
+
+
+def test_a_build_without_rows_can_be_run_again_with_the_rehearsal_as_judge(here: Path) -> None:
+    """Nothing could be read, so that no judge was asked: neither run is a rehearsal, and the second says the same."""
+
+    def babbles(found: dict[str, Any], headers: dict[str, Any]) -> None:
+        real_model(found, headers)
+        for choice in found["choices"]:
+            choice["message"]["content"] = "Nothing of any form."
+
+    with Gateway(babbles, ("smollm2-135m",)) as teacher, Gateway(litellm) as judge:
+        options = ("--judge-model", "labgen-rehearsal", "--judge-base-url", judge.base_url)
+        first = generate(teacher.base_url, *options)
+        before = dataset_bytes(Path("d"))
+        second = generate(teacher.base_url, *options)
+    assert (first.return_value, second.return_value) == (1, 1), second.output
     assert dataset_bytes(Path("d")) == before
