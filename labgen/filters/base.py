@@ -30,7 +30,7 @@ class SlotContext:
         shown: those that the draw's prompt showed.
         asker: for what asks a model.
         duplicates: what came before in the leaf.
-        siblings: the slot's candidates that reached the same place, for judges that take them in one call.
+        siblings: the slot's candidates that reached the same step, for judges that take them in one call.
         seen: what this slot's candidates added to `duplicates`.
     """
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from typing import cast
 
 from labgen.errors import ConfigError
@@ -46,8 +45,18 @@ class BoundFlow:
 
     @cached_property
     def stretches(self) -> tuple[tuple[bool, tuple[Step, ...]], ...]:
-        """Its steps in stretches: those that take a slot together, and those that take candidates one by one."""
-        return tuple((whole, tuple(steps)) for whole, steps in groupby(self.steps, key=lambda step: step.whole_slot))
+        """Its steps in stretches: those that take a slot together, and those that take candidates one by one.
+
+        A stretch ends before a step with a judge that is asked once for all candidates which reach it: they have to be
+        known then.
+        """
+        found: list[tuple[bool, list[Step]]] = []
+        for step in self.steps:
+            if found and found[-1][0] == step.whole_slot and not _asks_for_all(step):
+                found[-1][1].append(step)
+            else:
+                found.append((step.whole_slot, [step]))
+        return tuple((whole, tuple(steps)) for whole, steps in found)
 
     async def fold(
         self, slot: SlotContext, note: Callable[[Sequence[Candidate]], None] = lambda candidates: None
@@ -104,3 +113,8 @@ class BoundFlow:
             elif isinstance(step, FreeFilters | Judges):
                 found += step.filters
         return tuple(found)
+
+
+def _asks_for_all(step: Step) -> bool:
+    costs = (getattr(judge, "cost", None) for judge in step.filters) if isinstance(step, Judges) else ()
+    return any(cost.shared for cost in costs if cost)

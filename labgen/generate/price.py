@@ -6,7 +6,7 @@ the very steps that a build takes, with the leaf's own seed examples in the plac
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -150,11 +150,20 @@ async def slot_price(plan: LeafPlan, run: RunContext, indices: Sequence[int], co
     draw = CallTotals()
     for each in found:
         draw.add_all(each.draw, 1.0 / len(found))
+    # A step or a judge of another package may ask in some slots only: the same question is what has the same name, and
+    # comes as often before it in its slot.
+    questions: dict[tuple[str, int], list[QuestionPrice]] = {}
+    for each in found:
+        times: Counter[str] = Counter()
+        for question in each.asked:
+            questions.setdefault((question.step, times[question.step]), []).append(question)
+            times[question.step] += 1
     asked = []
-    for same in zip(*(each.asked for each in found), strict=True):
-        prompt = sum(each.prompt_tokens for each in same) / len(same)
-        reply = sum(each.reply_tokens for each in same) / len(same)
-        asked.append(replace(same[0], prompt_tokens=prompt, reply_tokens=reply))
+    for same in questions.values():
+        calls = sum(question.calls for question in same) / len(found)
+        prompt = sum(question.prompt_tokens for question in same) / len(same)
+        reply = sum(question.reply_tokens for question in same) / len(same)
+        asked.append(replace(same[0], calls=calls, prompt_tokens=prompt, reply_tokens=reply))
     return SlotPrice(draw, tuple(asked), run.config.generation.instructions_per_call)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
 import yaml
-from brought import Install, config_in, rehearse, rows_of, shown
+from brought import Install, config_in, rehearse, rows_of, shown, shown_entries
 from workbench import Labgen, digest
 
 from labgen.records import Call
@@ -134,3 +135,70 @@ def test_what_is_no_judge_is_refused_with_its_package(
     run = labgen("plan")
     assert run.status == 2 and run.err.startswith("labgen: filter `mine` of mine 0.1"), run.err
     assert words in run.err
+
+
+TOGETHER = """
+from labgen.filters.base import Cost
+from labgen.records import Verdict
+
+SEEN = []
+
+
+class Together:
+    version, kind, stage, flows, cost = "1", "judge", "pair", ("freeform",), Cost(shared=True)
+
+    async def __call__(self, candidate, slot):
+        SEEN.append([(each.position, bool(each.response), each.state) for each in slot.siblings])
+        return [Verdict("together", "1", 1.0)]
+
+    def decide(self, verdict, slot):
+        return None
+"""
+
+
+@pytest.mark.parametrize("filters", [{}, {"disable": ["duplicates"]}])
+def test_a_judge_of_all_is_shown_what_reached_its_step(
+    install: Install, taxonomy: Path, tmp_path: Path, filters: dict[str, object]
+) -> None:
+    """With their responses, and without what an earlier step has ended."""
+    install("together", TOGETHER, {FILTERS: {"together": "together:Together"}})
+    build, _ = rehearse(tmp_path, samples=6, leaves=SKILLS, filters=filters)
+    seen = importlib.import_module("together").SEEN
+    assert seen and build.funnel.total().accepted == 6
+    assert all(answered and state is None for each in seen for _, answered, state in each)
+
+
+@pytest.mark.parametrize("filters", [{}, {"disable": ["duplicates"]}])
+def test_labgens_own_judge_is_not_asked_about_what_rules_have_ended(
+    taxonomy: Path, tmp_path: Path, filters: dict[str, object]
+) -> None:
+    """Wherever it stands in the flow; a second instruction of each draw is made too short."""
+
+    def too_short(call: Call) -> str | None:
+        if call.step == "freeform_instructions":
+            return "".join(
+                f"<instruction>{words}</instruction>" for words in ("Ask for tea, please.", "No!", "Say why.")
+            )
+        if call.step == "judge_instructions":
+            asked.append(call.messages[-1].content)
+        return None
+
+    asked: list[str] = []
+    rehearse(tmp_path, too_short, samples=1, leaves=SKILLS, filters=filters, calibration={"enabled": False})
+    assert asked and not any("No!" in words for words in asked)
+
+
+def test_a_judge_that_asks_in_some_slots_is_priced(install: Install, taxonomy: Path, tmp_path: Path) -> None:
+    """By the share of slots in which it asks: here every other one."""
+    always = shown("complete.py")
+    now_and_then = always.replace(
+        "        reading = await",
+        "        if slot.asker.slot.index % 2:\n            return []\n        reading = await",
+    )
+    calls = []
+    for text in (always, now_and_then):
+        install("complete", text, shown_entries("complete"))
+        config = config_in(tmp_path, leaves=SKILLS, samples=16, calibration={"enabled": False})
+        (leaf,) = estimate_build(Session.prepare(config)).leaves
+        calls.append(leaf.to_pay.calls["judge_complete"])
+    assert calls[0] > 0 and calls[1] == pytest.approx(calls[0] / 2)
