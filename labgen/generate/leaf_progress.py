@@ -27,7 +27,7 @@ def barren(candidates: Sequence[Candidate]) -> str | None:
     return "" if reason.startswith("exhausted") else reason
 
 
-def nothing_drawn(reasons: Sequence[str]) -> str:
+def why_nothing_drawn(reasons: Sequence[str]) -> str:
     """What to say of draws that brought nothing, for these reasons."""
     cause = cause_of(reasons)
     if cause is None:
@@ -110,7 +110,7 @@ class LeafProgress:
         if not self.missing:
             self.done = True
         elif not self.fruitful and len(self.barren) >= stop.hopeless_after:
-            self._stop(nothing_drawn(self.barren))
+            self._stop(why_nothing_drawn(self.barren))
         elif spent >= stop.min_calls and spent > stop.max_calls_per_row * self.accepted:
             words = f"{self.calls} calls" if spent == self.calls else f"{self.slots} slots"
             self._stop(f"{LOW_YIELD}: {words} for {self.accepted} rows")

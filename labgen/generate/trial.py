@@ -18,18 +18,20 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, cast
 
 from labgen.filters.calibration import ItemOutcome, Question, sound_out, testable
 from labgen.filters.calibration_items import TRUE
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.bound import BoundFlow
+from labgen.flows.steps import SlotStep
+from labgen.flows.take_step import take_slot
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_progress import barren
 from labgen.generate.slot_run import slot_context
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import REHEARSAL_MODEL, Call, Candidate, Reply
+from labgen.records import REHEARSAL_MODEL, Call, Candidate, Reply, State
 from labgen.teacher.causes import cause_of
 from labgen.teacher.client import TeacherClient
 
@@ -119,7 +121,9 @@ class Findings:
         return bool(self.draws.good) and not self.judges_lack
 
     def note_draw(self, candidates: Sequence[Candidate]) -> None:
-        """Take in a draw; one that had no reply says nothing."""
+        """Take in a draw; one that had no reply, or that a package's step spoilt, says nothing of the teacher."""
+        if not candidates or candidates[0].state is State.FAILED:
+            return
         if (why := barren(candidates)) != "":
             self.draws.add(why)
 
@@ -280,7 +284,7 @@ async def first_draw(flow: BoundFlow, plan: LeafPlan, run: RunContext, index: in
     for step in flow.steps:
         if step.whole_slot is not True:
             break
-        candidates = await step(candidates, slot)
+        candidates = await take_slot(flow.flow, cast(SlotStep, step), candidates, slot)
         if step.asks:
             break
     return candidates

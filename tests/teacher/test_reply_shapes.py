@@ -104,7 +104,8 @@ def in_pieces(found: dict[str, Any], body: dict[str, Any]) -> bytes:
         last = {"delta": {}} if "message" in choice else {"text": ""}
         events.append({"choices": [{"index": choice["index"], "finish_reason": choice["finish_reason"], **last}]})
     lines = "".join(
-        f"event: chunk\r\nid: {number}\r\ndata:{json.dumps(event)}\r\n\r\n" for number, event in enumerate(events)
+        f"event: chunk\r\nid: {number}\r\ndata:{json.dumps({'id': found['id'], **event})}\r\n\r\n"
+        for number, event in enumerate(events)
     )
     return (lines + "data:[DONE]\r\n\r\n").encode()
 

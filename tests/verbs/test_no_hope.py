@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from faulty_server import BUNDLED, LEAVES, Fault, FaultyServer, dataset_bytes, make_taxonomy, refusal
 
 from labgen.cli import app
+from labgen.records import REHEARSAL_MODEL
+from labgen.teacher.rehearsal.wire import answer
 
 APIS = ["chat", "completions"]
 
@@ -23,6 +25,13 @@ def say(body: dict[str, Any], text: str, end: str = "stop") -> Fault:
     said = {"message": {"role": "assistant", "content": text}} if "messages" in body else {"text": text}
     usage = {"prompt_tokens": 100, "completion_tokens": 20}
     return Fault(body=json.dumps({"choices": [{"index": 0, "finish_reason": end, **said}], "usage": usage}).encode())
+
+
+def unmarked(body: dict[str, Any]) -> Fault:
+    """What the rehearsal teacher says, without the signs by which it is known: it goes on with judges that are unfit."""
+    found = answer({**body, "model": REHEARSAL_MODEL}, chat="messages" in body)
+    found |= {"id": "1", "model": body["model"], "system_fingerprint": ""}
+    return Fault(body=json.dumps(found).encode())
 
 
 def prompt_of(body: dict[str, Any]) -> str:
@@ -176,8 +185,11 @@ def test_a_good_teacher_is_asked_nothing_that_its_build_does_not_need(generate: 
 
 def test_one_kind_of_leaf_without_hope_does_not_end_the_run(generate: Generate) -> None:
     """Its leaves stop, each by its own test; the others go on."""
-    pair = "## Task: judge a pair"
-    with FaultyServer(lambda number, body: verdict(body, "yes") if pair in prompt_of(body) else None) as server:
+
+    def behave(number: int, body: dict[str, Any]) -> Fault:
+        return verdict(body, "yes") if "## Task: judge a pair" in prompt_of(body) else unmarked(body)
+
+    with FaultyServer(behave) as server:
         found = generate(server)
     assert found.status == 1 and found.cause == ""
     short = found.result["short"]
