@@ -18,13 +18,12 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
-from typing import Any, cast
+from typing import Any
 
 from labgen.filters.calibration import ItemOutcome, Question, sound_out, testable
 from labgen.filters.calibration_items import TRUE
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.bound import BoundFlow
-from labgen.flows.steps import SlotStep
 from labgen.flows.take_step import take_slot
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
@@ -284,7 +283,7 @@ async def first_draw(flow: BoundFlow, plan: LeafPlan, run: RunContext, index: in
     for step in flow.steps:
         if step.whole_slot is not True:
             break
-        candidates = await take_slot(flow.flow, cast(SlotStep, step), candidates, slot)
+        candidates = await take_slot(flow.flow, step, candidates, slot)
         if step.asks:
             break
     return candidates

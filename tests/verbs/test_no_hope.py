@@ -28,7 +28,7 @@ def say(body: dict[str, Any], text: str, end: str = "stop") -> Fault:
 
 
 def unmarked(body: dict[str, Any]) -> Fault:
-    """What the rehearsal teacher says, without the signs by which it is known: it goes on with judges that are unfit."""
+    """What the rehearsal says, without the signs by which it is known: a rehearsal goes on with unfit judges."""
     found = answer({**body, "model": REHEARSAL_MODEL}, chat="messages" in body)
     found |= {"id": "1", "model": body["model"], "system_fingerprint": ""}
     return Fault(body=json.dumps(found).encode())
