@@ -109,6 +109,11 @@ class JudgeResult:
             return None
         return self.true.share + self.false.caught / self.false.asked - 1.0
 
+    @property
+    def erred(self) -> bool:
+        """Whether it made any mistake."""
+        return self.true.passed < self.true.asked or self.false.caught < self.false.asked
+
     def __add__(self, other: JudgeResult) -> JudgeResult:
         kinds = dict.fromkeys([*self.defects, *other.defects])
         defects = {kind: self.defects.get(kind, Counts()) + other.defects.get(kind, Counts()) for kind in kinds}

@@ -58,7 +58,8 @@ class QuestionPrice:
     """One thing that a flow asks once its candidates are drawn: a judge's question, or for a response.
 
     Attributes:
-        step: the calls' name in the ledger; judge: whose it is, None for a response.
+        step: the calls' name in the ledger; judge: the one that has decided then, None for a response, and where it
+            asks more before it decides.
         calls: for each candidate that gets there, or for a slot where `shared`.
         prompt_tokens, reply_tokens: of one call.
     """
@@ -199,10 +200,15 @@ async def _judge_price(
     calls = await _recorded(recorder, (judge(candidate, slot) for candidate in candidates))
     if not calls:
         return []
-    prompt = sum(prompt_size(call, count_tokens) for call in calls) / len(calls)
     response = sum(count_tokens(candidate.response) for candidate in candidates) / len(candidates)
     reply = (cost.reply_tokens + cost.per_response_token * response) * (len(candidates) if cost.shared else 1)
-    return [QuestionPrice(calls[0].step, judge, cost.calls, prompt, reply, cost.shared)]
+    counts = Counter(call.step for call in calls)
+    found = []
+    for name, count in counts.items():
+        prompt = sum(prompt_size(call, count_tokens) for call in calls if call.step == name) / count
+        share = cost.calls * count / len(calls)
+        found.append(QuestionPrice(name, None, share, prompt, reply, cost.shared))
+    return [*found[:-1], replace(found[-1], judge=judge)]
 
 
 async def _typical(
@@ -254,7 +260,7 @@ async def _recorded(recorder: _Recorder, work: Iterable[Awaitable[Any]]) -> list
     return list(recorder.calls)
 
 
-async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[list[Call], list[Call]]]:
+async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[Filter, list[Call], list[Call]]]:
     """For each judge of a leaf that is put to the test: what it is asked first, and what then, where it errs."""
     recorder = _Recorder()
     asker = asker_for(plan, replace(run, client=recorder), 0)
@@ -262,7 +268,7 @@ async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[list[Cal
     found = []
     for judge in testable(run.bound(plan.flow).judges):
         first, *more = [await _recorded(recorder, test.questions(judge, sheets)) for sheets in test.rounds(judge)]
-        found.append((first, [call for calls in more for call in calls]))
+        found.append((judge, first, [call for calls in more for call in calls]))
     return found
 
 
