@@ -18,7 +18,7 @@ from labgen.text.printable import indented, plain
 @option("--output", type=click.Path(), help="Folder of the dataset.")
 @option("--json/--no-json", "as_json", default=False, help="Print it as JSON.")
 def command(row_id: str, as_json: bool, **options: Any) -> None:
-    """Show one row or one rejection with its whole history: prompts, replies, verdicts.
+    """Show one row or one rejection with its history: prompts, replies, verdicts.
 
     ID may be shortened. The history comes from the ledger in the work folder; a dataset without its ledger shows the
     row alone.
