@@ -49,12 +49,13 @@ def _withdrawn(error: BaseException) -> bool:
     """Whether an error says that the running task is cancelled, or its coroutine closed, and by no code within it."""
     import asyncio
 
-    if isinstance(error, GeneratorExit):
-        return True
-    if not isinstance(error, asyncio.CancelledError):
+    if not isinstance(error, asyncio.CancelledError | GeneratorExit):
         return False
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None  # no loop runs any more: what is left is being closed
+    return task is None or (isinstance(error, asyncio.CancelledError) and task.cancelling() > 0)
 
 
 def entries_of(group: str, name: str | None = None) -> list[EntryPoint]:
@@ -80,10 +81,10 @@ def package_of(entry: EntryPoint) -> str:
 
 def crash(error: BaseException) -> str:
     """An error that anybody's code raised, in one line: its type, and the beginning of what it says."""
-    return f"{type(error).__name__}: {words_of(error)[:MOST_WORDS_CHARS]}"
+    return f"{type(error).__name__}: {own_words(error)[:MOST_WORDS_CHARS]}"
 
 
-def words_of(error: BaseException) -> str:
+def own_words(error: BaseException) -> str:
     """What an error says, in one line."""
     try:
         return " ".join(str(error).split())

@@ -27,7 +27,7 @@ _CHOICES = {"kind": ("rule", "index", "judge"), "stage": ("instruction", "pair")
 
 
 @dataclass(frozen=True)
-class Stated:
+class Traits:
     """What a filter says of itself, looked at once and made plain. See `labgen.filters.base.Filter`."""
 
     version: str
@@ -39,7 +39,7 @@ class Stated:
     cost: Cost
 
     @classmethod
-    def of(cls, inner: Any) -> Stated:
+    def of(cls, inner: Any) -> Traits:
         """What `inner` says. Raises: PackageFault: it is no filter."""
         for name in ("version", "kind", "stage", "flows", "decide"):
             if not hasattr(inner, name):
@@ -107,15 +107,15 @@ class Installed:
 
     def __init__(self, inner: Any, name: str, package: str) -> None:
         with guarded():
-            stated = Stated.of(inner)
+            traits = Traits.of(inner)
         self.name = name
-        self.version = stated.version
-        self.kind = stated.kind
-        self.stage = stated.stage
-        self.flows = stated.flows
-        self.catches = stated.catches
-        self.prompts = stated.prompts
-        self.cost = stated.cost
+        self.version = traits.version
+        self.kind = traits.kind
+        self.stage = traits.stage
+        self.flows = traits.flows
+        self.catches = traits.catches
+        self.prompts = traits.prompts
+        self.cost = traits.cost
         self.package = package
         self._inner = inner
 

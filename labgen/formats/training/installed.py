@@ -13,7 +13,7 @@ from typing import Any
 
 from labgen.errors import ConfigError, LabgenError, UsageError
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
-from labgen.packages import PackageFault, guarded, package_of, plain_text, words_of
+from labgen.packages import PackageFault, guarded, own_words, package_of, plain_text
 
 _HINT = "Mend or update the package, or export in another format."
 
@@ -71,7 +71,7 @@ def _plain_shape(shape: RowShape, where: str) -> RowShape:
             with guarded(lambda error: isinstance(error, LabgenError)):
                 return _held(own(conversation), columns)
         except LabgenError as error:
-            raise UsageError(f"{where}: {words_of(error)}") from error
+            raise UsageError(f"{where}: {own_words(error)}") from error
         except PackageFault as fault:
             raise ConfigError(f"{where}: {fault}. {_HINT}") from fault
 
@@ -79,11 +79,11 @@ def _plain_shape(shape: RowShape, where: str) -> RowShape:
 
 
 def _held(given: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as plain data, just as the columns hold them. Raises: ValueError: they can't."""
+    """The values as plain data, just as the columns hold them. Raises: PackageFault: they can't."""
     import pyarrow as pa
 
     if set(given) != set(columns):
-        raise ValueError(f"it gave {', '.join(map(repr, given))} for the columns {', '.join(columns)}")
+        raise PackageFault(f"it gave {', '.join(map(repr, given))} for the columns {', '.join(columns)}")
     held = {}
     for name, kind in columns.items():
         try:
@@ -92,5 +92,5 @@ def _held(given: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any
             held[name] = None
         # Arrow leaves out what a struct has no field for, and adds what is missing: neither may pass unseen.
         if held[name] != given[name]:
-            raise ValueError(f"column `{name}` ({kind}) can't hold {given[name]!r:.100}")
+            raise PackageFault(f"column `{name}` ({kind}) can't hold {given[name]!r:.100}")
     return held
