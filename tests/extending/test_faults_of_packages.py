@@ -16,12 +16,14 @@ import yaml
 from brought import Install, config_in, rehearse, rows_of
 from workbench import Labgen, freeform, write_leaf
 
-from labgen.errors import LabgenError, TeacherError
+from labgen.errors import ConfigError, LabgenError, TeacherError
 from labgen.export.funnel import Funnel
 from labgen.formats.training.rows import row_format
 from labgen.records import Call, Message
 from labgen.teacher.addresses import endpoint_specs
 from labgen.teacher.backends import make_backend
+from labgen.verbs.doctor_packages import examine_packages
+from labgen.verbs.session import Session
 
 FILTERS, FLOWS, FORMATS, BACKENDS = "labgen.filters", "labgen.flows", "labgen.formats", "labgen.backends"
 
@@ -171,6 +173,8 @@ CHANGES = {
     "Own: neither true nor false": lambda each: replace(each, truncated=Untrue()),
     "it may not end a candidate as `accepted`": lambda each: replace(each, state=State.ACCEPTED),
     "it may not end a candidate as `lost`": lambda each: replace(each, state="lost"),
+    "it may not end a candidate as `surplus`": raising(CandidateEnds(State.SURPLUS, "so")),
+    "it may not end a candidate as `mislaid`": raising(CandidateEnds("mislaid", "so")),
 }
 SLOT = {f"FrozenInstanceError: cannot assign to field '{name}'": name for name in ("plan", "asker", "duplicates")}
 FAULTS = [*RAISES, *CHANGES, *SLOT, "CancelledError: "]
@@ -241,10 +245,10 @@ def reasons(folder: Path, begin: str) -> set[str]:
     return {row["reason"].removeprefix(begin) for row in rejected if row["state"] == "failed"}
 
 
-def check_all_met(folder: Path, begin: str) -> None:
-    """A build meets every fault, says each, and comes to its end with nothing accepted that was faulty."""
+def check_all_met(folder: Path, begin: str, *, slots: int) -> None:
+    """A build of so many slots meets every fault, says each, accepts nothing, and comes to its end."""
     settings: dict[str, Any] = {"calibration": {"enabled": False}, "samples": 1, "filters": {"disable": ["duplicates"]}}
-    build, asked = rehearse(folder, stop={"min_calls": 70, "hopeless_after": 80}, **settings)
+    build, asked = rehearse(folder, stop={"min_calls": slots}, **settings)
     faults = {each.rstrip() for each in importlib.import_module("faulty").FAULTS}
     found = reasons(folder, begin)
     assert build.complete and asked
@@ -257,16 +261,16 @@ def check_all_met(folder: Path, begin: str) -> None:
 def test_all_that_a_filter_may_do_wrong_is_a_failed_candidate(install: Install, leaf: None, tmp_path: Path) -> None:
     """In its call and in its decision; nothing passes, and the run comes to its end."""
     install("faulty", FILTER, {FILTERS: {"mine": "faulty:Faulty"}})
-    check_all_met(tmp_path, "filter_mine: ")
+    check_all_met(tmp_path, "filter_mine: ", slots=20)
 
 
-@pytest.mark.parametrize(("flow", "step"), [("EACH", "Each"), ("ALL", "All")])
+@pytest.mark.parametrize(("flow", "step", "slots"), [("EACH", "Each", 20), ("ALL", "All", 40)])
 def test_all_that_a_step_may_do_wrong_is_a_failed_candidate(
-    install: Install, leaf: None, tmp_path: Path, flow: str, step: str
+    install: Install, leaf: None, tmp_path: Path, flow: str, step: str, slots: int
 ) -> None:
     """Whether it takes candidates one by one or a slot's together."""
     install("faulty", STEPS, {FLOWS: {"mine": f"faulty:{flow}"}})
-    check_all_met(tmp_path, f"flow_mine: {step}: ")
+    check_all_met(tmp_path, f"flow_mine: {step}: ", slots=slots)
 
 
 LOADED = (
@@ -344,16 +348,17 @@ five = 5
     ],
 )
 def test_what_can_be_found_out_beforehand_is_refused(
-    install: Install, leaf: None, labgen: Labgen, group: str, made: str, words: str
+    install: Install, leaf: None, tmp_path: Path, group: str, made: str, words: str
 ) -> None:
-    """With the package, in one line, and with status 2; `labgen doctor` says the same, and ends with status 1."""
+    """With the package, in one line, as what every verb begins with; `labgen doctor` finds the same."""
     install("faulty", f"{LOADED}\nMADE = {made}\n", {group: {"mine": "faulty:MADE"}})
-    run = labgen("plan")
+    with pytest.raises(ConfigError) as told:
+        Session.prepare(config_in(tmp_path))
     what = "filter" if group == FILTERS else "flow"
-    assert run.status == 2 and run.out == "" and run.err.startswith(f"labgen: {what} `mine` of faulty 0.1"), run.err
-    assert words in run.err and len(run.err.splitlines()) == 1
-    told = labgen("doctor")
-    assert told.status == 1 and words in told.out and f"FAIL  flows and filters: {what} `mine` of faulty" in told.out
+    assert str(told.value).startswith(f"{what} `mine` of faulty 0.1") and words in str(told.value), told.value
+    assert "\n" not in str(told.value)
+    (found,) = examine_packages(config_in(tmp_path))
+    assert (found.status, found.name, found.words) == ("fail", "flows and filters", str(told.value))
 
 
 @pytest.mark.parametrize(
@@ -443,8 +448,17 @@ def test_all_that_a_format_may_do_wrong_is_said_with_row_and_package(install: In
 BACKEND = (
     RAISES
     + """
+from labgen.errors import RateLimited
 from labgen.records import Served
 
+
+class HalfMade(RateLimited):
+    def __init__(self):
+        pass
+
+
+RAISES["HalfMade: "] = raising(HalfMade())
+NOT_AWAITED = "TypeError: object Reply can't be used in 'await' expression"
 GIVES = {
     "it gave a str": "text",
     "its reply's prompt_tokens is no whole number": Reply("text", prompt_tokens=2**63),
@@ -455,7 +469,7 @@ GIVES = {
     "its reply's served address is no text": Reply("text", served=Served(5)),
     "it gave a reply with a `failure`": Reply("", failure="refused"),
     "Own: neither true nor false": Reply("", failure=Untrue()),
-    "TypeError: object NoneType can't be used in 'await' expression": None,
+    NOT_AWAITED: None,
 }
 fault = ""
 
@@ -465,9 +479,7 @@ class BackEnd:
         pass
 
     def ask(self, call):
-        if fault == "TypeError: object NoneType can't be used in 'await' expression":
-            return None
-        return self.answer()
+        return Reply("text") if fault == NOT_AWAITED else self.answer()
 
     async def answer(self):
         if fault == "CancelledError: ":
@@ -575,13 +587,13 @@ class Mine:
 
 
 def test_what_is_labgens_own_ends_the_run_also_where_it_is_passed_over(
-    install: Install, leaf: None, labgen: Labgen
+    install: Install, leaf: None, tmp_path: Path
 ) -> None:
     """A prompt that can't be filled in passes no candidate; it is told with what asked with it."""
     install("faulty", PASSING_OVER, {FILTERS: {"mine": "faulty:Mine"}})
-    run = labgen("generate", "--samples", "1")
-    assert run.status == 2, run.out
-    assert "labgen: filter `mine` of faulty 0.1: prompt `judge_pair.md` cannot be filled in" in run.err
+    words = "^filter `mine` of faulty 0.1: prompt `judge_pair.md` cannot be filled in"
+    with pytest.raises(ConfigError, match=words):
+        rehearse(tmp_path, samples=1, calibration={"enabled": False})
 
 
 def test_a_task_of_a_package_that_ends_the_program_is_told(install: Install, leaf: None, labgen: Labgen) -> None:
