@@ -107,6 +107,16 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except BaseException as error:
+        if isinstance(error, Exception):
+            raise
+        # labgen ends by returning: that was code of a package, in a task of its own, where nothing stands around it.
+        from labgen.packages import crash
+        from labgen.text.printable import plain
+
+        words = f"code of an installed package ended the program ({crash(error)}). What was paid for is kept."
+        click.echo(plain(f"labgen: {words} Mend or remove what packages add; `labgen doctor` lists it."), err=True)
+        status = 2
     # Looking for garbage among all that ends with the process would take a third of a second.
     gc.freeze()
     sys.exit(status if isinstance(status, int) else 0)

@@ -87,9 +87,9 @@ def _serve_model(
 
 def _tasks_of_packages(config: SettingsFile | None) -> dict[str, str]:
     """What the teacher has to know of prompts that other packages bring; loads nothing where there are none."""
-    from importlib.metadata import entry_points
+    from labgen.packages import entries_of
 
-    if not any(entry_points(group=group) for group in ("labgen.flows", "labgen.filters")):
+    if not any(entries_of(group) for group in ("labgen.flows", "labgen.filters")):
         return {}
     from labgen.filters.available import filters_for
     from labgen.flows.known import known_flows

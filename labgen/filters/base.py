@@ -19,10 +19,13 @@ from labgen.teacher.asker import Asker, CandidateEnds
 Ending = tuple[State, str]
 """How a candidate ends, and why."""
 
+MOST_COST = 1e6
+"""Calls for one candidate, or tokens of one reply: more are a mistake."""
 
-@dataclass
+
+@dataclass(frozen=True)
 class SlotContext:
-    """What steps and filters may look at, beside the candidate itself, and what they ask with.
+    """What steps and filters may look at, beside the candidate itself, and what they ask with. Nobody can change it.
 
     Attributes:
         plan: the leaf, its flow and its settings.
@@ -57,8 +60,9 @@ class SlotContext:
         try:
             result.set_result(await work())
         except BaseException as error:
-            # Whoever waits gets the same error; retrieved here, since nobody may be waiting.
-            result.set_exception(error) if isinstance(error, Exception) else result.cancel()
+            # Whoever waits gets the same error, where a future takes it; retrieved here, since nobody may be waiting.
+            other = isinstance(error, asyncio.CancelledError | KeyboardInterrupt | StopIteration)
+            result.cancel() if other else result.set_exception(error)
             if not result.cancelled():
                 result.exception()
             raise
@@ -73,12 +77,23 @@ class Cost:
         calls: for one candidate (count); where `shared`, for all candidates of a slot together.
         reply_tokens: of one reply; of its part on one candidate, where `shared` (count).
         per_response_token: tokens of a reply for each token of the response that it is about, on top of that.
+    Raises: TypeError, ValueError: a number that is none, below 0 or above `MOST_COST`; a `shared` that is neither.
     """
 
     calls: float = 1.0
     reply_tokens: float = 60.0
     per_response_token: float = 0.0
     shared: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("calls", "reply_tokens", "per_response_token"):
+            number = getattr(self, name)
+            if type(number) not in (int, float):
+                raise TypeError(f"`{name}` of a Cost is a number, not {number!r:.60}")
+            if not 0 <= number <= MOST_COST:  # nan is neither
+                raise ValueError(f"`{name}` of a Cost is a number from 0 to {MOST_COST:g}, not {number!r:.60}")
+        if type(self.shared) is not bool:
+            raise TypeError(f"`shared` of a Cost is True or False, not {self.shared!r:.60}")
 
 
 class Filter(Protocol):

@@ -65,11 +65,17 @@ class Prompt:
         name: its word in settings and in the ledger, where it is the step of a call.
         text: empty for those that come with labgen, which are read from their files.
         rehearsed_as: the skill of the rehearsal teacher that answers it (see `labgen.teacher.rehearsal.model.SKILLS`).
+    Raises: TypeError: one of them is no text.
     """
 
     name: str
     text: str = ""
     rehearsed_as: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("name", "text", "rehearsed_as"):
+            if type(getattr(self, name)) is not str:
+                raise TypeError(f"`{name}` of a Prompt is text, not a {type(getattr(self, name)).__name__}")
 
 
 RESTATE = Prompt("restate", rehearsed_as="restate")

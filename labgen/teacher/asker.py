@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from labgen.config import GenerationConfig
+from labgen.errors import LabgenError
 from labgen.formats.prompts import PromptSet
 from labgen.formats.reasoning import split_reasoning
 from labgen.records import Answerer, Call, Message, Reply, Schema, Slot, State
 from labgen.teacher.causes import FINAL, how_unread
 from labgen.teacher.client import Asking
+from labgen.teacher.ledger_only import NotPaid
 from labgen.teacher.parameters import CallParameters
 
 T = TypeVar("T")
@@ -49,6 +51,8 @@ class Asker:
         parameters: logical model name to what every call to it carries.
         spent: keys of all calls made for the slot, in order; how many they are is the same in every run.
         answered_by: who gave the replies to them.
+        stopped_by: what labgen itself raised where something could not be asked: by that it is told from what the code
+            that asks may raise.
     """
 
     client: Asking
@@ -62,6 +66,11 @@ class Asker:
     draw_priority: tuple[int, ...] = ()
     parameters: Mapping[str, CallParameters] = field(default_factory=dict)
     answered_by: set[Answerer] = field(default_factory=set)
+    stopped_by: list[Exception] = field(default_factory=list)
+
+    def stopped(self, error: BaseException) -> bool:
+        """Whether that is an error of labgen's own, which ends more than what asked."""
+        return any(error is each for each in self.stopped_by)
 
     def for_draws(self) -> Asker:
         """The same for what much else waits for."""
@@ -89,7 +98,7 @@ class Asker:
         """
         call = Call(
             model=self.teacher,
-            messages=self.prompts.render(step, **values),
+            messages=self._render(step, **values),
             max_tokens=max_tokens,
             temperature=temperature,
             seed=self.slot.sampling_seed,
@@ -113,7 +122,7 @@ class Asker:
         """
         call = Call(
             model=self.judge,
-            messages=self.prompts.render(step, **values),
+            messages=self._render(step, **values),
             max_tokens=self.generation.max_verdict_tokens,
             temperature=0.0,
             seed=0,
@@ -138,6 +147,13 @@ class Asker:
         if value is None:
             raise CandidateEnds(State.UNPARSED, f"{how_unread(reply)}_{call.step}", reply.text, (call.key,))
         return Reading(value, reply.text, not reply.whole, (call.key,))
+
+    def _render(self, step: str, **values: Any) -> tuple[Message, ...]:
+        try:
+            return self.prompts.render(step, **values)
+        except LabgenError as error:
+            self.stopped_by.append(error)
+            raise
 
     async def _read(self, call: Call, read: Callable[[str], T | None]) -> Reading[T]:
         reply = await self._reply(call, (call.key,))
@@ -168,9 +184,13 @@ class Asker:
 
     async def _reply(self, call: Call, keys: tuple[bytes, ...]) -> Reply:
         self.spent.append(call.key)
-        reply = self.client.kept(call)
-        if reply is None:
-            reply = await self.client.ask(call)
+        try:
+            reply = self.client.kept(call)
+            if reply is None:
+                reply = await self.client.ask(call)
+        except (LabgenError, NotPaid) as error:
+            self.stopped_by.append(error)
+            raise
         if reply.failure:
             # What is final is told with the endpoint's own words and numbers; what is not may be others next time.
             words = f": {reply.detail}" if reply.failure in FINAL and reply.detail else ""

@@ -42,8 +42,8 @@ class Models:
 
 def check_endpoints(config: Config, backend: Backends | None = None) -> None:
     """Say what is wrong with the endpoints, also where none of them may have to be asked. Raises: ConfigError."""
-    for spec in _unserved(config, backend):
-        check_kind(spec.kind)
+    for kind in {HTTP, *(spec.kind for spec in _unserved(config, backend))}:
+        check_kind(kind)
 
 
 @contextmanager

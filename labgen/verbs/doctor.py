@@ -1,4 +1,7 @@
-"""What `labgen doctor` looks at: endpoints, this machine, the configuration. Every finding says what to do about it."""
+"""What `labgen doctor` looks at: this machine, the configuration, what packages add, endpoints.
+
+Every finding says what to do about it.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from labgen.teacher.probe import probe_endpoint
 from labgen.teacher.probing import ASK, Needs
 from labgen.teacher.quirks import Quirks
 from labgen.text.printable import shown
+from labgen.verbs.doctor_packages import examine_packages
 
 HARMLESS = Candidate("", 0, 0, "How many days has a week?", "A week has seven days.")
 AROUND_TOKENS = 1500
@@ -62,8 +66,9 @@ def examine(config: Config, tell: Tell = lambda finding: None) -> Report:
         findings.append(finding)
         tell(finding)
 
-    for finding in (*examine_machine(config), *examine_configuration(config)):
-        found(finding)
+    for look in (examine_machine, examine_configuration, examine_packages):
+        for finding in look(config):
+            found(finding)
     examine_endpoints(config, found)
     return Report(tuple(findings))
 

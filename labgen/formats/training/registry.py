@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from labgen.errors import UsageError
+from labgen.packages import entries_of
 
 if TYPE_CHECKING:
     from labgen.formats.training.base import ExportFormat
@@ -28,7 +28,7 @@ def shipped_formats() -> list[ExportFormat]:
 
 def installed_format_names() -> list[str]:
     """Names of the formats of installed packages, without importing any."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
+    return sorted({entry.name for entry in entries_of(GROUP)})
 
 
 def find_export_format(name: str) -> ExportFormat:
@@ -38,7 +38,7 @@ def find_export_format(name: str) -> ExportFormat:
         UsageError: there is none; the message lists all there are, and suggests the nearest.
         ConfigError: two go by that name, or another package's can't be used.
     """
-    if entries := entry_points(group=GROUP, name=name):
+    if entries := entries_of(GROUP, name):
         from labgen.formats.training.installed import installed_format
 
         return installed_format(name, entries, taken=SHIPPED)
