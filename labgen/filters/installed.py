@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -130,6 +130,9 @@ class Installed:
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """The filter's verdicts. Raises: CandidateEnds: its own, or because it crashed."""
+        if self.kind != "judge":
+            why = f"it asks a model, and says that its kind is {self.kind}, not judge"
+            slot = replace(slot, asker=slot.asker.refusing(why))
         try:
             with labgens_own_pass(self.title, slot), guarded(slot.asker.stopped, awaits=True):
                 try:

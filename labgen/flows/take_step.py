@@ -6,6 +6,7 @@ It is never a pass, never a lost candidate, and never the end of the run.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.given import labgens_own_pass, plain_candidate, plain_ending
@@ -22,7 +23,8 @@ async def take_slot(
 ) -> Sequence[Candidate]:
     """A slot's candidates after a step that takes them together; the first step of a flow is given none."""
     if flow.package:
-        return await _guarded(flow, step, lambda: step(candidates, slot), candidates, slot)
+        given = _given(step, slot)
+        return await _guarded(flow, step, lambda: step(candidates, given), candidates, slot)
     try:
         return await step(candidates, slot)
     except CandidateEnds as end:
@@ -32,15 +34,21 @@ async def take_slot(
 async def take_one(flow: Flow, step: CandidateStep, candidate: Candidate, slot: SlotContext) -> Candidate:
     """A candidate that is on its way, after a step that takes it by itself."""
     if flow.package:
+        given = _given(step, slot)
 
         async def take() -> list[Candidate]:
-            return [await step(candidate, slot)]
+            return [await step(candidate, given)]
 
         return (await _guarded(flow, step, take, [candidate], slot))[0]
     try:
         return await step(candidate, slot)
     except CandidateEnds as end:
         return ended(candidate, end)
+
+
+def _given(step: Step, slot: SlotContext) -> SlotContext:
+    """What a step of another package's flow is given: one that says that it asks nobody can't."""
+    return slot if step.asks else replace(slot, asker=slot.asker.refusing("it asks a model, and says `asks = False`"))
 
 
 async def _guarded(

@@ -10,6 +10,7 @@ from labgen.config import GenerationConfig
 from labgen.errors import LabgenError
 from labgen.formats.prompts import PromptSet
 from labgen.formats.reasoning import split_reasoning
+from labgen.packages import PackageFault
 from labgen.records import Answerer, Call, Message, Reply, Schema, Slot, State
 from labgen.teacher.causes import FINAL, how_unread
 from labgen.teacher.client import Asking
@@ -53,6 +54,7 @@ class Asker:
         answered_by: who gave the replies to them.
         stopped_by: what labgen itself raised where something could not be asked: by that it is told from what the code
             that asks may raise.
+        refused: why nothing may be asked with it, in words; empty where it may.
     """
 
     client: Asking
@@ -67,10 +69,15 @@ class Asker:
     parameters: Mapping[str, CallParameters] = field(default_factory=dict)
     answered_by: set[Answerer] = field(default_factory=set)
     stopped_by: list[Exception] = field(default_factory=list)
+    refused: str = ""
 
     def stopped(self, error: BaseException) -> bool:
         """Whether that is an error of labgen's own, which ends more than what asked."""
         return any(error is each for each in self.stopped_by)
+
+    def refusing(self, why: str) -> Asker:
+        """The same for code that said that it asks nobody, and was priced so. What it asks is a PackageFault."""
+        return replace(self, refused=why)
 
     def for_draws(self) -> Asker:
         """The same for what much else waits for."""
@@ -183,6 +190,8 @@ class Asker:
         return Reading(value, second.text, not second.whole, keys)
 
     async def _reply(self, call: Call, keys: tuple[bytes, ...]) -> Reply:
+        if self.refused:
+            raise PackageFault(self.refused)
         self.spent.append(call.key)
         try:
             reply = self.client.kept(call)

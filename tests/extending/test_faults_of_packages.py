@@ -34,7 +34,7 @@ import asyncio
 from dataclasses import replace
 
 from labgen.errors import ConfigError, TeacherDown
-from labgen.records import Candidate, Evidence, Reply, State, Verdict
+from labgen.records import Call, Candidate, Evidence, Message, Reply, State, Verdict
 from labgen.teacher.asker import CandidateEnds
 
 
@@ -72,6 +72,10 @@ def raising(error):
         raise error
 
     return fail
+
+
+async def asked(slot):
+    await slot.asker.ask_once(Call("any", (Message("user", "?"),), 8, 0.0, 0, step="mine"), str)
 
 
 async def cancelled():
@@ -126,6 +130,7 @@ DECIDES = {
 }
 CHANGES = {f"FrozenInstanceError: cannot assign to field '{name}'": name for name in ("plan", "asker", "seen")}
 FAULTS = [*RAISES, *GIVES, *ENDS, *DECIDES, *CHANGES, *(f"{words} " for words in RAISES), "CancelledError: "]
+FAULTS.append("it asks a model, and says that its kind is rule, not judge")
 
 
 class Faulty:
@@ -143,6 +148,8 @@ class Faulty:
             setattr(slot, CHANGES[self.fault], None)
         if self.fault == "CancelledError: ":
             return cancelled()
+        if self.fault.startswith("it asks"):
+            return asked(slot)
         return GIVES.get(self.fault, [Verdict("mine", "1", 1.0)])
 
     def decide(self, verdict, slot):
@@ -177,7 +184,7 @@ CHANGES = {
     "it may not end a candidate as `mislaid`": raising(CandidateEnds("mislaid", "so")),
 }
 SLOT = {f"FrozenInstanceError: cannot assign to field '{name}'": name for name in ("plan", "asker", "duplicates")}
-FAULTS = [*RAISES, *CHANGES, *SLOT, "CancelledError: "]
+FAULTS = [*RAISES, *CHANGES, *SLOT, "CancelledError: ", "it asks a model, and says `asks = False`"]
 looked = 0
 
 
@@ -189,6 +196,8 @@ async def meet(candidate, slot):
         setattr(slot, SLOT[fault], None)
     if fault == "CancelledError: ":
         await cancelled()
+    if fault.startswith("it asks"):
+        await asked(slot)
     return (CHANGES.get(fault) or RAISES[fault])(candidate)
 
 
