@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 
 MOST_WORDS_CHARS = 200
 """Characters of an error's own words that are repeated."""
+
+
+def installed_names(group: str) -> list[str]:
+    """The names under which packages add to a group of entry points, sorted, without importing any."""
+    return sorted({entry.name for entry in entry_points(group=group)})
 
 
 def package_of(entry: EntryPoint) -> str:

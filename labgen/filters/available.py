@@ -13,9 +13,10 @@ from labgen.filters.base import Filter
 from labgen.filters.contamination import ContaminationIndex, load_index
 from labgen.filters.free import Contamination, InstructionRules, ResponseRules, UnsupportedFigures
 from labgen.filters.guard import GuardModel
-from labgen.filters.installed import Installed, installed_filter_names, installed_filters
+from labgen.filters.installed import GROUP, Installed, installed_filters
 from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge
 from labgen.filters.privacy import Privacy
+from labgen.packages import installed_names
 from labgen.plan.flow import Flow
 from labgen.text.secrets import looks_secret
 
@@ -121,7 +122,7 @@ def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 def _check_names(config: Config, shipped: set[str]) -> None:
-    known = shipped | set(installed_filter_names())
+    known = shipped | set(installed_names(GROUP))
     named = {
         "disable": config.filters.disable,
         "order": config.filters.order,

@@ -49,6 +49,7 @@ class Asker:
         parameters: logical model name to what every call to it carries.
         spent: keys of all calls made for the slot, in order; how many they are is the same in every run.
         answered_by: who gave the replies to them.
+        history: keys of those calls of `spent` that were made for the candidate at hand, in order.
     """
 
     client: Asking
@@ -62,6 +63,7 @@ class Asker:
     draw_priority: tuple[int, ...] = ()
     parameters: Mapping[str, CallParameters] = field(default_factory=dict)
     answered_by: set[Answerer] = field(default_factory=set)
+    history: list[bytes] = field(default_factory=list)
 
     def for_draws(self) -> Asker:
         """The same for what much else waits for."""
@@ -168,6 +170,7 @@ class Asker:
 
     async def _reply(self, call: Call, keys: tuple[bytes, ...]) -> Reply:
         self.spent.append(call.key)
+        self.history.append(call.key)
         reply = self.client.kept(call)
         if reply is None:
             reply = await self.client.ask(call)

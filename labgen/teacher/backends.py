@@ -25,7 +25,7 @@ from labgen.errors import (
     TeacherError,
     TeacherMisconfigured,
 )
-from labgen.packages import crash, package_of
+from labgen.packages import crash, installed_names, package_of
 from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import whole
@@ -50,7 +50,7 @@ class Backend(Protocol):
 
 def known_kinds() -> list[str]:
     """Every kind of back end, without importing any."""
-    return [HTTP, *sorted({entry.name for entry in entry_points(group=GROUP)} - {HTTP})]
+    return [HTTP, *(name for name in installed_names(GROUP) if name != HTTP)]
 
 
 def check_kind(kind: str) -> None:
