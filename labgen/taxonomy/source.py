@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.records import BRANCHES, Severity, Violation
-from labgen.taxonomy.guess import explain_yaml_error
 from labgen.taxonomy.rules import RULES
-from labgen.taxonomy.yamltree import Node, Positions, Tree, TreeError, parse_tree
 from labgen.text.printable import shorten
+from labgen.text.yaml_guess import explain_yaml_error
+from labgen.text.yamltree import Node, Positions, Tree, TreeError, parse_tree
 
 MAX_BYTES = 1_000_000  # the largest real leaf has 60 kB
 

@@ -66,7 +66,8 @@ def _held(given: Mapping[str, Any], shape: RowShape) -> dict[str, Any]:
     import pyarrow as pa
 
     if set(given) != set(shape.columns):
-        raise ValueError(f"it gave {', '.join(map(repr, given))} for the columns {', '.join(shape.columns)}")
+        names = ", ".join(map(repr, given)) or "no value at all"
+        raise ValueError(f"it gave {names}, and its columns are {', '.join(shape.columns)}")
     held = {}
     for name, kind in shape.columns.items():
         try:
