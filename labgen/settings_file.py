@@ -138,13 +138,13 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> None:
             extra["path"] = str(folder / extra["path"])
 
 
-def _explain(error: ValidationError, file: SettingsFile | None, given: Collection[str]) -> str:
+def _explain(error: ValidationError, file: SettingsFile | None, overridden: Collection[str]) -> str:
     lines = []
     for problem in error.errors():
         place = tuple(part for part in problem["loc"] if part != "[key]")
         name = ".".join(str(part) for part in place)
         # What an option or a caller gives stands in no file.
-        where = file.where(*place) if file and name not in given else "settings"
+        where = file.where(*place) if file and name not in overridden else "settings"
         if problem["type"] == "extra_forbidden":
             known = _known_keys(place[:-1])
             near = difflib.get_close_matches(str(place[-1]), known, n=1)
@@ -155,7 +155,9 @@ def _explain(error: ValidationError, file: SettingsFile | None, given: Collectio
         elif problem["type"] == "value_error":
             lines.append(f"{where}: {f'`{name}`: ' if name else ''}{problem['ctx']['error']}.")
         else:
-            lines.append(f"{where}: `{name}` {_wanted(problem)}; this is {kind_in_words(problem['input'])}.{_instead(problem)}")
+            lines.append(
+                f"{where}: `{name}` {_wanted(problem)}; this is {kind_in_words(problem['input'])}.{_instead(problem)}"
+            )
     return "\n".join(lines)
 
 
