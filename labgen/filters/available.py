@@ -115,11 +115,13 @@ def _check_names(config: Config, shipped: set[str]) -> None:
         "settings": tuple(config.filters.settings),
     }
     for setting, names in named.items():
-        for name in names:
+        for place, name in enumerate(names):
+            if setting == "order" and name in names[:place]:
+                raise ConfigError(f"filters.order: `{name}` stands there twice. Keep one of the two.")
             if name == DUPLICATES and setting == "order":
                 raise ConfigError(
-                    "filters.order: `duplicates` has a fixed place, after what is free of an instruction and before "
-                    "what costs a call. It can be disabled, not moved."
+                    "filters.order: `duplicates` can't be moved: near-duplicates are looked for at one step of a flow, "
+                    "with all that a slot has drawn. Leave it out there; `filters: disable: [duplicates]` does without."
                 )
             if name not in known:
                 near = difflib.get_close_matches(name, sorted(known), n=1)
