@@ -74,6 +74,11 @@ def entries_of(group: str, name: str | None = None) -> list[EntryPoint]:
         ) from fault
 
 
+def installed_names(group: str) -> list[str]:
+    """The names under which packages add to a group of entry points, sorted, without importing any."""
+    return sorted({entry.name for entry in entries_of(group)})
+
+
 def package_of(entry: EntryPoint) -> str:
     """Name and version of the distribution that an entry point comes from."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value

@@ -9,7 +9,8 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
-from labgen.formats.training.registry import SHIPPED, installed_format_names
+from labgen.formats.training.registry import GROUP, SHIPPED
+from labgen.packages import installed_names
 from labgen.settings_file import SettingsFile
 
 
@@ -18,7 +19,7 @@ class FormatOption(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The option, and what it is for."""
-        record, installed = super().get_help_record(ctx), installed_format_names()
+        record, installed = super().get_help_record(ctx), installed_names(GROUP)
         return (record[0], f"{record[1]} Installed: {', '.join(installed)}.") if record and installed else record
 
 

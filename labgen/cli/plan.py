@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -49,13 +50,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 def filters_table(config: Any, *, as_json: bool) -> str:
     """The filters in the order in which they look: kind, stage, cost, place in each flow."""
-    from labgen.filters.available import load_filters
-    from labgen.flows.known import check_filters, known_flows
     from labgen.flows.order_of_work import order_of_work
     from labgen.text.columns import align_columns
+    from labgen.verbs.session import check_configuration
 
-    known, filters = known_flows(), load_filters(config)
-    check_filters(filters, known)
+    known, filters, *_ = check_configuration(config)
     rows = order_of_work(known, filters, per_call=config.generation.instructions_per_call)
     if as_json:
         names = ("name", "kind", "stage", "calls", "places", "version", "origin")
@@ -65,18 +64,28 @@ def filters_table(config: Any, *, as_json: bool) -> str:
     for row in rows:
         places = [str(row.places.get(flow, "-")) for flow in flows]
         lines.append([row.name, row.kind, row.stage, row.calls, *places, row.version, row.origin])
-    return "\n".join([*align_columns(lines, left=None), "", *_about_filters(config)])
+    return "\n".join([*align_columns(lines, left=None), "", *_about_filters(config, known, filters)])
 
 
-def _about_filters(config: Any) -> list[str]:
+def _about_filters(config: Any, known: Any, filters: Any) -> list[str]:
+    from labgen.filters.calibration import ROUNDS, most_calls
+    from labgen.flows.bound import BoundFlow
+
     words = ["Numbers are places in a flow; a candidate goes no further than the first filter that turns it down."]
-    if config.calibration.enabled:
+    calls = [most_calls(BoundFlow.of(flow, filters).judges, config.calibration) for flow in known]
+    if config.calibration.enabled and any(calls):
         words.append(
-            "Before a leaf's first draw its judges are tested with its own seeds: 6 or 7 calls, some 20 where it errs."
+            f"Before a leaf's first draw its judges are tested with its own seeds: {_from_to(calls)} questions at "
+            f"most, by its flow, each of them a call; {_from_to([ROUNDS * each for each in calls])} where a judge errs."
         )
     if config.filters.disable:
         words.append(f"Switched off: {', '.join(config.filters.disable)}.")
     return words
+
+
+def _from_to(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{most}" if least == most else f"{least} to {most}"
 
 
 def plan_data(estimate: Any) -> dict[str, Any]:

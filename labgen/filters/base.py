@@ -13,7 +13,7 @@ from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import Candidate, Pair, State, Verdict
+from labgen.records import Candidate, Grounding, Pair, State, Verdict
 from labgen.teacher.asker import Asker, CandidateEnds
 
 Ending = tuple[State, str]
@@ -52,13 +52,25 @@ class SlotContext:
         """The leaf's seed examples as plain pairs."""
         return tuple(Pair(example.instruction, example.response) for example in self.examples)
 
+    def for_one(self) -> SlotContext:
+        """The same for one candidate, so that its calls can be told from those of the slot's others."""
+        return replace(self, asker=replace(self.asker, history=[]))
+
     async def once(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
-        """The result of `work`, which is done once for the slot however many of its candidates ask."""
+        """The result of `work`, which is done once for the slot however many of its candidates ask.
+
+        The calls that it takes are in the history of every candidate that asks.
+        """
         if name in self._shared:
-            return await self._shared[name]
+            found, calls = await self._shared[name]
+            self.asker.history.extend(calls)
+            return found
         result = self._shared[name] = asyncio.get_running_loop().create_future()
+        before = len(self.asker.history)
         try:
-            result.set_result(await work())
+            found = await work()
+            result.set_result((found, self.asker.history[before:]))
+            return found
         except BaseException as error:
             # Whoever waits gets the same error, where a future takes it; retrieved here, since nobody may be waiting.
             other = isinstance(error, asyncio.CancelledError | KeyboardInterrupt | StopIteration)
@@ -66,7 +78,6 @@ class SlotContext:
             if not result.cancelled():
                 result.exception()
             raise
-        return result.result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,22 @@ class Filter(Protocol):
 
     def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """What a verdict of this filter means under the slot's thresholds; None lets the candidate go on."""
+
+
+class EveryFlow:
+    """A base for filters that look at the candidates of every flow."""
+
+    def applies_to(self, flow: Flow) -> bool:
+        """To every flow."""
+        return True
+
+
+class OnGivenText:
+    """A base for filters that hold an answer against a text."""
+
+    def applies_to(self, flow: Flow) -> bool:
+        """Where there is a text to hold an answer against."""
+        return flow.grounding is not Grounding.NONE
 
 
 async def settle(candidate: Candidate, filters: Sequence[Filter], slot: SlotContext) -> Candidate:

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from labgen.config import CalibrationConfig, ThresholdsConfig
-from labgen.filters.base import Filter, SlotContext, settle
+from labgen.filters.base import Cost, Filter, SlotContext, settle
 from labgen.filters.calibration_items import TRUE, Item, instruction_items, pair_items
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.plan.example_pairs import example_pairs
@@ -145,6 +145,21 @@ def testable(judges: Iterable[Filter]) -> list[Filter]:
 
 def _catches(judge: Filter) -> tuple[str, ...]:
     return tuple(getattr(judge, "catches", None) or ())
+
+
+def most_calls(judges: Iterable[Filter], config: CalibrationConfig) -> int:
+    """Calls that one round of a leaf's test takes at most (count), by what its judges say that they cost.
+
+    Fewer where the leaf has too few seeds to make so many questions of; there are up to `ROUNDS` rounds.
+    """
+    calls = 0.0
+    for judge in testable(judges):
+        cost: Cost = getattr(judge, "cost", None) or Cost()
+        items = 2 * SHEET if judge.stage == "instruction" else config.true_pairs + config.defects
+        # What is asked about a slot's instructions together is asked about a sheet of them together.
+        questions = 1 if cost.shared and judge.stage == "instruction" else items
+        calls += questions * cost.calls
+    return math.ceil(calls)
 
 
 async def put_to_test(

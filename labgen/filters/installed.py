@@ -180,11 +180,6 @@ def installed_filters(
     return list(found.values())
 
 
-def installed_filter_names() -> list[str]:
-    """Names of the filters of installed packages, without importing any."""
-    return sorted({entry.name for entry in entries_of(GROUP)})
-
-
 def _load(entry: EntryPoint, settings: Mapping[str, Any] | None, where: str, package: str) -> Filter:
     hint = f"Mend the package, or set `filters: disable: [{entry.name}]`."
     try:

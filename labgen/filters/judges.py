@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from labgen.filters.base import Cost, Ending, SlotContext
+from labgen.filters.base import Cost, Ending, OnGivenText, SlotContext
 from labgen.filters.calibration_items import (
     ANSWER_AS_INSTRUCTION,
     ANSWER_CUT_OFF,
@@ -179,7 +179,7 @@ def decide_quality_and_safety(verdict: Verdict, slot: SlotContext) -> Ending | N
     return None
 
 
-class GroundednessJudge:
+class GroundednessJudge(OnGivenText):
     """Is every claim of an answer borne out by its passage, word for word? And is the pair relevant, good and safe?"""
 
     name = "groundedness_judge"
@@ -190,10 +190,6 @@ class GroundednessJudge:
     cost = Cost(reply_tokens=75.0, per_response_token=2.0)
     prompts = (Prompt("judge_grounded", rehearsed_as="judge a grounded pair"),)
     catches = (ANSWER_EXCHANGED, CONTEXT_EXCHANGED, NUMBER_ALTERED, ANSWER_CUT_OFF)
-
-    def applies_to(self, flow: Flow) -> bool:
-        """Where there is a text to hold an answer against."""
-        return flow.grounding is not Grounding.NONE
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """Groundedness with evidence (offsets count characters of the candidate's context), relevance, score, safety.

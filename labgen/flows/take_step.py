@@ -32,7 +32,16 @@ async def take_slot(
 
 
 async def take_one(flow: Flow, step: CandidateStep, candidate: Candidate, slot: SlotContext) -> Candidate:
-    """A candidate that is on its way, after a step that takes it by itself."""
+    """A candidate that is on its way, after a step that takes it by itself, with all calls that were made for it."""
+    if not step.asks:
+        return await _taken(flow, step, candidate, slot)
+    own = slot.for_one()
+    taken = await _taken(flow, step, candidate, own)
+    # What a step or an ending names of them already is not named again.
+    return replace(taken, calls=tuple(dict.fromkeys((*candidate.calls, *own.asker.history, *taken.calls))))
+
+
+async def _taken(flow: Flow, step: CandidateStep, candidate: Candidate, slot: SlotContext) -> Candidate:
     if flow.package:
         given = _given(step, slot)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from labgen.taxonomy.content import QuestionNodes, read_examples
-from labgen.taxonomy.source import MAX_BYTES, LeafSource, leaf_path, shorten
+from labgen.taxonomy.source import MAX_BYTES, LeafSource, leaf_path
+from labgen.text.printable import shorten
 from labgen.text.words import normalised, words
 
 THRESHOLD = 0.9

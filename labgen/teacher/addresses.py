@@ -9,7 +9,16 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from labgen.config import HTTP, Config, EndpointConfig, GuardConfig, JudgeConfig, ModelConfig, TeacherConfig
+from labgen.config import (
+    HTTP,
+    BackendConfig,
+    Config,
+    EndpointConfig,
+    GuardConfig,
+    JudgeConfig,
+    ModelConfig,
+    TeacherConfig,
+)
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
 from labgen.records import REHEARSAL_MODEL
@@ -74,7 +83,7 @@ def model_names(config: Config, *, asked_otherwise: bool = False) -> tuple[str, 
     """
     judge = config.judge
     if not (addresses(config.teacher) or asked_otherwise):
-        if judge and (judge.base_url or judge.endpoints):
+        if judge and _own_addresses(judge):
             raise ConfigError(
                 "judge has an endpoint and teacher has none. Give teacher.base_url, or leave out the judge's address "
                 "to rehearse with both."
@@ -161,8 +170,7 @@ def make_spec(
     api = endpoint.api or model.api
     format_name = endpoint.prompt_format or model.prompt_format
     format, note = _format(format_name, model.model, needed=api == "completions")
-    if backend.kind == HTTP and backend.settings:
-        raise ConfigError(f"backend: kind `{HTTP}` has no setting `{next(iter(backend.settings))}`. Leave it out.")
+    check_settings(backend)
     return EndpointSpec(
         model=model.model,
         send_model=send_model,
@@ -182,6 +190,12 @@ def make_spec(
         parameters=call_parameters(config).get(model.model, {}),
         note=note if api == "completions" else "",
     )
+
+
+def check_settings(backend: BackendConfig) -> None:
+    """Raises: ConfigError: settings stand beside a kind of back end that has none."""
+    if backend.kind == HTTP and backend.settings:
+        raise ConfigError(f"backend: kind `{HTTP}` has no setting `{next(iter(backend.settings))}`. Leave it out.")
 
 
 def _beside_the_key(config: Config, model: ModelConfig, endpoint: EndpointConfig) -> dict[str, Mapping[str, str]]:

@@ -55,6 +55,7 @@ class Asker:
         stopped_by: what labgen itself raised where something could not be asked: by that it is told from what the code
             that asks may raise.
         refused: why nothing may be asked with it, in words; empty where it may.
+        history: keys of those calls of `spent` that were made for the candidate at hand, in order.
     """
 
     client: Asking
@@ -70,6 +71,7 @@ class Asker:
     answered_by: set[Answerer] = field(default_factory=set)
     stopped_by: list[Exception] = field(default_factory=list)
     refused: str = ""
+    history: list[bytes] = field(default_factory=list)
 
     def stopped(self, error: BaseException) -> bool:
         """Whether that is an error of labgen's own, which ends more than what asked."""
@@ -193,6 +195,7 @@ class Asker:
         if self.refused:
             raise PackageFault(self.refused)
         self.spent.append(call.key)
+        self.history.append(call.key)
         try:
             reply = self.client.kept(call)
             if reply is None:

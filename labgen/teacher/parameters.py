@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 from labgen.config import OWN_PARAMETERS, Config, ModelConfig
 from labgen.errors import ConfigError
 from labgen.records import Schema
-from labgen.text.secrets import looks_secret
+from labgen.text.secret_settings import find_secret_setting, secret_header, secret_text
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -54,7 +54,7 @@ def expanded(values: Mapping[str, str], where: str) -> dict[str, str]:
     """
     found = {}
     for name, value in values.items():
-        if not _VARIABLE.search(value) and looks_secret(name, value):
+        if not _VARIABLE.search(value) and (secret_header(name) or secret_text(value)):
             raise ConfigError(
                 f"{where}.{name} looks like a secret. Keep it in the environment, and write its variable here: "
                 f"`{name}: ${{NAME_OF_THE_VARIABLE}}`."
@@ -89,12 +89,11 @@ def _models(config: Config) -> Iterator[tuple[str, Any]]:
 def _parameters(where: str, model: ModelConfig) -> CallParameters:
     found: CallParameters = {}
     if model.extra_body:
-        for name, value in _leaves(model.extra_body, f"{where}.extra_body"):
-            if looks_secret(name, value):
-                raise ConfigError(
-                    f"{name} looks like a secret, and datasets show what is asked with. Send it as a header, from the "
-                    f"environment: `{where}.extra_headers`."
-                )
+        if secret := find_secret_setting(model.extra_body, f"{where}.extra_body"):
+            raise ConfigError(
+                f"{secret} looks like a secret, and datasets show what is asked with. Send it as a header, from the "
+                f"environment: `{where}.extra_headers`."
+            )
         if taken := OWN_PARAMETERS.intersection(model.extra_body):
             raise ConfigError(
                 f"{where}.extra_body: labgen sets `{min(taken)}` itself. See `generation:` and `{where}:` in the "
@@ -108,15 +107,3 @@ def _parameters(where: str, model: ModelConfig) -> CallParameters:
             )
         found["reasoning"] = "off"
     return found
-
-
-def _leaves(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every text in nested settings, with the name that it stands under."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _leaves(each, f"{where}.{name}")
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _leaves(each, where)

@@ -14,13 +14,6 @@ from functools import cache
 from labgen.text.personal_data import find_personal_data
 from labgen.text.sensitive_span import SECRET, SensitiveSpan, without_overlaps
 
-_SECRET_NAME = re.compile(r"(key|token|password|passphrase|secret|credentials?|authorization)$", re.IGNORECASE)
-
-
-def looks_secret(name: str, value: str) -> bool:
-    """Whether a setting's name or its value says that it must not be shown."""
-    return bool(_SECRET_NAME.search(name) or find_secrets(value))
-
 
 def find_sensitive(text: str) -> list[SensitiveSpan]:
     """All secrets and all personal data in `text`, by position; a secret may overlap personal data.

@@ -20,9 +20,8 @@ from labgen.filters.guard import guard_call, read_verdict
 from labgen.ledger.replies import LEDGER_NAME, Ledger
 from labgen.ledger.verify import file_bytes
 from labgen.records import Call, Candidate, Reply
-from labgen.teacher.addresses import EndpointSpec, endpoint_specs, guard_specs, model_names
-from labgen.teacher.backends import check_kind
-from labgen.teacher.connect import open_endpoints
+from labgen.teacher.addresses import EndpointSpec, endpoint_specs, guard_specs
+from labgen.teacher.connect import check_endpoints, open_endpoints
 from labgen.teacher.finding import NOTHING, Finding, Tell
 from labgen.teacher.measured import remember
 from labgen.teacher.probe import probe_endpoint
@@ -30,6 +29,7 @@ from labgen.teacher.probing import ASK, Needs
 from labgen.teacher.quirks import Quirks
 from labgen.text.printable import shown
 from labgen.verbs.doctor_packages import examine_packages
+from labgen.verbs.session import check_configuration
 
 HARMLESS = Candidate("", 0, 0, "How many days has a week?", "A week has seven days.")
 AROUND_TOKENS = 1500
@@ -93,11 +93,17 @@ def examine_machine(config: Config) -> Iterator[Finding]:
 
 
 def examine_configuration(config: Config) -> Iterator[Finding]:
-    """Taxonomy, tokenizer, output folder."""
+    """Settings, taxonomy, tokenizer, others' datasets, output folder."""
+    from labgen.export.extras import check_extras
     from labgen.export.folder import MANIFEST
     from labgen.text.token_count import load_token_counter
 
     where = "configuration"
+    try:
+        check_configuration(config)
+        yield Finding(where, "settings", "ok", "models, filters and prompts are all there", NOTHING)
+    except LabgenError as error:
+        yield Finding(where, "settings", "fail", str(error), "Correct it in labgen.yaml.")
     leaves = sum(1 for _ in config.taxonomy.rglob("qna.yaml")) if config.taxonomy.is_dir() else 0
     yield (
         Finding(where, "taxonomy", "ok", f"{config.taxonomy}: {leaves} leaves", "`labgen check` says how they are.")
@@ -109,6 +115,12 @@ def examine_configuration(config: Config) -> Iterator[Finding]:
         yield Finding(where, "tokenizer", "ok", config.tokenizer, NOTHING)
     except LabgenError as error:
         yield Finding(where, "tokenizer", "fail", str(error), "Correct `tokenizer:` in labgen.yaml.")
+    if config.mix.extras:
+        try:
+            check_extras(config.mix.extras)
+            yield Finding(where, "extras", "ok", f"{len(config.mix.extras)} can be read", NOTHING)
+        except LabgenError as error:
+            yield Finding(where, "extras", "fail", str(error), "Correct `mix: extras:` in labgen.yaml.")
     output = config.output
     foreign = output.exists() and not (output / MANIFEST).is_file() and (not output.is_dir() or any(output.iterdir()))
     yield (
@@ -120,18 +132,14 @@ def examine_configuration(config: Config) -> Iterator[Finding]:
 
 def examine_endpoints(config: Config, tell: Tell) -> None:
     """Every endpoint of teacher, judge and guard; one finding where the rehearsal teacher is to answer."""
-    where, mend = "configuration", "Correct it in labgen.yaml."
     try:
-        model_names(config)
-        asked, guard = endpoint_specs(config), guard_specs(config)
-        for spec in (*asked, *guard):
-            check_kind(spec.kind)
-    except LabgenError as error:
-        tell(Finding(where, "endpoints", "fail", str(error), mend))
-        return
+        check_endpoints(config)
+    except LabgenError:
+        return  # `examine_configuration` says so
+    asked, guard = endpoint_specs(config), guard_specs(config)
     if not asked:
         todo = "Give --base-url and --model (or set them in labgen.yaml) for real rows."
-        tell(Finding(where, "endpoints", "ok", "none: the built-in rehearsal teacher answers", todo))
+        tell(Finding("configuration", "endpoints", "ok", "none: the built-in rehearsal teacher answers", todo))
     for spec in asked:
         _examine_teacher(config, spec, tell)
     for spec in guard:

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labgen.config import CalibrationConfig, Config
+from labgen.export.extras import check_extras
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_run import LeafRun, Past
@@ -125,6 +127,8 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
 
     with Workers(opened, len(plans), processes=session.replay.processes) as workers:
         found = dict(workers.results())
+    # After the workers: the library that reads these starts threads. What is on the Hub is not fetched for a plan.
+    check_extras(extra for extra in config.mix.extras if not is_hub_id(extra.path))
     leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(plans))
     _add_further_rounds(leaves)
     estimate = Estimate(leaves, yields, None)

@@ -159,7 +159,7 @@ def test_a_format_of_another_package_is_exported_by_the_command_line(
     [
         ("crashing", "KeyError: 'on purpose'"),
         ("refusing", "a question has no answer. Export as `messages`."),
-        ("missing", "it gave 'question', 'answer' for the columns question, answer, history"),
+        ("missing", "it gave 'question', 'answer', and its columns are question, answer, history"),
         ("numbers", r"column `answer` \(string\) can't hold 5"),
         ("nested", r"column `history` \(list<.*>\) can't hold \[\[\['deep'\]\]\]"),
         ("surrogate", r"column `answer` \(string\) can't hold '\\ud800'"),

@@ -138,7 +138,7 @@ def test_filters_can_be_switched_off_and_moved() -> None:
     [
         ({"disable": ["pair_juge"]}, "filters.disable: there is no filter `pair_juge`. Did you mean `pair_judge`"),
         ({"order": ["zzz"]}, "filters.order: there is no filter `zzz`. Known: "),
-        ({"order": ["duplicates"]}, "has a fixed place"),
+        ({"order": ["duplicates"]}, "`duplicates` can't be moved"),
     ],
 )
 def test_a_wrong_name_says_what_is_known(settings: dict[str, list[str]], words: str) -> None:

@@ -83,7 +83,8 @@ def _held(given: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any
     import pyarrow as pa
 
     if set(given) != set(columns):
-        raise PackageFault(f"it gave {', '.join(map(repr, given))} for the columns {', '.join(columns)}")
+        names = ", ".join(map(repr, given)) or "no value at all"
+        raise PackageFault(f"it gave {names}, and its columns are {', '.join(columns)}")
     held = {}
     for name, kind in columns.items():
         try:

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from labgen.errors import UsageError
-from labgen.packages import entries_of
+from labgen.packages import entries_of, installed_names
 
 if TYPE_CHECKING:
     from labgen.formats.training.base import ExportFormat
@@ -26,11 +26,6 @@ def shipped_formats() -> list[ExportFormat]:
     return [_shipped(name) for name in SHIPPED]
 
 
-def installed_format_names() -> list[str]:
-    """Names of the formats of installed packages, without importing any."""
-    return sorted({entry.name for entry in entries_of(GROUP)})
-
-
 def find_export_format(name: str) -> ExportFormat:
     """The format called `name`, shipped or of an installed package; no other package's is imported.
 
@@ -44,7 +39,7 @@ def find_export_format(name: str) -> ExportFormat:
         return installed_format(name, entries, taken=SHIPPED)
     if name in SHIPPED:
         return _shipped(name)
-    known = [*SHIPPED, *(each for each in installed_format_names() if each not in SHIPPED)]
+    known = [*SHIPPED, *(each for each in installed_names(GROUP) if each not in SHIPPED)]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     raise UsageError(f"there is no export format `{name}`.{hint} Known: {', '.join(known)}.")
