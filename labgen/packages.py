@@ -14,7 +14,7 @@ from typing import Any
 
 from labgen.errors import ConfigError
 
-MOST_WORDS_CHARS = 200
+MOST_ERROR_CHARS = 200
 """Characters of an error's own words that are repeated."""
 
 MOST_COUNT = 10**9
@@ -86,7 +86,7 @@ def package_of(entry: EntryPoint) -> str:
 
 def crash(error: BaseException) -> str:
     """An error that anybody's code raised, in one line: its type, and the beginning of what it says."""
-    return f"{type(error).__name__}: {own_words(error)[:MOST_WORDS_CHARS]}"
+    return f"{type(error).__name__}: {own_words(error)[:MOST_ERROR_CHARS]}"
 
 
 def own_words(error: BaseException) -> str:

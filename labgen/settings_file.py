@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labgen.text.yaml_data import YamlData
 
 CONFIG_NAME = "labgen.yaml"
-SECRET_CHARS = 20
+LONGEST_SHOWN_CHARS = 20
 """Words of the settings that are as long as this may be a key in the wrong place, and are not repeated."""
 
 
@@ -199,7 +199,7 @@ def _wanted(problem: Any) -> str:
 def _instead(problem: Any) -> str:
     """What to write where it is plain what was meant: a list of one."""
     given = problem["input"]
-    one = problem["type"] == "tuple_type" and isinstance(given, str) and len(given) < SECRET_CHARS
+    one = problem["type"] == "tuple_type" and isinstance(given, str) and len(given) < LONGEST_SHOWN_CHARS
     return f" Write `[{given}]`." if one else ""
 
 
@@ -215,7 +215,8 @@ def kind_in_words(value: Any) -> str:
         return "a list" if value else "an empty list"
     text = str(value)
     kind = "the text" if isinstance(value, str) else "the number" if isinstance(value, int | float) else "the value"
-    return f"{kind} {f'`{text}`' if isinstance(value, str) else text}" if len(text) < SECRET_CHARS else "a longer text"
+    words = f"`{text}`" if isinstance(value, str) else text
+    return f"{kind} {words}" if len(text) < LONGEST_SHOWN_CHARS else "a longer text"
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from labgen.errors import ConfigError
-from labgen.settings_file import SECRET_CHARS, SettingsFile, kind_in_words
+from labgen.settings_file import LONGEST_SHOWN_CHARS, SettingsFile, kind_in_words
 
 SETTING_OF = {
     "taxonomy": "taxonomy",
@@ -133,6 +133,6 @@ def _convert_one(param: click.Parameter, value: Any, folder: Path, ctx: click.Co
     try:
         return param.type(typed, param, ctx)
     except click.BadParameter as error:
-        if len(text) < SECRET_CHARS:
+        if len(text) < LONGEST_SHOWN_CHARS:
             raise
         raise click.BadParameter("the value (too long to be repeated here) is not one that it takes") from error

@@ -11,7 +11,7 @@ from labgen.filters.base import Filter
 from labgen.filters.contamination import ContaminationIndex, load_index
 from labgen.filters.free import Contamination, InstructionRules, ResponseRules, UnsupportedFigures
 from labgen.filters.guard import GuardModel
-from labgen.filters.installed import GROUP, Installed, installed_filters
+from labgen.filters.installed import FILTERS_GROUP, Installed, installed_filters
 from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge
 from labgen.filters.privacy import Privacy
 from labgen.packages import installed_names
@@ -20,7 +20,7 @@ from labgen.text.secret_settings import find_secret_setting
 
 DUPLICATES = "duplicates"
 """The one filter that is a step of its own in a flow: it needs every earlier draw of the leaf."""
-OPTIONAL = ("contamination", "guard")
+OPTIONAL_FILTERS = ("contamination", "guard")
 """Shipped filters that are there only where they are set up; their names are known all the same."""
 SHIPPED_JUDGES: tuple[Filter, ...] = (InstructionJudge(), PairJudge(), GroundednessJudge())
 """The judges that come with labgen, in the order of work."""
@@ -86,7 +86,7 @@ def filters_for(config: Config, contamination: ContaminationIndex | None) -> Fil
     filters = [*standard_filters(contamination)]
     if config.guard is not None:
         filters.append(GuardModel(config.guard))
-    shipped = {each.name for each in filters} | {DUPLICATES, *OPTIONAL}
+    shipped = {each.name for each in filters} | {DUPLICATES, *OPTIONAL_FILTERS}
     _check_names(config, shipped)
     _check_no_secrets(config)
     filters += installed_filters(settings.settings, settings.disable, shipped)
@@ -108,7 +108,7 @@ def _check_no_secrets(config: Config) -> None:
 
 
 def _check_names(config: Config, shipped: set[str]) -> None:
-    known = shipped | set(installed_names(GROUP))
+    known = shipped | set(installed_names(FILTERS_GROUP))
     named = {
         "disable": config.filters.disable,
         "order": config.filters.order,

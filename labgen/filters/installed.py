@@ -22,7 +22,7 @@ from labgen.plan.flow import Flow
 from labgen.records import Candidate, State, Verdict
 from labgen.teacher.asker import CandidateEnds
 
-GROUP = "labgen.filters"
+FILTERS_GROUP = "labgen.filters"
 _CHOICES = {"kind": ("rule", "index", "judge"), "stage": ("instruction", "pair")}
 
 
@@ -169,7 +169,7 @@ def installed_filters(
     Raises: ConfigError: one can't be loaded, is no filter, has a name that is taken, or refuses its settings.
     """
     found: dict[str, Filter] = {}
-    for entry in entries_of(GROUP):
+    for entry in entries_of(FILTERS_GROUP):
         if entry.name in disabled:
             continue
         package = package_of(entry)

@@ -19,8 +19,8 @@ from labgen.packages import PackageFault, entries_of, guarded, package_of, plain
 from labgen.plan.flow import Flow
 from labgen.records import Grounding
 
-GROUP = "labgen.flows"
-SHIPPED = (KNOWLEDGE, GROUNDED, FREEFORM)
+FLOWS_GROUP = "labgen.flows"
+SHIPPED_FLOWS = (KNOWLEDGE, GROUNDED, FREEFORM)
 """In the order in which they are asked whether they suit a leaf; the last one suits every leaf."""
 
 
@@ -30,15 +30,15 @@ def known_flows() -> tuple[Flow, ...]:
     A package names its flows by the entry point group `labgen.flows`, each a `labgen.plan.flow.Flow`.
     Raises: ConfigError: one can't be loaded, is no flow, or has a name that is taken.
     """
-    taken = {flow.name for flow in SHIPPED}
+    taken = {flow.name for flow in SHIPPED_FLOWS}
     found = []
-    for entry in entries_of(GROUP):
+    for entry in entries_of(FLOWS_GROUP):
         where = f"flow `{entry.name}` of {package_of(entry)}"
         if entry.name in taken:
             raise ConfigError(f"{where}: there is another flow of that name. Rename its entry point.")
         taken.add(entry.name)
         found.append(_load(entry, where))
-    return (*found, *SHIPPED)
+    return (*found, *SHIPPED_FLOWS)
 
 
 def check_filters(filters: FilterSet, flows: Sequence[Flow]) -> None:
@@ -85,7 +85,7 @@ def _plain(given: Flow, name: str, package: str) -> Flow:
         raise PackageFault("its `steps` are no tuple")
     if not callable(given.suits):
         raise PackageFault("its `suits` can't be called")
-    like, shipped = plain_text(given.like, "its `like`"), [each.name for each in SHIPPED]
+    like, shipped = plain_text(given.like, "its `like`"), [each.name for each in SHIPPED_FLOWS]
     if like and like not in shipped:
         raise PackageFault(f"it is `like` `{like}`, which labgen does not have. There are: {', '.join(shipped)}")
     if problem := next(filter(None, map(wrong_step, given.steps)), "") or _wrong_order(given.steps):

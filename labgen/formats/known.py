@@ -10,13 +10,13 @@ from labgen.formats.chat import ChatFormat
 from labgen.formats.template_files import read_template
 
 TEMPLATES = Path(__file__).parent / "templates"
-SHIPPED = ("mixtral", "tenyx", "cerebrum", "merlinite", "chatml")
+SHIPPED_TEMPLATES = ("mixtral", "tenyx", "cerebrum", "merlinite", "chatml")
 """Names of the formats of chat models that come with labgen."""
 
 PLAIN = "plain"
 """For base models: no turns, and stops where such a model goes on to an example of its own."""
 
-FOR_TEACHERS = (*SHIPPED, PLAIN)
+FOR_TEACHERS = (*SHIPPED_TEMPLATES, PLAIN)
 """All that a teacher's prompt can be written in by name."""
 
 GUARDS = ("llama_guard_3", "granite_guardian_3")
@@ -43,7 +43,7 @@ def find_format(name_or_path: str) -> ChatFormat:
 def format_for_model(model: str) -> tuple[ChatFormat, str] | None:
     """The shipped format that a model's name calls for, and a note that says so; None where no format is known."""
     lower = model.lower()
-    for name in SHIPPED:
+    for name in SHIPPED_TEMPLATES:
         format = _shipped(name)
         if any(part in lower for part in format.models):
             return format, f"prompt format `{name}`, by the model's name `{model}`; `prompt_format:` sets another."

@@ -29,7 +29,7 @@ from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import whole
 
-GROUP = "labgen.backends"
+BACKENDS_GROUP = "labgen.backends"
 MOST_WAIT_SEC = 7 * 86_400.0
 """A back end that asks for a longer wait is taken to ask for this one."""
 _TELLING = (NoConnection, *RETRYABLE, *PERMANENT, TeacherMisconfigured, TeacherDown)
@@ -51,7 +51,7 @@ class Backend(Protocol):
 
 def known_kinds() -> list[str]:
     """Every kind of back end, without importing any. Raises: ConfigError: a package's has the name of labgen's own."""
-    entries = entries_of(GROUP)
+    entries = entries_of(BACKENDS_GROUP)
     for entry in entries:
         if entry.name == HTTP:
             raise ConfigError(
@@ -68,7 +68,7 @@ def check_kind(kind: str) -> None:
         near = difflib.get_close_matches(kind, known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known)}."
         raise ConfigError(f"backend.kind: there is no kind `{kind}`. {hint}")
-    entries = entries_of(GROUP, kind)
+    entries = entries_of(BACKENDS_GROUP, kind)
     if len(entries) > 1:
         raise ConfigError(
             f"{_where(entries)}: there can be one of a kind. Uninstall a package, or have its entry point renamed."
@@ -81,7 +81,7 @@ def make_backend(spec: EndpointSpec) -> Backend:
     Raises: ConfigError: there is no such kind, or two; it can't be loaded, is no back end, or refuses its settings.
     """
     check_kind(spec.kind)
-    entries = entries_of(GROUP, spec.kind)
+    entries = entries_of(BACKENDS_GROUP, spec.kind)
     where = _where(entries)
     try:
         with guarded():

@@ -17,7 +17,7 @@ from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import Answer, OpenAIClient
 from labgen.teacher.parameters import REASONING_OFF
-from labgen.teacher.quirks import OPTIONAL, SYSTEM, Quirks
+from labgen.teacher.quirks import OPTIONAL_PARAMETERS, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause
 from labgen.teacher.refusals import no_schema_fits, refusal_of
 from labgen.teacher.reply_body import Body, ErrorInside, read_body, reply_of_body
@@ -128,7 +128,7 @@ class HttpBackend:
             try:
                 reply = await self._send(call, left_out.keys() | self._quirks.lacking)
             except _Lacking as lack:
-                if lack.name in left_out or len(left_out) > len(OPTIONAL) + 4:
+                if lack.name in left_out or len(left_out) > len(OPTIONAL_PARAMETERS) + 4:
                     raise TeacherMisconfigured(
                         f"{self.name} refuses every form of the request ({lack.refusal}). `labgen doctor` says more."
                     ) from lack
@@ -286,7 +286,7 @@ def _lack(words: str, sent: Mapping[str, Any]) -> str | None:
         return "max_tokens"
     if refuses_bounds(words, sent):
         return BOUNDED
-    for name in OPTIONAL:
+    for name in OPTIONAL_PARAMETERS:
         if name in sent and re.search(rf"\b{name}\b", words):
             return name
     if "stream" in sent and re.search(r"\bstream(?:ing)?\b", words, re.IGNORECASE):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NO_KEY = "none"
 """Sent where no key is set: local servers ask for none, the client wants one."""
 
-SECRET_CHARS = 8
+SHORTEST_SECRET_CHARS = 8
 """Shorter keys are no secrets but words that a local server is content with, such as `EMPTY`; texts may hold them."""
 
 MOST_WORDS_CHARS = 400
@@ -101,7 +101,7 @@ class OpenAIClient:
         self.name = name
         self._headers, self._query = extra_headers or {}, extra_query or {}
         known = (key, *secrets_in(self._headers), *secrets_in(self._query))
-        self._secrets = tuple(each for each in known if len(each) >= SECRET_CHARS)
+        self._secrets = tuple(each for each in known if len(each) >= SHORTEST_SECRET_CHARS)
         self.listening = Listening(timeout_sec, time.monotonic)
         self.base_url = base_url
         self._key = key

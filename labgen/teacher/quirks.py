@@ -8,7 +8,7 @@ from typing import Protocol
 
 from labgen.teacher.schema_fields import BOUNDED, OWN
 
-OPTIONAL = (
+OPTIONAL_PARAMETERS = (
     *("response_format", "seed", "stop", "top_p", "temperature", "stream_options", "stream"),
     *("reasoning_effort", "chat_template_kwargs"),
 )
@@ -114,7 +114,7 @@ def _read(value: str | None) -> set[str]:
     except ValueError:
         return set()
     return (
-        {name for name in found if name in (*OPTIONAL, *RENAMED, *SCHEMA_PARTS, SYSTEM)}
+        {name for name in found if name in (*OPTIONAL_PARAMETERS, *RENAMED, *SCHEMA_PARTS, SYSTEM)}
         if isinstance(found, list)
         else set()
     )

@@ -12,7 +12,7 @@ from labgen.flows.known import check_filters, known_flows
 from labgen.flows.order_of_work import order_of_work
 from labgen.flows.prompts import prompts_of
 from labgen.formats.prompts import PromptSet
-from labgen.formats.training.registry import GROUP, find_export_format
+from labgen.formats.training.registry import FORMATS_GROUP, find_export_format
 from labgen.packages import installed_names
 from labgen.plan.flow import flow_of
 from labgen.taxonomy.load import load_taxonomy
@@ -27,7 +27,7 @@ def examine_packages(config: Config) -> Iterator[Finding]:
     """
     yield from _look("flows and filters", lambda: _flows_and_filters(config), "fail")
     yield from _look("back ends", _back_ends, "fail")
-    for name in installed_names(GROUP):
+    for name in installed_names(FORMATS_GROUP):
         yield from _look(f"export format {name}", partial(_export_format, name), "warn")
 
 

@@ -88,7 +88,7 @@ def test_the_generated_tables_of_the_documentation_follow_from_flows(
     """One more flow is one more table of steps, and one more column in that of filters."""
     install("revised")
     parts = run_path(str(ROOT / "scripts/update_docs"))["PARTS"]
-    monkeypatch.setattr("labgen.flows.known.SHIPPED", known_flows())
+    monkeypatch.setattr("labgen.flows.known.SHIPPED_FLOWS", known_flows())
     own = parts["flows"]().partition("### revised\n")[2]
     assert own.strip().startswith("As freeform, with a second call")
     assert "| 5 | `Respond` | `respond` |" in own and "| 6 | `Revise` | `revise` |" in own

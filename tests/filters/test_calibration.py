@@ -44,7 +44,7 @@ from labgen.filters.calibration_items import (
     instruction_items,
     pair_items,
 )
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
 from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.leaf_plan import plan_leaves
@@ -57,7 +57,7 @@ from labgen.verbs.session import Session
 
 BUNDLED = Path(__file__).parents[2] / "taxonomy"
 KINDS = (ANSWER_EXCHANGED, CONTEXT_EXCHANGED, NUMBER_ALTERED, ANSWER_CUT_OFF)
-PLANS = plan_leaves(load_taxonomy(BUNDLED).leaves, {}, Config(), PromptSet(), SHIPPED)
+PLANS = plan_leaves(load_taxonomy(BUNDLED).leaves, {}, Config(), PromptSet(), SHIPPED_FLOWS)
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.leaf.path.rsplit("/", 1)[-1])

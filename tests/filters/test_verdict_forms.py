@@ -13,7 +13,7 @@ from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge
 from labgen.filters.verdict_forms import evidence_chars, grounded_schema, instructions_schema, most_claims, pair_schema
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import plan_leaves
@@ -46,7 +46,7 @@ class Scripted:
 def judge(which: Any, client: Scripted, *, response: str = "Anna pays.") -> list[Verdict]:
     """The verdicts of a judge on a small pair. Raises: CandidateEnds: it can't be read."""
     config = Config(samples=4)
-    (plan,) = plan_leaves([LEAF], {}, config, PromptSet(), SHIPPED)
+    (plan,) = plan_leaves([LEAF], {}, config, PromptSet(), SHIPPED_FLOWS)
     asker = Asker(client, PromptSet(), config.generation, "t", "j", Slot("leaf", 0, (), None, 0), (0, 0), [])  # type: ignore[arg-type]
     candidate = Candidate("leaf", 0, 0, "Who pays?", response, context="Anna pays. Tom sings.")
     duplicates = DuplicatesInLeaf(plan, config.thresholds)
