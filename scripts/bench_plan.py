@@ -143,7 +143,7 @@ def build(config: Config, patterns: Sequence[str] = ()) -> Build:
 def with_judge(on: bool) -> mock._patch:  # type: ignore[type-arg]  # unittest's own, without a public name
     """Lets labgen find `TidyJudge` as if a package had brought it."""
     entries = [EntryPoint("tidy", "bench_plan:TidyJudge", installed.FILTERS_GROUP)] if on else []
-    return mock.patch.object(installed, "entry_points", lambda group: entries)
+    return mock.patch.object(installed, "entries_of", lambda group: entries)
 
 
 def main() -> None:

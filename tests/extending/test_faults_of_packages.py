@@ -422,7 +422,7 @@ import pyarrow as pa
 from labgen.formats.training.base import ExportFormat, RowShape
 
 GIVES = {
-    "it gave 'answer' for the columns text": {"answer": "x"},
+    "it gave 'answer', and its columns are text": {"answer": "x"},
     "column `text` (string) can't hold 5": {"text": 5},
     "TypeError: 'NoneType' object is not iterable": None,
     "TypeError: 'int' object is not iterable": 5,

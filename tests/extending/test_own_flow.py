@@ -54,8 +54,9 @@ def test_a_flow_of_another_package_is_planned_built_and_shown(install: Install, 
     assert settings["installed_flows"] == {"revised": "revised 0.1"}
 
     history = labgen("show", rows[0]["id"], "--json").json["history"]
-    assert [call["step"] for call in history] == ["revised_instructions", "respond", "revise"]
-    assert rows[0]["messages"][1]["content"] == history[-1]["reply"]
+    steps = [call["step"] for call in history]
+    assert steps == ["revised_instructions", "judge_instructions", "respond", "revise", "judge_pair"]
+    assert rows[0]["messages"][1]["content"] == history[steps.index("revise")]["reply"]
 
     rejected = rows_of(labgen.folder / "dataset", "rejected")
     funnel = json.loads((labgen.folder / "dataset/funnel.json").read_text(encoding="utf-8"))["leaves"][letters]
