@@ -81,10 +81,10 @@ def package_of(entry: EntryPoint) -> str:
 
 def crash(error: BaseException) -> str:
     """An error that anybody's code raised, in one line: its type, and the beginning of what it says."""
-    return f"{type(error).__name__}: {own_words(error)[:MOST_WORDS_CHARS]}"
+    return f"{type(error).__name__}: {error_words(error)[:MOST_WORDS_CHARS]}"
 
 
-def own_words(error: BaseException) -> str:
+def error_words(error: BaseException) -> str:
     """What an error says, in one line."""
     try:
         return " ".join(str(error).split())

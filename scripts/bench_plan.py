@@ -138,7 +138,7 @@ def measure(
 def with_judge(on: bool) -> mock._patch:  # type: ignore[type-arg]  # unittest's own, without a public name
     """Lets labgen find `TidyJudge` as if a package had brought it."""
     entries = [EntryPoint("tidy", "bench_plan:TidyJudge", installed.GROUP)] if on else []
-    return mock.patch.object(installed, "entry_points", lambda group: entries)
+    return mock.patch.object(installed, "entries_of", lambda group: entries)
 
 
 def main() -> None:

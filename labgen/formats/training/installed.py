@@ -13,7 +13,7 @@ from typing import Any
 
 from labgen.errors import ConfigError, LabgenError, UsageError
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
-from labgen.packages import PackageFault, guarded, own_words, package_of, plain_text
+from labgen.packages import PackageFault, error_words, guarded, package_of, plain_text
 
 _HINT = "Mend or update the package, or export in another format."
 
@@ -71,7 +71,7 @@ def _plain_shape(shape: RowShape, where: str) -> RowShape:
             with guarded(lambda error: isinstance(error, LabgenError)):
                 return _held(own(conversation), columns)
         except LabgenError as error:
-            raise UsageError(f"{where}: {own_words(error)}") from error
+            raise UsageError(f"{where}: {error_words(error)}") from error
         except PackageFault as fault:
             raise ConfigError(f"{where}: {fault}. {_HINT}") from fault
 
