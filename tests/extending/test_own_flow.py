@@ -102,11 +102,11 @@ def test_a_build_that_was_cut_short_goes_on_to_the_same_bytes(install: Install, 
     ours = ["--samples", "6", "--leaf", letters, "--leaf", "foundational_skills/**"]
     assert labgen("generate", *ours, "--work", "straight").status == 0
     straight = digest(labgen.folder / "dataset/data")
-    for cuts in range(20):  # noqa: B007 (asserted below)
+    for cuts in range(20):
         run = labgen("generate", *ours, "--json", "--max-calls", "25", "--output", "pieces")
         if run.json["complete"]:
             break
-        assert labgen("plan", *ours, "--json").json["calls_paid"] > 0
+        assert cuts or labgen("plan", *ours, "--json").json["calls_paid"] > 0
     assert cuts > 1 and run.json["complete"] and digest(labgen.folder / "pieces/data") == straight
     run = labgen("generate", *ours, "--json", "--output", "pieces")
     assert run.json["calls"]["answered"] == 0 and digest(labgen.folder / "pieces/data") == straight
