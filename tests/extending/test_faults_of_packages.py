@@ -18,6 +18,9 @@ from workbench import Labgen, freeform, write_leaf
 
 from labgen.errors import ConfigError, LabgenError, TeacherError
 from labgen.export.funnel import Funnel
+from labgen.filters.available import filters_for
+from labgen.flows.bound import BoundFlow
+from labgen.flows.known import known_flows
 from labgen.formats.training.rows import row_format
 from labgen.records import Call, Message
 from labgen.teacher.addresses import endpoint_specs
@@ -383,14 +386,15 @@ def test_what_can_be_found_out_beforehand_is_refused(
     ],
 )
 def test_a_step_that_is_bound_to_something_else_is_refused(
-    install: Install, leaf: None, labgen: Labgen, made: str, words: str
+    install: Install, tmp_path: Path, made: str, words: str
 ) -> None:
-    """By every verb that takes the flow, before anything is asked."""
+    """Where a run gives the flow its filters, which is before anything is asked; doctor finds the same."""
     install("faulty", f"{STEPS}\nMADE = {made}\n", {FLOWS: {"mine": "faulty:MADE"}})
-    for verb in (["plan"], ["plan", "--filters"], ["doctor"]):
-        run = labgen(*verb)
-        assert run.status == (1 if verb == ["doctor"] else 2) and words in run.out + run.err, run.err
-        assert "flow `mine` of faulty 0.1 can't be given the filters" in run.out + run.err
+    (found,) = examine_packages(config_in(tmp_path))
+    with pytest.raises(ConfigError) as told:
+        BoundFlow.of(known_flows()[0], filters_for(config_in(tmp_path), None))
+    assert str(told.value) == found.words and found.status == "fail"
+    assert "flow `mine` of faulty 0.1 can't be given the filters (" in found.words and words in found.words
 
 
 @pytest.mark.parametrize(
@@ -611,6 +615,7 @@ def test_a_task_of_a_package_that_ends_the_program_is_told(install: Install, lea
     install(
         "faulty", f"{text}\n    async def end(self):\n        raise SystemExit(0)\n", {FILTERS: {"mine": "faulty:Mine"}}
     )
-    run = labgen("generate", "--samples", "1")
+    (labgen.folder / "labgen.yaml").write_text("{calibration: {enabled: false}, samples: 1}", encoding="utf-8")
+    run = labgen("generate")
     assert run.status == 2 and "labgen: code of an installed package ended the program (SystemExit: 0)" in run.err
     assert "Traceback" not in run.err
