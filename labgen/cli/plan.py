@@ -75,8 +75,8 @@ def _about_filters(config: Any, known: Any, filters: Any) -> list[str]:
     calls = [most_calls(BoundFlow.of(flow, filters).judges, config.calibration) for flow in known]
     if config.calibration.enabled and any(calls):
         words.append(
-            f"Before a leaf's first draw its judges are tested with its own seeds: {_from_to(calls)} questions at most, by "
-            f"its flow, each of them a call; {_from_to([ROUNDS * each for each in calls])} where a judge errs."
+            f"Before a leaf's first draw its judges are tested with its own seeds: {_from_to(calls)} questions at "
+            f"most, by its flow, each of them a call; {_from_to([ROUNDS * each for each in calls])} where a judge errs."
         )
     if config.filters.disable:
         words.append(f"Switched off: {', '.join(config.filters.disable)}.")
