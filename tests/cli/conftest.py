@@ -1,4 +1,4 @@
-"""The fixture of `workbench` that runs labgen."""
+"""The fixture of `workbench` that runs labgen as a user does."""
 
 from workbench import labgen
 

@@ -96,7 +96,7 @@ def test_every_rejected_row_can_be_shown_with_reason_raw_text_and_history(datase
 def test_a_row_is_shown_with_every_call_that_it_took(
     dataset: Path, labgen: Labgen, config: str, steps: list[str]
 ) -> None:
-    """The draw, the response and all that judges were asked, each once, in order; shared ones too."""
+    """The draw, the response and all that judges were asked, each once and in order; shared ones too."""
     found = rows(dataset, config)
     assert found
     for row in found:

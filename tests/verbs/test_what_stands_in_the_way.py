@@ -45,3 +45,25 @@ def test_the_table_of_filters_is_not_shown_of_a_configuration_that_cannot_be(tax
     (labgen.folder / "labgen.yaml").write_text("prompts: nowhere\n")
     run = labgen("plan", "--filters")
     assert (run.status, run.out) == (2, "") and "nowhere" in run.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("samples: 1", "6 to 7 questions at most, by its flow, each of them a call; 18 to 21 where a judge errs."),
+        (
+            "calibration: {true_pairs: 3, defects: 5}",
+            "8 to 9 questions at most, by its flow, each of them a call; 24 to 27 where a judge errs.",
+        ),
+        ("filters: {disable: [pair_judge]}", "1 to 7 questions at most"),
+        ("filters: {disable: [pair_judge, groundedness_judge, instruction_judge]}", ""),
+        ("calibration: {enabled: false}", ""),
+    ],
+)
+def test_the_table_of_filters_says_how_long_the_judges_test_is_as_it_is_set(
+    taxonomy: Path, labgen: Labgen, settings: str, said: str
+) -> None:
+    """Reckoned from the judges that there are; nothing where none is tested."""
+    (labgen.folder / "labgen.yaml").write_text(settings + "\n")
+    run = labgen("plan", "--filters")
+    assert run.status == 0 and said in run.out and bool(said) == ("judges are tested" in run.out)
