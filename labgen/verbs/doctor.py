@@ -63,6 +63,8 @@ def examine(config: Config, tell: Tell = lambda finding: None) -> Report:
     findings: list[Finding] = []
 
     def found(finding: Finding) -> None:
+        if finding.status == "fail" and any(finding.words == each.words for each in findings):
+            return  # What keeps a configuration from being used may keep a package's part from it as well.
         findings.append(finding)
         tell(finding)
 
