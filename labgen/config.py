@@ -19,6 +19,15 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 
 
+OWN_PARAMETERS = frozenset(
+    {
+        *("model", "messages", "prompt", "stream", "stream_options", "n", "seed", "stop", "temperature"),
+        *("max_tokens", "max_completion_tokens", "response_format", "json_schema"),
+    }
+)
+"""What labgen sends itself, so that `extra_body` can't."""
+
+
 class Section(BaseModel):
     """Base of all sections: frozen, no unknown keys."""
 
@@ -56,6 +65,8 @@ class EndpointConfig(Section):
     bos: Literal["server", "text"] | None = Field(None, description="Who writes the beginning-of-sequence token.")
     requests_per_minute: float | None = Field(None, gt=0, description="Hard limit of requests a minute there.")
     tokens_per_minute: float | None = Field(None, gt=0, description="Hard limit of tokens a minute there.")
+    extra_headers: dict[str, str] | None = Field(None, description="Headers sent there, instead of the model's.")
+    extra_query: dict[str, str] | None = Field(None, description="Query sent there, instead of the model's.")
 
 
 class ModelConfig(Section):
@@ -84,6 +95,18 @@ class ModelConfig(Section):
     )
     tokens_per_minute: float | None = Field(
         None, gt=0, description="Hard limit of tokens a minute per endpoint, prompt and reply together."
+    )
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters sent with every call, beyond labgen's own; part of a call's key."
+    )
+    extra_headers: dict[str, str] = Field(
+        default_factory=dict, description="Headers sent with every request; `${NAME}` is taken from the environment."
+    )
+    extra_query: dict[str, str] = Field(
+        default_factory=dict, description="Query of every request's address, such as Azure's `api-version`; as headers."
+    )
+    reasoning: Literal["keep", "off"] = Field(
+        "keep", description="`keep` keeps a model's reasoning apart from its answer; `off` asks it for none."
     )
 
     @model_validator(mode="after")
@@ -158,6 +181,11 @@ class StopConfig(Section):
     )
     min_calls: Count = Field(60, description="Calls that a leaf may always spend before the rule applies.")
     max_calls_spent: Count | None = Field(None, description="Calls that any one leaf may spend; None: no such limit.")
+    hopeless_after: Count = Field(
+        8,
+        description="A leaf of whose first so many draws none can be used stops; a run ends in which this is so of the "
+        "first draws, or of so many verdicts, over all kinds of leaf.",
+    )
 
 
 class ThresholdsConfig(Section):

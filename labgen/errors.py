@@ -10,6 +10,8 @@
       TeacherError        carries .request_id                                             exit 1
         TeacherUnavailable, RateLimited, TeacherTimeout, BadReply     retried
           NoConnection                                                the same, and no attempt is spent
+            TeacherStarting                                           the same, while it loads its model
+        CallRejected                                                  asked again once; then recorded
         ContextTooLong, TeacherRefused                                recorded; the run goes on
         TeacherDown                                                   stops the run      exit 1
         TeacherMisconfigured                                          stops the run      exit 2
@@ -77,6 +79,23 @@ class NoConnection(TeacherUnavailable):
     """Nobody listens at the address. That is the endpoint's fault and not the call's, which was never sent."""
 
 
+class TeacherStarting(NoConnection):
+    """A server is there, and still loads its model."""
+
+
+class CallRejected(TeacherError):
+    """The endpoint turned this call down with a status of 400 or more, for a reason that nobody here knows.
+
+    `status` is the HTTP status. An endpoint that says so is up; said twice of the same call, it is final for that call.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 400, request_id: str = "", retry_after_sec: float | None = None
+    ) -> None:
+        super().__init__(message, request_id=request_id, retry_after_sec=retry_after_sec)
+        self.status = status
+
+
 class RateLimited(TeacherError):
     """The endpoint asked for fewer requests."""
 
@@ -111,7 +130,7 @@ class TeacherMisconfigured(TeacherError):
     exit_status = 2
 
 
-RETRYABLE = (TeacherUnavailable, RateLimited, TeacherTimeout, BadReply)
+RETRYABLE = (TeacherUnavailable, RateLimited, TeacherTimeout, BadReply, CallRejected)
 """The one list of what is asked again."""
 
 PERMANENT = (ContextTooLong, TeacherRefused)

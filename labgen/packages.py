@@ -1,11 +1,82 @@
-"""Other packages that add to labgen: what messages call them, and what went wrong in their code, in words."""
+"""Other packages that add to labgen: how their code is called, what they may hand over, and what messages call them.
+
+A package's code may raise anything at any time, the end of the program included. So every call into it stands in
+`guarded`, and every text and number that it hands over is made Python's own before anything else is done with it.
+"""
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-MOST_WORDS_CHARS = 200
+from labgen.errors import ConfigError
+
+MOST_ERROR_CHARS = 200
 """Characters of an error's own words that are repeated."""
+
+MOST_COUNT = 10**9
+"""Of tokens, characters or calls: more are a mistake, and could not be added up in the ledger."""
+
+
+class PackageFault(Exception):
+    """A package's code failed, or gave what it may not; in one line of words."""
+
+
+@contextmanager
+def guarded(passes: Callable[[BaseException], bool] = lambda error: False, *, awaits: bool = False) -> Iterator[None]:
+    """What every call into a package's code stands in.
+
+    Args:
+        passes: which errors are not the package's but come through its code.
+        awaits: whether something is awaited within, so that the work may be withdrawn from outside.
+    Raises: PackageFault: whatever the code raised, `SystemExit` and cancellations of its own making included. Only what
+        the user (KeyboardInterrupt) or the event loop raise through it comes out as it is, and what `passes`.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, PackageFault):
+        raise
+    except BaseException as error:
+        if passes(error) or (awaits and _withdrawn(error)):
+            raise
+        raise PackageFault(crash(error)) from error
+
+
+def _withdrawn(error: BaseException) -> bool:
+    """Whether an error says that the running task is cancelled, or its coroutine closed, and by no code within it."""
+    import asyncio
+
+    if not isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None  # no loop runs any more: what is left is being closed
+    return task is None or (isinstance(error, asyncio.CancelledError) and task.cancelling() > 0)
+
+
+def entries_of(group: str, name: str | None = None) -> list[EntryPoint]:
+    """The entry points of a group, or those of one name there, in an order that is the same everywhere.
+
+    Raises: ConfigError: what an installer left of some package can't be read.
+    """
+    try:
+        with guarded():
+            found = entry_points(group=group) if name is None else entry_points(group=group, name=name)
+            return sorted(found, key=lambda entry: (entry.name, entry.value))
+    except PackageFault as fault:
+        raise ConfigError(
+            f"the entry points of installed packages can't be read ({fault}). `pip check` may tell which package is "
+            "broken; install that one anew."
+        ) from fault
+
+
+def installed_names(group: str) -> list[str]:
+    """The names under which packages add to a group of entry points, sorted, without importing any."""
+    return sorted({entry.name for entry in entries_of(group)})
 
 
 def package_of(entry: EntryPoint) -> str:
@@ -14,10 +85,48 @@ def package_of(entry: EntryPoint) -> str:
 
 
 def crash(error: BaseException) -> str:
-    """An error that anybody's code raised, in words: its type, and the beginning of what it says."""
+    """An error that anybody's code raised, in one line: its type, and the beginning of what it says."""
+    return f"{type(error).__name__}: {error_words(error)[:MOST_ERROR_CHARS]}"
+
+
+def error_words(error: BaseException) -> str:
+    """What an error says, in one line."""
     try:
-        words = str(error)
-    except Exception:
+        return " ".join(str(error).split())
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         # An error's words are anybody's code, too.
-        words = "(no words)"
-    return f"{type(error).__name__}: {words[:MOST_WORDS_CHARS]}"
+        return "(no words)"
+
+
+def plain_text(given: Any, what: str) -> str:
+    """Text of any kind as Python's own. Raises: PackageFault: it is none; `what` begins the sentence."""
+    if not isinstance(given, str):
+        raise PackageFault(f"{what} is no text")
+    return str.__str__(given)
+
+
+def plain_count(given: Any, what: str, *, least: int = 0, most: int = MOST_COUNT) -> int:
+    """A whole number of any kind as Python's own. Raises: PackageFault: it is none, or out of range."""
+    if not isinstance(given, int) or not least <= (number := int.__int__(given)) <= most:
+        raise PackageFault(f"{what} is no whole number from {least} to {most}")
+    return number
+
+
+def plain_number(given: Any, what: str) -> float:
+    """A number of any kind as Python's own. Raises: PackageFault: it is none, or not finite."""
+    try:
+        number = float.__float__(given) if isinstance(given, float) else int.__float__(given)
+    except (TypeError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise PackageFault(f"{what} is no finite number")
+    return number
+
+
+def plain_key(given: Any, what: str) -> bytes:
+    """The ledger's key of a call. Raises: PackageFault: it is none."""
+    if not isinstance(given, bytes) or len(given) != 32:
+        raise PackageFault(f"{what} is no key of a call")
+    return bytes(given)

@@ -17,7 +17,8 @@ from typing import Any
 BRANCHES = ("knowledge", "foundational_skills", "compositional_skills")
 
 REHEARSAL_MODEL = "labgen-rehearsal"
-"""Name of the rehearsal teacher's one model; rows of this model are rehearsal rows, wherever it was served from."""
+"""Name of the rehearsal teacher's one model. Its replies bear it, whatever the model is called when it is asked, and so
+their rows are rehearsal rows."""
 
 
 class Grounding(enum.StrEnum):
@@ -234,8 +235,13 @@ class Schema(dict[str, Any]):
 class Call:
     """What is asked of the teacher, before any prompt format or workaround for an endpoint.
 
-    `key` hashes exactly `model`, `messages`, the sampling parameters and `schema`; `leaf` and `step` are labels for
-    statistics, and `priority` (smaller first) orders waiting calls; none of the three is part of the key.
+    `key` hashes exactly `model`, `messages`, the sampling parameters, `schema`, `extra_body` and `reasoning`. `leaf`
+    and `step` are labels for statistics, and `priority` (smaller first) orders waiting calls; none of the three is part
+    of the key.
+
+    Attributes:
+        extra_body: further parameters as the configuration gives them; None for none.
+        reasoning: `off` where the model is asked for none; empty to leave it to the model.
     """
 
     model: str
@@ -246,6 +252,8 @@ class Call:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     schema: Schema | None = None
+    extra_body: Schema | None = None
+    reasoning: str = ""
     leaf: str = field(default="", compare=False)
     step: str = field(default="", compare=False)
     priority: tuple[int, ...] = field(default=(), compare=False)
@@ -262,10 +270,61 @@ class Call:
         messages = ",".join(f"[{_quoted(message.role)},{_quoted(message.content)}]" for message in self.messages)
         schema = f'"schema":{self.schema.canonical},' if self.schema is not None else ""
         stop = f'"stop":{_canonical(list(self.stop))},' if self.stop else ""
+        extra = f'"extra_body":{self.extra_body.canonical},' if self.extra_body is not None else ""
+        reasoning = f'"reasoning":{_quoted(self.reasoning)},' if self.reasoning else ""
         return (
-            f'{{"max_tokens":{self.max_tokens},"messages":[{messages}],"model":{_quoted(self.model)},{schema}'
+            f'{{{extra}"max_tokens":{self.max_tokens},"messages":[{messages}],"model":{_quoted(self.model)},{reasoning}{schema}'
             f'"seed":{self.seed},{stop}"temperature":{self.temperature!r},"top_p":{self.top_p!r}}}'
         )
+
+
+WHOLE = frozenset({"stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "complete", "completed"})
+"""Endpoints' words for a reply that ended by itself. Only these are known to be whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where a reply comes from, as the endpoint that gave it says; parts that it does not say are empty.
+
+    Attributes:
+        address: that was asked, without any key.
+        model: the name that the reply itself bears, or that a gateway says of the model behind it; behind an alias
+            another one than was asked for.
+        fingerprint: of the model's build or of the server's settings (`system_fingerprint`).
+        listed: the models that the endpoint lists, in words, where the one that was asked for is not among them.
+    """
+
+    address: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    listed: str = ""
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether it was the rehearsal teacher, whatever it was called when it was asked."""
+        return REHEARSAL_MODEL in (self.model, self.fingerprint)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Answerer:
+    """A model that something was asked of: its name here, and what its replies say of themselves.
+
+    Attributes:
+        asked: the logical name, as the configuration has it.
+        model, listed: as in `Served`; empty where the replies do not say.
+        rehearsal: whether it was the rehearsal teacher, whatever it is called.
+    """
+
+    asked: str
+    model: str = ""
+    listed: str = ""
+    rehearsal: bool = False
+
+    @classmethod
+    def of(cls, asked: str, served: Served) -> Answerer:
+        """That of a reply. One that says nothing of itself is taken for what it was asked as."""
+        rehearsal = served.rehearsal or (not served.model and asked == REHEARSAL_MODEL)
+        return cls(asked, served.model, served.listed, rehearsal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,12 +332,15 @@ class Reply:
     """What came back for a call.
 
     Attributes:
-        text: the reply, end-of-sequence tokens removed; empty when `failure` is set.
-        finish_reason: the endpoint's own word (`stop`, `length`, `content_filter`, ...).
+        text: the answer; end-of-sequence tokens and reasoning are removed. Empty when `failure` is set.
+        finish_reason: the endpoint's own word (`stop`, `length`, ...), or `loop` where labgen cut a reply that only
+            repeated itself.
         prompt_tokens, completion_tokens: as the endpoint counted them; 0 where it did not.
         failure: empty, or why there is no text: `too_long` and `refused` are permanent and kept in the ledger like a
             reply; `exhausted` means that the attempts ran out, is never kept, and is asked again by the next run.
         detail: for failures, the endpoint's words, shortened.
+        reasoning: what the model thought aloud before its answer, where it did; no part of any row.
+        served: where the reply comes from.
     """
 
     text: str
@@ -287,6 +349,13 @@ class Reply:
     completion_tokens: int = 0
     failure: str = ""
     detail: str = ""
+    reasoning: str = ""
+    served: Served = Served()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is known to have ended by itself, not at a limit or for some other reason."""
+        return self.finish_reason.lower() in WHOLE
 
 
 class State(enum.StrEnum):
@@ -347,6 +416,7 @@ class Candidate:
         raw: the teacher's text that it was read from.
         truncated: whether the token limit cut that text off.
         calls: keys of the calls in its history, in order (those it shares with its slot included).
+        answered_by: the models whose replies it and its slot were made of and judged by, in order of their names.
     """
 
     leaf: str
@@ -363,3 +433,4 @@ class Candidate:
     raw: str = ""
     calls: tuple[bytes, ...] = ()
     truncated: bool = False
+    answered_by: tuple[Answerer, ...] = ()

@@ -7,6 +7,7 @@ such as `options:` for `labgen teacher`, starts without them.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +19,28 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
     from labgen.config import Config
+    from labgen.text.yaml_data import YamlData
 
 CONFIG_NAME = "labgen.yaml"
-SECRET_CHARS = 20
+LONGEST_SHOWN_CHARS = 20
 """Words of the settings that are as long as this may be a key in the wrong place, and are not repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsFile:
-    """A settings file as it was read. Relative paths in `data` are as written: they start at the file's folder."""
+    """A settings file as it was read. Relative paths in `data` are as written: they start at the file's folder.
+
+    `text` knows the line of every setting.
+    """
 
     path: Path
     data: dict[str, Any]
+    text: YamlData | None = None
+
+    def where(self, *place: Any) -> str:
+        """What a message begins with that is about a setting: the file and, where it is known, the line."""
+        line = self.text.line_of(place) if self.text else None
+        return f"{self.path}:{line}" if line else str(self.path)
 
 
 def load_config(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Config:
@@ -55,7 +66,8 @@ def read_settings(path: Path | None = None) -> SettingsFile | None:
     if path is None and not Path(CONFIG_NAME).is_file():
         return None
     path = path or Path(CONFIG_NAME)
-    return SettingsFile(path, _read_yaml(path))
+    text = _read_text(path)
+    return SettingsFile(path, text.data or {}, text)
 
 
 def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = None) -> Config:
@@ -67,13 +79,13 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
     data = deepcopy(file.data) if file else {}
     folder = file.path.parent if file else Path()
     _anchor_paths(data, folder)
-    for name, value in (overrides or {}).items():
-        if value is not None:
-            _override(data, name, value)
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    for name, value in given.items():
+        _override(data, name, value)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(_explain(error, str(file.path if file else "settings"))) from None
+        raise ConfigError(_explain(error, file, given)) from None
     return config if config.work is not None else config.model_copy(update={"work": folder / WORK_FOLDER})
 
 
@@ -89,24 +101,21 @@ def _override(data: dict[str, Any], name: str, value: Any) -> None:
     section[last] = value
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
+def _read_text(path: Path) -> YamlData:
+    from labgen.text.yaml_data import YamlError, read_yaml
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}). Check the path given with --config.") from None
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(f"{where}: not YAML: {getattr(error, 'problem', error)}.") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: settings are `name: value` lines, this is a {type(data).__name__}.")
-    return data
+        found = read_yaml(text)
+    except YamlError as error:
+        raise ConfigError(f"{path}:{error.line}:{error.column}: {error.problem}.") from None
+    if not (found.data is None or isinstance(found.data, dict)):
+        words = f"settings are `name: value` lines, and this is {kind_in_words(found.data)}"
+        raise ConfigError(f"{path}:1: {words}. Write a line such as `samples: 30`.")
+    return found
 
 
 def _anchor_paths(data: dict[str, Any], folder: Path) -> None:
@@ -129,23 +138,85 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> None:
             extra["path"] = str(folder / extra["path"])
 
 
-def _explain(error: ValidationError, where: str) -> str:
+def _explain(error: ValidationError, file: SettingsFile | None, overridden: Collection[str]) -> str:
     lines = []
     for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"])
+        place = tuple(part for part in problem["loc"] if part != "[key]")
+        name = ".".join(str(part) for part in place)
+        # What an option or a caller gives stands in no file.
+        where = file.where(*place) if file and name not in overridden else "settings"
         if problem["type"] == "extra_forbidden":
-            known = _known_keys(problem["loc"][:-1])
-            near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            known = _known_keys(place[:-1])
+            near = difflib.get_close_matches(str(place[-1]), known, n=1)
             hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
-            lines.append(f"{where}: unknown setting `{place}`. {hint}")
+            lines.append(f"{where}: unknown setting `{name}`. {hint}")
+        elif problem["type"] == "missing":
+            lines.append(f"{where}: `{name}` is missing. Write it beneath `{'.'.join(map(str, place[:-1]))}:`.")
+        elif problem["type"] == "value_error":
+            lines.append(f"{where}: {f'`{name}`: ' if name else ''}{problem['ctx']['error']}.")
         else:
-            lines.append(f"{where}: `{place}`: {problem['msg']}{_given(problem['input'])}.")
+            lines.append(
+                f"{where}: `{name}` {_wanted(problem)}; this is {kind_in_words(problem['input'])}.{_instead(problem)}"
+            )
     return "\n".join(lines)
 
 
-def _given(value: Any) -> str:
-    """What was given, where it is too short to be a key that stands in the wrong place."""
-    return f" (given: {value!r})" if isinstance(value, str | int | float) and len(str(value)) < SECRET_CHARS else ""
+_WANTED = {
+    "tuple_type": "takes a list, such as `[one, two]` or a line with a dash for each",
+    "list_type": "takes a list, such as `[one, two]` or a line with a dash for each",
+    "dict_type": "takes `name: value` lines beneath it",
+    "model_type": "takes `name: value` lines beneath it",
+    "model_attributes_type": "takes `name: value` lines beneath it",
+    "int_type": "takes a whole number, such as `30`",
+    "int_parsing": "takes a whole number, such as `30`",
+    "int_parsing_size": "takes a whole number of ordinary size, such as `30`",
+    "int_from_float": "takes a whole number, such as `30`",
+    "float_type": "takes a number, such as `0.5`",
+    "float_parsing": "takes a number, such as `0.5`",
+    "finite_number": "takes a finite number, such as `0.5`",
+    "bool_type": "takes `true` or `false`",
+    "bool_parsing": "takes `true` or `false`",
+    "string_type": "takes a text; put it in quotes where it looks like a number, a date, or yes or no",
+    "path_type": "takes a path, such as `folder/file`",
+    "literal_error": "takes {expected}",
+    "greater_than": "takes a number above {gt}",
+    "greater_than_equal": "takes a number of at least {ge}",
+    "less_than": "takes a number below {lt}",
+    "less_than_equal": "takes a number of at most {le}",
+    "string_too_short": "takes a text that is not empty",
+    "too_short": "takes a list that is not empty",
+}
+"""Kind of error, as pydantic names it, to what is wanted; the names in braces are those of its context."""
+
+
+def _wanted(problem: Any) -> str:
+    words = _WANTED.get(problem["type"])
+    if words is None:
+        return str(problem["msg"]).replace("Input should be", "takes")
+    return words.format(**{name: str(value).replace("'", "`") for name, value in problem.get("ctx", {}).items()})
+
+
+def _instead(problem: Any) -> str:
+    """What to write where it is plain what was meant: a list of one."""
+    given = problem["input"]
+    one = problem["type"] == "tuple_type" and isinstance(given, str) and len(given) < LONGEST_SHOWN_CHARS
+    return f" Write `[{given}]`." if one else ""
+
+
+def kind_in_words(value: Any) -> str:
+    """What was given, in words; the value itself where it is too short to be a key that stands in the wrong place."""
+    if value is None or value == "":
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "`name: value` lines"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
+    text = str(value)
+    kind = "the text" if isinstance(value, str) else "the number" if isinstance(value, int | float) else "the value"
+    words = f"`{text}`" if isinstance(value, str) else text
+    return f"{kind} {words}" if len(text) < LONGEST_SHOWN_CHARS else "a longer text"
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:

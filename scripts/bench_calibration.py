@@ -22,7 +22,7 @@ from planted_teacher import MODEL, chance
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet, standard_filters
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet, as_data
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
@@ -114,7 +114,7 @@ def main() -> None:
     options = parser.parse_args()
     config = Config()
     for root in options.taxonomies:
-        plans = plan_leaves(load_taxonomy(root).leaves, {}, config, PromptSet(), SHIPPED)
+        plans = plan_leaves(load_taxonomy(root).leaves, {}, config, PromptSet(), SHIPPED_FLOWS)
         print(f"\n{root}: {len(plans)} leaves")
         print(f"{'judge':14}{'leaves stopped':>20}{'calls per leaf':>18}{'at most':>9}")
         for manner in JUDGES:

@@ -32,7 +32,7 @@ from labgen.formats.prompts import PromptSet
 from labgen.records import REHEARSAL_MODEL, Call, Candidate, Message, Reply, State, Verdict
 from labgen.teacher.rehearsal.model import reply
 from labgen.teacher.scripted import ScriptedBackend
-from labgen.verbs.generate import build_dataset
+from labgen.verbs.generate import Build, build_dataset
 from labgen.verbs.plan import estimate_build
 from labgen.verbs.session import Session
 
@@ -127,18 +127,23 @@ def measure(
         )
         session = Session.prepare(config, patterns)
         estimate = estimate_build(session)
-        tasks = rehearsed_tasks(PromptSet(), prompts_of(known_flows(), session.filters))
-        answers = Answers(tasks)
-        by_model = {REHEARSAL_MODEL: ScriptedBackend(answers), "guard": ScriptedBackend(answers)}
-        traffic = build_dataset(config, leaf_patterns=patterns, backend=by_model).traffic
+        traffic = build(config, patterns).traffic
         planned = Amounts(estimate.total("calls"), estimate.total("prompt_tokens"), estimate.total("completion_tokens"))
         return planned, Amounts(traffic.answered, traffic.prompt_tokens, traffic.completion_tokens)
 
 
+def build(config: Config, patterns: Sequence[str] = ()) -> Build:
+    """Build with `Answers` in the place of teacher, judge and guard."""
+    filters = Session.prepare(config, patterns).filters
+    answers = Answers(rehearsed_tasks(PromptSet(), prompts_of(known_flows(), filters)))
+    by_model = {REHEARSAL_MODEL: ScriptedBackend(answers), "guard": ScriptedBackend(answers)}
+    return build_dataset(config, leaf_patterns=patterns, backend=by_model)
+
+
 def with_judge(on: bool) -> mock._patch:  # type: ignore[type-arg]  # unittest's own, without a public name
     """Lets labgen find `TidyJudge` as if a package had brought it."""
-    entries = [EntryPoint("tidy", "bench_plan:TidyJudge", installed.GROUP)] if on else []
-    return mock.patch.object(installed, "entry_points", lambda group: entries)
+    entries = [EntryPoint("tidy", "bench_plan:TidyJudge", installed.FILTERS_GROUP)] if on else []
+    return mock.patch.object(installed, "entries_of", lambda group: entries)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from labgen.config import Config
 from labgen.filters.available import filters_for
 from labgen.filters.contamination import ContaminationIndex, add_benchmark
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun
@@ -276,7 +276,7 @@ class Planted:
                 Chunk(index, text, Source(".", "sha256:0", "mills.md", 0, len(text)))
                 for index, text in enumerate(texts)
             )
-        return LeafPlan(leaf, flow_of(leaf, SHIPPED), 0, chunks, 10**9, "precise", 3, "", "")
+        return LeafPlan(leaf, flow_of(leaf, SHIPPED_FLOWS), 0, chunks, 10**9, "precise", 3, "", "")
 
 
 def _inside(prompt: str, tag: str) -> str:

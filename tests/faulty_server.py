@@ -48,14 +48,41 @@ Behave = Callable[[int, dict[str, Any]], Fault | None]
 
 
 class FaultyServer:
-    """Serves `/v1` in a thread. `bodies` are the requests, in order; `answered` those that got a reply."""
+    """Serves `/v1` in a thread. `bodies` are the requests, in order; `answered` those that got a reply.
 
-    def __init__(self, behave: Behave = lambda number, body: None, port: int = 0) -> None:
+    Args:
+        listed, props: what it says of itself at `/v1/models` and at `/props`; None: as the rehearsal does, and nothing.
+        delay_sec: wait before each reply.
+
+    Attributes:
+        asked: paths of what was asked for with GET; most_at_once: requests with a body under way at a time.
+        hold: where there is one, no body is answered before it is set.
+        unready: times that it says to be loading yet when it is asked for its list (count).
+    """
+
+    def __init__(
+        self,
+        behave: Behave = lambda number, body: None,
+        port: int = 0,
+        *,
+        listed: dict[str, Any] | None = None,
+        props: dict[str, Any] | None = None,
+        delay_sec: float = 0.0,
+    ) -> None:
         self.behave = behave
+        self.listed = models() if listed is None else listed
+        self.props = props
+        self.delay_sec = delay_sec
+        self.unready = 0
+        self.hold: threading.Event | None = None
+        self.asked: list[str] = []
+        self.at_once = self.most_at_once = 0
         self.bodies: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.answered: list[dict[str, Any]] = []
         self.keys: set[str] = set()
+        self.headers: list[dict[str, str]] = []
+        self.queries: list[dict[str, str]] = []
         self.port = port
         self._ready = threading.Event()
 
@@ -78,6 +105,7 @@ class FaultyServer:
         application = web.Application(client_max_size=2**26)
         application.router.add_post("/v1/{path:.*}", self._answer)
         application.router.add_get("/v1/models", self._models)
+        application.router.add_get("/{path:.*}", self._props)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self.port)
@@ -90,14 +118,37 @@ class FaultyServer:
             await asyncio.sleep(0)
 
     async def _models(self, request: web.Request) -> web.Response:
-        return web.json_response(models())
+        self.asked.append(request.path)
+        if self.unready:
+            self.unready -= 1
+            raise web.HTTPServiceUnavailable
+        return web.json_response(self.listed)
+
+    async def _props(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
+        if request.path != "/props" or self.props is None:
+            raise web.HTTPNotFound
+        return web.json_response(self.props)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(self.delay_sec)
+            if self.hold:
+                await asyncio.to_thread(self.hold.wait, 60)
+            return await self._reply(request)
+        finally:
+            self.at_once -= 1
+
+    async def _reply(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         number = len(self.bodies)
         self.bodies.append(body)
         self.paths.append(request.path)
         self.keys.add(request.headers.get("Authorization", ""))
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        self.queries.append(dict(request.query))
         fault = self.behave(number, body)
         if fault is None:
             try:
@@ -119,6 +170,13 @@ class FaultyServer:
         return web.Response(
             status=fault.status, body=fault.body, headers=fault.headers, content_type=fault.content_type
         )
+
+
+def llama_cpp(slots: int, context_tokens: int = 4096, **more: Any) -> dict[str, Any]:
+    """What llama.cpp says of itself, as arguments of a `FaultyServer`."""
+    entry = {"id": "real-model", "object": "model", "owned_by": "llamacpp", "meta": {"n_ctx": context_tokens}}
+    props = {"total_slots": slots, "default_generation_settings": {"n_ctx": context_tokens}, **more}
+    return {"listed": {"object": "list", "data": [entry]}, "props": props}
 
 
 def make_call(text: str = "Hello", *, model: str = "m", seed: int = 0, **more: Any) -> Call:

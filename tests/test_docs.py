@@ -290,20 +290,23 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert {file.stem for file in (tmp_path / "site").glob("*.html")} >= {Path(name).stem for name in BOOK} - {"README"}
 
 
-@pytest.mark.parametrize("link", ["nowhere.md", "other.md#nothing", "#nothing", "../NOWHERE.md", "../nowhere.py"])
-def test_the_site_refuses_a_link_that_leads_nowhere(link: str, tmp_path: Path) -> None:
-    """A page, a heading and a file that are not there each stop it, and the message has the page's line."""
+def test_the_site_refuses_links_that_lead_nowhere(tmp_path: Path) -> None:
+    """A page, a heading, a file and a label that are not there each stop it, and the message has the page's line."""
+    links = ["nowhere.md", "other.md#nothing", "#nothing", "../NOWHERE.md", "../nowhere.py", "../HERE.md#nothing"]
+    wrong = [*(f"[a]({link})" for link in links), '<a href="nowhere.md">a</a>', "[a][nothing]"]
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "conf.py").write_bytes((ROOT / "docs/conf.py").read_bytes())
     (docs / "other.md").write_text("# Other\n\n## There\n")
-    (tmp_path / "HERE.md").write_text("# Here\n")
+    (tmp_path / "HERE.md").write_text("# Here\n\n## Now\n")
     toctree = "```{toctree}\nother\n```\n"
-    (docs / "index.md").write_text(f"# Front\n\n[a](other.md#there) [b](../HERE.md) [c](#front)\n\n{toctree}")
+    front = "# Front\n\n[a](other.md#there) [b](../HERE.md) [c](#front) [d](../HERE.md#now) `[a][b]`\n\n"
+    (docs / "index.md").write_text(front + toctree)
     assert build_site(docs, tmp_path).returncode == 0
-    (docs / "index.md").write_text(f"# Front\n\n[a]({link})\n\n{toctree}")
+    (docs / "index.md").write_text(front + "\n\n".join(wrong) + "\n\n" + toctree)
     done = build_site(docs, tmp_path)
-    assert done.returncode == 1 and "index.md:3: WARNING" in done.stderr
+    lines = {int(line) for line in re.findall(r"index\.md:(\d+): WARNING", done.stderr)}
+    assert done.returncode == 1 and lines == {5 + 2 * number for number in range(len(wrong))}
 
 
 def test_the_changelog_knows_this_version() -> None:

@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "labgen"
 
 ORDER = (
-    {"records", "errors", "config", "settings_file", "packages"},
+    {"records", "errors", "config", "packages"},
     {"text"},
+    {"settings_file"},
     {"git"},
     {"taxonomy"},
     {"documents"},

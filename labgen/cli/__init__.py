@@ -24,7 +24,7 @@ VERBS = {
     "preview": "Show a handful of rows that leaves make, with verdicts, reasons and a price.",
     "plan": "Say what a build would draw and what is still to pay, without asking for anything.",
     "generate": "Build the dataset: ask the teacher for what the ledger does not hold yet.",
-    "show": "Show one row or one rejection with its whole history.",
+    "show": "Show one row or one rejection with its history.",
     "export": "Write the dataset in the format that a training program reads.",
     "push": "Release the dataset on the Hugging Face Hub.",
     "compare": "Put two datasets side by side: leaves, overlap, lengths, scores, duplicates.",
@@ -32,7 +32,7 @@ VERBS = {
     "contaminate": "Index benchmarks whose items must not be in the dataset.",
     "doctor": "Check endpoint, machine and configuration; say what to do about each finding.",
     "ledger": "Show what was paid for; verify, prune, export and import it.",
-    "teacher": "Serve the built-in rehearsal teacher over HTTP.",
+    "teacher": "Serve the built-in rehearsal teacher, or a model from a GGUF file, over HTTP.",
 }
 """Every verb and its one-line help; the module is `labgen.cli.VERB`, the command in it is called `command`."""
 
@@ -107,6 +107,16 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except BaseException as error:
+        if isinstance(error, Exception):
+            raise
+        # labgen ends by returning: that was code of a package, in a task of its own, where nothing stands around it.
+        from labgen.packages import crash
+        from labgen.text.printable import plain
+
+        words = f"code of an installed package ended the program ({crash(error)}). What was paid for is kept."
+        click.echo(plain(f"labgen: {words} Mend or remove what packages add; `labgen doctor` lists it."), err=True)
+        status = 2
     # Looking for garbage among all that ends with the process would take a third of a second.
     gc.freeze()
     sys.exit(status if isinstance(status, int) else 0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labgen.cli import option
-from labgen.cli.settings import base_option, config_from, config_option
+from labgen.cli.settings import base_option, config_from, config_option, work_option
 
 if TYPE_CHECKING:
     from labgen.config import Config
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @config_option
 @option("--taxonomy", type=click.Path(path_type=Path), help="Root of the taxonomy.")
-@option("--work", type=click.Path(path_type=Path), help="Work folder, for documents and benchmarks that are there.")
+@work_option
 @base_option
 @click.option(
     "--format",

@@ -7,10 +7,8 @@ from pathlib import Path
 import click
 
 from labgen.cli import option
-from labgen.cli.settings import config_from, config_option
+from labgen.cli.settings import config_from, config_option, work_option
 from labgen.settings_file import SettingsFile
-
-_work = option("--work", type=click.Path(path_type=Path), help="Work folder. Default: .labgen beside labgen.yaml.")
 
 
 @click.group("contaminate")
@@ -32,7 +30,7 @@ def command(config: SettingsFile | None) -> None:
 @click.option("--subset", "subsets", multiple=True, help="Configuration of a Hub dataset; may be repeated.")
 @click.option("--split", "splits", multiple=True, help="Split of a Hub dataset; may be repeated. Default: test.")
 @config_option
-@_work
+@work_option
 def add(
     name: str,
     source: str | None,
@@ -82,7 +80,7 @@ def add(
 
 @command.command("list")
 @config_option
-@_work
+@work_option
 @option("--json/--no-json", "as_json", default=False, help="Print as JSON.")
 def list_(config: SettingsFile | None, work: Path | None, as_json: bool) -> None:
     """Say which benchmarks are indexed."""
@@ -107,7 +105,7 @@ def list_(config: SettingsFile | None, work: Path | None, as_json: bool) -> None
 @command.command("remove")
 @click.argument("name")
 @config_option
-@_work
+@work_option
 def remove(name: str, config: SettingsFile | None, work: Path | None) -> None:
     """Forget a benchmark."""
     from labgen.filters.contamination import index_folder, remove_benchmark

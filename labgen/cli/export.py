@@ -9,7 +9,8 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
-from labgen.formats.training.registry import SHIPPED, installed_format_names
+from labgen.formats.training.registry import FORMATS_GROUP, SHIPPED_FORMATS
+from labgen.packages import installed_names
 from labgen.settings_file import SettingsFile
 
 
@@ -18,7 +19,7 @@ class FormatOption(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The option, and what it is for."""
-        record, installed = super().get_help_record(ctx), installed_format_names()
+        record, installed = super().get_help_record(ctx), installed_names(FORMATS_GROUP)
         return (record[0], f"{record[1]} Installed: {', '.join(installed)}.") if record and installed else record
 
 
@@ -29,9 +30,9 @@ class FormatOption(click.Option):
     "format_name",
     cls=FormatOption,
     metavar="NAME",
-    default=SHIPPED[0],
+    default=SHIPPED_FORMATS[0],
     show_default=True,
-    help=f"One of {', '.join(SHIPPED)}, or a format that an installed package adds.",
+    help=f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds.",
 )
 @option("--to", type=click.Path(path_type=Path), help="Folder to write. Default: DATASET-FORMAT beside the dataset.")
 @option(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from labgen.errors import ConfigError
-from labgen.settings_file import SECRET_CHARS, SettingsFile
+from labgen.settings_file import LONGEST_SHOWN_CHARS, SettingsFile, kind_in_words
 
 SETTING_OF = {
     "taxonomy": "taxonomy",
@@ -53,8 +53,10 @@ def defaults_from(file: SettingsFile, ctx: click.Context) -> dict[str, Any]:
     """
     section = file.data.get("options", {})
     if not isinstance(section, dict):
-        found = "empty" if section is None else f"a {type(section).__name__}"
-        raise ConfigError(f"{file.path}: `options` is {found}. It takes `name: value` lines, such as `max_calls: 500`.")
+        found = kind_in_words(section)
+        raise ConfigError(
+            f"{file.where('options')}: `options` is {found}. It takes `name: value` lines, such as `max_calls: 500`."
+        )
     if not section:
         return {}
     known = _all_names()
@@ -72,7 +74,9 @@ def defaults_from(file: SettingsFile, ctx: click.Context) -> dict[str, Any]:
             words = error.message.rstrip(".")
             problems[name] = f"can't be used: {words}. `{ctx.command_path} --help` says what it takes."
     if problems:
-        raise ConfigError("\n".join(f"{file.path}: `options.{name}` {words}" for name, words in problems.items()))
+        raise ConfigError(
+            "\n".join(f"{file.where('options', name)}: `options.{name}` {words}" for name, words in problems.items())
+        )
     return defaults
 
 
@@ -120,7 +124,7 @@ def _convert(param: click.Parameter, value: Any, folder: Path, ctx: click.Contex
 
 def _convert_one(param: click.Parameter, value: Any, folder: Path, ctx: click.Context) -> Any:
     if not isinstance(value, str | int | float | date):
-        raise click.BadParameter(f"this is a {type(value).__name__}, and a single value is wanted")
+        raise click.BadParameter(f"this is {kind_in_words(value)}, and a single value is wanted")
     if isinstance(value, bool) and not isinstance(param.type, click.types.BoolParamType):
         raise click.BadParameter("it is not for true and false; where a text is meant, put it in quotes")
     text = str(value)
@@ -129,6 +133,6 @@ def _convert_one(param: click.Parameter, value: Any, folder: Path, ctx: click.Co
     try:
         return param.type(typed, param, ctx)
     except click.BadParameter as error:
-        if len(text) < SECRET_CHARS:
+        if len(text) < LONGEST_SHOWN_CHARS:
             raise
         raise click.BadParameter("the value (too long to be repeated here) is not one that it takes") from error

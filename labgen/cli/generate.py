@@ -33,8 +33,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     Replies that were paid for before are taken from the ledger, so running it again after any interruption goes on
     where it was. A run that reaches --max-calls, --max-tokens or --max-cost (never more than that) writes what was
-    accepted and says what remains. Ends with status 0 when all is done, 1 when a leaf was left out, its judges were not
-    fit, calls failed or the budget was reached, 2 when the command or the configuration is wrong.
+    accepted and says what remains. A run whose first calls show that there is no hope (nothing of the teacher can be
+    read, or its judge always says the same) ends with them and says why. Ends with status 0 when all is done, 1 when a
+    leaf was left out, its judges were not fit, calls failed, the budget was reached or there is no row at all, 2 when
+    the command or the configuration is wrong.
     """
     from labgen.cli.lean import without_pandas
     from labgen.cli.progress import ProgressLine
@@ -69,21 +71,29 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         click.echo(json.dumps(build_summary(build), ensure_ascii=False, indent=2))
     else:
         click.echo(report(build))
-    problems = bool(build.left_out) or build.failed > 0 or not build.complete or bool(build.unfit)
+    problems = bool(build.left_out) or build.failed > 0 or not build.complete or bool(build.unfit) or not build.rows
     ctx.exit(1 if problems or (options["strict"] and build.short) else 0)
 
 
 def build_summary(build: Any) -> dict[str, Any]:
     """The result as plain data, for scripts."""
     from labgen.export.calibration_report import calibration_json
+    from labgen.export.shortfall import remedies, why_short
 
     traffic = build.traffic
     return {
         "folder": str(build.folder) if build.folder else None,
         "rehearsal": build.rehearsal,
+        "answered_by": [
+            {"asked": by.asked, "model": by.model, "listed": by.listed, "rehearsal": by.rehearsal}
+            for by in build.answered_by
+        ],
         "complete": build.complete,
         "funnel": build.funnel.to_json(),
         "left_out": build.left_out,
+        "short": {path: why for path, tally in build.funnel.leaves.items() if (why := why_short(tally))},
+        "remedies": remedies(build.funnel),
+        "hopeless": {"cause": build.hopeless.cause, "remedy": build.hopeless.remedy} if build.hopeless else None,
         "calibration": calibration_json(build.calibrations),
         "calls": {
             "sent": traffic.sent,
@@ -129,33 +139,16 @@ def report(build: Any) -> str:
     """The result in words: a funnel per branch, what fell short, where the dataset is."""
     from labgen.export.calibration_report import calibration_lines
     from labgen.export.funnel import funnel_table
-    from labgen.records import State
 
     traffic = build.traffic
     lines = [funnel_table(build.funnel)]
     if build.calibrations:
         lines += ["", "The judges' test, made of the leaves' own seeds:", calibration_lines(build.calibrations), ""]
-    told = [
-        f"{path}: {tally.accepted} of {tally.wanted} rows ({tally.stopped})."
-        for path, tally in ((path, build.funnel.leaves[path]) for path in build.short)
-    ]
-    lines += told if len(told) <= MANY_SHORT else [*told[:MANY_SHORT], _more(told)]
-    if any(build.calibrations[path].problem for path in build.short if path in build.calibrations):
-        lines.append(
-            "Where the judge is not fit, choose another (`judge:` in labgen.yaml), mend the leaf's seed examples, "
-            "or lower `calibration.floor`; `labgen calibrate` shows the test by itself."
-        )
-    told = []
-    for path, tally in build.funnel.leaves.items():
-        across = tally.reasons.get(State.DUPLICATE, {}).get("across_leaves", 0)
-        if across and not tally.stopped:
-            told.append(f"{path}: {tally.accepted} of {tally.wanted} rows ({across} too close to an earlier leaf's).")
-    lines += told if len(told) <= MANY_SHORT else [*told[:MANY_SHORT], _more(told)]
+    lines += _short_leaves(build)
     if build.left_out:
         left = "1 leaf was" if len(build.left_out) == 1 else f"{len(build.left_out)} leaves were"
         lines.append(f"{left} left out; the messages above say why.")
-    if build.failed:
-        lines.append(f"{build.failed} candidates failed for want of a reply; run again to ask once more.")
+    lines += _failed(build)
     lines.append(
         f"{traffic.answered} calls answered ({traffic.prompt_tokens} prompt and {traffic.completion_tokens} "
         f"completion tokens), {traffic.from_ledger} taken from the ledger, {build.progress.ahead} spent ahead of need."
@@ -180,6 +173,45 @@ def report(build: Any) -> str:
     return "\n".join(lines)
 
 
+def _short_leaves(build: Any) -> list[str]:
+    """The leaves that fell short, each with its cause, and what to change."""
+    from labgen.export.shortfall import remedies, why_short
+
+    leaves = build.funnel.leaves
+    # Where the run ended early, leaves that were on their way are short for that reason alone, which is said apart.
+    short = [path for path, tally in leaves.items() if why_short(tally) and (build.complete or tally.stopped)]
+    if build.hopeless:
+        short = []
+    told = [
+        f"{path}: {leaves[path].accepted} of {leaves[path].wanted} rows ({why_short(leaves[path])})." for path in short
+    ]
+    lines = told if len(told) <= MANY_SHORT else [*told[:MANY_SHORT], _more(told)]
+    if any(build.calibrations[path].problem for path in build.short if path in build.calibrations):
+        lines.append(
+            "Where the judge is not fit, choose another (`judge:` in labgen.yaml), mend the leaf's seed examples, "
+            "or lower `calibration.floor`; `labgen calibrate` shows the test by itself."
+        )
+    return lines + remedies(build.funnel)
+
+
+def _failed(build: Any) -> list[str]:
+    """Candidates without a reply: those that the next run asks for again, and those that it does not."""
+    from labgen.records import State
+    from labgen.teacher.causes import FINAL
+
+    kinds = build.funnel.total().reasons.get(State.FAILED, {})
+    final = sum(count for reason, count in kinds.items() if reason.startswith(FINAL))
+    lines = []
+    if build.failed > final:
+        lines.append(f"{build.failed - final} candidates failed for want of a reply; run again to ask once more.")
+    if final:
+        lines.append(
+            f"{final} candidates failed since the endpoint refused a call for good (too long, or not allowed). That is "
+            "kept; `--retry-failed` asks again."
+        )
+    return lines
+
+
 def _more(told: list[str]) -> str:
     more = len(told) - MANY_SHORT
     leaves = "leaf" if more == 1 else "leaves"
@@ -189,6 +221,14 @@ def _more(told: list[str]) -> str:
 def remaining(build: Any) -> str:
     """What a run that stopped early spent, and what it left undone."""
     progress, words = build.progress, "Stopped early"
+    if build.hopeless:
+        cause, remedy = build.hopeless.cause, build.hopeless.remedy
+        return (
+            f"No hope for this build: {cause}. So it ended with its first calls, and nothing was drawn from its "
+            f"{progress.leaves - progress.leaves_done} leaves.\n"
+            f"To change: {remedy}. Run again then; with nothing changed, the same replies in the ledger say the same "
+            "(`stop.hopeless_after` tries longer)."
+        )
     if build.budget and build.budget.reached:
         limits, spent = build.budget.limits, build.budget.spent
         parts = [
@@ -201,6 +241,8 @@ def remaining(build: Any) -> str:
             if limit is not None
         ]
         words = f"The budget is reached ({', '.join(parts)} spent; one more call might exceed it)"
+    elif build.traffic.stopped:
+        words = build.traffic.stopped.removesuffix(".")
     rows, leaves = progress.wanted - progress.accepted, progress.leaves - progress.leaves_done
     return (
         f"{words}: {rows} rows of {leaves} leaves remain. Run again to go on (nothing is paid twice); `labgen plan` "

@@ -10,16 +10,15 @@ import click
 from click.core import ParameterSource
 
 from labgen.cli import option
-from labgen.cli.settings import build_options, config_from, config_option, source_options
+from labgen.cli.settings import build_options, config_from, config_option, source_options, work_option
 from labgen.text.printable import plain
 
-_work = option("--work", type=click.Path(path_type=Path), help="Work folder. Default: .labgen.")
 _as_json = option("--json/--no-json", "as_json", default=False, help="Print as JSON.")
 
 
 @click.group("ledger", invoke_without_command=True)
 @config_option
-@_work
+@work_option
 @option("--by-leaf/--by-branch", default=False, help="A line for every leaf and step.")
 @_as_json
 @click.pass_context
@@ -46,7 +45,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 @command.command("verify")
 @config_option
-@_work
+@work_option
 @option("--repair/--no-repair", default=False, help="Save what is sound; the damaged file is kept beside it.")
 @click.pass_context
 def verify_command(ctx: click.Context, /, **options: Any) -> None:
@@ -120,7 +119,7 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
 @command.command("export")
 @click.argument("target", type=click.Path(path_type=Path))
 @config_option
-@_work
+@work_option
 @option("--leaf", "leaf_patterns", multiple=True, help="Only calls of leaves that match. Repeatable.")
 @click.pass_context
 def export_command(ctx: click.Context, /, target: Path, **options: Any) -> None:
@@ -140,7 +139,7 @@ def export_command(ctx: click.Context, /, target: Path, **options: Any) -> None:
 @command.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
 @config_option
-@_work
+@work_option
 @click.pass_context
 def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
     """Add the paid calls of an export to this ledger. Known calls stay as they are. Status 1 when lines were left out.

@@ -161,14 +161,16 @@ def _read_examples(file: Path, knowledge: bool) -> tuple[SeedExample, ...]:
 def _read_list(file: Path) -> Any:
     import csv
 
-    import yaml
+    from labgen.text.yaml_data import YamlError, read_yaml
 
     try:
         text = file.read_text(encoding="utf-8-sig")
         if file.suffix.lower() == ".csv":
             return list(csv.DictReader(text.splitlines(keepends=True)))
-        data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, csv.Error, yaml.YAMLError) as error:
+        data = read_yaml(text).data
+    except YamlError as error:
+        raise UsageError(f"{file}:{error.line}:{error.column}: {error.problem}.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{file}: can't be read ({' '.join(str(error).split())}).") from None
     return data.get("seed_examples", data) if isinstance(data, dict) else data
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -23,7 +25,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Say what a build would draw and what of it is still to pay. Asks the teacher nothing.
 
     Calls that the ledger holds cost nothing. A leaf's first calls are counted exactly; what depends on replies is
-    estimated from the yield of the dataset that stands at --output, or from `expected_yield`.
+    estimated from the yield of the dataset that stands at --output, or from `expected_yield`. Where `labgen doctor` has
+    measured the endpoints, it says how long a build would take.
     """
     from labgen.verbs.plan import estimate_build
     from labgen.verbs.session import Hooks, Session
@@ -47,13 +50,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 def filters_table(config: Any, *, as_json: bool) -> str:
     """The filters in the order in which they look: kind, stage, cost, place in each flow."""
-    from labgen.filters.available import load_filters
-    from labgen.flows.known import check_filters, known_flows
     from labgen.flows.order_of_work import order_of_work
     from labgen.text.columns import align_columns
+    from labgen.verbs.session import check_configuration
 
-    known, filters = known_flows(), load_filters(config)
-    check_filters(filters, known)
+    known, filters, *_ = check_configuration(config)
     rows = order_of_work(known, filters, per_call=config.generation.instructions_per_call)
     if as_json:
         names = ("name", "kind", "stage", "calls", "places", "version", "origin")
@@ -63,18 +64,28 @@ def filters_table(config: Any, *, as_json: bool) -> str:
     for row in rows:
         places = [str(row.places.get(flow, "-")) for flow in flows]
         lines.append([row.name, row.kind, row.stage, row.calls, *places, row.version, row.origin])
-    return "\n".join([*align_columns(lines, left=None), "", *_about_filters(config)])
+    return "\n".join([*align_columns(lines, left=None), "", *_about_filters(config, known, filters)])
 
 
-def _about_filters(config: Any) -> list[str]:
+def _about_filters(config: Any, known: Any, filters: Any) -> list[str]:
+    from labgen.filters.calibration import ROUNDS, most_calls
+    from labgen.flows.bound import BoundFlow
+
     words = ["Numbers are places in a flow; a candidate goes no further than the first filter that turns it down."]
-    if config.calibration.enabled:
+    calls = [most_calls(BoundFlow.of(flow, filters).judges, config.calibration) for flow in known]
+    if config.calibration.enabled and any(calls):
         words.append(
-            "Before a leaf's first draw its judges are tested with its own seeds: 6 or 7 calls, some 20 where it errs."
+            f"Before a leaf's first draw its judges are tested with its own seeds: {_from_to(calls)} questions at "
+            f"most, by its flow, each of them a call; {_from_to([ROUNDS * each for each in calls])} where a judge errs."
         )
     if config.filters.disable:
         words.append(f"Switched off: {', '.join(config.filters.disable)}.")
     return words
+
+
+def _from_to(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{most}" if least == most else f"{least} to {most}"
 
 
 def plan_data(estimate: Any) -> dict[str, Any]:
@@ -101,6 +112,7 @@ def plan_data(estimate: Any) -> dict[str, Any]:
         "prompt_tokens": round(estimate.total("prompt_tokens")),
         "completion_tokens": round(estimate.total("completion_tokens")),
         "cost": estimate.cost,
+        "time": dataclasses.asdict(estimate.time) if estimate.time else None,
     }
 
 
@@ -138,4 +150,23 @@ def plan_table(estimate: Any, by_leaf: bool) -> str:
     text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
     if estimate.cost is not None:
         text.append(f"At the configured prices: about {estimate.cost:,.2f}.")
+    if estimate.time is not None:
+        text.append(_time_words(estimate.time))
     return "\n".join(text)
+
+
+def _time_words(time: Any) -> str:
+    at_once = f" ({time.at_once} calls at once)" if time.at_once > 1 else ""
+    words = (
+        f"{'At most about' if time.at_most else 'About'} {duration(time.seconds)} at {time.tokens_per_sec:,.0f} "
+        f"tokens/s{at_once}, as `labgen doctor` measured on {time.measured_on}."
+    )
+    return f"{words} More calls at once may well be faster." if time.at_most else words
+
+
+def duration(seconds: float) -> str:
+    """A rough span of time in the unit that suits it."""
+    for unit, size, below in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48)):
+        if seconds < below * size:
+            return f"{max(1, round(seconds / size))} {unit}"
+    return f"{round(seconds / 86400)} days"

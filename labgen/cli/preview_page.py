@@ -10,6 +10,7 @@ from labgen.export import markdown
 from labgen.export.rows import row_id
 from labgen.records import Candidate, Severity, Verdict
 from labgen.text import printable
+from labgen.text.printable import shorten
 
 if TYPE_CHECKING:
     from labgen.verbs.preview import Comparison, LeafPreview, Preview
@@ -264,8 +265,8 @@ def _lineage(row: Candidate) -> str:
 
 
 def _verdict(verdict: Verdict) -> str:
-    evidence = "; ".join(f"“{_brief(piece.text)}”" for piece in verdict.evidence[:3] if piece.text)
-    said = f": {_brief(verdict.reason, 300)}" if verdict.reason else ""
+    evidence = "; ".join(f"“{shorten(piece.text, 160)}”" for piece in verdict.evidence[:3] if piece.text)
+    said = f": {shorten(verdict.reason, 300)}" if verdict.reason else ""
     return f"{verdict.filter} {verdict.value:g}{said}{f' [{evidence}]' if evidence else ''}"
 
 
@@ -279,7 +280,7 @@ def _refused(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     yield writer.heading(3, f"Refused: {told}")
     for candidate in refused[:MAX_REFUSED]:
         state = candidate.state.value if candidate.state else ""
-        yield writer.item(f"{state}: {_brief(candidate.reason, 300)}")
+        yield writer.item(f"{state}: {shorten(candidate.reason, 300)}")
         yield writer.quote("Said", candidate.instruction or candidate.raw or "nothing that could be read")
         if candidate.response:
             yield writer.quote("Answered", candidate.response)
@@ -289,8 +290,3 @@ def _refused(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
                 yield writer.item(_verdict(verdict))
     if len(refused) > MAX_REFUSED:
         yield writer.item(f"and {len(refused) - MAX_REFUSED} more")
-
-
-def _brief(text: str, limit: int = 160) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -56,7 +56,7 @@ def place_options(command: CommandFunction) -> CommandFunction:
 
 def work_option(command: CommandFunction) -> CommandFunction:
     """--work: where the ledger is."""
-    words = "Work folder: ledger, clones. Default: .labgen."
+    words = "Work folder: ledger, clones, benchmarks. Default: .labgen beside labgen.yaml."
     return option("--work", type=click.Path(path_type=Path), help=words)(command)
 
 

@@ -18,7 +18,7 @@ from labgen.text.printable import indented, plain
 @option("--output", type=click.Path(), help="Folder of the dataset.")
 @option("--json/--no-json", "as_json", default=False, help="Print it as JSON.")
 def command(row_id: str, as_json: bool, **options: Any) -> None:
-    """Show one row or one rejection with its whole history: prompts, replies, verdicts.
+    """Show one row or one rejection with its history: prompts, replies, verdicts.
 
     ID may be shortened. The history comes from the ledger in the work folder; a dataset without its ledger shows the
     row alone.
@@ -45,6 +45,8 @@ def history_of(work: Any, calls: list[str]) -> list[dict[str, Any]]:
                 "key": entry.key.hex(),
                 "step": entry.step,
                 **json.loads(entry.call),
+                "address": entry.reply.served.address,
+                "served_model": entry.reply.served.model,
                 "reply": entry.reply.text,
                 "finish_reason": entry.reply.finish_reason,
                 "failure": entry.reply.failure,
@@ -61,7 +63,9 @@ def words_of(row: dict[str, Any], history: list[dict[str, Any]]) -> str:
     lines = [f"{row['id']}  {plain(row['leaf'])}  " + (f"{state}: {plain(row['reason'])}" if state else "accepted")]
     if row["slot"] is not None:
         lines.append(f"slot {row['slot']}, position {row['position']}, seed examples {row['seed_examples']}")
-    lines.append(f"teacher {plain(row['teacher'])}" + ("  (REHEARSAL)" if row["rehearsal"] else ""))
+    served = row.get("served_model") or row["teacher"]  # datasets of earlier versions lack it
+    named = plain(row["teacher"]) + (f" ({plain(served)} in its own replies)" if served != row["teacher"] else "")
+    lines.append(f"teacher {named}" + ("  (REHEARSAL)" if row["rehearsal"] else ""))
     source = row["source"]
     if source:
         span = f"characters {source['start']} to {source['end']}"
@@ -85,6 +89,10 @@ def words_of(row: dict[str, Any], history: list[dict[str, Any]]) -> str:
             f"call {number} of {len(history)}: {call['step']} ({call['model']}, temperature {call['temperature']}, "
             f"seed {call['seed']}, {call['key'][:12]})"
         )
+        if call["address"]:
+            lines.append(
+                plain(f"  answered by {call['served_model'] or 'a model without a name'} at {call['address']}")
+            )
         for role, content in call["messages"]:
             lines += [f"  {role}:", indented(content)]
         lines += [f"  reply ({plain(call['failure'] or call['finish_reason'])}):", indented(call["reply"]), ""]

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from labgen.export.card_facts import CardFacts
-from labgen.export.card_sections import MANY_LEAVES
+from labgen.export.card_sections import MANY_LEAVES, named
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
+from labgen.export.rows import BuildInfo
 
 NAMED_LEAVES = 20
 """Leaves without a licence above which their list is folded away."""
@@ -26,20 +27,24 @@ def about_the_run(facts: CardFacts) -> str:
     import yaml
 
     about = facts.about
-    if about.rehearsal:
+    if about.written_by_rehearsal:
         terms = "The rehearsal teacher rearranges sentences of the documents and seeds; only their licences apply."
     else:
-        licence = TERMS.get(about.teacher)
+        licence = next(
+            (TERMS[name] for name in (about.teacher, *about.served_models(about.teacher)) if name in TERMS), ""
+        )
         terms = facts.notes.teacher_terms or (
             f"Its model card states {licence}."
             if licence
             else "labgen does not know its terms: see its model card or its provider's terms on training with outputs."
         )
     commit = code(about.taxonomy_commit) if about.taxonomy_commit else "none (not a clean git checkout)"
+    judge = str(about.settings.get("judge", about.teacher))
     facts_table = markdown_table(
         ["", ""],
         [
-            ["teacher", f"{code(about.teacher)}. {terms}"],
+            ["teacher", f"{_model(about.teacher, about)} {terms}"],
+            *([["judge", _model(judge, about)]] if judge != about.teacher else []),
             ["taxonomy commit", commit],
             ["labgen", escaped(about.labgen)],
             ["pyarrow", escaped(pa.__version__)],
@@ -53,6 +58,12 @@ def about_the_run(facts: CardFacts) -> str:
         "says, and run `labgen generate`. With the same ledger the result has the same bytes; without it the "
         "teacher is asked again, and samples differ."
     )
+
+
+def _model(asked: str, about: BuildInfo) -> str:
+    listed = about.listed_instead(asked)
+    told = f" Its server does not list that name, but {escaped(listed, 200)}." if listed else ""
+    return f"{named(asked, about)}.{told}"
 
 
 def _plain_data(settings: Any) -> Any:
@@ -120,7 +131,7 @@ def _listed(paths: list[str]) -> Iterator[str]:
 
 def limits_and_citation(facts: CardFacts) -> str:
     """What not to expect, and how to cite."""
-    teacher = "the rehearsal teacher" if facts.about.rehearsal else "the teacher"
+    teacher = "the rehearsal teacher" if facts.about.written_by_rehearsal else "the teacher"
     limits = [
         f"Rows carry the habits, gaps and biases of {teacher}, and of the judge where it is the same model: a judge is "
         "lenient with its own style.",

@@ -8,6 +8,8 @@ from labgen.export.card_facts import REJECTED, CardFacts
 from labgen.export.funnel import Tally
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
+from labgen.export.rows import BuildInfo
+from labgen.export.shortfall import why_short
 from labgen.records import BRANCHES, State
 
 MANY_LEAVES = 60
@@ -27,19 +29,14 @@ ABOUT_CONFIGS = {
 def introduction(facts: CardFacts) -> str:
     """Title, what this is, and the picture of it. A rehearsal says so on the first line."""
     about = facts.about
-    head = (
-        "**Rehearsal data: written by labgen's built-in rule-based teacher, not by a language model. It shows which "
-        "leaves pass every stage. Do not train on it.**\n\n"
-        if about.rehearsal
-        else ""
-    )
+    head = f"**{_rehearsal(facts)} Do not train on it.**\n\n" if about.rehearsal else ""
     head += "# A synthetic dataset built from a taxonomy\n\n"
     judged_by = str(about.settings.get("judge", about.teacher))
-    judge = "the same model" if judged_by == about.teacher else code(judged_by)
+    judge = "the same model" if judged_by == about.teacher else named(judged_by, about)
     with_rows = sum(1 for rows in facts.rows_by_leaf.values() if rows)
     text = (
         f"{facts.rows:,} instruction/response pairs from {with_rows:,} leaves of a curated taxonomy, written by "
-        f"{code(about.teacher)} and judged by {judge}, after the LAB method "
+        f"{named(about.teacher, about)} and judged by {judge}, after the LAB method "
         f"([arXiv 2403.01081](https://arxiv.org/abs/2403.01081)), with labgen {escaped(about.labgen)}. Every row names "
         "the leaf, the seed examples and, for knowledge, the passage and commit that it comes from, and what every "
         "filter said of it."
@@ -49,6 +46,24 @@ def introduction(facts: CardFacts) -> str:
             "\n\n**This build is incomplete:** it ended before every leaf was done. Run again, it goes on from there."
         )
     return head + text + "\n\n![Rows by leaf, as a treemap](card/treemap.svg)"
+
+
+def named(asked: str, about: BuildInfo) -> str:
+    """A model's name as it was asked for and, where its replies bear another, as they do."""
+    names = about.served_models(asked)
+    return f"{code(asked)} ({', '.join(map(code, names))} in its own replies)" if names else code(asked)
+
+
+def _rehearsal(facts: CardFacts) -> str:
+    if facts.about.written_by_rehearsal and facts.rehearsal_rows == facts.rows:
+        return (
+            "Rehearsal data: written by labgen's built-in rule-based teacher, not by a language model. It shows which "
+            "leaves pass every stage."
+        )
+    return (
+        f"Rehearsal data: {facts.rehearsal_rows:,} of {facts.rows:,} rows were written or judged by labgen's built-in "
+        "rule-based teacher, not by a language model."
+    )
 
 
 def contents(facts: CardFacts) -> str:
@@ -83,7 +98,8 @@ def contents(facts: CardFacts) -> str:
         "Every config has the same columns: `id`, `messages` (role and content), `leaf`, `branch`, `context` (the "
         "passage or the text that the task is on), `source` (repository, resolved commit, file, characters from "
         "`start` up to `end`), `seed_examples` (indices shown to the teacher), `verdicts` (filter, version, value, "
-        "reason, evidence), `teacher`, `prompt_version`, `leaf_fingerprint`, `rehearsal`."
+        "reason, evidence), `teacher` (its name as it was asked), `served_model` (its name in its own replies), "
+        "`prompt_version`, `leaf_fingerprint`, `rehearsal`."
     )
     return "\n\n".join(parts)
 
@@ -187,24 +203,10 @@ def funnel_section(facts: CardFacts) -> str:
 
 def _short_leaves(short: list[tuple[str, Tally]]) -> str:
     rows = [
-        [code(path), f"{tally.accepted:,}", f"{tally.wanted:,}", escaped(tally.stopped) or _mostly(tally)]
-        for path, tally in short
+        [code(path), f"{tally.accepted:,}", f"{tally.wanted:,}", escaped(why_short(tally))] for path, tally in short
     ]
     text = markdown_table(["leaf with fewer rows than wanted", "rows", "wanted", "why"], rows)
     return folded(f"{len(rows):,} leaves with fewer rows than wanted", text) if len(rows) > MANY_LEAVES else text
-
-
-def _mostly(tally: Tally) -> str:
-    """Why a leaf that was not stopped is short: the last pass across leaves, else the state that took most."""
-    lost = {state: tally.count(state) for state in State if state is not State.ACCEPTED and tally.count(state)}
-    if not lost:
-        return "no more candidates"
-    duplicates = tally.reasons.get(State.DUPLICATE)
-    across = duplicates.get("across_leaves", 0) if duplicates else 0
-    if tally.accepted + across >= tally.wanted:
-        return f"{across:,} too close to an earlier leaf's"
-    state = max(lost, key=lambda state: lost[state])
-    return f"mostly {escaped(state.value)} ({lost[state]:,} of {tally.candidates:,} candidates)"
 
 
 def checks(facts: CardFacts) -> str:

@@ -73,8 +73,16 @@ class Collector:
         if progress.done:
             self._done.add(path)
 
-    def finish(self) -> None:
-        """Bring in the rest; leaves that are not done, in a run that ended early, with what they have."""
+    def finish(self, why_early: str = "") -> None:
+        """Bring in the rest; leaves that are not done, in a run that ended early, with what they have.
+
+        Args:
+            why_early: said of these leaves, where it is for a reason that holds for each.
+        """
+        for plan in self._plans:
+            if why_early and plan.leaf.path not in self._done:
+                tally = self.funnel.leaves[plan.leaf.path]
+                self.funnel.close(plan.leaf.path, calls=tally.calls, stopped=why_early)
         self._done.update(plan.leaf.path for plan in self._plans)
         while self._place < len(self._plans):
             self.move_on()

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ from labgen.export.rows import (
     rejected_row_of,
     row_of,
     row_schema,
+    served_models,
 )
 from labgen.export.survey import Survey
-from labgen.records import BRANCHES, Candidate, State
+from labgen.records import BRANCHES, Answerer, Candidate, State
 from labgen.text.language import guess_language
 from labgen.text.token_count import estimate_tokens
 
@@ -123,6 +125,8 @@ class DatasetWriter:
         self._candidates = 0
         self._languages: Counter[str] = Counter()
         self._sources: dict[tuple[str, str], set[str]] = {}
+        self._answered_by: set[Answerer] = set()
+        self._rehearsed: Counter[bool] = Counter()  # whether accepted, to candidates of the rehearsal teacher's
 
     @cached_property
     def _tables(self) -> dict[str, ShardedTable]:
@@ -145,6 +149,8 @@ class DatasetWriter:
                 self._tables[REJECTED].add(row)
             self._lineage.add(lineage_of(candidate, row["id"]))
             self._candidates += 1
+            self._answered_by.update(candidate.answered_by)
+            self._rehearsed[candidate.state is State.ACCEPTED] += row["rehearsal"]
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Say that the leaf is complete; the next one follows in `leaves`. Raises: OutputError: the disk is full."""
@@ -152,11 +158,21 @@ class DatasetWriter:
             for table in (self._tables[leaf.branch], self._tables[REJECTED], self._lineage):
                 table.end_leaf()
 
+    def as_answered(self, about: BuildInfo) -> BuildInfo:
+        """The build with what the replies of its candidates say of who gave them."""
+        accepted = self._accepted.total()
+        rehearsal = self._rehearsed[True] > 0 if accepted else self._rehearsed[False] > 0
+        return replace(
+            about,
+            rehearsal=rehearsal if self._candidates else about.rehearsal,
+            answered_by=tuple(sorted(self._answered_by)),
+        )
+
     def finish(self, about: BuildInfo, funnel: Funnel, notes: CardNotes | None = None) -> None:
         """Write what follows from all rows: phases, card, funnel, settings, and the manifest last.
 
         Args:
-            about: the build as it ended; what rows carry must be as it was.
+            about: the build as it ended; what rows carry must be as it was. Who answered is told by the rows.
             funnel: must have counted exactly the candidates that were added.
             notes: for the card.
         Raises:
@@ -165,6 +181,7 @@ class DatasetWriter:
             ConfigError: `mix` asks for more rows than there are; the message says what would do.
             ValueError: funnel and rows disagree.
         """
+        about = self.as_answered(about)
         check_output(self._folder, leaves=self.leaves, about=about, replace=self._replace)
         accepted = {leaf.path: self._accepted[leaf.path] for leaf in self.leaves}
         _check_counts(funnel, accepted, self._candidates)
@@ -189,6 +206,7 @@ class DatasetWriter:
                 languages=dict(sorted(self._languages.items())),
                 notes=notes or CardNotes(),
                 mix=phases.report if phases else None,
+                rehearsal_rows=self._rehearsed[True],
             )
             write_card(self._root, facts)
             write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))
@@ -233,6 +251,9 @@ def _manifest(
         "complete": about.complete,
         "rehearsal": about.rehearsal,
         "teacher": about.teacher,
+        "served_models": {
+            asked: served_models(about.answered_by, asked) for asked in sorted({by.asked for by in about.answered_by})
+        },
         "taxonomy_commit": about.taxonomy_commit,
         "leaves": {
             leaf.path: {

@@ -85,6 +85,7 @@ def _row(extra: ExtraDataset, index: int, record: dict[str, Any]) -> dict[str, A
         "seed_examples": [],
         "verdicts": [],
         "teacher": "",
+        "served_model": "",
         "prompt_version": "",
         "leaf_fingerprint": "",
         "rehearsal": False,

@@ -80,7 +80,7 @@ def check_output(folder: Path, *, leaves: Sequence[LeafInfo], about: BuildInfo, 
 
 def _loss(manifest: dict[str, Any], leaves: Sequence[LeafInfo], about: BuildInfo) -> str | None:
     """What replacing the dataset would lose, in words that follow the folder's name; None for nothing."""
-    if about.rehearsal and not manifest["rehearsal"]:
+    if about.rehearsal and not manifest["rehearsal"] and any(leaf["rows"] for leaf in manifest["leaves"].values()):
         return f"holds rows of {manifest['teacher']}, which a rehearsal would replace"
     if manifest["complete"] and not about.complete:
         return "holds a complete build, and this one is incomplete"

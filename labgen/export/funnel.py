@@ -23,18 +23,22 @@ class Tally:
         calls: calls of the build (those asked ahead beyond the last slot excluded, since they depend on timing).
         stopped: why a leaf ended with fewer rows than wanted; empty where it did not, and in sums.
         reasons: state to reason to number of candidates.
+        examples: reason to one with all its detail, of replies that came to nothing; not written anywhere.
     """
 
     wanted: int = 0
     calls: int = 0
     stopped: str = ""
     reasons: dict[State, Counter[str]] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict, compare=False)
 
     def add(self, state: State, reason: str) -> None:
         """Count one candidate. What a reason says after its first colon is detail and is not told apart."""
         kinds = self.reasons.setdefault(state, Counter())
         kind = reason.split(":", 1)[0].strip()[:80]
         kinds[kind if kind in kinds or len(kinds) < MAX_REASONS else "other"] += 1
+        if state is State.FAILED and kind in kinds:
+            self.examples.setdefault(kind, reason)
 
     def count(self, state: State) -> int:
         """Candidates that ended in `state`."""

@@ -16,6 +16,7 @@ from labgen.git.history import History, in_repository
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
 from labgen.records import REHEARSAL_MODEL
+from labgen.teacher.parameters import call_parameters
 
 
 def leaf_info(plan: LeafPlan) -> LeafInfo:
@@ -39,7 +40,7 @@ def build_info(config: Config, sources: Sources, filters: FilterSet, teacher: st
     """What holds for the whole build."""
     return BuildInfo(
         teacher=teacher,
-        rehearsal=REHEARSAL_MODEL in (teacher, judge),
+        rehearsal=teacher == REHEARSAL_MODEL,  # as far as is known before anything has answered
         settings=row_settings(config, sources, filters, teacher, judge),
         taxonomy_commit=taxonomy_commit(config.taxonomy),
         unselected=sources.unselected,
@@ -63,6 +64,11 @@ def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: 
             "leaves",
         },
     )
+    if parameters := call_parameters(config):
+        data["parameters"] = {
+            model: {name: dict(value) if isinstance(value, dict) else value for name, value in own.items()}
+            for model, own in parameters.items()
+        }
     if config.guard:
         data["guard"] = config.guard.model_dump(mode="json", include={"kind", "model"})
     installed = {each.name: each.version for each in filters.installed}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labgen import __version__
-from labgen.records import Candidate, Verdict
+from labgen.records import Answerer, Candidate, Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,13 +60,14 @@ class BuildInfo:
     """What holds for a whole build.
 
     Attributes:
-        teacher: the model's name, which every row carries.
-        rehearsal: whether the built-in rehearsal teacher wrote it.
+        teacher: the model's name as it is configured, which every row carries.
+        rehearsal: whether the rehearsal teacher wrote or judged it; what the configuration says, until replies do.
         settings: what changes rows, as plain data. No address, path, concurrency, budget or clock time may stand here.
         taxonomy_commit: full hash of the taxonomy's commit; None outside git. It stands in the card only.
         complete: False where the run ended before every leaf was done (budget, failures, interrupt).
         unselected: leaves of the taxonomy that a narrower selection (`--leaf`, `--base`) left out.
         excluded: leaf to reason, for those of the selection that could not be used.
+        answered_by: the models whose replies the build was made of, in order of their names.
     """
 
     teacher: str
@@ -77,6 +78,21 @@ class BuildInfo:
     complete: bool = True
     unselected: tuple[str, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
+    answered_by: tuple[Answerer, ...] = ()
+
+    def served_models(self, asked: str) -> tuple[str, ...]:
+        """The names that the replies of a model bear, which is asked by another name."""
+        return tuple(name for name in served_models(self.answered_by, asked) if name != asked)
+
+    def listed_instead(self, asked: str) -> str:
+        """The models that the servers of a model list, which does not stand in their lists; empty for none."""
+        return "; ".join(sorted({each.listed for each in self.answered_by if each.asked == asked and each.listed}))
+
+    @property
+    def written_by_rehearsal(self) -> bool:
+        """Whether the teacher, not only a judge, was the rehearsal teacher."""
+        said = [each.rehearsal for each in self.answered_by if each.asked == self.teacher]
+        return any(said) if said else self.rehearsal
 
 
 def row_schema(*, rejected: bool = False) -> pa.Schema:
@@ -108,6 +124,7 @@ def row_schema(*, rejected: bool = False) -> pa.Schema:
         ("seed_examples", pa.list_(pa.int32())),
         ("verdicts", pa.list_(verdict)),
         ("teacher", pa.string()),
+        ("served_model", pa.string()),
         ("prompt_version", pa.string()),
         ("leaf_fingerprint", pa.string()),
         ("rehearsal", pa.bool_()),
@@ -182,10 +199,22 @@ def row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, 
         "seed_examples": list(candidate.seed_examples),
         "verdicts": [_verdict(verdict) for verdict in candidate.verdicts],
         "teacher": about.teacher,
+        "served_model": storable(", ".join(served_models(candidate.answered_by, about.teacher))),
         "prompt_version": leaf.prompt_version,
         "leaf_fingerprint": leaf.fingerprint,
-        "rehearsal": about.rehearsal,
+        "rehearsal": is_rehearsal(candidate, about),
     }
+
+
+def served_models(answered_by: Iterable[Answerer], asked: str) -> list[str]:
+    """The names that the replies to what a model was asked bear, sorted."""
+    return sorted({each.model for each in answered_by if each.asked == asked and each.model})
+
+
+def is_rehearsal(candidate: Candidate, about: BuildInfo) -> bool:
+    """Whether any reply that a candidate was made of or judged by was the rehearsal teacher's."""
+    said = [each.rehearsal for each in candidate.answered_by]
+    return any(said) if said else about.rehearsal
 
 
 def rejected_row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from labgen.export.folder import MANIFEST, read_manifest, replacing
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
 from labgen.formats.training.base import KINDS, READS
 from labgen.formats.training.rows import RowFormat
+from labgen.text.yaml_data import YamlError, read_yaml
 
 RECORD = "export.json"
 """Written last: a folder that has it is a whole export, and may be replaced by the next one."""
@@ -226,13 +227,11 @@ def _write_texts(new: Path, dataset: Path, format: RowFormat, report: ExportRepo
 
 def _header(card: str) -> dict[str, Any]:
     """The source card's metadata without what describes its files."""
-    import yaml
-
     if not card.startswith("---\n"):
         return {}
     try:
-        data = yaml.safe_load(card[4:].partition("\n---")[0])
-    except yaml.YAMLError:
+        data = read_yaml(card[4:].partition("\n---")[0]).data
+    except YamlError:
         return {}  # a card that someone has since edited; it is copied as it is, and is not ours to mend
     if not isinstance(data, dict):
         return {}

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from labgen.config import Config
 from labgen.errors import ConfigError
@@ -14,16 +11,16 @@ from labgen.filters.base import Filter
 from labgen.filters.contamination import ContaminationIndex, load_index
 from labgen.filters.free import Contamination, InstructionRules, ResponseRules, UnsupportedFigures
 from labgen.filters.guard import GuardModel
-from labgen.filters.installed import Installed, installed_filter_names, installed_filters
+from labgen.filters.installed import FILTERS_GROUP, Installed, installed_filters
 from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge
 from labgen.filters.privacy import Privacy
+from labgen.packages import installed_names
 from labgen.plan.flow import Flow
-from labgen.text.secrets import find_secrets
+from labgen.text.secret_settings import find_secret_setting
 
 DUPLICATES = "duplicates"
 """The one filter that is a step of its own in a flow: it needs every earlier draw of the leaf."""
-_SECRET_NAME = re.compile(r"(key|token|password|passphrase|secret|credentials?)$", re.IGNORECASE)
-OPTIONAL = ("contamination", "guard")
+OPTIONAL_FILTERS = ("contamination", "guard")
 """Shipped filters that are there only where they are set up; their names are known all the same."""
 SHIPPED_JUDGES: tuple[Filter, ...] = (InstructionJudge(), PairJudge(), GroundednessJudge())
 """The judges that come with labgen, in the order of work."""
@@ -89,7 +86,7 @@ def filters_for(config: Config, contamination: ContaminationIndex | None) -> Fil
     filters = [*standard_filters(contamination)]
     if config.guard is not None:
         filters.append(GuardModel(config.guard))
-    shipped = {each.name for each in filters} | {DUPLICATES, *OPTIONAL}
+    shipped = {each.name for each in filters} | {DUPLICATES, *OPTIONAL_FILTERS}
     _check_names(config, shipped)
     _check_no_secrets(config)
     filters += installed_filters(settings.settings, settings.disable, shipped)
@@ -103,38 +100,28 @@ def filters_for(config: Config, contamination: ContaminationIndex | None) -> Fil
 def _check_no_secrets(config: Config) -> None:
     """Raises: ConfigError: the settings of a filter, which a dataset shows as they are, hold what must not be shown."""
     for name, settings in config.filters.settings.items():
-        for where, value in _texts(settings, f"filters.settings.{name}"):
-            if _SECRET_NAME.search(where) or find_secrets(value):
-                raise ConfigError(
-                    f"{where} looks like a secret, and every dataset shows the settings of its filters. Keep it in the "
-                    "environment, and name the variable here (such as `api_key_env`), as the teacher's settings do."
-                )
-
-
-def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _texts(each, f"{where}.{name}")
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each, where)
+        if found := find_secret_setting(settings, f"filters.settings.{name}"):
+            raise ConfigError(
+                f"{found} looks like a secret, and every dataset shows the settings of its filters. Keep it in the "
+                "environment, and name the variable here (such as `api_key_env`), as the teacher's settings do."
+            )
 
 
 def _check_names(config: Config, shipped: set[str]) -> None:
-    known = shipped | set(installed_filter_names())
+    known = shipped | set(installed_names(FILTERS_GROUP))
     named = {
         "disable": config.filters.disable,
         "order": config.filters.order,
         "settings": tuple(config.filters.settings),
     }
     for setting, names in named.items():
-        for name in names:
+        for place, name in enumerate(names):
+            if setting == "order" and name in names[:place]:
+                raise ConfigError(f"filters.order: `{name}` stands there twice. Keep one of the two.")
             if name == DUPLICATES and setting == "order":
                 raise ConfigError(
-                    "filters.order: `duplicates` has a fixed place, after what is free of an instruction and before "
-                    "what costs a call. It can be disabled, not moved."
+                    "filters.order: `duplicates` can't be moved: near-duplicates are looked for at one step of a flow, "
+                    "with all that a slot has drawn. Leave it out there; `filters: disable: [duplicates]` does without."
                 )
             if name not in known:
                 near = difflib.get_close_matches(name, sorted(known), n=1)

@@ -13,16 +13,19 @@ from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import Candidate, Pair, State, Verdict
+from labgen.records import Candidate, Grounding, Pair, State, Verdict
 from labgen.teacher.asker import Asker, CandidateEnds
 
 Ending = tuple[State, str]
 """How a candidate ends, and why."""
 
+MOST_COST = 1e6
+"""Calls for one candidate, or tokens of one reply: more are a mistake."""
 
-@dataclass
+
+@dataclass(frozen=True)
 class SlotContext:
-    """What steps and filters may look at, beside the candidate itself, and what they ask with.
+    """What steps and filters may look at, beside the candidate itself, and what they ask with. Nobody can change it.
 
     Attributes:
         plan: the leaf, its flow and its settings.
@@ -49,20 +52,32 @@ class SlotContext:
         """The leaf's seed examples as plain pairs."""
         return tuple(Pair(example.instruction, example.response) for example in self.examples)
 
+    def for_one(self) -> SlotContext:
+        """The same for one candidate, so that its calls can be told from those of the slot's others."""
+        return replace(self, asker=replace(self.asker, history=[]))
+
     async def once(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
-        """The result of `work`, which is done once for the slot however many of its candidates ask."""
+        """The result of `work`, which is done once for the slot however many of its candidates ask.
+
+        The calls that it takes are in the history of every candidate that asks.
+        """
         if name in self._shared:
-            return await self._shared[name]
+            found, calls = await self._shared[name]
+            self.asker.history.extend(calls)
+            return found
         result = self._shared[name] = asyncio.get_running_loop().create_future()
+        before = len(self.asker.history)
         try:
-            result.set_result(await work())
+            found = await work()
+            result.set_result((found, self.asker.history[before:]))
+            return found
         except BaseException as error:
-            # Whoever waits gets the same error; retrieved here, since nobody may be waiting.
-            result.set_exception(error) if isinstance(error, Exception) else result.cancel()
+            # Whoever waits gets the same error, where a future takes it; retrieved here, since nobody may be waiting.
+            other = isinstance(error, asyncio.CancelledError | KeyboardInterrupt | StopIteration)
+            result.cancel() if other else result.set_exception(error)
             if not result.cancelled():
                 result.exception()
             raise
-        return result.result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +88,23 @@ class Cost:
         calls: for one candidate (count); where `shared`, for all candidates of a slot together.
         reply_tokens: of one reply; of its part on one candidate, where `shared` (count).
         per_response_token: tokens of a reply for each token of the response that it is about, on top of that.
+    Raises: TypeError, ValueError: a number that is none, below 0 or above `MOST_COST`; a `shared` that is neither.
     """
 
     calls: float = 1.0
     reply_tokens: float = 60.0
     per_response_token: float = 0.0
     shared: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("calls", "reply_tokens", "per_response_token"):
+            number = getattr(self, name)
+            if type(number) not in (int, float):
+                raise TypeError(f"`{name}` of a Cost is a number, not {number!r:.60}")
+            if not 0 <= number <= MOST_COST:  # nan is neither
+                raise ValueError(f"`{name}` of a Cost is a number from 0 to {MOST_COST:g}, not {number!r:.60}")
+        if type(self.shared) is not bool:
+            raise TypeError(f"`shared` of a Cost is True or False, not {self.shared!r:.60}")
 
 
 class Filter(Protocol):
@@ -115,6 +141,22 @@ class Filter(Protocol):
 
     def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """What a verdict of this filter means under the slot's thresholds; None lets the candidate go on."""
+
+
+class EveryFlow:
+    """A base for filters that look at the candidates of every flow."""
+
+    def applies_to(self, flow: Flow) -> bool:
+        """To every flow."""
+        return True
+
+
+class OnGivenText:
+    """A base for filters that hold an answer against a text."""
+
+    def applies_to(self, flow: Flow) -> bool:
+        """Where there is a text to hold an answer against."""
+        return flow.grounding is not Grounding.NONE
 
 
 async def settle(candidate: Candidate, filters: Sequence[Filter], slot: SlotContext) -> Candidate:

@@ -6,26 +6,32 @@ which must not (see `labgen.filters.calibration_items`). What is held against th
 (1950), the share of true pairs passed less the share of defects passed: 1 for a perfect judge, 0 for one that always
 says yes, always no, or tosses a coin, whatever the coin.
 
-A first round of a few questions is enough for a judge that makes no mistake in it. Any mistake brings a second round of
-twice as many, so that a good judge's slip does not cost a leaf.
+A first round of a few questions is enough for a judge that makes no mistake in it. Any mistake brings two further
+rounds of as many, so that a good judge's slip does not cost a leaf; they end as soon as no answer to what is left could
+change what comes of the test. A verdict that can't be read neither passes a true pair nor catches a defect.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from labgen.config import CalibrationConfig, ThresholdsConfig
-from labgen.filters.base import Filter, SlotContext, settle
+from labgen.filters.base import Cost, Filter, SlotContext, settle
 from labgen.filters.calibration_items import TRUE, Item, instruction_items, pair_items
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
-from labgen.plan.example_pairs import ExamplePair, example_pairs
+from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, Grounding, State
 from labgen.teacher.asker import Asker
+from labgen.teacher.causes import FINAL, cause_of
+
+ROUNDS = 3
+"""Rounds of a test at most (count)."""
 
 SHEET = 2
 """True instructions, and as many defective ones, that an instruction judge is asked about in one call."""
@@ -33,16 +39,27 @@ SHEET = 2
 
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
-    """What a judge made of one item. `state` is how the item would have ended, None where it passed."""
+    """What a judge made of one item. `state` is how the item would have ended, and why; None where it passed."""
 
     judge: str
     kind: str
     state: State | None
+    reason: str = ""
 
     @property
     def answered(self) -> bool:
         """Whether there was a reply at all; one that can't be read is a reply."""
         return self.state is not State.FAILED
+
+    @property
+    def readable(self) -> bool:
+        """Whether there was a reply, and a verdict in it."""
+        return self.answered and self.state is not State.UNPARSED
+
+    @property
+    def right(self) -> bool:
+        """Whether the verdict is the one that it should be: a true item passed, or a defect caught."""
+        return self.readable and (self.state is None) == (self.kind == TRUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,11 @@ class Counts:
         """Wilson's 95 % interval of that share."""
         return wilson_interval(self.passed, self.asked)
 
+    @property
+    def caught(self) -> int:
+        """Items that a verdict turned down, which one that can't be read does not."""
+        return self.asked - self.passed - self.unreadable
+
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.asked + other.asked, self.passed + other.passed, self.unreadable + other.unreadable)
 
@@ -82,8 +104,15 @@ class JudgeResult:
 
     @property
     def index(self) -> float | None:
-        """Share of true items passed less share of defects passed, -1 to 1; None where either was not asked about."""
-        return self.true.share - self.false.share if self.true.asked and self.false.asked else None
+        """Share of true items passed less share of defects not caught, -1 to 1; None where either was not asked."""
+        if not self.true.asked or not self.false.asked:
+            return None
+        return self.true.share + self.false.caught / self.false.asked - 1.0
+
+    @property
+    def erred(self) -> bool:
+        """Whether it made any mistake."""
+        return self.true.passed < self.true.asked or self.false.caught < self.false.asked
 
     def __add__(self, other: JudgeResult) -> JudgeResult:
         kinds = dict.fromkeys([*self.defects, *other.defects])
@@ -93,11 +122,17 @@ class JudgeResult:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a leaf's judges did. `calls` are the keys of the calls it took, `problem` says why the leaf stops, if so."""
+    """How a leaf's judges did.
+
+    Attributes:
+        calls: keys of the calls it took; problem: why the leaf stops, if so.
+        rehearsal: whether the rehearsal teacher was among the judges.
+    """
 
     results: tuple[JudgeResult, ...]
     calls: tuple[bytes, ...]
     problem: str = ""
+    rehearsal: bool = False
 
 
 def testable(judges: Iterable[Filter]) -> list[Filter]:
@@ -112,6 +147,21 @@ def _catches(judge: Filter) -> tuple[str, ...]:
     return tuple(getattr(judge, "catches", None) or ())
 
 
+def most_calls(judges: Iterable[Filter], config: CalibrationConfig) -> int:
+    """Calls that one round of a leaf's test takes at most (count), by what its judges say that they cost.
+
+    Fewer where the leaf has too few seeds to make so many questions of; there are up to `ROUNDS` rounds.
+    """
+    calls = 0.0
+    for judge in testable(judges):
+        cost: Cost = getattr(judge, "cost", None) or Cost()
+        items = 2 * SHEET if judge.stage == "instruction" else config.true_pairs + config.defects
+        # What is asked about a slot's instructions together is asked about a sheet of them together.
+        questions = 1 if cost.shared and judge.stage == "instruction" else items
+        calls += questions * cost.calls
+    return math.ceil(calls)
+
+
 async def put_to_test(
     plan: LeafPlan, judges: Iterable[Filter], asker: Asker, thresholds: ThresholdsConfig, config: CalibrationConfig
 ) -> Calibration:
@@ -121,17 +171,48 @@ async def put_to_test(
         judges: all of the leaf's flow, in its order; those that can't be tested are left aside.
         asker: its `spent` tells the calls.
     """
-    judges, examples = testable(judges), example_pairs(plan.leaf, plan.flow)
-    # A build may keep rows of the lowest score; whether its judge can tell wrong from right is another question.
-    thresholds = thresholds.model_copy(update={"min_pair_score": max(2, thresholds.min_pair_score)})
-    outcomes = await asyncio.gather(*(_test(judge, plan, examples, asker, thresholds, config) for judge in judges))
+    test = LeafTest(plan, asker, thresholds, config)
+    judges = testable(judges)
+    outcomes = await asyncio.gather(*(test.take(judge) for judge in judges))
     results = tuple(count_outcomes(judge.name, found) for judge, found in zip(judges, outcomes, strict=True))
-    problems = [words for result in results if (words := weakness(result, config.floor))]
-    return Calibration(results, tuple(asker.spent), "; ".join(problems))
+    problems = [
+        words
+        for result, found in zip(results, outcomes, strict=True)
+        if (words := weakness(result, config.floor, found))
+    ]
+    rehearsal = any(each.rehearsal for each in asker.answered_by)
+    return Calibration(results, tuple(asker.spent), "; ".join(problems), rehearsal)
 
 
-def weakness(result: JudgeResult, floor: float) -> str:
-    """In words, how a judge falls short of the floor; '' where it does not, or where nothing was answered."""
+Question = Callable[[], Awaitable[list[ItemOutcome]]]
+"""Makes one call to a judge; gives what came of its items."""
+
+
+def sound_out(
+    plan: LeafPlan, judges: Iterable[Filter], asker: Asker, thresholds: ThresholdsConfig, config: CalibrationConfig
+) -> list[Question]:
+    """The very first of the questions that `put_to_test` asks: of each judge, a true item and a defective one.
+
+    Returns: ways to ask them.
+    """
+    test = LeafTest(plan, asker, thresholds, config)
+
+    async def ask(judge: Filter, sheet: Sheet) -> list[ItemOutcome]:
+        return list(await asyncio.gather(*test.questions(judge, [sheet])))
+
+    return [partial(ask, judge, sheet) for judge in testable(judges) for sheet in _first_sheets(test.rounds(judge)[0])]
+
+
+def weakness(result: JudgeResult, floor: float, outcomes: Iterable[ItemOutcome] = ()) -> str:
+    """In words, how a judge falls short of the floor; '' where it does not, or where it is not known.
+
+    Args:
+        outcomes: what the result was counted from, for the reasons of what can't be read.
+    """
+    outcomes = list(outcomes)
+    cause = cause_of(outcome.reason for outcome in outcomes if not outcome.readable)
+    if not any(outcome.answered for outcome in outcomes) and cause and cause.kind in FINAL:
+        return f"{result.judge} can't be asked: its replies {cause.words}"
     if result.index is None or result.index >= floor:
         return ""
     kinds = ", ".join(
@@ -143,6 +224,7 @@ def weakness(result: JudgeResult, floor: float) -> str:
         f"{result.false.passed} of {result.false.asked} that were made wrong"
         + (f" ({kinds})" if kinds else "")
         + (f"; {unread} of its replies can't be read" if unread else "")
+        + (f" (most {cause.words})" if unread and cause else "")
     )
 
 
@@ -156,43 +238,86 @@ def wilson_interval(passed: int, asked: int, z: float = 1.96) -> tuple[float, fl
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-async def _test(
-    judge: Filter,
-    plan: LeafPlan,
-    examples: tuple[ExamplePair, ...],
-    asker: Asker,
-    thresholds: ThresholdsConfig,
-    config: CalibrationConfig,
-) -> list[ItemOutcome]:
-    outcomes: list[ItemOutcome] = []
-    for sheets in rounds(judge, plan, examples, config):
-        outcomes += await asyncio.gather(*ask_round(judge, sheets, plan, examples, asker, thresholds))
-        if all((outcome.state is None) == (outcome.kind == TRUE) for outcome in outcomes if outcome.answered):
-            break
-    return outcomes
-
-
 Sheet = tuple[Item, ...]
 """Items that a judge is asked about in one call."""
 
 
-def rounds(
-    judge: Filter, plan: LeafPlan, examples: Sequence[ExamplePair], config: CalibrationConfig
-) -> Iterator[list[Sheet]]:
-    """What a judge is asked about: first, and once more where it makes a mistake in that."""
-    if judge.stage == "instruction":
-        yield from _instruction_rounds(*instruction_items(examples))
-        return
-    kinds = _catches(judge)
-    creative = plan.flow.grounding is Grounding.NONE and plan.persona == "creative"
-    true, defects = pair_items(examples, kinds, creative=creative)
-    first, wrong = config.true_pairs, config.defects
-    yield [(item,) for item in true[:first] + defects[:wrong]]
-    yield [(item,) for item in true[first : 3 * first] + defects[wrong : 3 * wrong]]
+@dataclass(frozen=True)
+class LeafTest:
+    """The test of one leaf's judges. `asker` asks for it, `thresholds` are the build's."""
+
+    plan: LeafPlan
+    asker: Asker
+    thresholds: ThresholdsConfig
+    config: CalibrationConfig
+
+    async def take(self, judge: Filter) -> list[ItemOutcome]:
+        """Ask one judge, round by round, until it is known what comes of it."""
+        outcomes: list[ItemOutcome] = []
+        left = self.rounds(judge)
+        while left:
+            outcomes += await asyncio.gather(*self.questions(judge, left.pop(0)))
+            if all(outcome.right for outcome in outcomes if outcome.answered):
+                break
+            if _settled(outcomes, [item for sheets in left for sheet in sheets for item in sheet], self.config.floor):
+                break
+        return outcomes
+
+    def rounds(self, judge: Filter) -> list[list[Sheet]]:
+        """What a judge is asked about: first, and twice more where it makes mistakes."""
+        examples = example_pairs(self.plan.leaf, self.plan.flow)
+        if judge.stage == "instruction":
+            return _instruction_rounds(*instruction_items(examples))
+        creative = self.plan.flow.grounding is Grounding.NONE and self.plan.persona == "creative"
+        true, defects = pair_items(examples, _catches(judge), creative=creative)
+        right, wrong = self.config.true_pairs, self.config.defects
+        return [
+            [(item,) for item in true[turn * right : (turn + 1) * right] + defects[turn * wrong : (turn + 1) * wrong]]
+            for turn in range(ROUNDS)
+        ]
+
+    def questions(self, judge: Filter, sheets: Sequence[Sheet]) -> list[Coroutine[Any, Any, ItemOutcome]]:
+        """Ways to ask a judge about each item of some sheets."""
+        slots = ((sheet, self._slot(sheet)) for sheet in sheets)
+        return [_ask(judge, item, place, slot) for sheet, slot in slots for place, item in enumerate(sheet)]
+
+    def _slot(self, sheet: Sheet) -> SlotContext:
+        tested = {(item.example.context, item.example.instruction) for item in sheet}
+        examples = example_pairs(self.plan.leaf, self.plan.flow)
+        others = tuple(example for example in examples if (example.context, example.instruction) not in tested)
+        siblings = tuple(_candidate(item, place, self.plan) for place, item in enumerate(sheet))
+        # A build may keep rows of the lowest score; whether its judge can tell wrong from right is another question.
+        thresholds = self.thresholds.model_copy(update={"min_pair_score": max(2, self.thresholds.min_pair_score)})
+        seen = DuplicatesInLeaf(self.plan, thresholds)
+        return SlotContext(self.plan, others, (), self.asker, thresholds, seen, siblings)
 
 
-def _instruction_rounds(true: list[Item], defects: list[Item]) -> Iterator[list[Sheet]]:
-    """One call, and two more where it went wrong. Instructions on a context share a call with those on the same one."""
+def _settled(outcomes: Iterable[ItemOutcome], left: Sequence[Item], floor: float) -> bool:
+    """Whether nothing that a judge could still say would move it across the floor."""
+    answered = [outcome for outcome in outcomes if outcome.answered]
+    bounds = []
+    for right in (True, False):
+        shares = []
+        for good in (True, False):
+            seen = [outcome.right for outcome in answered if (outcome.kind == TRUE) == good]
+            yet = sum(item.good == good for item in left)
+            if not seen and not yet:
+                return False
+            shares.append((sum(seen) + (yet if right else 0)) / (len(seen) + yet))
+        bounds.append(sum(shares) - 1.0 >= floor)
+    return bounds[0] == bounds[1]
+
+
+def _first_sheets(sheets: Sequence[Sheet]) -> list[Sheet]:
+    """The first sheet with a true item and the first with a defective one; most often one where sheets have several."""
+    found = [
+        next((sheet for sheet in sheets if any(item.good is good for item in sheet)), ()) for good in (True, False)
+    ]
+    return [sheet for sheet in dict.fromkeys(found) if sheet]
+
+
+def _instruction_rounds(true: list[Item], defects: list[Item]) -> list[list[Sheet]]:
+    """One call each. Instructions on a context share a call with those on the same one."""
     sheets = []
     contexts = dict.fromkeys(item.context for item in true)
     for context in contexts:
@@ -203,30 +328,7 @@ def _instruction_rounds(true: list[Item], defects: list[Item]) -> Iterator[list[
             chosen = (bad[:1], good[:SHEET], bad[1:SHEET])
             sheets.append(tuple(item for part in chosen for item in part))
             good, bad = good[SHEET:], bad[SHEET:]
-    yield sheets[:1]
-    yield sheets[1:3]
-
-
-def ask_round(
-    judge: Filter,
-    sheets: Sequence[Sheet],
-    plan: LeafPlan,
-    examples: tuple[ExamplePair, ...],
-    asker: Asker,
-    thresholds: ThresholdsConfig,
-) -> list[Coroutine[Any, Any, ItemOutcome]]:
-    """Ways to ask a judge about each item of a round."""
-    slots = ((sheet, _slot(sheet, plan, examples, asker, thresholds)) for sheet in sheets)
-    return [_ask(judge, item, place, slot) for sheet, slot in slots for place, item in enumerate(sheet)]
-
-
-def _slot(
-    sheet: Sheet, plan: LeafPlan, examples: tuple[ExamplePair, ...], asker: Asker, thresholds: ThresholdsConfig
-) -> SlotContext:
-    tested = {(item.example.context, item.example.instruction) for item in sheet}
-    others = tuple(example for example in examples if (example.context, example.instruction) not in tested)
-    siblings = tuple(_candidate(item, place, plan) for place, item in enumerate(sheet))
-    return SlotContext(plan, others, (), asker, thresholds, DuplicatesInLeaf(plan, thresholds), siblings)
+    return [sheets[turn : turn + 1] for turn in range(ROUNDS)]
 
 
 def _candidate(item: Item, place: int, plan: LeafPlan) -> Candidate:
@@ -235,7 +337,7 @@ def _candidate(item: Item, place: int, plan: LeafPlan) -> Candidate:
 
 async def _ask(judge: Filter, item: Item, place: int, slot: SlotContext) -> ItemOutcome:
     settled = await settle(slot.siblings[place], [judge], slot)
-    return ItemOutcome(judge.name, item.kind, settled.state)
+    return ItemOutcome(judge.name, item.kind, settled.state, settled.reason)
 
 
 def count_outcomes(judge: str, outcomes: Iterable[ItemOutcome]) -> JudgeResult:

@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from labgen.filters.base import Ending, SlotContext
+from labgen.filters.base import Ending, EveryFlow, OnGivenText, SlotContext
 from labgen.filters.contamination import ContaminationIndex
 from labgen.filters.groundedness import unsupported_figures
 from labgen.filters.rules import check_instruction, check_response
-from labgen.plan.flow import Flow
 from labgen.records import Candidate, Evidence, Grounding, State, Verdict
 
 
-class InstructionRules:
+class InstructionRules(EveryFlow):
     """Empty, of a wrong length, copied, full of leftovers, repeating itself: see `labgen.filters.rules.REASONS`."""
 
     name = "instruction_rules"
     version = "1"
     kind: Literal["rule"] = "rule"
     stage: Literal["instruction"] = "instruction"
-
-    def applies_to(self, flow: Flow) -> bool:
-        """To every flow."""
-        return True
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """A verdict where a rule is broken, nothing otherwise."""
@@ -40,17 +35,13 @@ class InstructionRules:
         return State.MALFORMED, f"instruction_{verdict.reason}"
 
 
-class ResponseRules:
+class ResponseRules(EveryFlow):
     """The same for responses, and broken off, and refusals."""
 
     name = "response_rules"
     version = "1"
     kind: Literal["rule"] = "rule"
     stage: Literal["pair"] = "pair"
-
-    def applies_to(self, flow: Flow) -> bool:
-        """To every flow."""
-        return True
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """A verdict where a rule is broken, nothing otherwise."""
@@ -69,7 +60,7 @@ class ResponseRules:
         return State.MALFORMED, f"response_{verdict.reason}"
 
 
-class UnsupportedFigures:
+class UnsupportedFigures(OnGivenText):
     """Numbers, dates and names of an answer that stand neither in its passage nor in its question.
 
     They settle the matter where the passage is all that an answer may draw on. A skill on a context may have to compute
@@ -80,10 +71,6 @@ class UnsupportedFigures:
     version = "1"
     kind: Literal["rule"] = "rule"
     stage: Literal["pair"] = "pair"
-
-    def applies_to(self, flow: Flow) -> bool:
-        """Where there is a text to hold an answer against."""
-        return flow.grounding is not Grounding.NONE
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """How many there are (count), with the words themselves."""
@@ -99,7 +86,7 @@ class UnsupportedFigures:
         return State.UNGROUNDED, "figure_not_in_passage"
 
 
-class Contamination:
+class Contamination(EveryFlow):
     """Items of well-known benchmarks, in the instruction or the response.
 
     Args:
@@ -114,10 +101,6 @@ class Contamination:
     def __init__(self, index: ContaminationIndex, stage: Literal["instruction", "pair"]) -> None:
         self.stage: Literal["instruction", "pair"] = stage
         self._index = index
-
-    def applies_to(self, flow: Flow) -> bool:
-        """To every flow."""
-        return True
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """A verdict that names the item, nothing where there is none."""

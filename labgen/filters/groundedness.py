@@ -8,6 +8,7 @@ from array import array
 from functools import lru_cache
 
 from labgen.filters.figures import unsupported_figures
+from labgen.text.unspaced import hides_words
 
 __all__ = ["find_evidence", "unsupported_figures"]
 
@@ -77,12 +78,7 @@ def _joined(text: str, at: int) -> bool:
         return True
     if not (before.isalnum() and after.isalnum()):
         return False
-    return not (_unspaced(before) or _unspaced(after))
-
-
-def _unspaced(char: str) -> bool:
-    # East Asian wide letters, Thai, Lao, Khmer, Burmese: words follow one another without spaces.
-    return unicodedata.east_asian_width(char) == "W" or "\u0e00" <= char <= "\u109f" or "\u1780" <= char <= "\u17ff"
+    return not (hides_words(before) or hides_words(after))
 
 
 def _end(passage: str, last: int) -> int:

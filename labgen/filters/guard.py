@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from labgen.config import GuardConfig
-from labgen.filters.base import Cost, Ending, SlotContext
-from labgen.plan.flow import Flow
+from labgen.filters.base import Cost, Ending, EveryFlow, SlotContext
 from labgen.records import Call, Candidate, Message, State, Verdict
 
 MAX_TOKENS = 40
@@ -40,7 +39,7 @@ LLAMA_GUARD_CATEGORIES = {
 _CODE = re.compile(r"\bS\d{1,2}\b", re.IGNORECASE)
 
 
-class GuardModel:
+class GuardModel(EveryFlow):
     """Does a guard model find the pair harmful?
 
     It is not put to the judges' test: an answer to the wrong question is no harm.
@@ -54,10 +53,6 @@ class GuardModel:
 
     def __init__(self, config: GuardConfig) -> None:
         self._config = config
-
-    def applies_to(self, flow: Flow) -> bool:
-        """To every flow."""
-        return True
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """One verdict, 1 for safe; the reason names the hazards. Raises: CandidateEnds: no reply that can be read."""

@@ -7,25 +7,91 @@ with the filter's name. It is never a pass, and never the end of the run.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Collection, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
 from typing import Any
 
-from labgen.errors import ConfigError, LabgenError
+from labgen.errors import ConfigError
 from labgen.filters.base import Cost, Ending, Filter, SlotContext
 from labgen.filters.calibration_items import DEFECTS
+from labgen.filters.given import labgens_own_pass, plain_decision, plain_ending, plain_verdict
 from labgen.formats.prompts import Prompt
-from labgen.packages import crash, package_of
+from labgen.packages import PackageFault, entries_of, guarded, package_of, plain_text
 from labgen.plan.flow import Flow
-from labgen.records import Candidate, Evidence, State, Verdict
+from labgen.records import Candidate, State, Verdict
 from labgen.teacher.asker import CandidateEnds
-from labgen.teacher.ledger_only import NotPaid
 
-GROUP = "labgen.filters"
+FILTERS_GROUP = "labgen.filters"
 _CHOICES = {"kind": ("rule", "index", "judge"), "stage": ("instruction", "pair")}
-FINAL_STATES = (State.ACCEPTED, State.SURPLUS)
-"""States that are not a filter's or a step's to give."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a filter says of itself, looked at once and made plain. See `labgen.filters.base.Filter`."""
+
+    version: str
+    kind: Any
+    stage: Any
+    flows: tuple[str, ...]
+    catches: tuple[str, ...]
+    prompts: tuple[Prompt, ...]
+    cost: Cost
+
+    @classmethod
+    def of(cls, inner: Any) -> Traits:
+        """What `inner` says. Raises: PackageFault: it is no filter."""
+        for name in ("version", "kind", "stage", "flows", "decide"):
+            if not hasattr(inner, name):
+                raise PackageFault(f"it has no `{name}`")
+        if not callable(inner) or not callable(inner.decide):
+            raise PackageFault("it, or its `decide`, can't be called")
+        cost, prompts = _or(inner, "cost", Cost()), _or(inner, "prompts", ())
+        if type(cost) is not Cost:
+            raise PackageFault("its `cost` is no labgen.filters.base.Cost")
+        if not isinstance(prompts, tuple) or not all(type(prompt) is Prompt for prompt in prompts):
+            raise PackageFault("its `prompts` are no tuple of labgen.formats.prompts.Prompt")
+        version = inner.version
+        if not isinstance(version, str | int | float):
+            raise PackageFault("its `version` is neither text nor a number")
+        return cls(
+            version=plain_text(str(version), "its `version`"),
+            kind=_choice(inner, "kind"),
+            stage=_choice(inner, "stage"),
+            flows=_flows(inner.flows),
+            catches=_catches(_or(inner, "catches", ())),
+            prompts=prompts,
+            cost=cost,
+        )
+
+
+def _or(inner: Any, name: str, default: Any) -> Any:
+    """An attribute that a filter need not have, or may have as None."""
+    found = getattr(inner, name, None)
+    return default if found is None else found
+
+
+def _choice(inner: Any, name: str) -> str:
+    given = getattr(inner, name)
+    if not isinstance(given, str) or given not in _CHOICES[name]:
+        raise PackageFault(f"its `{name}` is none of {', '.join(_CHOICES[name])}")
+    return plain_text(given, f"its `{name}`")
+
+
+def _flows(given: Any) -> tuple[str, ...]:
+    names = given if isinstance(given, tuple | list | set | frozenset) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise PackageFault("its `flows` are not names of flows, such as ('knowledge',)")
+    return tuple(plain_text(name, "a flow's name") for name in names)
+
+
+def _catches(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, tuple | list):
+        raise PackageFault("its `catches` are no tuple of kinds of defect")
+    for kind in given:
+        if not isinstance(kind, str) or kind not in DEFECTS:
+            raise PackageFault(f"it `catches` {kind!r:.60}, and the kinds of defect are {', '.join(DEFECTS)}")
+    return tuple(plain_text(kind, "a kind of defect") for kind in given)
 
 
 class Installed:
@@ -36,19 +102,27 @@ class Installed:
 
     Attributes:
         package: name and version of the distribution that it comes from.
+    Raises: PackageFault: it is no filter.
     """
 
     def __init__(self, inner: Any, name: str, package: str) -> None:
+        with guarded():
+            traits = Traits.of(inner)
         self.name = name
-        self.version = str(inner.version)
-        self.kind = inner.kind
-        self.stage = inner.stage
-        self.flows: tuple[str, ...] = tuple(inner.flows)
-        self.catches: tuple[str, ...] = tuple(getattr(inner, "catches", None) or ())
-        self.prompts: tuple[Prompt, ...] = tuple(getattr(inner, "prompts", None) or ())
-        self.cost: Cost = getattr(inner, "cost", None) or Cost()
+        self.version = traits.version
+        self.kind = traits.kind
+        self.stage = traits.stage
+        self.flows = traits.flows
+        self.catches = traits.catches
+        self.prompts = traits.prompts
+        self.cost = traits.cost
         self.package = package
         self._inner = inner
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"filter `{self.name}` of {self.package}"
 
     def applies_to(self, flow: Flow) -> bool:
         """Whether its package names that flow, or the one that it is like."""
@@ -56,52 +130,32 @@ class Installed:
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """The filter's verdicts. Raises: CandidateEnds: its own, or because it crashed."""
+        if self.kind != "judge":
+            why = f"it asks a model, and says that its kind is {self.kind}, not judge"
+            slot = replace(slot, asker=slot.asker.refusing(why))
         try:
-            found = self._inner(candidate, slot)
-            verdicts = tuple(await found if inspect.isawaitable(found) else found)
-        except CandidateEnds as end:
-            raise self._ending(end) from end
-        except (LabgenError, NotPaid):
-            raise
-        except Exception as error:
-            # Anybody's code: whatever it raises must end this candidate and nothing else.
-            raise CandidateEnds(State.FAILED, self._crashed(error)) from error
-        for verdict in verdicts:
-            if problem := fault_of_verdict(verdict):
-                raise CandidateEnds(State.FAILED, f"filter_{self.name}: {problem}")
-        try:
-            return [plain_verdict(verdict) for verdict in verdicts]
-        except (TypeError, ValueError, OverflowError) as error:
-            raise CandidateEnds(State.FAILED, self._crashed(error)) from error
-
-    def _ending(self, end: CandidateEnds) -> CandidateEnds:
-        try:
-            plain = plain_ending(end)
-        except Exception as error:
-            return CandidateEnds(State.FAILED, self._crashed(error))
-        state, reason = self._allowed(plain.state, plain.reason)
-        return CandidateEnds(state, reason, plain.raw, plain.calls)
+            with labgens_own_pass(self.title, slot), guarded(slot.asker.stopped, awaits=True):
+                try:
+                    found = self._inner(candidate, slot)
+                    verdicts = tuple(await found if inspect.isawaitable(found) else found)
+                except CandidateEnds as end:
+                    ending = plain_ending(end)
+                else:
+                    return [plain_verdict(verdict) for verdict in verdicts]
+        except PackageFault as fault:
+            raise CandidateEnds(State.FAILED, self._told(fault)) from fault
+        raise ending
 
     def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """What the filter says that its verdict means; `failed` where it crashes on that."""
         try:
-            ending = self._inner.decide(verdict, slot)
-            if ending is None:
-                return None
-            state, reason = ending
-            return self._allowed(State(state), reason)
-        except LabgenError:
-            raise
-        except Exception as error:
-            return State.FAILED, self._crashed(error)
+            with guarded():
+                return plain_decision(self._inner.decide(verdict, slot))
+        except PackageFault as fault:
+            return State.FAILED, self._told(fault)
 
-    def _allowed(self, state: State, reason: Any) -> Ending:
-        if state in FINAL_STATES:
-            return State.FAILED, f"filter_{self.name}: it may not end a candidate as `{state.value}`"
-        return state, str(reason)
-
-    def _crashed(self, error: Exception) -> str:
-        return f"filter_{self.name}: {crash(error)}"
+    def _told(self, fault: PackageFault) -> str:
+        return f"filter_{self.name}: {fault}"
 
 
 def installed_filters(
@@ -115,7 +169,7 @@ def installed_filters(
     Raises: ConfigError: one can't be loaded, is no filter, has a name that is taken, or refuses its settings.
     """
     found: dict[str, Filter] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+    for entry in entries_of(FILTERS_GROUP):
         if entry.name in disabled:
             continue
         package = package_of(entry)
@@ -126,99 +180,38 @@ def installed_filters(
     return list(found.values())
 
 
-def installed_filter_names() -> list[str]:
-    """Names of the filters of installed packages, without importing any."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
-
-
 def _load(entry: EntryPoint, settings: Mapping[str, Any] | None, where: str, package: str) -> Filter:
     hint = f"Mend the package, or set `filters: disable: [{entry.name}]`."
     try:
-        made = entry.load()
-    except (Exception, SystemExit) as error:
-        # Importing anybody's package may raise anything.
-        raise ConfigError(f"{where} can't be loaded ({crash(error)}). {hint}") from error
-    if settings is not None and not _takes_settings(made):
+        with guarded():
+            made = entry.load()
+            is_filter = hasattr(made, "stage") and not isinstance(made, type)
+            takes = not is_filter and _takes_settings(made)
+    except PackageFault as fault:
+        raise ConfigError(f"{where} can't be loaded ({fault}). {hint}") from fault
+    if settings is not None and not takes:
         raise ConfigError(f"filters.settings: {where} takes no settings. Leave `{entry.name}` out there.")
     try:
-        if isinstance(made, type) or not hasattr(made, "stage"):
-            made = made(**settings) if settings is not None else made()
-    except (Exception, SystemExit) as error:
-        # So may making it.
-        words = f"({crash(error)})"
+        with guarded():
+            if not is_filter:
+                made = made(**settings) if settings is not None else made()
+    except PackageFault as fault:
         if settings is not None:
             raise ConfigError(
-                f"filters.settings.{entry.name}: {where} refuses what is set {words}. Correct it, or leave it out."
-            ) from error
-        raise ConfigError(f"{where} can't be loaded {words}. {hint}") from error
-    problem = _not_a_filter(made)
-    if problem:
-        raise ConfigError(f"{where} is no filter: {problem}. {hint}")
-    return Installed(made, entry.name, package)
+                f"filters.settings.{entry.name}: {where} refuses what is set ({fault}). Correct it, or leave it out."
+            ) from fault
+        raise ConfigError(f"{where} can't be loaded ({fault}). {hint}") from fault
+    try:
+        return Installed(made, entry.name, package)
+    except PackageFault as fault:
+        raise ConfigError(f"{where} is no filter: {fault}. {hint}") from fault
 
 
 def _takes_settings(made: Any) -> bool:
     """Whether it is made with named settings: a class or a function that has parameters."""
-    if not (isinstance(made, type) or (callable(made) and not hasattr(made, "stage"))):
+    if not callable(made):
         return False
     try:
         return bool(inspect.signature(made).parameters)
     except (TypeError, ValueError):
         return True  # it can't be said beforehand: what it makes of them is seen then
-
-
-def _not_a_filter(made: Any) -> str:
-    for name in ("version", "kind", "stage", "flows", "decide"):
-        if not hasattr(made, name):
-            return f"it has no `{name}`"
-    for name, choices in _CHOICES.items():
-        if getattr(made, name) not in choices:
-            return f"its `{name}` is none of {', '.join(choices)}"
-    flows = made.flows
-    if isinstance(flows, str) or not flows or not all(isinstance(flow, str) for flow in flows):
-        return "its `flows` are not names of flows, such as ('knowledge',)"
-    if not isinstance(getattr(made, "cost", None) or Cost(), Cost):
-        return "its `cost` is no labgen.filters.base.Cost"
-    prompts = getattr(made, "prompts", None) or ()
-    if not isinstance(prompts, tuple) or not all(isinstance(prompt, Prompt) for prompt in prompts):
-        return "its `prompts` are no tuple of labgen.formats.prompts.Prompt"
-    if problem := _wrong_catches(getattr(made, "catches", None) or ()):
-        return problem
-    return "" if callable(made) else "it can't be called"
-
-
-def _wrong_catches(catches: Any) -> str:
-    if not isinstance(catches, tuple | list):
-        return "its `catches` are no tuple of kinds of defect"
-    unknown = [kind for kind in catches if kind not in DEFECTS]
-    return f"it `catches` {unknown[0]!r:.60}, and the kinds of defect are {', '.join(DEFECTS)}" if unknown else ""
-
-
-def fault_of_verdict(verdict: Any) -> str:
-    """Why something that another package gave is no verdict; empty where it is one."""
-    if not isinstance(verdict, Verdict):
-        return f"it gave a {type(verdict).__name__}, which is no verdict"
-    if not isinstance(verdict.value, int | float) or not math.isfinite(verdict.value):
-        return "its verdict has no finite value"
-    if not all(isinstance(words, str) for words in (verdict.filter, verdict.version, verdict.reason)):
-        return "its verdict's filter, version and reason are not all text"
-    if not isinstance(verdict.evidence, tuple) or not all(isinstance(each, Evidence) for each in verdict.evidence):
-        return "its verdict's evidence is no tuple of Evidence"
-    if not all(isinstance(piece.text, str) for piece in verdict.evidence):
-        return "its verdict's evidence is not all text"
-    return ""
-
-
-def plain_ending(end: CandidateEnds) -> CandidateEnds:
-    """How another package ends a candidate, with Python's own texts. Raises: ValueError, TypeError: not as one can."""
-    calls = tuple(end.calls)
-    if not all(isinstance(key, bytes) for key in calls):
-        raise TypeError("the calls that it names are not keys of calls")
-    return CandidateEnds(State(end.state), str(end.reason), str(end.raw), calls)
-
-
-def plain_verdict(verdict: Verdict) -> Verdict:
-    """The verdict with Python's own numbers and texts, whatever kinds of them another package works with."""
-    evidence = tuple(Evidence(str(piece.text), int(piece.start), int(piece.end)) for piece in verdict.evidence)
-    words = (str(verdict.filter), str(verdict.version))
-    return Verdict(*words, float(verdict.value), str(verdict.reason), evidence)

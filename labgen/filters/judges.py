@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from labgen.filters.base import Cost, Ending, SlotContext
+from labgen.filters.base import Cost, Ending, OnGivenText, SlotContext
 from labgen.filters.calibration_items import (
     ANSWER_AS_INSTRUCTION,
     ANSWER_CUT_OFF,
@@ -21,52 +21,19 @@ from labgen.filters.calibration_items import (
     NUMBER_ALTERED,
 )
 from labgen.filters.groundedness import find_evidence
+from labgen.filters.verdict_forms import (
+    evidence_chars,
+    grounded_schema,
+    instructions_schema,
+    most_claims,
+    pair_schema,
+)
 from labgen.formats.prompts import Prompt
 from labgen.formats.reading import read_fields, read_json, read_yes_no
 from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.flow import Flow
-from labgen.records import Candidate, Evidence, Grounding, Schema, State, Verdict
+from labgen.records import Candidate, Evidence, Grounding, State, Verdict
 from labgen.teacher.asker import CandidateEnds, Reading
-
-_YES_NO = {"type": "string", "enum": ["yes", "no"]}
-_TEXT = {"type": "string"}
-
-
-def _object(properties: Mapping[str, Any]) -> Schema:
-    return Schema(type="object", properties=dict(properties), required=list(properties), additionalProperties=False)
-
-
-INSTRUCTIONS_SCHEMA = _object(
-    {
-        "verdicts": {
-            "type": "array",
-            "items": _object(
-                {
-                    "id": {"type": "integer"},
-                    "on_task": _YES_NO,
-                    "answerable": _YES_NO,
-                    "safe": _YES_NO,
-                    "hazard": _TEXT,
-                    "reason": _TEXT,
-                }
-            ),
-        }
-    }
-)
-PAIR_SCHEMA = _object(
-    {"reason": _TEXT, "score": {"type": "integer", "enum": [1, 2, 3]}, "safe": _YES_NO, "hazard": _TEXT}
-)
-GROUNDED_SCHEMA = _object(
-    {
-        "answerable": _YES_NO,
-        "claims": {"type": "array", "items": _object({"claim": _TEXT, "evidence": _TEXT, "supported": _YES_NO})},
-        "relevant": _YES_NO,
-        "score": {"type": "integer", "enum": [1, 2, 3]},
-        "safe": _YES_NO,
-        "hazard": _TEXT,
-        "reason": _TEXT,
-    }
-)
 
 
 def reference(slot: SlotContext, candidate: Candidate | None = None) -> tuple[ExamplePair, ...]:
@@ -132,7 +99,7 @@ class InstructionJudge:
         return await slot.asker.judge_with(
             "judge_instructions",
             read,
-            schema=INSTRUCTIONS_SCHEMA,
+            schema=instructions_schema(len(instructions), slot.asker.generation.max_verdict_tokens),
             leaf=slot.plan.leaf,
             seeds=reference(slot),
             context=slot.siblings[0].context,
@@ -181,7 +148,7 @@ class PairJudge:
         reading = await slot.asker.judge_with(
             "judge_pair",
             lambda text: read_fields(text, fields),
-            schema=PAIR_SCHEMA,
+            schema=pair_schema(slot.asker.generation.max_verdict_tokens),
             leaf=slot.plan.leaf,
             seeds=reference(slot, candidate),
             instruction=candidate.instruction,
@@ -212,7 +179,7 @@ def decide_quality_and_safety(verdict: Verdict, slot: SlotContext) -> Ending | N
     return None
 
 
-class GroundednessJudge:
+class GroundednessJudge(OnGivenText):
     """Is every claim of an answer borne out by its passage, word for word? And is the pair relevant, good and safe?"""
 
     name = "groundedness_judge"
@@ -224,14 +191,10 @@ class GroundednessJudge:
     prompts = (Prompt("judge_grounded", rehearsed_as="judge a grounded pair"),)
     catches = (ANSWER_EXCHANGED, CONTEXT_EXCHANGED, NUMBER_ALTERED, ANSWER_CUT_OFF)
 
-    def applies_to(self, flow: Flow) -> bool:
-        """Where there is a text to hold an answer against."""
-        return flow.grounding is not Grounding.NONE
-
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """Groundedness with evidence (offsets count characters of the candidate's context), relevance, score, safety.
 
-        Raises: CandidateEnds: no reply, or none that can be read.
+        Raises: CandidateEnds: no reply, none that can be read, or one that ends before its claims do.
         """
         fields = {
             "answerable": "yes_no",
@@ -242,21 +205,27 @@ class GroundednessJudge:
             "hazard": "text?",
             "reason": "text?",
         }
+        most, max_tokens = most_claims(candidate.response), slot.asker.generation.max_verdict_tokens
         reading = await slot.asker.judge_with(
             "judge_grounded",
             lambda text: read_fields(text, fields),
-            schema=GROUNDED_SCHEMA,
+            schema=grounded_schema(most, max_tokens),
             leaf=slot.plan.leaf,
             context=candidate.context,
             instruction=candidate.instruction,
             response=candidate.response,
         )
-        value = reading.value
+        value: dict[str, Any] = reading.value
+        grounded = self._groundedness(value["claims"], candidate.context or "", evidence_chars(most, max_tokens))
+        broken_off = reading.truncated and not reading.text.rstrip("` \n").endswith("}")
+        if grounded.value == 1.0 and (broken_off or len(value["claims"]) == most):
+            # What the claims that it had no room for would have come to, nobody knows.
+            raise CandidateEnds(State.UNPARSED, "claims_cut_off_judge_grounded", reading.text, reading.calls)
         safety, score = quality_and_safety(value, self.version)
         return [
             safety,
             Verdict("answerable", self.version, float(bool(value["answerable"]))),
-            self._groundedness(value["claims"], candidate.context or ""),
+            grounded,
             Verdict("relevance", self.version, float(bool(value["relevant"]))),
             score,
         ]
@@ -271,11 +240,13 @@ class GroundednessJudge:
             return State.IRRELEVANT, "does_not_answer_the_question"
         return decide_quality_and_safety(verdict, slot)
 
-    def _groundedness(self, claims: Any, passage: str) -> Verdict:
+    def _groundedness(self, claims: Any, passage: str, most_chars: int) -> Verdict:
         evidence: list[Evidence] = []
         unsupported: list[str] = []
         for claim in claims:
             quote = str(claim.get("evidence") or "") if isinstance(claim, dict) else ""
+            if len(quote) == most_chars:
+                quote = quote.rpartition(" ")[0] or quote  # the schema's bound ended it, in the middle of a word
             said_so = read_yes_no(claim.get("supported")) if isinstance(claim, dict) else False
             span = find_evidence(quote, passage) if quote.strip() else None
             if span and said_so is not False:

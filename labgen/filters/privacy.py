@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from labgen.filters.base import Ending, SlotContext
-from labgen.plan.flow import Flow
+from labgen.filters.base import Ending, EveryFlow, SlotContext
 from labgen.records import Candidate, Evidence, State, Verdict
 from labgen.text.secrets import find_sensitive
 from labgen.text.sensitive_span import SECRET, SensitiveSpan
 
 
-class Privacy:
+class Privacy(EveryFlow):
     """How many secrets and how much personal data a text holds, each hit with category and place.
 
     Args:
@@ -25,10 +24,6 @@ class Privacy:
 
     def __init__(self, stage: Literal["instruction", "pair"]) -> None:
         self.stage: Literal["instruction", "pair"] = stage
-
-    def applies_to(self, flow: Flow) -> bool:
-        """To every flow."""
-        return True
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """A verdict for each of the two kinds that was found; the words themselves are not repeated."""

@@ -213,6 +213,6 @@ def _prompt_run_ends() -> frozenset[tuple[str, str]]:
 
 @cache
 def _placeholders() -> frozenset[str]:
-    """What stands between tags where a prompt shows the form of a reply (`<question>the question</question>`)."""
-    shown = re.compile(r"<(\w+)>([^<>\x00\n]{1,80})</\1>")
+    """What stands between tags where a prompt shows the form of a reply (`<question>[a question]</question>`)."""
+    shown = re.compile(r"<(\w+)>\s*\[([^<>\x00\n]{1,80})\]\s*</\1>")
     return frozenset(" ".join(tokenize(match[2])) for text in _shipped_prompts() for match in shown.finditer(text))

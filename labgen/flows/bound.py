@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
 from labgen.errors import ConfigError
 from labgen.filters.available import DUPLICATES, FilterSet
 from labgen.filters.base import Filter, SlotContext
+from labgen.flows.draw import Draw
 from labgen.flows.find_duplicates import FindDuplicates
-from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
+from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step, wrong_step
 from labgen.flows.take_step import take_one, take_slot
-from labgen.packages import crash
+from labgen.packages import PackageFault, guarded
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
 
@@ -33,15 +34,16 @@ class BoundFlow:
     @classmethod
     def of(cls, flow: Flow, filters: FilterSet) -> BoundFlow:
         """A flow with the filters of a run. Raises: ConfigError: a step of another package can't take them."""
-        try:
+        if not flow.package:
             bound = [step.bind(flow, filters) for step in flow.steps]
-        except Exception as error:
-            if not flow.package:
-                raise
+            return cls(flow, tuple(step for step in bound if step is not None))
+        try:
+            with guarded():
+                return cls(flow, tuple(_bound(flow, filters)))
+        except PackageFault as fault:
             raise ConfigError(
-                f"{flow.title} can't be given the filters ({crash(error)}). Mend the package, or remove it."
-            ) from error
-        return cls(flow, tuple(step for step in bound if step is not None))
+                f"{flow.title} can't be given the filters ({fault}). Mend the package, or remove it."
+            ) from fault
 
     @cached_property
     def stretches(self) -> tuple[tuple[bool, tuple[Step, ...]], ...]:
@@ -80,7 +82,7 @@ class BoundFlow:
         self, steps: Sequence[CandidateStep], candidates: Sequence[Candidate], slot: SlotContext
     ) -> list[Candidate]:
         going = [candidate for candidate in candidates if candidate.state is None]
-        slot.siblings = tuple(going)
+        slot = replace(slot, siblings=tuple(going))
         ways = [self.through(steps, candidate, slot) for candidate in going]
         # What asks nobody is done at once: tasks of its own would only cost time.
         at_once = not any(step.asks for step in steps)
@@ -113,6 +115,23 @@ class BoundFlow:
             elif isinstance(step, FreeFilters | Judges):
                 found += step.filters
         return tuple(found)
+
+
+def _bound(flow: Flow, filters: FilterSet) -> Iterator[Step]:
+    """The steps of another package's flow with the filters of a run. Raises: PackageFault: no steps, or other ones."""
+    for step in flow.steps:
+        found = step.bind(flow, filters)
+        if found is None and not isinstance(step, Draw):
+            continue
+        if problem := wrong_step(found):
+            raise PackageFault(f"the `bind` of its step {type(step).__name__} gave something else: {problem}")
+        if isinstance(found, Draw) is not isinstance(step, Draw):
+            raise PackageFault(f"the `bind` of its step {type(step).__name__} gave a {type(found).__name__}")
+        if isinstance(found, FreeFilters | Judges) and not all(
+            any(each is one for one in filters.filters) for each in found.filters
+        ):
+            raise PackageFault(f"the `bind` of its step {type(step).__name__} gave it filters that are not the run's")
+        yield found
 
 
 def _asks_for_all(step: Step) -> bool:

@@ -6,7 +6,6 @@ that the slot fixes; a slot of a skill with contexts is one new context with sev
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
@@ -15,12 +14,10 @@ from typing import ClassVar
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.rules import check_context
 from labgen.flows.steps import WholeSlot
+from labgen.formats.draw_forms import Drawn, context_form, instructions_form, pairs_form
 from labgen.formats.prompts import Prompt
-from labgen.formats.reading import read_blocks, strip_reasoning
 from labgen.records import Candidate, State
 from labgen.teacher.asker import CandidateEnds
-
-_QUESTION = re.compile(r"(?=<\s*question\b)", re.IGNORECASE)
 
 MOST_PER_CALL = 4
 """A reply may hold this many times what was asked for; the rest of it is left aside."""
@@ -68,9 +65,11 @@ def draw_pairs(prompt: Prompt) -> Draw:
         if which.chunk is None:
             raise CandidateEnds(State.FAILED, "no_document")
         chunk = slot.plan.chunks[which.chunk]
+        form = pairs_form(generation.instructions_per_call, generation.max_pair_tokens)
         reading = await slot.asker.for_draws().ask(
             prompt.name,
-            _blocks("pair", needs=("question", "answer")),
+            form.read,
+            schema=form.schema,
             max_tokens=generation.max_pair_tokens,
             temperature=generation.temperature,
             leaf=slot.plan.leaf,
@@ -79,16 +78,16 @@ def draw_pairs(prompt: Prompt) -> Draw:
             count=generation.instructions_per_call,
             slot=which,
         )
-        blocks = _enough(reading.value, slot)
+        pairs = _enough(reading.value, slot)
         return [
             replace(
-                _candidate(slot, position, _first(block, "question"), block, reading.calls),
-                response=_first(block, "answer"),
+                _candidate(slot, position, pair, reading.calls),
+                response=pair.response,
                 context=chunk.text,
                 source=chunk.source,
-                truncated=reading.truncated and position == len(blocks) - 1,
+                truncated=pair.cut or (reading.truncated and position == len(pairs) - 1),
             )
-            for position, block in enumerate(blocks)
+            for position, pair in enumerate(pairs)
         ]
 
     def typical(slot: SlotContext) -> Mapping[str, str]:
@@ -106,9 +105,11 @@ def draw_instructions(prompt: Prompt) -> Draw:
 
     async def draw(slot: SlotContext) -> list[Candidate]:
         generation = slot.asker.generation
+        form = instructions_form(generation.instructions_per_call, generation.max_instruction_tokens)
         reading = await slot.asker.for_draws().ask(
             prompt.name,
-            _blocks("instruction"),
+            form.read,
+            schema=form.schema,
             max_tokens=generation.max_instruction_tokens,
             temperature=generation.temperature,
             leaf=slot.plan.leaf,
@@ -126,25 +127,29 @@ def draw_context_and_instructions(context_prompt: Prompt, instructions_prompt: P
 
     async def draw(slot: SlotContext) -> list[Candidate]:
         asker, generation = slot.asker.for_draws(), slot.asker.generation
+        form = context_form(generation.max_context_tokens)
         first = await asker.ask(
             context_prompt.name,
-            _blocks("context"),
+            form.read,
+            schema=form.schema,
             max_tokens=generation.max_context_tokens,
             temperature=generation.temperature,
             leaf=slot.plan.leaf,
             seeds=slot.shown,
             slot=asker.slot,
         )
-        context = first.value[0]
-        if first.truncated:
+        context = first.value[0].instruction
+        if first.truncated or first.value[0].cut:
             raise CandidateEnds(State.MALFORMED, "context_truncated", first.text, first.calls)
         seed_contexts = [example.context or "" for example in slot.examples]
         problem = check_context(context, seed_contexts=seed_contexts, thresholds=slot.thresholds)
         if problem:
             raise CandidateEnds(State.MALFORMED, f"context_{problem.reason}", first.text, first.calls)
+        form = instructions_form(generation.instructions_per_call, generation.max_instruction_tokens)
         second = await asker.ask(
             instructions_prompt.name,
-            _blocks("instruction"),
+            form.read,
+            schema=form.schema,
             max_tokens=generation.max_instruction_tokens,
             temperature=generation.temperature,
             leaf=slot.plan.leaf,
@@ -167,23 +172,29 @@ def draw_context_and_instructions(context_prompt: Prompt, instructions_prompt: P
     return Draw((context_prompt, instructions_prompt), draw, typical)
 
 
-def _instructions(slot: SlotContext, texts: list[str], calls: tuple[bytes, ...], *, truncated: bool) -> list[Candidate]:
-    candidates = [_candidate(slot, position, text, text, calls) for position, text in enumerate(_enough(texts, slot))]
-    if truncated and candidates:
-        # The last instruction breaks off in the middle: no response can be asked for.
-        candidates[-1] = replace(candidates[-1], state=State.MALFORMED, reason="instruction_truncated")
-    return candidates
+def _instructions(
+    slot: SlotContext, drawn: list[Drawn], calls: tuple[bytes, ...], *, truncated: bool
+) -> list[Candidate]:
+    texts = _enough(drawn, slot)
+    candidates = [_candidate(slot, position, text, calls) for position, text in enumerate(texts)]
+    # An instruction that breaks off in the middle: no response can be asked for.
+    return [
+        replace(candidate, state=State.MALFORMED, reason="instruction_truncated")
+        if text.cut or (truncated and candidate.position == len(texts) - 1)
+        else candidate
+        for candidate, text in zip(candidates, texts, strict=True)
+    ]
 
 
-def _candidate(slot: SlotContext, position: int, instruction: str, raw: str, calls: tuple[bytes, ...]) -> Candidate:
+def _candidate(slot: SlotContext, position: int, drawn: Drawn, calls: tuple[bytes, ...]) -> Candidate:
     which = slot.asker.slot
     return Candidate(
         leaf=which.leaf,
         slot=which.index,
         position=position,
-        instruction=instruction,
+        instruction=drawn.instruction,
         seed_examples=which.seed_examples,
-        raw=raw,
+        raw=drawn.raw,
         calls=calls,
     )
 
@@ -197,26 +208,5 @@ def _as_many_as_asked(texts: Iterable[str], slot: SlotContext) -> str:
     return "\n\n".join(islice(cycle(texts), slot.asker.generation.instructions_per_call))
 
 
-def _blocks(tag: str, needs: tuple[str, ...] = ()) -> Callable[[str], list[str] | None]:
-    """A reader of `<tag>` blocks; None where there is none, or none that holds all the tags that it needs."""
-
-    def read(text: str) -> list[str] | None:
-        blocks = _pair_blocks(text) if tag == "pair" else [block for block in read_blocks(text, tag) if block]
-        whole = any(all(read_blocks(block, need) for need in needs) for block in blocks)
-        return blocks if blocks and whole else None
-
-    return read
-
-
-def _pair_blocks(text: str) -> list[str]:
-    # Each pair runs from its question to the next one, whether or not the tags around it are closed.
-    return [block.strip() for block in _QUESTION.split(strip_reasoning(text))[1:]]
-
-
-def _first(block: str, tag: str) -> str:
-    found = read_blocks(block, tag)
-    return found[0] if found else ""
-
-
-def _enough(blocks: list[str], slot: SlotContext) -> list[str]:
-    return blocks[: MOST_PER_CALL * slot.asker.generation.instructions_per_call]
+def _enough(drawn: list[Drawn], slot: SlotContext) -> list[Drawn]:
+    return drawn[: MOST_PER_CALL * slot.asker.generation.instructions_per_call]

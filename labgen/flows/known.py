@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, get_args
+from importlib.metadata import EntryPoint
+from typing import Any
 
 from labgen.errors import ConfigError
 from labgen.filters.available import FilterSet
@@ -14,14 +13,14 @@ from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.freeform import FREEFORM
 from labgen.flows.grounded import GROUNDED
 from labgen.flows.knowledge import KNOWLEDGE
-from labgen.flows.steps import FreeFilters, Judges, Stage
+from labgen.flows.steps import wrong_step
 from labgen.formats.prompts import Prompt
-from labgen.packages import crash, package_of
+from labgen.packages import PackageFault, entries_of, guarded, package_of, plain_text
 from labgen.plan.flow import Flow
 from labgen.records import Grounding
 
-GROUP = "labgen.flows"
-SHIPPED = (KNOWLEDGE, GROUNDED, FREEFORM)
+FLOWS_GROUP = "labgen.flows"
+SHIPPED_FLOWS = (KNOWLEDGE, GROUNDED, FREEFORM)
 """In the order in which they are asked whether they suit a leaf; the last one suits every leaf."""
 
 
@@ -31,15 +30,15 @@ def known_flows() -> tuple[Flow, ...]:
     A package names its flows by the entry point group `labgen.flows`, each a `labgen.plan.flow.Flow`.
     Raises: ConfigError: one can't be loaded, is no flow, or has a name that is taken.
     """
-    taken = {flow.name for flow in SHIPPED}
+    taken = {flow.name for flow in SHIPPED_FLOWS}
     found = []
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+    for entry in entries_of(FLOWS_GROUP):
         where = f"flow `{entry.name}` of {package_of(entry)}"
         if entry.name in taken:
             raise ConfigError(f"{where}: there is another flow of that name. Rename its entry point.")
         taken.add(entry.name)
         found.append(_load(entry, where))
-    return (*found, *SHIPPED)
+    return (*found, *SHIPPED_FLOWS)
 
 
 def check_filters(filters: FilterSet, flows: Sequence[Flow]) -> None:
@@ -54,54 +53,45 @@ def check_filters(filters: FilterSet, flows: Sequence[Flow]) -> None:
 
 def _load(entry: EntryPoint, where: str) -> Flow:
     try:
-        flow = entry.load()
-    except (Exception, SystemExit) as error:
-        # Importing anybody's package may raise anything.
-        raise ConfigError(f"{where} can't be loaded ({crash(error)}). Mend the package, or remove it.") from error
-    if not isinstance(flow, Flow):
-        raise ConfigError(f"{where} is a {type(flow).__name__}, no labgen.plan.flow.Flow. Mend the package.")
-    if flow.name != entry.name:
-        raise ConfigError(f"{where} calls itself `{flow.name}`. Give both the same name.")
-    if problem := _wrong_with(flow) or next(filter(None, map(_wrong_step, flow.steps)), "") or _wrong_order(flow.steps):
-        raise ConfigError(f"{where}: {problem}")
+        with guarded():
+            loaded = entry.load()
+            is_flow = isinstance(loaded, Flow)
+    except PackageFault as fault:
+        raise ConfigError(f"{where} can't be loaded ({fault}). Mend the package, or remove it.") from fault
+    if not is_flow:
+        raise ConfigError(f"{where} is a {type(loaded).__name__}, no labgen.plan.flow.Flow. Mend the package.")
     try:
-        prompts = flow.prompts
-    except Exception as error:
-        raise ConfigError(
-            f"{where} can't say what it asks with ({crash(error)}). Mend the package, or remove it."
-        ) from error
-    if not all(isinstance(prompt, Prompt) for prompt in prompts):
+        with guarded():
+            flow = _plain(loaded, entry.name, package_of(entry))
+    except PackageFault as fault:
+        raise ConfigError(f"{where}: {str(fault).rstrip('.')}. Mend the package, or remove it.") from fault
+    try:
+        with guarded():
+            prompts = flow.prompts
+    except PackageFault as fault:
+        raise ConfigError(f"{where} can't say what it asks with ({fault}). Mend the package, or remove it.") from fault
+    if not all(type(prompt) is Prompt for prompt in prompts):
         raise ConfigError(f"{where}: what it asks with are not all labgen.formats.prompts.Prompt. Mend the package.")
-    return replace(flow, package=package_of(entry))
+    return flow
 
 
-def _wrong_with(flow: Flow) -> str:
-    """What in a flow's own fields is not what it should be, in words; empty for nothing."""
-    if not isinstance(flow.grounding, Grounding):
-        return "its `grounding` is no labgen.records.Grounding. Mend the package."
-    if not isinstance(flow.steps, tuple):
-        return "its `steps` are no tuple. Mend the package."
-    if not callable(flow.suits):
-        return "its `suits` can't be called. Mend the package."
-    shipped = [each.name for each in SHIPPED]
-    if flow.like and flow.like not in shipped:
-        return f"it is `like` `{flow.like}`, which labgen does not have. There are: {', '.join(shipped)}."
-    return ""
-
-
-def _wrong_step(step: Any) -> str:
-    """Why something is no step of a flow, in words; empty where it is one."""
-    if isinstance(step, type):
-        return f"its step {step.__name__} is a class. Make one of it: `{step.__name__}()`."
-    name = type(step).__name__
-    for needed in ("whole_slot", "asks", "prompts_of", "bind", "typical_replies"):
-        if not hasattr(step, needed):
-            return f"its step {name} has no `{needed}`: see labgen.flows.steps. Mend the package."
-    if not callable(step):
-        return f"its step {name} can't be called: see labgen.flows.steps. Mend the package."
-    if isinstance(step, FreeFilters | Judges) and step.stage not in get_args(Stage):
-        return f"its step {name} has the stage `{step.stage}`. There are: {', '.join(get_args(Stage))}."
-    return ""
+def _plain(given: Flow, name: str, package: str) -> Flow:
+    """A flow of another package as labgen's own class. Raises: PackageFault: something in it can't be."""
+    if given.name != name:
+        raise PackageFault(f"it calls itself `{given.name}`. Give both the same name")
+    if not isinstance(given.grounding, Grounding):
+        raise PackageFault("its `grounding` is no labgen.records.Grounding")
+    if not isinstance(given.steps, tuple):
+        raise PackageFault("its `steps` are no tuple")
+    if not callable(given.suits):
+        raise PackageFault("its `suits` can't be called")
+    like, shipped = plain_text(given.like, "its `like`"), [each.name for each in SHIPPED_FLOWS]
+    if like and like not in shipped:
+        raise PackageFault(f"it is `like` `{like}`, which labgen does not have. There are: {', '.join(shipped)}")
+    if problem := next(filter(None, map(wrong_step, given.steps)), "") or _wrong_order(given.steps):
+        raise PackageFault(problem)
+    summary = plain_text(given.summary, "its `summary`")
+    return Flow(name, summary, given.suits, given.grounding, tuple(given.steps), like, package)
 
 
 def _wrong_order(steps: Sequence[Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
 from labgen.filters.available import SHIPPED_JUDGES, FilterSet
 from labgen.filters.base import Filter, SlotContext, settle
@@ -191,3 +191,20 @@ def read_response(text: str) -> str | None:
     """A response out of a reply: all of it, without a `<response>` tag around it; None for nothing at all."""
     blocks = read_blocks(text, "response") if text.lstrip().lower().startswith("<response") else []
     return (blocks[0] if blocks else text.strip()) or None
+
+
+def wrong_step(step: Any) -> str:
+    """Why something is no step of a flow, in words; empty where it is one."""
+    if isinstance(step, type):
+        return f"its step {step.__name__} is a class. Make one of it: `{step.__name__}()`"
+    name = type(step).__name__
+    for needed in ("whole_slot", "asks", "prompts_of", "bind", "typical_replies"):
+        if not hasattr(step, needed):
+            return f"its step {name} has no `{needed}`: see labgen.flows.steps"
+    if type(step.whole_slot) is not bool or type(step.asks) is not bool:
+        return f"`whole_slot` and `asks` of its step {name} are not each True or False"
+    if not callable(step):
+        return f"its step {name} can't be called: see labgen.flows.steps"
+    if isinstance(step, FreeFilters | Judges) and step.stage not in get_args(Stage):
+        return f"its step {name} has the stage `{step.stage}`. There are: {', '.join(get_args(Stage))}"
+    return ""

@@ -6,8 +6,6 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from labgen.formats.jsonish import strip_reasoning
-
 _YES = """
 yes yep yeah y true correct affirmative yea aye
 oui ouais si sí sì sim ja jawohl jes da так да tak ano áno igen evet kyllä joo jah jā taip ναι po ya iya oo ndiyo
@@ -79,7 +77,7 @@ def _read_text(text: str) -> bool | None:
 
 
 def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFKC", strip_reasoning(text[:20_000])).casefold()
+    text = unicodedata.normalize("NFKC", text[:20_000]).casefold()
     text = _DECORATION.sub(" ", text).replace("\u00a0", " ")
     return re.sub(r"^[^\w?]+", "", re.sub(r"[ \t]+", " ", text)).rstrip()
 
@@ -163,7 +161,7 @@ def read_score(value: object, *, low: int, high: int) -> int | None:
         return read_score(value[0], low=low, high=high)
     if not isinstance(value, str):
         return None
-    text = unicodedata.normalize("NFKC", strip_reasoning(value[:20_000])).casefold()
+    text = unicodedata.normalize("NFKC", value[:20_000]).casefold()
     text = re.sub(r"^\s*(?:[-•]\s+)?", "", re.sub(r"[*_`#~\"“”]+", "", text))
     whole = _WHOLE.fullmatch(text)
     if whole:

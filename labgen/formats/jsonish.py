@@ -41,7 +41,7 @@ def read_json(text: str) -> Any | None:
     counts (drafts and echoes of the form come first), unless they follow one another with nothing but commas or white
     space between, which makes them a list. Objects are preferred to lists (`[1]` may be a footnote).
     """
-    text = strip_reasoning(text)[:MAX_CHARS].strip().lstrip("\ufeff")
+    text = text[:MAX_CHARS].strip().lstrip("\ufeff")
     try:
         return _STRICT.decode(text)
     except (ValueError, RecursionError):
@@ -58,18 +58,6 @@ def read_json(text: str) -> Any | None:
 
 def _holds_an_object(value: Any) -> bool:
     return bool(value) and (isinstance(value, dict) or isinstance(value[0], dict))
-
-
-def strip_reasoning(text: str) -> str:
-    """`text` without the reasoning that some models put before their answer (`<think>...</think>`)."""
-    if "think>" not in text:
-        return text
-    opening, closing = text.find("<think>"), text.find("</think>")
-    if closing >= 0 and (opening < 0 or opening > closing):
-        return text[closing + len("</think>") :]  # the template, not the model, wrote the opening tag
-    if opening >= 0 and not text[:opening].strip():
-        return text[closing + len("</think>") :] if closing >= 0 else ""
-    return text
 
 
 def _top_level_values(text: str) -> list[tuple[int, int, Any]]:

@@ -10,8 +10,14 @@ from labgen.formats.chat import ChatFormat
 from labgen.formats.template_files import read_template
 
 TEMPLATES = Path(__file__).parent / "templates"
-SHIPPED = ("mixtral", "tenyx", "cerebrum", "merlinite", "chatml")
-"""Names of the formats that come with labgen."""
+SHIPPED_TEMPLATES = ("mixtral", "tenyx", "cerebrum", "merlinite", "chatml")
+"""Names of the formats of chat models that come with labgen."""
+
+PLAIN = "plain"
+"""For base models: no turns, and stops where such a model goes on to an example of its own."""
+
+FOR_TEACHERS = (*SHIPPED_TEMPLATES, PLAIN)
+"""All that a teacher's prompt can be written in by name."""
 
 GUARDS = ("llama_guard_3", "granite_guardian_3")
 """Formats of guard models: not for teachers, since what they write around a conversation asks about it."""
@@ -25,19 +31,19 @@ def find_format(name_or_path: str) -> ChatFormat:
     Raises: ConfigError: neither a known name nor a readable template; the message lists the known ones.
     """
     name = SYNONYMS.get(name_or_path.lower(), name_or_path.lower())
-    if name in (*SHIPPED, *GUARDS):
+    if name in (*FOR_TEACHERS, *GUARDS):
         return _shipped(name)
     path = Path(name_or_path)
     if path.exists():
         return read_template(path)
     hint = f"{path}: no such file." if path.suffix or len(path.parts) > 1 else f"no prompt format `{name_or_path}`."
-    raise ConfigError(f"{hint} Known: {', '.join(SHIPPED)}, or the path of a Jinja chat template.")
+    raise ConfigError(f"{hint} Known: {', '.join(FOR_TEACHERS)}, or the path of a Jinja chat template.")
 
 
 def format_for_model(model: str) -> tuple[ChatFormat, str] | None:
     """The shipped format that a model's name calls for, and a note that says so; None where no format is known."""
     lower = model.lower()
-    for name in SHIPPED:
+    for name in SHIPPED_TEMPLATES:
         format = _shipped(name)
         if any(part in lower for part in format.models):
             return format, f"prompt format `{name}`, by the model's name `{model}`; `prompt_format:` sets another."

@@ -1,8 +1,11 @@
 """Prompts: read from files, rendered, and versioned by content.
 
 A prompt file has a `--- user ---` section and may have a `--- system ---` section before it; both are Jinja
-templates. The shipped files are in `labgen/formats/prompts/`; a folder given with `--prompts` replaces those it has
-files for.
+templates. A section `--- form ---` after them is plain text, the form of the reply: it stands wherever a template says
+`{{ form }}`, and again where a reply that could not be read is asked for once more. What the model is to fill in stands
+there in square brackets, so that a form which is only copied is told from an answer.
+
+The shipped files are in `labgen/formats/prompts/`; a folder given with `--prompts` replaces those it has files for.
 
 What people or teachers wrote is *data* in a prompt: any of the prompts' own tags inside it lose their opening bracket,
 so that a passage with `</document>` in it cannot end its own section.
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache, cached_property
 from importlib import resources
@@ -50,7 +53,8 @@ MOST_RECORDS = 2048
 
 _OWN_TAG = re.compile(rf"<(?=/?\s*(?:{'|'.join(TAGS)})\b)", re.IGNORECASE)
 _TASK = re.compile(r"^## Task:(.*)$", re.MULTILINE)
-_SECTION = re.compile(r"^--- (system|user) ---[ \t]*\n", re.MULTILINE)
+_SECTION = re.compile(r"^--- (system|user|form) ---[ \t]*\n", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"\[([^\[\]{}\n]{2,200})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,17 @@ class Prompt:
         name: its word in settings and in the ledger, where it is the step of a call.
         text: empty for those that come with labgen, which are read from their files.
         rehearsed_as: the skill of the rehearsal teacher that answers it (see `labgen.teacher.rehearsal.model.SKILLS`).
+    Raises: TypeError: one of them is no text.
     """
 
     name: str
     text: str = ""
     rehearsed_as: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("name", "text", "rehearsed_as"):
+            if type(getattr(self, name)) is not str:
+                raise TypeError(f"`{name}` of a Prompt is text, not a {type(getattr(self, name)).__name__}")
 
 
 RESTATE = Prompt("restate", rehearsed_as="restate")
@@ -92,6 +102,7 @@ class PromptSet:
         self._texts.update({prompt.name: prompt.text for prompt in prompts if prompt.text})
         if folder is not None:
             self._texts.update(_replacements(folder, sorted(self._texts)))
+        self._echoes: dict[str, re.Pattern[str] | None] = {}
         self._sections = {step: _split(step, text) for step, text in self._texts.items()}
 
     def version(self, prompts: Iterable[Prompt]) -> str:
@@ -116,9 +127,30 @@ class PromptSet:
         `values` are escaped here, strings inside sequences, mappings and record attributes included.
         Raises: ConfigError: a replaced prompt uses a name that the step does not have.
         """
+        given = {name: self._escape(value) for name, value in values.items()}
+        return self._render(step, given | {"form": self.form(step)})
+
+    def restate(self, step: str, problem: str) -> tuple[Message, ...]:
+        """The turn that asks once more for a reply to a step: `problem` says what was wrong with the first."""
+        return self._render(RESTATE.name, {"problem": problem, "form": self.form(step)})
+
+    def form(self, step: str) -> str:
+        """The form of a step's reply as its prompt shows it; empty where the prompt has no section for it."""
+        return self._sections.get(step, {}).get("form", "").strip()
+
+    def echo(self, step: str) -> re.Pattern[str] | None:
+        """What finds the placeholders of a step's form in a reply that copies them, with their brackets or without.
+
+        Returns: None where the form has no placeholders.
+        """
+        if step not in self._echoes:
+            self._echoes[step] = _echo_of(self.form(step))
+        return self._echoes[step]
+
+    def _render(self, step: str, given: Mapping[str, Any]) -> tuple[Message, ...]:
         from jinja2 import TemplateError
 
-        given = {name: self._escape(value) for name, value in values.items()} | {"hazards": ", ".join(HAZARDS)}
+        given = {**given, "hazards": ", ".join(HAZARDS)}
         try:
             return tuple(
                 Message(role, template if isinstance(template, str) else _tidy(template.render(given)))
@@ -153,7 +185,7 @@ class PromptSet:
         compiled: dict[str, dict[str, Template | str]] = {}
         for step, sections in self._sections.items():
             try:
-                compiled[step] = {role: compile_section(text) for role, text in sections.items()}
+                compiled[step] = {role: compile_section(text) for role, text in sections.items() if role != "form"}
             except TemplateSyntaxError as error:
                 raise ConfigError(f"prompt `{step}.md`, line {error.lineno}: {error.message}.") from None
         return compiled
@@ -221,4 +253,10 @@ def _split(step: str, text: str) -> dict[str, str]:
     sections = dict(zip(pieces[1::2], pieces[2::2], strict=True))
     if "user" not in sections:
         raise ConfigError(f"prompt `{step}.md` has no line `--- user ---`; it marks where the user turn begins.")
-    return {role: sections[role] for role in ("system", "user") if role in sections}
+    return {role: sections[role] for role in ("system", "user", "form") if role in sections}
+
+
+def _echo_of(form: str) -> re.Pattern[str] | None:
+    words = "|".join(re.escape(each).replace(r"\ ", r"\s+") for each in dict.fromkeys(_PLACEHOLDER.findall(form)))
+    # Without its brackets a placeholder may be part of an honest sentence; it is an echo where nothing else stands.
+    return re.compile(rf"\[\s*(?:{words})\s*\]|(?<=[\">])\s*(?:{words})\s*(?=[\"<])", re.IGNORECASE) if words else None

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from labgen.formats.answers import read_score, read_yes_no
-from labgen.formats.jsonish import MAX_CHARS, read_json, strip_reasoning
+from labgen.formats.jsonish import MAX_CHARS, read_json
 from labgen.formats.prompts import TAGS
 
-__all__ = ["read_blocks", "read_fields", "read_json", "read_score", "read_yes_no", "strip_reasoning"]
+__all__ = ["read_blocks", "read_fields", "read_json", "read_score", "read_yes_no"]
 
 KINDS = ("yes_no", "score3", "text", "list")
 """What a field may be; with a `?` at the end it may be missing (and is None then)."""
@@ -31,7 +31,6 @@ def read_blocks(text: str, tag: str) -> list[str]:
     Case and attributes don't matter. Where the closing tag is missing, a block ends at the next opening of the same
     tag, at any other of the prompts' own tags, or at the end of the text.
     """
-    text = strip_reasoning(text)
     opening, closing = _tag_patterns(tag)
     starts = list(opening.finditer(text))
     blocks = []
@@ -63,7 +62,7 @@ def read_fields(text: str, fields: Mapping[str, str]) -> dict[str, object] | Non
     for kind in fields.values():
         if kind.removesuffix("?") not in KINDS:
             raise ValueError(f"unknown kind of field `{kind}`; known: {', '.join(KINDS)}")
-    text = strip_reasoning(text)[:MAX_CHARS]
+    text = text[:MAX_CHARS]
     labelled = False
     for look in (_from_json, _from_lines, _from_tags):
         found = look(text, fields)

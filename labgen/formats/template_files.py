@@ -10,6 +10,7 @@ from typing import Any
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
 from labgen.records import Message
+from labgen.text.yaml_data import YamlError, read_yaml
 
 HEADER = re.compile(r"\A\s*\{#-?\s*labgen:\s*\n(.*?)-?#\}", re.DOTALL)
 SETTINGS = ("bos_token", "eos_token", "end_tokens", "stop", "special", "merges_system", "models")
@@ -31,7 +32,7 @@ def read_template(path: Path, name: str | None = None) -> ChatFormat:
     where = name or str(path)
     header, settings = HEADER.match(source), {}
     if header:
-        settings = _read_settings(header[1], path)
+        settings = _read_settings(header[1], path, source.count("\n", 0, header.start(1)) + 1)
     tokens = {token: _token(settings, tokenizer, token) for token in ("bos_token", "eos_token")}
     for token, value in tokens.items():
         if value is None and re.search(rf"\b{token}\b", source):
@@ -94,13 +95,12 @@ def _read_tokenizer(path: Path) -> dict[str, Any]:
     return data
 
 
-def _read_settings(text: str, path: Path) -> dict[str, Any]:
-    import yaml
-
+def _read_settings(text: str, path: Path, first_line: int) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: the settings in its first comment are not YAML ({error}).") from None
+        settings = read_yaml(text, first_line=first_line).data or {}
+    except YamlError as error:
+        where = f"{path}:{error.line}"
+        raise ConfigError(f"{where}: the settings in its first comment can't be read: {error.problem}.") from None
     if not isinstance(settings, dict) or set(settings) - set(SETTINGS):
         raise ConfigError(f"{path}: the first comment's settings are `name: value` lines of: {', '.join(SETTINGS)}.")
     for name, value in settings.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet
@@ -11,6 +12,7 @@ from labgen.formats.prompts import PromptSet
 from labgen.generate.yields import YieldSeen
 from labgen.plan.flow import Flow
 from labgen.teacher.client import Asking
+from labgen.teacher.parameters import CallParameters, call_parameters
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class RunContext:
     draws_first: bool = True
     yields: YieldSeen = field(default_factory=YieldSeen)
     _bound: dict[str, BoundFlow] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def parameters(self) -> dict[str, CallParameters]:
+        """Logical model name to what the configuration has every call to it carry."""
+        return call_parameters(self.config)
 
     def bound(self, flow: Flow) -> BoundFlow:
         """A flow with the filters of this run."""

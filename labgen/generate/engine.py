@@ -112,7 +112,7 @@ class Engine:
     async def _issue(self) -> None:
         for leaf in list(self._open):
             await self._issue_leaf(leaf, self._room)
-        while self._waiting and self._room() > 0:
+        while self._waiting and self._room_for_another() > 0:
             leaf = await self._begin(self._waiting.popleft())
             if not leaf.progress.done:
                 self._open.append(leaf)
@@ -166,6 +166,13 @@ class Engine:
         flat = 2 * target - self._live_slots
         all_at_once = not self._waiting and self._run.draws_first
         return flat if all_at_once else min(target - self._client.demand, flat)
+
+    def _room_for_another(self) -> int:
+        """The same for the slots of a further leaf. One that waits for its first draw needs no places beside it, but
+        none had better stay free meanwhile.
+        """
+        held_back = any(leaf.held_back for leaf in self._open)
+        return min(self._room(), self._free_places()) if held_back else self._room()
 
     def _free_places(self) -> int:
         """Places at the teacher that no call is waiting for, nor a slot that may be about to call."""

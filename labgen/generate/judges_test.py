@@ -10,7 +10,6 @@ from labgen.filters.calibration import Calibration, put_to_test
 from labgen.generate.context import RunContext
 from labgen.generate.slot_run import FIRST, asker_for
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.asker import Asker
 
 
@@ -73,7 +72,7 @@ class JudgesTest:
         The rehearsal's judges are tested and reported like any, but nobody trains on what they let through: a rehearsal
         goes on, and shows what it is for.
         """
-        return bool(calibration.problem) and self._run.judge != REHEARSAL_MODEL
+        return bool(calibration.problem) and not calibration.rehearsal
 
     def cancel(self) -> None:
         """Withdraw what is still on its way."""

@@ -8,9 +8,31 @@ from dataclasses import dataclass, replace
 from labgen.config import StopConfig
 from labgen.filters.calibration import Calibration
 from labgen.records import Candidate, State
+from labgen.teacher.causes import cause_of
 
 JUDGE_NOT_FIT = "judge not fit"
 """How the reason begins why a leaf stopped whose judges failed their test."""
+LOW_YIELD = "low yield"
+CALLS_SPENT = "limit of calls reached"
+
+
+def barren(candidates: Sequence[Candidate]) -> str | None:
+    """Why a slot's draw brought nothing that could go on; None where it brought something.
+
+    '' stands for a draw that had no reply in any attempt: the next run may have one, so that nothing follows from it.
+    """
+    if any(candidate.instruction for candidate in candidates):
+        return None
+    reason = next((candidate.reason for candidate in candidates), "no_candidates")
+    return "" if reason.startswith("exhausted") else reason
+
+
+def why_nothing_drawn(reasons: Sequence[str]) -> str:
+    """What to say of draws that brought nothing, for these reasons."""
+    cause = cause_of(reasons)
+    if cause is None:
+        return f"none of its first {len(reasons)} draws could be used ({max(reasons, key=reasons.count)})"
+    return f"none of its first {len(reasons)} draws could be used: {cause.count} replies {cause.words}"
 
 
 @dataclass
@@ -21,6 +43,7 @@ class LeafProgress:
         wanted: accepted rows wanted; slots: retired slots; accepted: rows among their candidates.
         calls: calls spent by them, and on the test of the judges, whoever paid for them.
         drawn: candidates asked for; passed: candidates that passed every filter.
+        fruitful: whether any draw brought something; barren: why the draws before that brought nothing.
         calibration: how the leaf's judges did, once its first slot is retired; None where they are not tested.
         stopped: why the leaf ended short of what was wanted, empty where it did not (yet).
         done: whether no further slot will be retired.
@@ -32,6 +55,8 @@ class LeafProgress:
     calls: int = 0
     drawn: float = 0.0
     passed: float = 0.0
+    fruitful: bool = False
+    barren: tuple[str, ...] = ()
     calibration: Calibration | None = None
     stopped: str = ""
     done: bool = False
@@ -67,10 +92,11 @@ class LeafProgress:
             self.stopped = f"{JUDGE_NOT_FIT}: {calibration.problem}"
             self.done = True
 
-    def end_slot(self, drawn: int, calls: int, stop: StopConfig) -> None:
+    def end_slot(self, candidates: Sequence[Candidate], drawn: int, calls: int, stop: StopConfig) -> None:
         """Count a slot that is retired, and decide whether it was the last.
 
         Args:
+            candidates: what it came to.
             drawn: candidates that it was asked for; calls: that it spent.
         """
         self.slots += 1
@@ -80,12 +106,23 @@ class LeafProgress:
         self.drawn += drawn
         # A flow of another package may end slots before it asks anything: that must come to an end, too.
         spent = max(self.calls, self.slots)
+        self._note_draw(barren(candidates))
         if not self.missing:
             self.done = True
+        elif not self.fruitful and len(self.barren) >= stop.hopeless_after:
+            self._stop(why_nothing_drawn(self.barren))
         elif spent >= stop.min_calls and spent > stop.max_calls_per_row * self.accepted:
             words = f"{self.calls} calls" if spent == self.calls else f"{self.slots} slots"
-            self.stopped = f"low yield: {words} for {self.accepted} rows"
-            self.done = True
+            self._stop(f"{LOW_YIELD}: {words} for {self.accepted} rows")
         elif stop.max_calls_spent is not None and self.calls >= stop.max_calls_spent:
-            self.stopped = f"limit of calls reached: {self.calls} calls"
-            self.done = True
+            self._stop(f"{CALLS_SPENT}: {self.calls} calls")
+
+    def _note_draw(self, why_barren: str | None) -> None:
+        if why_barren is None:
+            self.fruitful, self.barren = True, ()
+        elif why_barren and not self.fruitful:
+            self.barren += (why_barren,)
+
+    def _stop(self, why: str) -> None:
+        self.stopped = why
+        self.done = True

@@ -51,7 +51,8 @@ class LeafRun:
         self.issued = past.progress.slots
         self._test.take_over(past.progress.calibration)
         self._duplicates.go_on_from(past.progress.slots, past.seen)
-        self._run.yields.add(self.plan.flow.name, past.progress.drawn, past.progress.passed)
+        if past.progress.fruitful:
+            self._run.yields.add(self.plan.flow.name, past.progress.drawn, past.progress.passed)
 
     @property
     def live_slots(self) -> int:
@@ -61,7 +62,7 @@ class LeafRun:
     def wants_slot(self, *, eager: bool) -> bool:
         """Whether the slots on their way are expected to fall short of what is wanted; see `falls_short`."""
         progress = self.progress
-        if progress.done or not self._test.fit:
+        if progress.done or not self._test.fit or self.held_back:
             return False
         return falls_short(
             progress.missing,
@@ -72,6 +73,13 @@ class LeafRun:
             per_slot=self._per_slot,
             eager=eager,
         )
+
+    @property
+    def held_back(self) -> bool:
+        """Whether so many slots are on their way, without a draw that brought something, that they may be the last."""
+        if self.progress.fruitful or any(slot.fruitful for slot in self._live.values()):
+            return False
+        return len(self._live) + len(self.progress.barren) >= self._run.config.stop.hopeless_after
 
     def issue(self, on_done: Callable[[], None]) -> SlotRun:
         """Start the next slot; the leaf's first one starts the test of its judges as well.
@@ -115,11 +123,11 @@ class LeafRun:
             retired.append(replace(result, candidates=tuple(progress.accept(result.candidates))))
             if progress.calibration is None and (test := self._test.result):
                 progress.note_test(test, stops=self._test.stops(test))
-            if not progress.done:
-                # A leaf whose judge is not fit has drawn nothing: that says nothing of the others' yield.
-                self._run.yields.add(self.plan.flow.name, self._per_slot, progress.passed - passed)
             del self._live[slot.index]
-            progress.end_slot(self._per_slot, len(slot.spent), self._run.config.stop)
+            progress.end_slot(result.candidates, self._per_slot, len(slot.spent), self._run.config.stop)
+            if progress.fruitful:
+                # A leaf whose judge is not fit, or of which nothing can be drawn, says nothing of the others' yield.
+                self._run.yields.add(self.plan.flow.name, self._per_slot, progress.passed - passed)
         return retired
 
     def cancel(self) -> None:

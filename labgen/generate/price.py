@@ -14,13 +14,13 @@ from typing import Any, cast
 
 from labgen.errors import ConfigError
 from labgen.filters.base import Cost, Filter, SlotContext
-from labgen.filters.calibration import ask_round, rounds, testable
+from labgen.filters.calibration import LeafTest, testable
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.steps import CandidateStep, Judges, SlotStep, Step
-from labgen.flows.take_step import take_slot
+from labgen.flows.take_step import checked, take_slot
 from labgen.generate.context import RunContext
 from labgen.generate.slot_run import asker_for, slot_context
-from labgen.plan.example_pairs import example_pairs
+from labgen.packages import PackageFault, guarded, plain_text
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Call, Candidate, Reply
@@ -59,7 +59,8 @@ class QuestionPrice:
     """One thing that a flow asks once its candidates are drawn: a judge's question, or for a response.
 
     Attributes:
-        step: the calls' name in the ledger; judge: whose it is, None for a response.
+        step: the calls' name in the ledger; judge: the one that has decided then, None for a response, and where it
+            asks more before it decides.
         calls: for each candidate that gets there, or for a slot where `shared`.
         prompt_tokens, reply_tokens: of one call.
     """
@@ -178,7 +179,7 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
     for call in calls:
         draw.add(call.step, 1.0, prompt_size(call, count_tokens), count_tokens(recorder.replies[call.step]))
     for step in others:
-        slot.siblings = tuple(candidates)
+        slot = replace(slot, siblings=tuple(candidates))
         if isinstance(step, Judges):
             for judge in step.filters:
                 asked += await _judge_price(judge, candidates, slot, recorder, count_tokens)
@@ -200,10 +201,15 @@ async def _judge_price(
     calls = await _recorded(recorder, (judge(candidate, slot) for candidate in candidates))
     if not calls:
         return []
-    prompt = sum(prompt_size(call, count_tokens) for call in calls) / len(calls)
     response = sum(count_tokens(candidate.response) for candidate in candidates) / len(candidates)
     reply = (cost.reply_tokens + cost.per_response_token * response) * (len(candidates) if cost.shared else 1)
-    return [QuestionPrice(calls[0].step, judge, cost.calls, prompt, reply, cost.shared)]
+    counts = Counter(call.step for call in calls)
+    found = []
+    for name, count in counts.items():
+        prompt = sum(prompt_size(call, count_tokens) for call in calls if call.step == name) / count
+        share = cost.calls * count / len(calls)
+        found.append(QuestionPrice(name, None, share, prompt, reply, cost.shared))
+    return [*found[:-1], replace(found[-1], judge=judge)]
 
 
 async def _typical(
@@ -213,23 +219,32 @@ async def _typical(
 
     Raises: ConfigError: a step of another package fails at it, or asks what it says no typical reply to.
     """
-    try:
+    recorder.calls.clear()
+    if not flow.package:
         recorder.replies = dict(step.typical_replies(slot))
-        recorder.calls.clear()
         with suppress(CandidateEnds):
-            if step.whole_slot:
-                candidates = await step(candidates, slot)
-            else:
-                candidates = [await step(candidate, slot) for candidate in candidates]
-    except Exception as error:
-        if not flow.package:
-            raise
-        words = f"no typical reply to `{error}`" if isinstance(error, NotPaid) else f"{type(error).__name__}: {error}"
+            candidates = await _taken(step, candidates, slot)
+        return candidates, list(recorder.calls)
+    try:
+        with guarded():
+            recorder.replies = {
+                plain_text(name, "a prompt's name"): plain_text(text, f"its typical reply to `{name}`")
+                for name, text in dict(step.typical_replies(slot)).items()
+            }
+        found = await checked(flow, lambda: _taken(step, candidates, slot), candidates, slot)
+    except (PackageFault, NotPaid) as error:
+        words = f"no typical reply to `{error}`" if isinstance(error, NotPaid) else str(error)
         raise ConfigError(
-            f"{flow.title}: what its step {type(step).__name__} costs can't be reckoned ({words:.200}). Mend the "
+            f"{flow.title}: what its step {type(step).__name__} costs can't be reckoned ({words}). Mend the "
             "package, or remove it."
         ) from error
-    return candidates, list(recorder.calls)
+    return candidates if isinstance(found, CandidateEnds) else found, list(recorder.calls)
+
+
+async def _taken(step: Step, candidates: Sequence[Candidate], slot: SlotContext) -> Sequence[Candidate]:
+    if step.whole_slot:
+        return await step(candidates, slot)
+    return [await step(candidate, slot) for candidate in candidates]
 
 
 def _questions(
@@ -255,18 +270,15 @@ async def _recorded(recorder: _Recorder, work: Iterable[Awaitable[Any]]) -> list
     return list(recorder.calls)
 
 
-async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[list[Call], list[Call]]]:
+async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[Filter, list[Call], list[Call]]]:
     """For each judge of a leaf that is put to the test: what it is asked first, and what then, where it errs."""
     recorder = _Recorder()
     asker = asker_for(plan, replace(run, client=recorder), 0)
-    examples, config = example_pairs(plan.leaf, plan.flow), run.config
+    test = LeafTest(plan, asker, run.config.thresholds, run.config.calibration)
     found = []
     for judge in testable(run.bound(plan.flow).judges):
-        first, then = [
-            await _recorded(recorder, ask_round(judge, sheets, plan, examples, asker, config.thresholds))
-            for sheets in rounds(judge, plan, examples, config.calibration)
-        ]
-        found.append((first, then))
+        first, *more = [await _recorded(recorder, test.questions(judge, sheets)) for sheets in test.rounds(judge)]
+        found.append((judge, first, [call for calls in more for call in calls]))
     return found
 
 
@@ -313,7 +325,7 @@ async def take_paid(
                 duplicates.end_turn(index)  # it may have been to come, and the next slot waits for it
             continue
         going = [candidate for candidate in candidates if candidate.state is None]
-        slot.siblings, candidates = tuple(going), []
+        slot, candidates = replace(slot, siblings=tuple(going)), []
         for candidate in going:
             try:
                 candidates.append(await bound.through(cast(tuple[CandidateStep, ...], steps), candidate, slot))

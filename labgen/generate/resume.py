@@ -7,6 +7,7 @@ of a build is reckoned with the same. Where the ledger holds much, several proce
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
 from labgen.records import Candidate
 from labgen.teacher.ledger_only import LedgerOnly
-from labgen.teacher.traffic import CallOutcome, Watch
+from labgen.teacher.traffic import CallOutcome, Origin, Watch
 
 T = TypeVar("T")
 
@@ -64,29 +65,30 @@ class Replayed:
     Attributes:
         past: its retired slots, up to the first that asks what is not paid for.
         candidates: of the retired slots (count); blocks: they themselves, as `pack` writes them.
-        from_ledger: replies taken from the ledger for them (count).
+        kept_from: where the replies come from that were taken from the ledger for them.
     """
 
     past: Past
     candidates: int
     blocks: tuple[bytes, ...]
-    from_ledger: int
+    kept_from: Counter[Origin]
 
 
 async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, watch: Watch | None) -> Replayed:
     """Replay one leaf; `client` is that of `run`."""
     blocks: list[bytes] = []
     waiting: list[Candidate] = []
-    count = from_ledger = 0
+    count = 0
+    kept_from: Counter[Origin] = Counter()
 
     def take(retired: list[Candidate]) -> None:
-        nonlocal count, from_ledger
+        nonlocal count
         count += len(retired)
         waiting.extend(retired)
         while len(waiting) >= BLOCK_CANDIDATES:
             blocks.append(pack(waiting[:BLOCK_CANDIDATES]))
             del waiting[:BLOCK_CANDIDATES]
-        from_ledger += len(client.paid)
+        kept_from.update(Origin.of(call, reply) for call, reply in client.paid)
         if watch:
             for call, reply in client.paid:
                 watch(CallOutcome(call, "ledger", reply=reply))
@@ -94,7 +96,7 @@ async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, watch
     past = await replay_slots(LeafRun(plan, run), client, take)
     if waiting:
         blocks.append(pack(waiting))
-    return Replayed(past, count, tuple(blocks), from_ledger)
+    return Replayed(past, count, tuple(blocks), kept_from)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
@@ -36,11 +36,13 @@ class SlotRun:
 
     Attributes:
         potential: how many of its candidates may still be accepted (count).
+        fruitful: whether its draw is known to have brought something.
         spent: keys of the calls made for it, in order.
     """
 
     index: int
     potential: float
+    fruitful: bool = False
     spent: list[bytes] = field(default_factory=list)
     task: asyncio.Task[SlotResult] = field(init=False)
 
@@ -49,10 +51,14 @@ class SlotRun:
 
         def note(candidates: Sequence[Candidate]) -> None:
             self.potential = sum(candidate.state is None for candidate in candidates)
+            self.fruitful = any(candidate.instruction for candidate in candidates)
 
         slot = slot_context(plan, run, self.index, duplicates, self.spent)
         candidates = await run.bound(plan.flow).fold(slot, note)
-        return SlotResult(candidates, tuple(slot.seen))
+        # For the slot as a whole, since draws and verdicts are shared, and a flow of another package need not tell.
+        answered_by = tuple(sorted(slot.asker.answered_by))
+        told = tuple(replace(candidate, answered_by=answered_by) for candidate in candidates)
+        return SlotResult(told, tuple(slot.seen))
 
 
 def slot_context(
@@ -81,5 +87,6 @@ def asker_for(plan: LeafPlan, run: RunContext, index: int, spent: list[bytes] | 
         slot=make_slot(plan, index, seed=run.config.seed),
         priority=(THEN, plan.order, index),
         spent=[] if spent is None else spent,
+        parameters=run.parameters,
         draw_priority=(FIRST if run.draws_first else THEN, plan.order, index),
     )

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from labgen.errors import OutputError
-from labgen.records import Candidate, Evidence, Source, State, Verdict
+from labgen.records import Answerer, Candidate, Evidence, Source, State, Verdict
 
 BLOCK_CANDIDATES = 128
 """Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
@@ -144,11 +144,12 @@ def _fields(candidate: Candidate) -> tuple[Any, ...]:
         candidate.reason,
         candidate.raw,
         candidate.calls,
+        tuple([(each.asked, each.model, each.listed, each.rehearsal) for each in candidate.answered_by]),
     )
 
 
 def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
-    slot, position, instruction, response, context, source, seeds, verdicts, state, reason, raw, calls = fields
+    slot, position, instruction, response, context, source, seeds, verdicts, state, reason, raw, calls, by = fields
     return Candidate(
         leaf=leaf,
         slot=slot,
@@ -168,4 +169,5 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         reason=reason,
         raw=raw,
         calls=calls,
+        answered_by=tuple([Answerer(*each) for each in by]),
     )

@@ -1,8 +1,9 @@
 """Moving paid calls between machines, or sharing them in a team: one gzip file of JSON lines.
 
 The first line says what the file is; every other one is a paid call: `key`, `model`, `leaf`, `step`, `call` (canonical
-JSON, whose hash is the key), `reply`, `finish_reason`, `failure`, `detail`, `prompt_tokens`, `completion_tokens`. The
-same ledger gives the same bytes, and files can be imported in any order, any number of times.
+JSON, whose hash is the key), `reply`, `finish_reason`, `failure`, `detail`, `prompt_tokens`, `completion_tokens`, and
+where they are known `reasoning`, `address`, `served_model`, `fingerprint`, `listed`. The same ledger gives the same
+bytes, and files can be imported in any order, any number of times.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import LedgerError, UsageError
-from labgen.ledger.replies import Ledger
+from labgen.ledger.replies import Ledger, pack_reply
+from labgen.records import Reply, Served
 
 FORMAT = "labgen-ledger"
 FORMAT_VERSION = 1
@@ -28,6 +30,8 @@ COMPRESSION = 3
 """Level 6 takes half as long again, for a tenth fewer bytes."""
 NUMBERS = ("prompt_tokens", "completion_tokens")
 TEXTS = ("model", "leaf", "step", "call", "reply", "finish_reason", "failure", "detail")
+KNOWN = ("reasoning", "address", "served_model", "fingerprint", "listed")
+"""What may be known of a reply beside the rest."""
 FAILURES = ("", "too_long", "refused")
 
 
@@ -76,6 +80,7 @@ def export_ledger(folder: Path, target: Path, *, wanted: Callable[[str], bool] =
                         "detail": reply.detail,
                         "prompt_tokens": reply.prompt_tokens,
                         "completion_tokens": reply.completion_tokens,
+                        **{name: value for name, value in _known(reply).items() if value},
                     }
                     file.write(_line(fields))
                     count += 1
@@ -85,6 +90,12 @@ def export_ledger(folder: Path, target: Path, *, wanted: Callable[[str], bool] =
         finally:
             partial.unlink(missing_ok=True)
     return count
+
+
+def _known(reply: Reply) -> dict[str, str]:
+    served = reply.served
+    known = (reply.reasoning, served.address, served.model, served.fingerprint, served.listed)
+    return dict(zip(KNOWN, known, strict=True))
 
 
 def _keys(ledger: Ledger, wanted: Callable[[str], bool]) -> Iterator[bytes]:
@@ -116,10 +127,16 @@ def _add(ledger: Ledger, batch: list[tuple[object, ...]], result: Imported) -> N
     unique = list({row[0]: row for row in batch}.values())
     for row in unique:
         kept = ledger.query("SELECT reply FROM replies WHERE key = ?", (row[0],))
-        result.differing += bool(kept) and zlib.decompress(kept[0][0]) != zlib.decompress(_bytes(row[8]))
+        result.differing += bool(kept) and _said(kept[0][0]) != _said(_bytes(row[8]))
     new = ledger.insert(unique)
     result.new += new
     result.known += len(batch) - new
+
+
+def _said(reply: bytes) -> list[Any]:
+    """A packed reply's text, end and detail: where it came from is no difference."""
+    parts: list[Any] = json.loads(zlib.decompress(reply))
+    return parts[:3]
 
 
 def _rows(source: Path, result: Imported) -> Iterator[tuple[object, ...]]:
@@ -167,19 +184,21 @@ def _row(data: Any) -> tuple[object, ...] | None:
         return None
     if not all(isinstance(data.get(name), int) and 0 <= data[name] < 2**62 for name in NUMBERS):
         return None
-    if data["failure"] not in FAILURES:
+    if data["failure"] not in FAILURES or not all(isinstance(data.get(name, ""), str) for name in KNOWN):
         return None
     try:
         call = data["call"].encode()
         key = hashlib.sha256(call).digest()
         if key.hex() != data.get("key"):
             return None
-        reply = json.dumps([data["reply"], data["finish_reason"], data["detail"]], ensure_ascii=False).encode()
+        reasoning, *served = (data.get(name, "") for name in KNOWN)
+        ended = (data["finish_reason"], 0, 0, data["failure"], data["detail"])
+        reply = pack_reply(Reply(data["reply"], *ended, reasoning, Served(*served)))
         labels = [data[name] for name in ("model", "leaf", "step", "failure")]
         " ".join(labels).encode()
     except UnicodeEncodeError:
         return None
-    return (key, *labels, *(data[name] for name in NUMBERS), zlib.compress(call, 1), zlib.compress(reply, 1))
+    return (key, *labels, *(data[name] for name in NUMBERS), zlib.compress(call, 1), reply)
 
 
 def _line(fields: dict[str, Any]) -> bytes:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import LedgerError
-from labgen.records import Call, Reply
+from labgen.records import Call, Reply, Served
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LEDGER_NAME = "ledger.sqlite"
 BALLAST_NAME = "ledger.ballast"
 BALLAST_BYTES = 4 * 2**20
@@ -43,6 +43,8 @@ CREATE TABLE IF NOT EXISTS replies (
 );
 CREATE TABLE IF NOT EXISTS endpoint_notes (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 """,
+    # From 1, in which a reply said nothing of where it came from: older rows stay as they are.
+    "",
 )
 """The statements that take a ledger from each schema version to the next; every one adds, none removes."""
 
@@ -331,11 +333,28 @@ def reply_row(call: Call, reply: Reply) -> tuple[object, ...]:
         reply.prompt_tokens,
         reply.completion_tokens,
         zlib.compress(call.canonical.encode(), 1),
-        zlib.compress(json.dumps([reply.text, reply.finish_reason, reply.detail], ensure_ascii=False).encode(), 1),
+        pack_reply(reply),
     )
+
+
+def pack_reply(reply: Reply) -> bytes:
+    """A row's `reply`: text, end, detail, and what else is known of it, where anything is."""
+    served = reply.served
+    known = {
+        "reasoning": reply.reasoning,
+        "address": served.address,
+        "model": served.model,
+        "fingerprint": served.fingerprint,
+        "listed": served.listed,
+    }
+    more = {name: value for name, value in known.items() if value}
+    parts = [reply.text, reply.finish_reason, reply.detail, *([more] if more else [])]
+    return zlib.compress(json.dumps(parts, ensure_ascii=False).encode(), 1)
 
 
 def reply_of(row: tuple[bytes, str, int, int]) -> Reply:
     """The reply in a row's `reply`, `failure`, `prompt_tokens` and `completion_tokens`."""
-    text, finish_reason, detail = json.loads(zlib.decompress(row[0]).decode())
-    return Reply(text, finish_reason, row[2], row[3], row[1], detail)
+    text, finish_reason, detail, *rest = json.loads(zlib.decompress(row[0]).decode())
+    more = rest[0] if rest else {}
+    served = Served(*(more.get(name, "") for name in ("address", "model", "fingerprint", "listed")))
+    return Reply(text, finish_reason, row[2], row[3], row[1], detail, more.get("reasoning", ""), served)

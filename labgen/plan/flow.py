@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, Protocol
 
 from labgen.errors import ConfigError
 from labgen.formats.prompts import RESTATE, Prompt
-from labgen.packages import crash
+from labgen.packages import PackageFault, guarded
 from labgen.records import Grounding, Leaf
 
 
@@ -52,7 +53,7 @@ class Flow:
         """What messages call it."""
         return f"flow `{self.name}`" + (f" of {self.package}" if self.package else "")
 
-    @property
+    @cached_property
     def prompts(self) -> tuple[Prompt, ...]:
         """All that it asks with, in the order of its steps, and what asks once more for a reply that can't be read."""
         return (*chain.from_iterable(step.prompts_of(self) for step in self.steps), RESTATE)
@@ -75,12 +76,12 @@ def flow_of(leaf: Leaf, flows: Sequence[Flow]) -> Flow:
     """
     for flow in flows:
         try:
-            suits = flow.suits(leaf)
-        except Exception as error:
-            # What another package asks of a leaf may raise anything.
+            with guarded():
+                suits = bool(flow.suits(leaf))
+        except PackageFault as fault:
             raise ConfigError(
-                f"{flow.title} can't say whether it suits {leaf.path} ({crash(error)}). Mend the package, or remove it."
-            ) from error
+                f"{flow.title} can't say whether it suits {leaf.path} ({fault}). Mend the package, or remove it."
+            ) from fault
         if suits:
             return flow
     raise LookupError(f"{leaf.path}: there is no flow for such a leaf")

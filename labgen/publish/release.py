@@ -13,6 +13,7 @@ from typing import Any
 from labgen.errors import UsageError
 from labgen.export.files import hash_file, read_rows
 from labgen.export.folder import MANIFEST, read_manifest
+from labgen.text.yaml_data import YamlError, read_yaml
 
 CARD = "README.md"
 REFUSALS = ("rehearsal", "incomplete", "unknown-licence", "secrets")
@@ -128,9 +129,10 @@ def card_without_rejected(card: str) -> str:
         return card
     header, mark, body = card[4:].partition("\n---\n")
     try:
-        data = yaml.safe_load(header)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{CARD}: its metadata is not YAML ({error}). Mend it, or build the dataset again.") from None
+        data = read_yaml(header, first_line=2).data
+    except YamlError as error:
+        where = f"{CARD}:{error.line}"
+        raise UsageError(f"{where}: {error.problem}. Mend its metadata, or build the dataset again.") from None
     found = False
     for key in ("configs", "dataset_info"):
         entries = data.get(key) if isinstance(data, dict) else None

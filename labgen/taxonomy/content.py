@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from labgen.records import DocumentSource, Leaf, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE, judge_licences, read_attribution
 from labgen.taxonomy.rules import RULES
-from labgen.taxonomy.source import LeafSource, shorten
-from labgen.taxonomy.yamltree import Node
+from labgen.taxonomy.source import LeafSource
 from labgen.text.language import other_languages
 from labgen.text.personal_data import find_personal_data
+from labgen.text.printable import shorten
 from labgen.text.words import content_words, normalised, words
+from labgen.text.yamltree import Node
 
 MIN_SUPPORT = 0.34
 """Share of an answer's content words that its passage (or the question) has, below which it counts as unsupported."""

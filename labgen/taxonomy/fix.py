@@ -21,7 +21,7 @@ from labgen.taxonomy.schema import plain_value
 from labgen.taxonomy.source import LeafSource, parse_source
 from labgen.taxonomy.structure import check_structure
 from labgen.taxonomy.style import Edit, StyleProblem, find_comments, find_style_problems
-from labgen.taxonomy.yamltree import Node
+from labgen.text.yamltree import Node
 
 NEWEST_SKILL_VERSION = 3
 _MAX_ROUNDS = 50  # a bound only; most leaves need one round for each of the six rules

@@ -12,7 +12,7 @@ from labgen.taxonomy.path_patterns import match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, read_source
 from labgen.taxonomy.structure import check_structure
-from labgen.taxonomy.yamltree import Node
+from labgen.text.yamltree import Node
 
 
 def load_taxonomy(root: Path, *, leaf_patterns: Sequence[str] = ()) -> Taxonomy:

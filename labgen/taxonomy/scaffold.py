@@ -19,6 +19,7 @@ from labgen.records import BRANCHES, DocumentSource, Pair, SeedExample
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.text.printable import one_line
+from labgen.text.yaml_data import YamlError, read_yaml
 
 MODELS = Path(__file__).parent / "models"
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -256,13 +257,11 @@ def _block_safe(text: str) -> bool:
 
 
 def _plain_safe(text: str) -> bool:
-    import yaml
-
     if re.search(r"[:#]|^[^\w]|[\[\]{},&*!|>'\"%@`]", text):
         return False
     try:
-        return bool(yaml.safe_load(text) == text)
-    except yaml.YAMLError:
+        return bool(read_yaml(text).data == text)
+    except YamlError:
         return False
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labgen.taxonomy.yamltree import Node
+from labgen.text.yamltree import Node
 
 SCHEMAS = Path(__file__).parent / "schemas"
 VERSIONS = (1, 2, 3)

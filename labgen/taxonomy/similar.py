@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 from labgen.taxonomy.content import QuestionNodes, read_examples
-from labgen.taxonomy.source import MAX_BYTES, LeafSource, leaf_path, shorten
+from labgen.taxonomy.source import MAX_BYTES, LeafSource, leaf_path
+from labgen.text.printable import shorten
 from labgen.text.words import normalised, words
 
 THRESHOLD = 0.9
 """ROUGE-L above which a warning is worth it. Real leaves' own questions often resemble each other by 0.7 and more."""
 MAX_PAIRS = 4_000  # to compare one by one: some 20 microseconds each
-MIN_WORDS = 5  # below this a single word decides
+FEWEST_WORDS = 5  # below this a single word decides
 
 
 class TextMatch(Protocol):
@@ -102,7 +103,7 @@ def check_similar(
     wanted = {id(source) for source in checked}
     for source in sorted([*checked, *others], key=lambda source: source.path):
         examples = read_examples(source)
-        known += [(source, example) for example in examples if len(words(example.question.text)) >= MIN_WORDS]
+        known += [(source, example) for example in examples if len(words(example.question.text)) >= FEWEST_WORDS]
     asked = sum(id(source) in wanted for source, _ in known)
     index = measures.new_index(THRESHOLD) if asked * len(known) > MAX_PAIRS else _Pairs(measures.similarity)
     for number, (_, example) in enumerate(known):
@@ -189,7 +190,7 @@ def likely_relatives(root: Path, checked: Sequence[LeafSource], files: Iterable[
     for source in checked:
         for example in read_examples(source):
             found = set(words(example.question.text))
-            if len(words(example.question.text)) >= MIN_WORDS:
+            if len(words(example.question.text)) >= FEWEST_WORDS:
                 wanted.append(([word.encode() for word in found], len(found) // 5))
     return [file for file in files if leaf_path(root, file) not in own and _may_match(_lowered(file), wanted)]
 

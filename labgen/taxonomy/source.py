@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.records import BRANCHES, Severity, Violation
-from labgen.taxonomy.guess import explain_yaml_error
 from labgen.taxonomy.rules import RULES
-from labgen.taxonomy.yamltree import Node, Positions, Tree, TreeError, parse_tree
+from labgen.text.printable import shorten
+from labgen.text.yaml_guess import explain_yaml_error
+from labgen.text.yamltree import Node, Positions, Tree, TreeError, parse_tree
 
 MAX_BYTES = 1_000_000  # the largest real leaf has 60 kB
 
@@ -197,12 +198,6 @@ def _explain_top(root: Node) -> str:
     if root.kind == "list":
         return "the file starts with a list; put it under `seed_examples:` and add the other keys."
     return "the file is plain text, not `key: value` lines; is there a space after each colon?"
-
-
-def shorten(text: str, limit: int = 40) -> str:
-    """Text for a message: one line, no more than `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def near(name: str, known: Sequence[str], cutoff: float = 0.6) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from labgen.taxonomy.schema import VERSIONS, Problem, apply_schema, load_schema
-from labgen.taxonomy.source import LeafSource, near, shorten
-from labgen.taxonomy.yamltree import Node
+from labgen.taxonomy.source import LeafSource, near
+from labgen.text.printable import shorten
+from labgen.text.yamltree import Node
 
 _READ_AS = {
     "integer": "a number",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from labgen.taxonomy.source import LeafSource
-from labgen.taxonomy.yamltree import Node
+from labgen.text.yamltree import Node
 
 ORDER = {
     "skills": ("version", "created_by", "task_description", "seed_examples"),

@@ -5,13 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from labgen.config import HTTP, Config, EndpointConfig, GuardConfig, JudgeConfig, ModelConfig, TeacherConfig
+from labgen.config import (
+    HTTP,
+    BackendConfig,
+    Config,
+    EndpointConfig,
+    GuardConfig,
+    JudgeConfig,
+    ModelConfig,
+    TeacherConfig,
+)
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
 from labgen.records import REHEARSAL_MODEL
+from labgen.teacher.parameters import CallParameters, call_parameters, expanded
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class EndpointSpec:
         chat_format: None for the chat API; for completions, how the prompt is written.
         bos: whether a completions prompt spells out the beginning-of-sequence token.
         merges_system: whether system text goes into the first user turn from the start.
+        extra_headers, extra_query: sent with every request there, as they are configured (see `parameters.expanded`).
+        parameters: what every call to the model carries.
         note: what a user should know of the choice of format; empty for nothing.
     """
 
@@ -45,6 +58,9 @@ class EndpointSpec:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    extra_headers: Mapping[str, str] = field(default_factory=dict)
+    extra_query: Mapping[str, str] = field(default_factory=dict)
+    parameters: CallParameters = field(default_factory=CallParameters)
     note: str = ""
 
     @property
@@ -67,7 +83,7 @@ def model_names(config: Config, *, asked_otherwise: bool = False) -> tuple[str, 
     """
     judge = config.judge
     if not (addresses(config.teacher) or asked_otherwise):
-        if judge and (judge.base_url or judge.endpoints):
+        if judge and _own_addresses(judge):
             raise ConfigError(
                 "judge has an endpoint and teacher has none. Give teacher.base_url, or leave out the judge's address "
                 "to rehearse with both."
@@ -122,6 +138,17 @@ def guard_specs(config: Config) -> tuple[EndpointSpec, ...]:
     return tuple(make_spec(config, own, endpoint) for endpoint in _own_addresses(guard))
 
 
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own, which no proxy can reach."""
+    host = (urlsplit(address).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def all_specs(config: Config) -> tuple[EndpointSpec, ...]:
     """Every endpoint of every model that a build may ask; none where the rehearsal teacher alone is to answer.
 
@@ -143,8 +170,7 @@ def make_spec(
     api = endpoint.api or model.api
     format_name = endpoint.prompt_format or model.prompt_format
     format, note = _format(format_name, model.model, needed=api == "completions")
-    if backend.kind == HTTP and backend.settings:
-        raise ConfigError(f"backend: kind `{HTTP}` has no setting `{next(iter(backend.settings))}`. Leave it out.")
+    check_settings(backend)
     return EndpointSpec(
         model=model.model,
         send_model=send_model,
@@ -160,8 +186,33 @@ def make_spec(
         requests_per_minute=endpoint.requests_per_minute or model.requests_per_minute,
         tokens_per_minute=endpoint.tokens_per_minute or model.tokens_per_minute,
         settings=backend.settings,
+        **_beside_the_key(config, model, endpoint),
+        parameters=call_parameters(config).get(model.model, {}),
         note=note if api == "completions" else "",
     )
+
+
+def check_settings(backend: BackendConfig) -> None:
+    """Raises: ConfigError: settings stand beside a kind of back end that has none."""
+    if backend.kind == HTTP and backend.settings:
+        raise ConfigError(f"backend: kind `{HTTP}` has no setting `{next(iter(backend.settings))}`. Leave it out.")
+
+
+def _beside_the_key(config: Config, model: ModelConfig, endpoint: EndpointConfig) -> dict[str, Mapping[str, str]]:
+    """What goes to an address with its key. A judge without an address of its own is asked as the teacher is there.
+
+    Raises: ConfigError: a secret is written out, or a variable is not set.
+    """
+    at_teachers = isinstance(model, JudgeConfig) and not _own_addresses(model)
+    found = {}
+    for name in ("extra_headers", "extra_query"):
+        own = getattr(endpoint, name)
+        values = (
+            own if own is not None else getattr(model, name) or (getattr(config.teacher, name) if at_teachers else {})
+        )
+        expanded(values, name)
+        found[name] = values
+    return found
 
 
 def _own_addresses(model: ModelConfig) -> tuple[EndpointConfig, ...]:
@@ -200,7 +251,7 @@ def _checked(address: str) -> str:
 
 
 def _format(name: str | None, model: str, *, needed: bool) -> tuple[ChatFormat | None, str]:
-    from labgen.formats.known import SHIPPED, find_format, format_for_model
+    from labgen.formats.known import FOR_TEACHERS, find_format, format_for_model
 
     if name is not None:
         return find_format(name), ""
@@ -209,6 +260,6 @@ def _format(name: str | None, model: str, *, needed: bool) -> tuple[ChatFormat |
     if needed:
         raise ConfigError(
             f"api: completions needs a prompt format, and none is known for `{model}`. Set `prompt_format:` to one of "
-            f"{', '.join(SHIPPED)}, or to a Jinja chat template; or ask it with `api: chat`."
+            f"{', '.join(FOR_TEACHERS)} (a base model's), or to a Jinja chat template; or ask it with `api: chat`."
         )
     return None, ""

@@ -6,12 +6,11 @@ an `EndpointSpec` and gives a `Backend`. From Python a back end can be handed ov
 
 from __future__ import annotations
 
-import asyncio
 import difflib
-import math
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
-from importlib.metadata import entry_points
+from dataclasses import fields
+from importlib.metadata import EntryPoint
 from typing import Any, Protocol
 
 from labgen.config import HTTP
@@ -25,12 +24,14 @@ from labgen.errors import (
     TeacherError,
     TeacherMisconfigured,
 )
-from labgen.packages import crash, package_of
-from labgen.records import Call, Reply
+from labgen.packages import PackageFault, entries_of, guarded, package_of, plain_count, plain_number, plain_text
+from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import whole
 
-GROUP = "labgen.backends"
+BACKENDS_GROUP = "labgen.backends"
+MOST_WAIT_SEC = 7 * 86_400.0
+"""A back end that asks for a longer wait is taken to ask for this one."""
 _TELLING = (NoConnection, *RETRYABLE, *PERMANENT, TeacherMisconfigured, TeacherDown)
 """What a back end may raise to say what is to happen next; of a class and its base, the class comes first."""
 
@@ -49,17 +50,29 @@ class Backend(Protocol):
 
 
 def known_kinds() -> list[str]:
-    """Every kind of back end, without importing any."""
-    return [HTTP, *sorted({entry.name for entry in entry_points(group=GROUP)} - {HTTP})]
+    """Every kind of back end, without importing any. Raises: ConfigError: a package's has the name of labgen's own."""
+    entries = entries_of(BACKENDS_GROUP)
+    for entry in entries:
+        if entry.name == HTTP:
+            raise ConfigError(
+                f"back end `{HTTP}` of {package_of(entry)}: labgen has a back end of that name. Uninstall the "
+                "package, or have its entry point renamed."
+            )
+    return [HTTP, *sorted({entry.name for entry in entries})]
 
 
 def check_kind(kind: str) -> None:
-    """Raises: ConfigError: there is no such kind of back end."""
+    """Raises: ConfigError: there is no such kind of back end, or it has a name that is taken."""
     known = known_kinds()
     if kind not in known:
         near = difflib.get_close_matches(kind, known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known)}."
         raise ConfigError(f"backend.kind: there is no kind `{kind}`. {hint}")
+    entries = entries_of(BACKENDS_GROUP, kind)
+    if len(entries) > 1:
+        raise ConfigError(
+            f"{_where(entries)}: there can be one of a kind. Uninstall a package, or have its entry point renamed."
+        )
 
 
 def make_backend(spec: EndpointSpec) -> Backend:
@@ -68,22 +81,24 @@ def make_backend(spec: EndpointSpec) -> Backend:
     Raises: ConfigError: there is no such kind, or two; it can't be loaded, is no back end, or refuses its settings.
     """
     check_kind(spec.kind)
-    entries = sorted(entry_points(group=GROUP, name=spec.kind), key=lambda entry: entry.value)
-    where = f"back end `{spec.kind}` of {' and of '.join(map(package_of, entries))}"
-    if len(entries) > 1:
-        raise ConfigError(f"{where}: there can be one of a kind. Uninstall a package, or have its entry point renamed.")
+    entries = entries_of(BACKENDS_GROUP, spec.kind)
+    where = _where(entries)
     try:
-        backend: Backend = entries[0].load()(spec)
-    except (Exception, SystemExit) as error:
-        # Anybody's package may raise anything.
+        with guarded():
+            backend: Backend = entries[0].load()(spec)
+            lacking = [name for name in ("ask", "close") if not callable(getattr(backend, name, None))]
+    except PackageFault as fault:
         raise ConfigError(
-            f"{where} can't be made ({crash(error)}). See what it says of its settings "
-            "under `backend:`, or choose another kind."
-        ) from error
-    for name in ("ask", "close"):
-        if not callable(getattr(backend, name, None)):
-            raise ConfigError(f"{where} has no `{name}`: it is no labgen.teacher.backends.Backend. Mend the package.")
+            f"{where} can't be made ({fault}). See what it says of its settings under `backend:`, or choose another "
+            "kind."
+        ) from fault
+    if lacking:
+        raise ConfigError(f"{where} has no `{lacking[0]}`: it is no labgen.teacher.backends.Backend. Mend the package.")
     return InstalledBackend(backend, where)
+
+
+def _where(entries: Sequence[EntryPoint]) -> str:
+    return f"back end `{entries[0].name}` of {' and of '.join(map(package_of, entries))}" if entries else ""
 
 
 class InstalledBackend:
@@ -98,45 +113,46 @@ class InstalledBackend:
     async def ask(self, call: Call) -> Reply:
         """Its reply. Raises: TeacherError: its own, or because it crashed or gave something else."""
         try:
-            return _plain_reply(await self._inner.ask(call))
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Nobody withdrew this call: something that the package waits for was cancelled.
-            raise BadReply(f"{self._where}: {crash(error)}") from error
-        except (Exception, SystemExit) as error:
-            # Anybody's package may raise anything.
-            raise _plain_error(error, self._where) from error
+            with guarded(awaits=True):
+                return _plain_reply(await self._inner.ask(call))
+        except PackageFault as fault:
+            raise _plain_error(fault, self._where) from fault
 
     async def close(self) -> None:
         """Let it give up what it holds; nothing depends on how that goes."""
-        with suppress(Exception):
+        with suppress(PackageFault), guarded(awaits=True):
             await self._inner.close()
 
 
-def _plain_error(error: BaseException, where: str) -> TeacherError:
+def _plain_error(fault: PackageFault, where: str) -> TeacherError:
     """An error as labgen's own of the same branch, with the package in its words; a BadReply for all others."""
+    error = fault.__cause__
     kind = next((kind for kind in _TELLING if isinstance(error, kind)), BadReply)
-    wait_sec = getattr(error, "retry_after_sec", None)
-    if not isinstance(wait_sec, int | float) or not math.isfinite(wait_sec):
-        wait_sec = None
-    return kind(f"{where}: {crash(error)}", retry_after_sec=wait_sec)
+    try:
+        with guarded():
+            wait_sec = plain_number(getattr(error, "retry_after_sec", None), "the wait")
+    except PackageFault:
+        wait_sec = 0.0
+    wait_sec = min(max(0.0, wait_sec), MOST_WAIT_SEC)
+    return kind(f"{where}: {fault}", retry_after_sec=wait_sec or None)
 
 
-def _plain_reply(reply: Reply) -> Reply:
-    """The reply with Python's own texts and numbers. Raises: TypeError, ValueError: it is none."""
+def _plain_reply(reply: Any) -> Reply:
+    """The reply with Python's own texts and numbers. Raises: PackageFault: it is none."""
     if not isinstance(reply, Reply):
-        raise TypeError(f"it gave a {type(reply).__name__}, which is no labgen.records.Reply")
-    plain: dict[str, Any] = {}
-    for name in (each.name for each in fields(Reply) if each.type == "str"):
-        if not isinstance(getattr(reply, name), str):
-            raise TypeError(f"its reply's {name} is no text")
-        plain[name] = whole(getattr(reply, name))
+        raise PackageFault(f"it gave a {type(reply).__name__}, which is no labgen.records.Reply")
     if reply.failure:
-        raise ValueError("it gave a reply with a `failure`; a back end tells of one by what it raises")
-    for name in ("prompt_tokens", "completion_tokens"):
-        plain[name] = int(getattr(reply, name))
-        if plain[name] < 0:
-            raise ValueError(f"its reply's {name} are fewer than none")
-    return replace(reply, **plain)
+        raise PackageFault("it gave a reply with a `failure`; a back end tells of one by what it raises")
+    if not isinstance(reply.served, Served):
+        raise PackageFault("its reply's served is no labgen.records.Served")
+    counts: dict[str, Any] = {
+        name: plain_count(getattr(reply, name), f"its reply's {name}")
+        for name in ("prompt_tokens", "completion_tokens")
+    }
+    return Reply(**_texts(reply, "its reply's") | counts, served=Served(**_texts(reply.served, "its reply's served")))
+
+
+def _texts(record: Any, whose: str) -> dict[str, Any]:
+    """The texts of a record, without what the ledger can't hold."""
+    names = [each.name for each in fields(record) if each.type == "str"]
+    return {name: whole(plain_text(getattr(record, name), f"{whose} {name}")) for name in names}

@@ -7,7 +7,7 @@ endpoints as they are asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from labgen.ledger.replies import Ledger
@@ -16,7 +16,7 @@ from labgen.teacher.budget import Budget
 from labgen.teacher.endpoints import Replicas
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.retries import Patience, Pending, Retries
-from labgen.teacher.traffic import CallOutcome, Traffic, Watch
+from labgen.teacher.traffic import CallOutcome, Origin, Traffic, Watch
 
 
 class Asking(Protocol):
@@ -92,7 +92,10 @@ class TeacherClient:
             models, ledger, self.traffic, patience, budget=budget, wake=self.changed.set, notice=notice, watch=watch
         )
         self._pending: dict[bytes, Pending] = {}
+        self._once: set[bytes] = set()
         self._closing = False
+        for replicas in models.values():
+            replicas.changed = self.changed.set
 
     @property
     def problem(self) -> str:
@@ -117,8 +120,8 @@ class TeacherClient:
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is reached."""
-        return bool(self.budget and self.budget.reached)
+        """Whether the budget is reached, or endpoints let nothing through for too long."""
+        return bool(self.traffic.stopped or (self.budget and self.budget.reached))
 
     def kept(self, call: Call) -> Reply | None:
         """The reply that the ledger holds, None where the teacher would have to be asked."""
@@ -127,15 +130,22 @@ class TeacherClient:
             self.count_kept([(call, reply)])
         return reply
 
+    def count_once(self, keys: Iterable[bytes]) -> None:
+        """Calls that this run has counted, and that it will ask for once more: that is no second use of them."""
+        self._once.update(keys)
+
     def ledger_only(self) -> LedgerOnly:
         """A client on the same ledger that asks nobody."""
         return LedgerOnly(self._ledger)
 
     def count_kept(self, paid: Sequence[tuple[Call, Reply]]) -> None:
         """Count replies that were taken from the ledger by such a client."""
-        self.traffic.from_ledger += len(paid)
-        if self._watch:
-            for call, reply in paid:
+        for call, reply in paid:
+            if call.key in self._once:
+                self._once.discard(call.key)
+                continue
+            self.traffic.kept_from[Origin.of(call, reply)] += 1
+            if self._watch:
                 self._watch(CallOutcome(call, "ledger", reply=reply))
 
     async def ask(self, call: Call) -> Reply:
@@ -172,6 +182,8 @@ class TeacherClient:
         while self._pending:
             await asyncio.wait([pending.task for pending in self._pending.values()])
             await asyncio.sleep(0)
+        for replicas in set(self.models.values()):
+            await replicas.close()
         backends = {endpoint.backend for replicas in self.models.values() for endpoint in replicas.endpoints}
         for backend in backends:
             await backend.close()

@@ -7,14 +7,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from labgen.config import HTTP, Config, EndpointConfig
+from labgen.config import HTTP, Config, EndpointConfig, ModelConfig
 from labgen.errors import ConfigError
 from labgen.records import REHEARSAL_MODEL
-from labgen.teacher.addresses import EndpointSpec, all_specs, endpoint_specs, guard_specs, make_spec, model_names
+from labgen.teacher.addresses import (
+    EndpointSpec,
+    all_specs,
+    check_settings,
+    endpoint_specs,
+    guard_specs,
+    make_spec,
+    model_names,
+)
 from labgen.teacher.backends import Backend, check_kind, make_backend
 from labgen.teacher.endpoints import Endpoint, Replicas
-from labgen.teacher.pressure import Pressure
+from labgen.teacher.parameters import call_parameters
+from labgen.teacher.pressure import QUEUED, Pressure
 from labgen.teacher.quirks import Notes, Quirks
+from labgen.teacher.stated import Stated
 
 Backends = Backend | Mapping[str, Backend]
 """A back end that a caller brings: one for all models, or one for each by its logical name."""
@@ -39,10 +49,32 @@ class Models:
         return REHEARSAL_MODEL in (self.teacher, self.judge)
 
 
-def check_endpoints(config: Config, backend: Backends | None = None) -> None:
-    """Say what is wrong with the endpoints, also where none of them may have to be asked. Raises: ConfigError."""
-    for spec in _unserved(config, backend):
-        check_kind(spec.kind)
+def check_endpoints(config: Config, backend: Backends | None = None) -> tuple[str, str]:
+    """Say what is wrong with the models and their endpoints, also where none of them may have to be asked.
+
+    Returns: the logical names of teacher and judge. Raises: ConfigError.
+    """
+    check_kind(HTTP)
+    models: tuple[ModelConfig | None, ...] = (config.teacher, config.judge, config.guard)
+    for model in filter(None, models):
+        places: tuple[ModelConfig | EndpointConfig, ...] = (model, *model.endpoints)
+        for each in places:
+            if each.backend is not None:
+                check_kind(each.backend.kind)
+                check_settings(each.backend)
+    names = model_names(config, asked_otherwise=backend is not None)
+    call_parameters(config)
+    if backend is None and not endpoint_specs(config):
+        _rehearsal_spec(config, "http://localhost")
+    _unserved(config, backend)
+    return names
+
+
+def _rehearsal_spec(config: Config, base_url: str) -> EndpointSpec:
+    """The rehearsal teacher as an endpoint, asked in the way that the teacher is to be asked."""
+    settings = config.teacher.model_copy(update={"model": REHEARSAL_MODEL})
+    spec = make_spec(config, settings, EndpointConfig.model_validate({"base_url": base_url}))
+    return replace(spec, key_env="")
 
 
 @contextmanager
@@ -76,9 +108,8 @@ def connect(
             f"No endpoint is configured: the built-in rehearsal teacher answers at {server.base_url}. Its rows show "
             "that leaves pass every stage; they teach a model nothing. For real rows, give --base-url and --model."
         )
-        settings = config.teacher.model_copy(update={"model": REHEARSAL_MODEL})
-        rehearsal = make_spec(config, settings, EndpointConfig.model_validate({"base_url": server.base_url}))
-        yield Models(teacher, judge, open_endpoints((replace(rehearsal, key_env=""), *specs), notice, None))
+        rehearsal = _rehearsal_spec(config, server.base_url)
+        yield Models(teacher, judge, open_endpoints((rehearsal, *specs), notice, None))
 
 
 def _unserved(config: Config, backend: Backends | None) -> tuple[EndpointSpec, ...]:
@@ -113,25 +144,36 @@ def _brought(config: Config, backend: Backends | None, names: Iterable[str]) -> 
 def open_endpoints(
     specs: Iterable[EndpointSpec], notice: Callable[[str], None], notes: Notes | None
 ) -> dict[str, Replicas]:
-    """Open endpoints, by logical model. Each note on a prompt format is told once."""
+    """Open endpoints, by logical model. What concerns several of them is told once."""
     told: set[str] = set()
     by_model: dict[str, list[Endpoint]] = {}
     for spec in specs:
         if spec.note and spec.note not in told:
             told.add(spec.note)
             notice(spec.note)
-        by_model.setdefault(spec.model, []).append(_endpoint(spec, notice, notes))
+        by_model.setdefault(spec.model, []).append(_endpoint(spec, notice, notes, told))
     return {model: Replicas(endpoints) for model, endpoints in by_model.items()}
 
 
-def _endpoint(spec: EndpointSpec, notice: Callable[[str], None], notes: Notes | None) -> Endpoint:
+def _endpoint(spec: EndpointSpec, notice: Callable[[str], None], notes: Notes | None, told: set[str]) -> Endpoint:
     pressure = _pressure(spec.concurrency, spec)
     if spec.kind != HTTP:
         return Endpoint(spec.name, make_backend(spec), pressure, spec.weight)
     from labgen.teacher.http import HttpBackend
 
     quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=spec.merges_system)
-    return Endpoint(spec.name, HttpBackend.of(spec, quirks, pause=pressure.pause), pressure, spec.weight)
+    backend = HttpBackend.of(spec, quirks, pause=pressure.pause, notice=notice)
+
+    async def look() -> Stated | None:
+        stated = await backend.stated()
+        if stated and stated.slots and (most := stated.slots + QUEUED) < spec.concurrency:
+            words = f"{spec.name} has {stated.slots} slots, as it says: at most {most} calls are sent at a time."
+            if words not in told:
+                told.add(words)
+                notice(words)
+        return stated
+
+    return Endpoint(spec.name, backend, pressure, spec.weight, known=quirks.answered_before, look=look)
 
 
 def _pressure(concurrency: int, spec: EndpointSpec | None = None) -> Pressure:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from labgen.errors import LabgenError
 from labgen.teacher.backends import Backend
 from labgen.teacher.pressure import Pressure
+from labgen.teacher.stated import Stated
+
+LOOK_SEC = 10.0
+"""Longest wait for what an endpoint says of itself: one that is busy may say it late, and its calls are due."""
 
 
 @dataclass(eq=False, slots=True)
 class Endpoint:
     """One address that serves a model. `name` is for messages and never holds a key.
 
-    `retired` says why it gets no more calls in this run; empty while it does.
+    `retired` says why it gets no more calls in this run; empty while it does. `known` says that it has answered in an
+    earlier run. `look` asks what it says of itself, with None for nothing yet; it is called before the first call.
     """
 
     name: str
@@ -24,6 +31,12 @@ class Endpoint:
     pressure: Pressure
     weight: float = 1.0
     retired: str = ""
+    known: bool = False
+    look: Callable[[], Awaitable[Stated | None]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.look:
+            self.pressure.hold()
 
 
 @dataclass(slots=True)
@@ -48,6 +61,7 @@ class Replicas:
     """Replicas of one logical model: the least loaded one gets the next call.
 
     Waiting calls go in order of priority (smallest first, then order of arrival), so that a leaf's work stays together.
+    Before the first call the endpoints are asked what they say of themselves. `changed` is called when one has said so.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
@@ -56,6 +70,9 @@ class Replicas:
         self._waiters: list[tuple[tuple[int, ...], int, asyncio.Future[Endpoint], Endpoint | None]] = []
         self._ticket = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
+        self._looks: dict[Endpoint, asyncio.Task[None]] = {}
+        self._looked = not any(endpoint.look for endpoint in self.endpoints)
+        self.changed: Callable[[], None] = lambda: None
 
     @property
     def demand(self) -> int:
@@ -65,17 +82,27 @@ class Replicas:
     @property
     def capacity(self) -> int:
         """Calls that may be in flight at present, all endpoints together."""
-        return sum(max(1, int(endpoint.pressure.limit)) for endpoint in self.endpoints if not endpoint.retired)
+        return sum(endpoint.pressure.places for endpoint in self.endpoints if not endpoint.retired)
 
     @property
-    def answered(self) -> bool:
-        """Whether any of them has answered in this run."""
-        return any(endpoint.pressure.answered for endpoint in self.endpoints)
+    def known(self) -> bool:
+        """Whether any of them has answered, in this run or in one that the ledger remembers."""
+        return any(endpoint.known or endpoint.pressure.answered for endpoint in self.endpoints)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a place (count)."""
+        return sum(not entry[2].done() for entry in self._waiters)
 
     @property
     def all_down(self) -> bool:
         """Whether none of them answers at present."""
         return all(endpoint.retired or endpoint.pressure.down for endpoint in self.endpoints)
+
+    @property
+    def wait_sec(self) -> float:
+        """Seconds until the first of them lets a call through, as far as is known."""
+        return min((each.pressure.wait_sec for each in self.endpoints if not each.retired), default=0.0)
 
     def others(self, than: Endpoint) -> bool:
         """Whether another endpoint could take a call that this one failed."""
@@ -89,6 +116,8 @@ class Replicas:
         Args:
             avoid: the endpoint that failed the call last: taken only where no other has a place.
         """
+        if not self._looked:
+            await self._look_at_all()
         if not self._waiters:
             endpoint = self._choose(avoid)
             if endpoint:
@@ -107,7 +136,39 @@ class Replicas:
     def release(self, endpoint: Endpoint) -> None:
         """Give a place back."""
         endpoint.pressure.leave()
+        if endpoint.pressure.held and endpoint.pressure.answered and self._looks[endpoint].done():
+            self._look_at(endpoint)  # it was not there, or loading, when it was looked at first
         self._let_in()
+
+    async def close(self) -> None:
+        """Wait no longer for what endpoints say of themselves."""
+        for task in self._looks.values():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _look_at_all(self) -> None:
+        """Hear what the endpoints say of themselves; whoever comes meanwhile waits for the same answers."""
+        if not self._looks:
+            for endpoint in self.endpoints:
+                if endpoint.look:
+                    self._look_at(endpoint)
+        await asyncio.wait(self._looks.values())
+        self._looked = True
+
+    def _look_at(self, endpoint: Endpoint) -> None:
+        self._looks[endpoint] = asyncio.create_task(self._look(endpoint, again=endpoint in self._looks))
+
+    async def _look(self, endpoint: Endpoint, *, again: bool) -> None:
+        assert endpoint.look
+        stated = None
+        with suppress(TimeoutError, LabgenError):  # what is wrong, its first call says
+            async with asyncio.timeout(LOOK_SEC):
+                stated = await endpoint.look()
+        if stated or again:
+            endpoint.pressure.settle(stated.slots if stated else None)
+            self._let_in()
+            self.changed()
 
     def _choose(self, avoid: Endpoint | None) -> Endpoint | None:
         if len(self.endpoints) == 1:

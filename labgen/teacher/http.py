@@ -1,40 +1,39 @@
-"""Calls put to an OpenAI-compatible endpoint, and what its answers mean: a reply, or one of labgen's own errors.
+"""Calls put to an OpenAI-compatible endpoint: what is sent, and what comes of it.
 
-What an endpoint lacks (a system role, a parameter) is found
-out from its own answer, once, and worked around from then on; the logical call, and so the ledger's key, stays what
-it was.
+What an endpoint lacks (a system role, a parameter, streaming) is believed only where leaving it out makes the same
+call succeed; it is worked around from then on, and the logical call, and so the ledger's key, stays what it was.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, Self
 
-from labgen.errors import (
-    BadReply,
-    ContextTooLong,
-    RateLimited,
-    TeacherError,
-    TeacherMisconfigured,
-    TeacherRefused,
-    TeacherUnavailable,
-)
+from labgen.errors import BadReply, ContextTooLong, TeacherError, TeacherMisconfigured, TeacherRefused
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
-from labgen.records import Call, Reply
+from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import Answer, OpenAIClient
-from labgen.teacher.quirks import OPTIONAL, SYSTEM, Quirks
-from labgen.teacher.rate_limit_headers import rate_limit_pause, retry_after
-
-_TOO_LONG = re.compile(
-    r"context length|context window|maximum context|too long|context_length_exceeded|max_model_len", re.I
+from labgen.teacher.parameters import REASONING_OFF
+from labgen.teacher.quirks import OPTIONAL_PARAMETERS, SYSTEM, Quirks
+from labgen.teacher.rate_limit_headers import rate_limit_pause
+from labgen.teacher.refusals import no_schema_fits, refusal_of
+from labgen.teacher.reply_body import Body, ErrorInside, read_body, reply_of_body
+from labgen.teacher.schema_fields import (
+    BOUNDED,
+    holds_schema,
+    refused_field,
+    refuses_bounds,
+    schema_fields,
+    without_schema,
 )
-_POLICY = re.compile(r"content[ _](policy|filter|management)|safety system|moderation", re.I)
-_NO_SYSTEM = re.compile(r"system (role|message|prompt)|roles must alternate", re.I)
+from labgen.teacher.served import BEHIND, others_listed, served_by, told_of
+from labgen.teacher.stated import Stated, ask_stated
+from labgen.teacher.stuck import StuckReply
 
-MOST_TOKENS = 10**9
-"""Larger counts of tokens are no counts."""
+_NO_SYSTEM = re.compile(r"system (role|message|prompt)|roles must alternate", re.I)
 
 
 class HttpBackend:
@@ -51,6 +50,8 @@ class HttpBackend:
         name: what messages call it; the address where it is empty.
         quirks: what it is known to lack; what is found out is added.
         pause: told for how many seconds its headers ask that nothing be sent.
+        extra_headers, extra_query: see `labgen.teacher.openai_client.OpenAIClient`.
+        notice: told of answers by another model than the one that is asked, once.
 
     """
 
@@ -67,18 +68,39 @@ class HttpBackend:
         name: str = "",
         quirks: Quirks | None = None,
         pause: Callable[[float], None] = lambda seconds: None,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
+        notice: Callable[[str], None] = lambda words: None,
     ) -> None:
         self.name = name or base_url
-        self._client = OpenAIClient(base_url, api_key, name=self.name, timeout_sec=timeout_sec, connections=connections)
+        self._client = OpenAIClient(
+            base_url,
+            api_key,
+            name=self.name,
+            timeout_sec=timeout_sec,
+            connections=connections,
+            extra_headers=extra_headers,
+            extra_query=extra_query,
+        )
         self._chat_format = chat_format
         self._bos = bos
         self._send_model = send_model
         self._quirks = quirks or Quirks(self.name, send_model or "")
         self._pause = pause
+        self._notice = notice
         self._answered = False
+        self._listed = ""
+        self._seen: set[Served] = set()
 
     @classmethod
-    def of(cls, spec: EndpointSpec, quirks: Quirks, *, pause: Callable[[float], None] = lambda seconds: None) -> Self:
+    def of(
+        cls,
+        spec: EndpointSpec,
+        quirks: Quirks,
+        *,
+        pause: Callable[[float], None] = lambda seconds: None,
+        notice: Callable[[str], None] = lambda words: None,
+    ) -> Self:
         """That of an endpoint in the configuration."""
         return cls(
             spec.base_url,
@@ -91,150 +113,166 @@ class HttpBackend:
             name=spec.name,
             quirks=quirks,
             pause=pause,
+            extra_headers=spec.extra_headers,
+            extra_query=spec.extra_query,
+            notice=notice,
         )
 
     async def ask(self, call: Call) -> Reply:
         """Answer one call, once.
 
         Raises: TeacherError: as the tree in `labgen.errors` says; messages never hold the key.
-
         """
-        for _ in range(len(OPTIONAL) + 2):
+        left_out: dict[str, TeacherError] = {}
+        while True:
             try:
-                return await self._send(call)
+                reply = await self._send(call, left_out.keys() | self._quirks.lacking)
             except _Lacking as lack:
-                self._quirks.add(lack.name)
-        raise TeacherMisconfigured(f"{self.name} refuses every form of the request. `labgen doctor` says more.")
+                if lack.name in left_out or len(left_out) > len(OPTIONAL_PARAMETERS) + 4:
+                    raise TeacherMisconfigured(
+                        f"{self.name} refuses every form of the request ({lack.refusal}). `labgen doctor` says more."
+                    ) from lack
+                left_out[lack.name] = lack.refusal
+                continue
+            except TeacherError as error:
+                if not left_out:
+                    raise
+                # Leaving it out did not help, so it was not what was wrong: the first refusal says what is.
+                first = next(iter(left_out.values()))
+                raise (first if type(error) is type(first) else error) from error
+            for name in left_out:
+                if name != ONCE:
+                    self._quirks.add(name)
+            return reply
+
+    async def stated(self) -> Stated | None:
+        """What the server says of itself; None while it says nothing. Never raises for an endpoint's sake."""
+        stated = await ask_stated(self._client, self._send_model or "")
+        if stated and self._send_model:
+            self._listed = self._client.safe(others_listed(self._send_model, stated.models))
+        return stated
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _send(self, call: Call) -> Reply:
-        path, body = ("/completions" if self._chat_format else "/chat/completions"), self._body(call)
-        answer = await self._client.post(path, body)
+    async def _send(self, call: Call, lacking: Collection[str]) -> Reply:
+        path, body = ("/completions" if self._chat_format else "/chat/completions"), self._body(call, lacking)
+        stuck = StuckReply() if body.get("stream") else None
+        answer = await self._client.post(path, body, stuck)
         self._heed(answer.headers)
         if answer.status >= 400:
             raise self._refusal(answer, call, body)
-        return self._read(answer)
+        reply = self._read(answer, call, body, stuck.body if stuck and answer.cut else None)
+        return self._named(reply, body["model"])
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         seconds = rate_limit_pause(headers)
         if seconds:
             self._pause(seconds)
 
-    def _body(self, call: Call) -> dict[str, Any]:
+    def _body(self, call: Call, lacking: Collection[str]) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._send_model or call.model,
             "max_tokens": call.max_tokens,
             "temperature": call.temperature,
             "top_p": call.top_p,
             "seed": call.seed,
+            "stream": True,
+            "stream_options": {"include_usage": True},
         }
         stop = list(call.stop)
         if self._chat_format:
             stop += [word for word in self._chat_format.stop if word not in stop]
             body["prompt"] = self._chat_format.render(call.messages, bos=self._bos)
         else:
-            messages = merge_system(call.messages) if self._quirks.lacks(SYSTEM) else call.messages
+            messages = merge_system(call.messages) if SYSTEM in lacking else call.messages
             body["messages"] = [{"role": message.role, "content": message.content} for message in messages]
         if stop:
             body["stop"] = stop
-        if call.schema is not None:
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "verdict", "strict": True, "schema": call.schema},
-            }
-        if self._quirks.lacks("max_tokens"):
+        body.update(schema_fields(call.schema, chat=not self._chat_format, lacking=lacking))
+        if call.reasoning == "off":
+            body |= REASONING_OFF
+        if "max_tokens" in lacking:
             body["max_completion_tokens"] = body["max_tokens"]
-        for name in self._quirks.lacking:
+        if ONCE in lacking:
+            without_schema(body)
+        if "stream" in lacking:
+            body.pop("stream_options")
+        for name in lacking:
             body.pop(name, None)
-        return body
+        # What the configuration asks for is never left out: where it is refused, that is for the user to mend.
+        return body | (call.extra_body or {})
 
-    def _read(self, answer: Answer) -> Reply:
-        request_id = self._request_id(answer)
+    def _read(self, answer: Answer, call: Call, sent: Mapping[str, Any], cut: Body | None) -> Reply:
         if "html" in answer.headers.get("content-type", ""):
             words = f"{self.name} answered with a web page, not with the API"
             if not self._answered:
-                raise TeacherMisconfigured(f"{words}. Check --base-url: most end in /v1.", request_id=request_id)
-            raise BadReply(words, request_id=request_id)
+                raise self._told(TeacherMisconfigured(f"{words}. Check --base-url: most end in /v1."), answer)
+            raise self._told(BadReply(words), answer)
         try:
-            data = answer.json
-            choice = data["choices"][0]
-            text = choice["text"] if self._chat_format else choice["message"]["content"]
-            usage = data.get("usage")
-            reply = Reply(
-                text=self._clean(text or ""),
-                finish_reason=self._client.safe(str(choice.get("finish_reason") or "stop")),
-                prompt_tokens=_count(usage, "prompt_tokens"),
-                completion_tokens=_count(usage, "completion_tokens"),
-            )
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            words = self._client.safe(repr(error))[:100]
-            raise BadReply(f"a reply that is not of the API's form ({words})", request_id=request_id) from error
-        if reply.finish_reason == "content_filter":
-            raise TeacherRefused("stopped by the endpoint's content filter", request_id=request_id)
-        self._answered = True
-        return reply
+            body = cut or read_body(answer.content)
+            reply = reply_of_body(body, asked=() if self._chat_format else call.messages)
+        except ErrorInside as error:
+            inside = replace(answer, status=error.status or 500, words=self._client.safe(str(error)))
+            raise self._refusal(inside, call, sent) from error
+        except TeacherError as error:
+            raise self._told(type(error)(self._client.safe(str(error))), answer) from error
+        if not self._answered:
+            self._answered = True
+            self._quirks.note_answered()
+        return replace(
+            reply,
+            text=self._clean(reply.text),
+            reasoning=self._client.without_key(reply.reasoning),
+            finish_reason="loop" if cut else self._client.safe(reply.finish_reason),
+            completion_tokens=reply.completion_tokens or (body.pieces if cut else 0),
+            served=served_by(
+                address=self.name,
+                asked=sent["model"],
+                model=self._client.safe(body.model),
+                fingerprint=self._client.safe(body.fingerprint),
+                id=body.id,
+                headers={name: self._client.safe(answer.headers[name]) for name in BEHIND if name in answer.headers},
+            ),
+        )
+
+    def _named(self, reply: Reply, asked: str) -> Reply:
+        """The reply with what is to be known of where it comes from; another model than the asked one is told."""
+        served = reply.served
+        if served.model in ("", asked):
+            served = replace(served, listed=self._listed)
+        if served not in self._seen:
+            self._seen.add(served)
+            if words := told_of(served, asked):
+                self._notice(words)
+        return replace(reply, served=served)
 
     def _clean(self, text: str) -> str:
         text = self._client.without_key(text)
         return strip_end_tokens(text, self._chat_format) if self._chat_format else text
 
-    def _request_id(self, answer: Answer) -> str:
-        return self._client.safe(answer.headers.get("x-request-id", ""))
-
     def _refusal(self, answer: Answer, call: Call, sent: Mapping[str, Any]) -> Exception:
-        words, status, request_id = answer.words, answer.status, self._request_id(answer)
-        retry_after_sec = retry_after(answer.headers)
-        if status in (429, 503):
-            if "insufficient_quota" in words:
-                return TeacherMisconfigured(f"the account's quota is used up: {words}", request_id=request_id)
-            if "request too large" in words.lower():
-                # Larger than the account's limit for a whole minute: no waiting helps, so its attempts may run out.
-                return TeacherUnavailable(f"HTTP {status}: {words}", request_id=request_id)
-            return RateLimited(f"HTTP {status}: {words}", request_id=request_id, retry_after_sec=retry_after_sec)
-        if status in (401, 403):
-            if _POLICY.search(words):
-                return TeacherRefused(words, request_id=request_id)
-            return TeacherMisconfigured(
-                f"{self.name} refused the key (HTTP {status}: {words}). Set the right one in the environment.",
-                request_id=request_id,
-            )
-        if status in (404, 405):
-            return self._not_found(words, call, request_id)
-        if status in (400, 413, 422):
-            return self._bad_request(words, status, call, sent, request_id)
-        if status >= 500 or status in (408, 409, 425):
-            return TeacherUnavailable(f"HTTP {status}: {words}", request_id=request_id, retry_after_sec=retry_after_sec)
-        return TeacherMisconfigured(f"{self.name} answered HTTP {status}: {words}", request_id=request_id)
+        hint = "Some servers have no completions API: try `api: chat`." if self._chat_format else ""
+        model = self._send_model or call.model
+        error = refusal_of(answer, name=self.name, api_hint=hint, model=model, answered=self._answered)
+        if holds_schema(sent) and no_schema_fits(answer.words):
+            return _Lacking(ONCE, error)
+        # Only a refusal that may be of the request's form is one that leaving something out may help.
+        own = {name: value for name, value in sent.items() if name not in (call.extra_body or {})}
+        lack = _lack(answer.words, own) if answer.status in (400, 404, 405, 422, 500, 501) else None
+        if lack and not isinstance(error, ContextTooLong | TeacherRefused):
+            return _Lacking(lack, self._told(error, answer))
+        return self._told(error, answer)
 
-    def _not_found(self, words: str, call: Call, request_id: str) -> TeacherError:
-        if "model" in words.lower():
-            return TeacherMisconfigured(
-                f"{self.name} has no model `{self._send_model or call.model}` ({words}). Choose one with --model; "
-                "most servers list theirs at /models.",
-                request_id=request_id,
-            )
-        if self._answered:
-            return TeacherUnavailable(f"HTTP 404: {words}", request_id=request_id)
-        return TeacherMisconfigured(
-            f"{self.name} has no such address ({words}). Check --base-url: most end in /v1. "
-            f"{'Some servers have no completions API: try `api: chat`.' if self._chat_format else ''}".strip(),
-            request_id=request_id,
-        )
+    def _told(self, error: TeacherError, answer: Answer) -> TeacherError:
+        """The error, with the request's id where the endpoint gave one."""
+        error.request_id = self._client.safe(answer.headers.get("x-request-id", ""))
+        return error
 
-    def _bad_request(self, words: str, status: int, call: Call, sent: Mapping[str, Any], request_id: str) -> Exception:
-        if _TOO_LONG.search(words) or status == 413:
-            return ContextTooLong(words, request_id=request_id)
-        if _POLICY.search(words):
-            return TeacherRefused(words, request_id=request_id)
-        lack = _lack(words, sent)
-        if lack:
-            return _Lacking(lack)
-        if "model" in words.lower() and not self._answered and "not" in words.lower():
-            return self._not_found(words, call, request_id)
-        return TeacherUnavailable(f"HTTP {status}: {words}", request_id=request_id)
+
+ONCE = "response_format, this time"
+"""What is left out of one call, whose schema the endpoint could not meet, and of no other."""
 
 
 def _lack(words: str, sent: Mapping[str, Any]) -> str | None:
@@ -246,24 +284,20 @@ def _lack(words: str, sent: Mapping[str, Any]) -> str | None:
         return SYSTEM
     if "max_tokens" in sent and "max_completion_tokens" in words:
         return "max_tokens"
-    for name in OPTIONAL:
+    if refuses_bounds(words, sent):
+        return BOUNDED
+    for name in OPTIONAL_PARAMETERS:
         if name in sent and re.search(rf"\b{name}\b", words):
             return name
-    return "response_format" if "json_schema" in words and "response_format" in sent else None
+    if "stream" in sent and re.search(r"\bstream(?:ing)?\b", words, re.IGNORECASE):
+        return "stream"
+    return refused_field(words, sent)
 
 
 class _Lacking(Exception):
-    """The endpoint lacks something that can be worked around."""
+    """The endpoint may lack something that can be worked around. `refusal` is what it said, as an error."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, refusal: TeacherError) -> None:
         super().__init__(name)
         self.name = name
-
-
-def _count(usage: Any, name: str) -> int:
-    """Tokens as an endpoint counts them, 0 where it does not or says what can't be.
-
-    The reply is paid for: an odd count beside it is no reason to ask again.
-    """
-    tokens = usage.get(name) if isinstance(usage, Mapping) else None
-    return int(tokens) if isinstance(tokens, int | float) and 0 <= tokens <= MOST_TOKENS else 0
+        self.refusal = refusal

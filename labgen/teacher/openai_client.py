@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
+from labgen.teacher.addresses import is_loopback
+from labgen.teacher.listening import Listening, Wait
+from labgen.teacher.parameters import expanded, secrets_in
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -22,13 +26,29 @@ if TYPE_CHECKING:
 NO_KEY = "none"
 """Sent where no key is set: local servers ask for none, the client wants one."""
 
-SECRET_CHARS = 8
+SHORTEST_SECRET_CHARS = 8
 """Shorter keys are no secrets but words that a local server is content with, such as `EMPTY`; texts may hold them."""
 
 MOST_WORDS_CHARS = 400
 """Characters of an endpoint's own words that are repeated."""
 
+STALE_CONNECTIONS = 3
+"""Connections kept open that a server may have closed meanwhile, in a row, before it counts as a problem (count)."""
+
+CONNECT_SEC = 10.0
+"""Longest wait for a connection."""
+
+Enough = Callable[[bytes], bool]
+"""Whether enough of an answer has come, given its next piece."""
+
 _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
+
+
+class StaleConnection(NoConnection):
+    """A connection that was kept open had been closed by the server, so that nothing could be sent over it.
+
+    llama.cpp closes each after a streamed reply without saying so.
+    """
 
 
 def sendable(key: str) -> bool:
@@ -38,12 +58,16 @@ def sendable(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `words` are the endpoint's own about a refusal, without any key; empty for a reply."""
+    """What came back. `words` are the endpoint's own about a refusal, without any key; empty for a reply.
+
+    `cut` says that the rest was not waited for.
+    """
 
     status: int
     headers: Mapping[str, str]
     content: bytes
     words: str = ""
+    cut: bool = False
 
     @property
     def json(self) -> Any:
@@ -58,15 +82,29 @@ class OpenAIClient:
         base_url: address of the API, without `/chat/completions`.
         key: or empty for none.
         name: what messages call it.
-        timeout_sec: longest wait for one answer.
+        timeout_sec: silence after which an answer is no longer waited for, see `labgen.teacher.listening`.
         connections: kept open at most.
+        extra_headers, extra_query: sent with every request, with `${NAME}` for what the environment holds.
     """
 
-    def __init__(self, base_url: str, key: str, *, name: str, timeout_sec: float, connections: int) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        name: str,
+        timeout_sec: float,
+        connections: int,
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
-        self._base_url = base_url
+        self._headers, self._query = extra_headers or {}, extra_query or {}
+        known = (key, *secrets_in(self._headers), *secrets_in(self._query))
+        self._secrets = tuple(each for each in known if len(each) >= SHORTEST_SECRET_CHARS)
+        self.listening = Listening(timeout_sec, time.monotonic)
+        self.base_url = base_url
         self._key = key
-        self._timeout_sec = timeout_sec
         self._connections = connections
 
     @cached_property
@@ -81,43 +119,94 @@ class OpenAIClient:
                 "typographic dash. Copy it anew."
             )
         limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
-        timeout = httpx2.Timeout(self._timeout_sec, connect=min(10.0, self._timeout_sec))
+        # How long is waited for is not the client's to say, but for a connection.
+        timeout = httpx2.Timeout(None, connect=CONNECT_SEC)
         return AsyncOpenAI(
-            base_url=self._base_url,
+            base_url=self.base_url,
             api_key=self._key or NO_KEY,
             max_retries=0,
             timeout=timeout,
-            http_client=DefaultAioHttpClient(limits=limits, timeout=timeout),
+            http_client=DefaultAioHttpClient(
+                limits=limits,
+                timeout=timeout,
+                trust_env=not is_loopback(self.base_url),  # proxies stand in the environment
+            ),
+            default_headers=expanded(self._headers, "extra_headers"),
+            default_query=expanded(self._query, "extra_query"),
         )
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """Send a body. Raises: TeacherError: nothing came back."""
-        return await self._exchange("POST", path, body)
+    def prepare(self) -> None:
+        """Load what is needed to ask, which takes a moment, so that no call's time holds it."""
+        _ = self._client
+
+    async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
+        """Send a body, and take in the answer as it comes.
+
+        Args:
+            enough: given each piece of a good answer; where it says so, the rest is not waited for.
+        Raises: TeacherError: nothing came back.
+        """
+        return await self._exchange("POST", path, body, enough)
 
     async def get(self, path: str) -> Answer:
-        """Ask for what is at a path. Raises: TeacherError: nothing came back."""
-        return await self._exchange("GET", path, None)
+        """Ask for what is at a path, or at an address of the same server. Raises: TeacherError: nothing came back."""
+        return await self._exchange("GET", path, None, None)
 
-    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None) -> Answer:
+        for _ in range(STALE_CONNECTIONS):
+            try:
+                return await self._exchange_once(method, path, body, enough)
+            except StaleConnection:
+                await asyncio.sleep(0)  # the connection is taken out of the pool meanwhile
+        return await self._exchange_once(method, path, body, enough)
+
+    async def _exchange_once(
+        self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None
+    ) -> Answer:
+        import aiohttp
         import httpx2
         import openai
 
-        client = self._client
+        client, wait = self._client, self.listening.begin()
+        how: dict[str, Any] = {"cast_to": httpx2.Response, "stream": True, "stream_cls": openai.AsyncStream[Any]}
+        if self._headers and not self._key:
+            how["options"] = {"headers": {"Authorization": openai.Omit()}}  # one of the headers may well be the key
         try:
-            # The client's own limit is for each wait; a server that sends a byte now and then would never meet it.
-            async with asyncio.timeout(self._timeout_sec):
-                if method == "GET":
-                    response = await client.get(path, cast_to=httpx2.Response)
-                else:
-                    response = await client.post(path, cast_to=httpx2.Response, body=body)
+            async with asyncio.timeout(None) as limit:
+                unwatch = self.listening.watch(wait, limit)
+                try:
+                    sent = client.get(path, **how) if method == "GET" else client.post(path, **how, body=body)
+                    return await self._take_in(await sent, wait, enough)
+                finally:
+                    unwatch()
         except TimeoutError as error:
             raise TeacherTimeout("no reply in time") from error
         except openai.APIConnectionError as error:
             raise _no_answer(error) from error
         except openai.APIStatusError as error:
             refused: Any = error.response
+            self.listening.heard(wait)
             return Answer(error.status_code, refused.headers, refused.content, self.safe(_words_of(error)))
-        return Answer(response.status_code, response.headers, response.content)
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise _no_answer(error) from error  # while it was taken in
+        finally:
+            self.listening.end(wait)
+
+    async def _take_in(self, response: Any, wait: Wait, enough: Enough | None) -> Answer:
+        """The answer, once all of it (or enough) has come."""
+        pieces: list[bytes] = []
+        cut = False
+        try:
+            async for piece in response.aiter_bytes():
+                self.listening.heard(wait, piece)
+                pieces.append(piece)
+                if enough and enough(piece):
+                    cut = True
+                    break
+        finally:
+            await response.aclose()
+        self.listening.answered(wait)
+        return Answer(response.status_code, response.headers, b"".join(pieces), cut=cut)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,7 +220,9 @@ class OpenAIClient:
     def without_key(self, text: str) -> str:
         """A text without the key: some gateways echo the request, key and all, in errors or even in a reply."""
         text = whole(text)
-        return text.replace(self._key, "[key]") if len(self._key) >= SECRET_CHARS else text
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return text
 
 
 def whole(text: str) -> str:
@@ -156,6 +247,8 @@ def _no_answer(error: BaseException) -> TeacherError:
     causes = _causes(error)
     if any(isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for cause in causes):
         return NoConnection(f"no connection ({str(causes[-1])[:200]})")
+    if any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
+        return StaleConnection(f"the connection was closed ({str(causes[-1])[:200]})")
     broke = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) for cause in causes)
     if isinstance(error, openai.APITimeoutError) and not broke:
         return TeacherTimeout("no reply in time")

@@ -19,6 +19,12 @@ SLOWER_HOLD = 3.0
 SLOWER_DECREASE = 6.0
 """Replies this many times slower (per token) than the best seen hold the limit, or lower it."""
 
+HELD = 4
+"""Calls in flight at most while it is not known yet what an endpoint says of its slots."""
+
+QUEUED = 1
+"""Calls sent beyond an endpoint's slots, so that a slot that becomes free is taken at once."""
+
 DEAD_AFTER = 8
 """Failures to connect in a row, with no answer between them, after which an endpoint counts as down."""
 
@@ -34,6 +40,9 @@ class Pressure:
         requests_per_minute, tokens_per_minute: hard limits, None for none.
         now: clock in seconds.
 
+    Attributes:
+        held: whether it is given few calls, see `hold`.
+        slots: calls that the endpoint says it works on at a time; 0 where it does not say.
     """
 
     def __init__(
@@ -50,6 +59,8 @@ class Pressure:
         self.peak_in_flight = 0
         self.down = False
         self.answered = 0
+        self.held = False
+        self.slots = 0
         self._now = now
         self._request_sec = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._token_sec = 60.0 / tokens_per_minute if tokens_per_minute else 0.0
@@ -77,7 +88,25 @@ class Pressure:
     @property
     def has_place(self) -> bool:
         """Whether fewer calls are in flight than may be, pauses left aside."""
-        return self.in_flight < (1 if self.down else max(1, int(self.limit)))
+        return self.in_flight < (1 if self.down else self.places)
+
+    @property
+    def places(self) -> int:
+        """Calls that may be in flight while the endpoint answers."""
+        most = max(1, int(self.limit))
+        return min(most, HELD) if self.held else most
+
+    def hold(self) -> None:
+        """Give it few calls until `settle` says what it can take."""
+        self.held = True
+
+    def settle(self, slots: int | None) -> None:
+        """It is known what the endpoint says of itself: the calls that it works on at a time, None for nothing."""
+        self.held = False
+        if slots:
+            self.slots = slots
+            self.cap = min(self.cap, slots + QUEUED)
+            self.limit = float(self.cap)
 
     def enter(self) -> None:
         """One more call is sent."""
@@ -105,6 +134,16 @@ class Pressure:
         self._note_pace(latency_sec, completion_tokens)
         self._window_good += 1
         self._close_window()
+
+    def heard(self) -> None:
+        """It said something of one call, be it no: it is there."""
+        self._failed_in_a_row = 0
+        self.down = False
+
+    def timed_out(self) -> None:
+        """A call was given up: so many at a time are more than it can finish."""
+        self._slow_start = False
+        self.limit = max(1.0, min(self.limit, self.in_flight) / 2.0)
 
     def refused(self, retry_after_sec: float | None) -> None:
         """The endpoint said that it is too much. A wall of refusals is waited out, a single one is not."""
@@ -149,7 +188,8 @@ class Pressure:
             self.limit *= 1.0 - self._refused_share / 2.0
         elif slower > SLOWER_DECREASE:
             self._slow_start = False
-            self.limit *= 0.9
+            # On its slots it works at the same time, however slowly.
+            self.limit = max(self.limit * 0.9, min(self.limit, float(self.slots)))
         if slower < SLOWER_HOLD and share <= CALM_SHARE:
             self.limit = self.limit * 2.0 if self._slow_start else self.limit + 1.0
         self.limit = min(float(self.cap), max(1.0, self.limit))

@@ -1,138 +1,99 @@
-"""Finding out what an endpoint can do, by asking it."""
+"""Finding out what an endpoint can do, by asking it: some twenty short calls, each finding told as it is made."""
 
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
 
 from labgen.errors import TeacherError
-from labgen.records import Message
+from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.advice import advise, tell_context
+from labgen.teacher.finding import Tell
+from labgen.teacher.measured import Measured
 from labgen.teacher.openai_client import Answer, OpenAIClient, sendable
+from labgen.teacher.probe_forms import probe_forms
+from labgen.teacher.probe_speed import measure
+from labgen.teacher.probing import Needs, Probe, body_of, choices_of, said
+from labgen.teacher.reply_body import Body
+from labgen.teacher.served import BEHIND, MOST_LISTED, served_by, some
+from labgen.teacher.stated import Stated, ask_details, read_list
 
-NOTHING = "Nothing to do."
-ASK = (Message("user", "Reply with the single word: ready"),)
-SCHEMA = {
-    "type": "object",
-    "properties": {"ready": {"type": "boolean"}},
-    "required": ["ready"],
-    "additionalProperties": False,
-}
 ABSURD_TOKENS = 100_000_000
 """A reply limit that no model has: most servers refuse it before they generate anything, and name their limit."""
-
-LENGTH_NAMES = ("max_model_len", "context_length", "context_window", "max_context_length", "n_ctx")
 _LENGTH = re.compile(r"(?:context|length|window|at most|maximum|limit)[^0-9]{0,60}?(\d[\d,]{2,})", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of a report.
+class Probed:
+    """What is remembered of an endpoint: what it lacks (see `labgen.teacher.quirks`), and how fast it is."""
 
-    Attributes:
-        subject: `machine`, `configuration`, or an endpoint's address.
-        name: what was looked at.
-        status: `ok`, `warn` (works, with less), `fail` (stands in the way), `skip` (could not be looked at).
-        words: what was found; todo: what to do about it, always something.
-    """
-
-    subject: str
-    name: str
-    status: str
-    words: str
-    todo: str
+    lacking: frozenset[str]
+    measured: Measured
 
 
-@dataclass
-class _Probe:
-    """One endpoint that is being asked, and what was found."""
-
-    client: OpenAIClient
-    spec: EndpointSpec
-    needed_tokens: int
-    limit_name: str = "max_tokens"
-    findings: list[Finding] = field(default_factory=list)
-    lacking: set[str] = field(default_factory=set)
-    latencies_sec: list[float] = field(default_factory=list)
-
-    def find(self, name: str, status: str, words: str, todo: str = NOTHING) -> None:
-        self.findings.append(Finding(self.spec.name, name, status, words, todo))
-
-    async def models(self) -> Answer:
-        """The list of models; status 0 where nothing came back."""
-        try:
-            return await self.client.get("/models")
-        except TeacherError as error:
-            return Answer(0, {}, b"", self.client.safe(str(error)))
-
-    async def ask(
-        self, messages: Sequence[Message] = ASK, *, chat: bool | None = None, limit_tokens: int = 16, **more: Any
-    ) -> Answer:
-        """The answer to a short call; status 0 where nothing came back."""
-        chat_format, begun_sec = self.spec.chat_format, time.monotonic()
-        chat = chat_format is None if chat is None else chat
-        body: dict[str, Any] = {"model": self.spec.send_model, self.limit_name: limit_tokens, "temperature": 0.0}
-        body |= more
-        if chat:
-            body["messages"] = [{"role": message.role, "content": message.content} for message in messages]
-        else:
-            plain = "\n\n".join(message.content for message in messages)
-            body["prompt"] = chat_format.render(messages) if chat_format else plain
-        try:
-            answer = await self.client.post("/chat/completions" if chat else "/completions", body)
-        except TeacherError as error:
-            return Answer(0, {}, b"", self.client.safe(str(error)))
-        if _choices_of(answer):
-            self.latencies_sec.append(time.monotonic() - begun_sec)
-        return answer
-
-
-async def probe_endpoint(
-    spec: EndpointSpec, *, needed_tokens: int, conversing: bool = True
-) -> tuple[list[Finding], set[str] | None]:
-    """Ask an endpoint about a dozen short calls.
+async def probe_endpoint(spec: EndpointSpec, *, needs: Needs, tell: Tell, conversing: bool = True) -> Probed | None:
+    """Ask an endpoint some twenty short calls.
 
     Args:
-        needed_tokens: tokens of the configuration's longest call there, prompt and reply together.
+        needs: what the configuration's longest call takes there.
+        tell: told of each finding at once.
         conversing: whether the model does what it is told; a guard only judges, and is asked less.
-    Returns: the findings, and what it lacks (see `labgen.teacher.quirks`); None where that could not be found out.
+    Returns: None where it can't be asked.
     """
-    client = OpenAIClient(spec.base_url, spec.key, name=spec.name, timeout_sec=spec.timeout_sec, connections=1)
-    probe = _Probe(client, spec, needed_tokens)
+    client = OpenAIClient(
+        spec.base_url,
+        spec.key,
+        name=spec.name,
+        timeout_sec=spec.timeout_sec,
+        connections=1,
+        extra_headers=spec.extra_headers,
+        extra_query=spec.extra_query,
+    )
+    probe = Probe(client, spec, needs, tell)
     if not sendable(spec.key):
         words = "it holds characters that no key has, such as a line break or a typographic dash"
         probe.find("key", "fail", words, f"Copy it anew into {spec.key_env}.")
-        return probe.findings, None
+        return None
     try:
-        begun_sec = time.monotonic()
-        listed = await probe.models()
-        if listed.status == 0:
-            todo = "Start the server, or correct its address (--base-url, or labgen.yaml)."
-            probe.find("reachable", "fail", f"no: {listed.words}", todo)
-            return probe.findings, None
-        probe.find("reachable", "ok", f"answers in {(time.monotonic() - begun_sec) * 1000:.0f} ms")
-        if not await _answers(probe, listed):
-            return probe.findings, None
-        if conversing:
-            await _other_api(probe)
-            await _system_role(probe)
-            await _several(probe)
-            await _seed(probe)
-            await _schema(probe)
-        await _context(probe, listed)
-        probe.find("latency", "ok", f"{statistics.median(probe.latencies_sec):.2f} s for a short reply (median)")
-        return probe.findings, probe.lacking
+        return await _ask_all(probe, conversing)
     finally:
         await client.close()
 
 
-async def _answers(probe: _Probe, listed: Answer) -> bool:
+async def _ask_all(probe: Probe, conversing: bool) -> Probed | None:
+    probe.client.prepare()
+    begun_sec = time.monotonic()
+    listed = await probe.models()
+    if listed.status == 0:
+        todo = "Start the server, or correct its address (--base-url, or labgen.yaml)."
+        probe.find("reachable", "fail", f"no: {listed.words}", todo)
+        return None
+    probe.find("reachable", "ok", f"answers in {(time.monotonic() - begun_sec) * 1000:.0f} ms")
+    stated = read_list(listed, probe.spec.send_model)
+    if not await _answers(probe, stated):
+        return None
+    with suppress(TeacherError):  # it answers calls, and that is what matters
+        stated = await ask_details(probe.client, listed, probe.spec.send_model)
+    if stated.slots:
+        probe.find("slots", "ok", f"works on {stated.slots} calls at a time, as it says of itself")
+    context_tokens = await _context(probe, stated)
+    measured = Measured(slots=stated.slots, context_tokens=context_tokens)
+    if conversing:
+        await probe_forms(probe)
+        measured = await measure(probe, measured)
+    probe.find("latency", "ok", f"{statistics.median(probe.latencies_sec):.2f} s for a short reply (median)")
+    if conversing:
+        advise(probe, measured)
+    return Probed(frozenset(probe.lacking), measured)
+
+
+async def _answers(probe: Probe, stated: Stated) -> bool:
     """Key, model and API: without them nothing else can be asked."""
     answer = await probe.ask()
     if answer.status == 400 and "max_completion_tokens" in answer.words:
@@ -140,147 +101,70 @@ async def _answers(probe: _Probe, listed: Answer) -> bool:
         probe.lacking.add("max_tokens")
         answer = await probe.ask()
     if answer.status in (401, 403):
-        words = _said(answer) if probe.spec.key else f"it wants one, and {probe.spec.key_env} is not set"
+        words = said(answer) if probe.spec.key else f"it wants one, and {probe.spec.key_env} is not set"
         probe.find("key", "fail", words, f"Set {probe.spec.key_env} to a key of this endpoint.")
         return False
     probe.find("key", "ok", "accepted" if probe.spec.key else f"none needed ({probe.spec.key_env} is not set)")
-    models = _models(listed)
-    if _choices_of(answer):
-        probe.find("model", "ok", probe.spec.send_model)
-    elif models and probe.spec.send_model not in models:
-        near = difflib.get_close_matches(probe.spec.send_model, models, n=3, cutoff=0.3) or models[:3]
-        probe.find("model", "fail", f"no `{probe.spec.send_model}`", f"Choose with --model; it has {', '.join(near)}.")
+    asked = probe.spec.send_model
+    if choices_of(answer):
+        _name(probe, answer, stated.models)
+    elif stated.models and asked not in stated.models:
+        near = difflib.get_close_matches(asked, stated.models, n=3, cutoff=0.3) or stated.models[:3]
+        probe.find("model", "fail", f"no `{asked}`", f"Choose with --model; it has {', '.join(near)}.")
         return False
     api, path = ("completions", "/completions") if probe.spec.chat_format else ("chat", "/chat/completions")
-    if _choices_of(answer):
+    if choices_of(answer):
         probe.find(api, "ok", "answered")
         return True
     todo = "Most addresses end in /v1; or try the other `api:`." if answer.status in (404, 405) else "See its message."
     if answer.status == 429 or answer.status >= 500:
         todo = "Wait and try again; the endpoint's own log or status page says more."
-    probe.find(api, "fail", f"POST {path}: {_said(answer)}", todo)
+    probe.find(api, "fail", f"POST {path}: {said(answer)}", todo)
     return False
 
 
-async def _other_api(probe: _Probe) -> None:
-    chat = probe.spec.chat_format is not None
-    answer = await probe.ask(chat=chat)
-    words = "answered" if _choices_of(answer) else f"not here (HTTP {answer.status})" if answer.status else "no reply"
-    probe.find("chat" if chat else "completions", "ok", words, "Not asked for.")
-
-
-async def _system_role(probe: _Probe) -> None:
-    if probe.spec.chat_format is not None:
-        probe.find("system role", "skip", "the prompt format writes it")
+def _name(probe: Probe, answer: Answer, models: Sequence[str]) -> None:
+    """Which model answers, by what its reply and headers say, and which others there are."""
+    asked, safe = probe.spec.send_model, probe.client.safe
+    body = body_of(answer) or Body()
+    served = served_by(
+        address=probe.spec.name,
+        asked=asked,
+        model=safe(body.model),
+        fingerprint=safe(body.fingerprint),
+        id=body.id,
+        headers={name: safe(answer.headers[name]) for name in BEHIND if name in answer.headers},
+    )
+    if served.rehearsal and asked != REHEARSAL_MODEL:
+        words = f"{asked} is labgen's rehearsal teacher there: its rows teach a model nothing"
+        probe.find("model", "warn", words, "Name another with --model for real rows.")
         return
-    answer = await probe.ask((Message("system", "You answer in one word."), *ASK))
-    if _choices_of(answer):
-        probe.find("system role", "ok", "accepted")
+    model = served.model
+    others = [safe(name) for name in models if name not in (asked, model)]
+    also = f"; it also lists {some(others)}" if others else ""
+    if model in ("", asked) and (not models or asked in models):
+        probe.find("model", "ok", f"{asked}{also}")
         return
-    probe.lacking.add("system")
-    words = f"refused ({answer.words}); system text goes into the first user turn"
-    probe.find("system role", "warn", words, "Nothing to do: labgen works around it.")
+    words = f"asked for {asked}, its replies say {model}" if model not in ("", asked) else f"{asked} is not in its list"
+    choice = f" ({', '.join(others[:MOST_LISTED])})" if others else ""
+    todo = f"Rows and card give both names. If that is not the model you mean, choose with --model{choice}."
+    # A dated version of what was asked for is what was asked for.
+    probe.find("model", "ok" if model.startswith(f"{asked}-") else "warn", f"{words}{also}", todo)
 
 
-async def _several(probe: _Probe) -> None:
-    count = len(_choices_of(await probe.ask(n=2, temperature=1.0)))
-    words = "two choices in one reply" if count == 2 else "not several choices in one reply"
-    probe.find("n", "ok", words, "Nothing to do: labgen asks for one at a time.")
-
-
-async def _seed(probe: _Probe) -> None:
-    first, second = [await probe.ask(seed=7, temperature=1.0) for _ in range(2)]
-    if not (_choices_of(first) and _choices_of(second)):
-        refused = first.status == 400 or second.status == 400
-        if refused:
-            probe.lacking.add("seed")
-        words = "refused: it is left out" if refused else f"not found out ({first.words or second.words})"
-        probe.find("seed", "warn", words, "Nothing to do: the ledger makes builds repeatable all the same.")
-        return
-    same = _text(first) == _text(second)
-    words = "the same reply twice" if same else "accepted, but replies differ"
-    probe.find("seed", "ok", words, NOTHING if same else "Nothing to do: the ledger makes builds repeatable.")
-
-
-async def _schema(probe: _Probe) -> None:
-    wanted = {"type": "json_schema", "json_schema": {"name": "ready", "strict": True, "schema": SCHEMA}}
-    ask = (Message("user", "Are you ready? Answer in JSON with the one key `ready`, true or false."),)
-    answer = await probe.ask(ask, response_format=wanted, limit_tokens=64)
-    if answer.status == 400:
-        probe.lacking.add("response_format")
-        words = "refused: it is left out, verdicts are read from text"
-        probe.find("JSON schema", "warn", words, "Nothing to do; a server that honours it wastes fewer verdicts.")
-        return
-    try:
-        held = bool(_choices_of(answer)) and isinstance(json.loads(_text(answer)).get("ready"), bool)
-    except (ValueError, AttributeError):
-        held = False
-    words = "honoured" if held else "accepted, but not honoured: verdicts are read from text"
-    probe.find("JSON schema", "ok" if held else "warn", words, "Nothing to do.")
-
-
-async def _context(probe: _Probe, listed: Answer) -> None:
-    length, source = _listed_length(listed, probe.spec.send_model), "as it says of itself"
+async def _context(probe: Probe, stated: Stated) -> int | None:
+    """The longest prompt and reply together, as the endpoint says it one way or another."""
+    if stated.context_tokens is not None:
+        tell_context(probe, stated.context_tokens, "as it says of itself")
+        return stated.context_tokens
+    # Where such a limit is accepted, the first words of the reply are as many as are wanted.
+    answer = await probe.ask(limit_tokens=ABSURD_TOKENS, stream=True, enough=lambda piece: True)
+    named = _LENGTH.findall(answer.words) if answer.status in (400, 422) else []
+    lengths = [int(number.replace(",", "")) for number in named]
+    length = next((number for number in lengths if number < ABSURD_TOKENS), None)
     if length is None:
-        answer = await probe.ask(limit_tokens=ABSURD_TOKENS)
-        named = _LENGTH.findall(answer.words) if answer.status in (400, 422) else []
-        lengths = [int(number.replace(",", "")) for number in named]
-        length = next((number for number in lengths if number < ABSURD_TOKENS), None)
-        source = "from its refusal of a longer reply"
-    if length is None:
-        todo = f"Look it up: this configuration's longest call takes about {probe.needed_tokens} tokens."
+        todo = f"Look it up: this configuration's longest call takes about {probe.needs.tokens} tokens."
         probe.find("context", "warn", "the endpoint does not say", todo)
-    elif length < probe.needed_tokens:
-        words = f"{length} tokens ({source}); this configuration's longest call takes about {probe.needed_tokens}"
-        todo = "Lower generation.max_pair_tokens, max_response_tokens or documents.chunk_tokens, or serve it with more."
-        probe.find("context", "warn", words, todo)
     else:
-        probe.find("context", "ok", f"{length} tokens ({source})")
-
-
-def _listed_length(listed: Answer, model: str) -> int | None:
-    for entry in _entries(listed):
-        if entry.get("id") == model:
-            lengths = [entry[name] for name in LENGTH_NAMES if isinstance(entry.get(name), int)]
-            return lengths[0] if lengths else None
-    return None
-
-
-def _models(listed: Answer) -> list[str]:
-    return [str(entry["id"]) for entry in _entries(listed) if entry.get("id")]
-
-
-def _entries(listed: Answer) -> list[dict[str, Any]]:
-    data = _data(listed)
-    entries = data.get("data") if listed.status == 200 and isinstance(data, dict) else None
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-
-
-def _choices_of(answer: Answer) -> list[Any]:
-    """The choices of a reply of the API's form; none for anything else."""
-    data = _data(answer)
-    choices = data.get("choices") if answer.status == 200 and isinstance(data, dict) else None
-    return choices if isinstance(choices, list) else []
-
-
-def _data(answer: Answer) -> Any:
-    try:
-        return answer.json
-    except (ValueError, RecursionError):
-        return None
-
-
-def _text(answer: Answer) -> str:
-    choice = _choices_of(answer)[0]
-    message = choice.get("message") if isinstance(choice, dict) else None
-    found = message.get("content") if isinstance(message, dict) else choice.get("text", "")
-    return str(found or "")
-
-
-def _said(answer: Answer) -> str:
-    """What came back instead of a reply, in words."""
-    if answer.status == 0:
-        return answer.words
-    page = "html" in answer.headers.get("content-type", "") or "<html" in answer.words[:500].lower()
-    words = "a web page, not the API" if page else answer.words or "no reply of the API's form"
-    return f"HTTP {answer.status}: {words}"
+        tell_context(probe, length, "from its refusal of a longer reply")
+    return length

@@ -6,11 +6,19 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
-OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature")
+from labgen.teacher.schema_fields import BOUNDED, OWN
+
+OPTIONAL_PARAMETERS = (
+    *("response_format", "seed", "stop", "top_p", "temperature", "stream_options", "stream"),
+    *("reasoning_effort", "chat_template_kwargs"),
+)
 """Parameters that are left out for an endpoint that refuses them."""
 
 RENAMED = ("max_tokens",)
 """Sent as `max_completion_tokens` to an endpoint that asks for that."""
+
+SCHEMA_PARTS = (OWN, BOUNDED)
+"""Parts of how a schema is sent that are left out for an endpoint that refuses them."""
 
 SYSTEM = "system"
 """The system role: where it is refused, system text goes into the first user turn."""
@@ -49,6 +57,7 @@ class Quirks:
         self._notice = notice
         self._notes = notes
         self._note_name = f"lacks {model} {name}"
+        self._answered_name = f"answered {model} {name}"
         self._known_before = {SYSTEM} if merges_system else set()
         self.lacking: set[str] = set(self._known_before)
         remembered = _read(notes.note(self._note_name)) if notes else set()
@@ -58,6 +67,16 @@ class Quirks:
                 f"{name}: earlier runs found that it refuses {_listed(remembered)}; worked around. "
                 "`labgen doctor` asks it anew."
             )
+
+    @property
+    def answered_before(self) -> bool:
+        """Whether the endpoint has answered in an earlier run."""
+        return bool(self._notes and self._notes.note(self._answered_name))
+
+    def note_answered(self) -> None:
+        """Remember that the endpoint has answered."""
+        if self._notes and not self.answered_before:
+            self._notes.set_note(self._answered_name, "yes")
 
     def lacks(self, what: str) -> bool:
         """Whether a parameter (or `system`) is to be left out."""
@@ -72,6 +91,8 @@ class Quirks:
             self._notice(f"{self._name} refuses a system role: system text goes into the first user turn.")
         elif what in RENAMED:
             self._notice(f"{self._name} refuses `max_tokens`: it is sent as `max_completion_tokens`.")
+        elif what == BOUNDED:
+            self._notice(f"{self._name} refuses schemas with `maxLength` and `maxItems`: they are sent without.")
         else:
             self._notice(f"{self._name} refuses `{what}`: it is left out.")
         self.remember()
@@ -92,7 +113,11 @@ def _read(value: str | None) -> set[str]:
         found = json.loads(value or "[]")
     except ValueError:
         return set()
-    return {name for name in found if name in (*OPTIONAL, *RENAMED, SYSTEM)} if isinstance(found, list) else set()
+    return (
+        {name for name in found if name in (*OPTIONAL_PARAMETERS, *RENAMED, *SCHEMA_PARTS, SYSTEM)}
+        if isinstance(found, list)
+        else set()
+    )
 
 
 def _listed(names: set[str]) -> str:

@@ -10,24 +10,27 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labgen.errors import (
     PERMANENT,
     RETRYABLE,
+    CallRejected,
     ContextTooLong,
     NoConnection,
     RateLimited,
     TeacherDown,
     TeacherError,
     TeacherMisconfigured,
+    TeacherStarting,
+    TeacherTimeout,
     TeacherUnavailable,
 )
 from labgen.ledger.replies import Ledger
-from labgen.records import Call, Reply
+from labgen.records import Call, Message, Reply
 from labgen.teacher.budget import Bill, Budget
 from labgen.teacher.endpoints import Endpoint, Replicas
-from labgen.teacher.traffic import CallOutcome, Traffic, Watch
+from labgen.teacher.traffic import CallOutcome, Origin, Traffic, Watch
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 20.0
@@ -35,6 +38,17 @@ OUTAGE_SEC = 120.0
 """Endpoints that have answered nothing for so long, while asked, are down: the run stops."""
 NEVER_ANSWERED_SEC = 6.0
 """The same for endpoints that have not answered once: most likely the address is wrong."""
+
+
+LONG_WAIT_SEC = 60.0
+"""An endpoint that asks for a longer wait gets no call until then, and the user is told."""
+LONGEST_WAIT_SEC = 600.0
+"""Where every endpoint of a model asks for a longer wait than this, the run ends as at the end of a budget."""
+STARTING_SEC = 900.0
+"""A server that says that it loads its model is waited for so long."""
+LOOK_SEC = 0.05
+SHORT_TOKENS = 16
+"""Reply limit of a call that is to show that an endpoint answers short ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +68,25 @@ class Patience:
     first_backoff_sec: float = FIRST_BACKOFF_SEC
 
 
+REJECTED_CALLS = 3
+"""So many calls rejected, and none answered, are no calls that are wrong, but an endpoint that is asked wrongly."""
+
+
 @dataclass(slots=True)
 class Pending:
-    """A call that is waited for. `callers`: who waits (count); `sent`: whether an attempt is under way."""
+    """A call that is waited for.
+
+    Attributes:
+        callers: who waits (count); sent: whether an attempt is under way.
+        attempts: made so far, those aside that don't count.
+        rejected: HTTP status of the last attempt where that was rejected, else 0.
+    """
 
     task: asyncio.Task[Reply] = field(init=False)
     callers: int = 0
     sent: bool = False
     attempts: int = 0
+    rejected: int = 0
 
 
 class Retries:
@@ -102,6 +127,8 @@ class Retries:
         self._notice = notice
         self._watch = watch
         self._flying = 0
+        self._rejected: set[bytes] = set()
+        self._short: dict[Endpoint, asyncio.Future[bool]] = {}
 
     async def fetch(self, call: Call, pending: Pending, wanted: Callable[[], bool]) -> Reply:
         """The reply to a call, which is then in the ledger; `exhausted` where no attempt is left.
@@ -132,6 +159,9 @@ class Retries:
                         self._wake()
             if not wanted():
                 raise asyncio.CancelledError
+            if isinstance(problem, CallRejected) and problem.status == pending.rejected:
+                return await self._reject(call, replicas, endpoint, problem)
+            pending.rejected = problem.status if isinstance(problem, CallRejected) else 0
             pending.attempts += not isinstance(problem, RateLimited | NoConnection) and not endpoint.pressure.down
             if pending.attempts >= self._patience.max_attempts:
                 return self._give_up(call, endpoint, problem)
@@ -177,10 +207,53 @@ class Retries:
         traffic.busy_sec += now_sec - begun_sec
         traffic.prompt_tokens += reply.prompt_tokens
         traffic.completion_tokens += reply.completion_tokens
+        traffic.answered_from[Origin.of(call, reply)] += not reply.failure
         await self._ledger.put(call, reply)
         if self._watch:
             self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, now_sec - begun_sec, reply))
         return reply
+
+    async def _reject(self, call: Call, replicas: Replicas, endpoint: Endpoint, problem: CallRejected) -> Reply:
+        """Take for final what an endpoint has said twice of the same call, and keep it like a reply.
+
+        Where it has never answered anything, that may be said of every call: then the others decide, and where they
+        are rejected as well, a short one.
+        Raises: TeacherMisconfigured: it rejects whatever it is sent.
+        """
+        self._rejected.add(call.key)
+        while not replicas.known:
+            if len(self._rejected) >= REJECTED_CALLS:
+                if await self._answers_in_short(call, endpoint):
+                    break
+                raise TeacherMisconfigured(
+                    f"{endpoint.name} turned down all of the first {REJECTED_CALLS} calls ({problem}). `labgen doctor` "
+                    "finds out what it accepts."
+                ) from problem
+            if not self._flying and not replicas.waiting:
+                break  # nothing else is on its way that could tell
+            await asyncio.sleep(LOOK_SEC)
+        reply = Reply("", "", failure="refused", detail=_shorten(problem))
+        await self._ledger.put(call, reply)
+        if self._watch:
+            self._watch(CallOutcome(call, "refused", endpoint.name, reply=reply))
+        return reply
+
+    async def _answers_in_short(self, call: Call, endpoint: Endpoint) -> bool:
+        """Whether an endpoint that rejects its calls answers one like them of a few words: then they ask too much."""
+        if self._budget:
+            return False  # Such a call is in no budget.
+        if endpoint not in self._short:
+            self._short[endpoint] = asyncio.ensure_future(self._ask_in_short(call, endpoint))
+        return await asyncio.shield(self._short[endpoint])
+
+    async def _ask_in_short(self, call: Call, endpoint: Endpoint) -> bool:
+        self._traffic.sent += 1
+        try:
+            await endpoint.backend.ask(replace(call, messages=(Message("user", "Say yes."),), max_tokens=SHORT_TOKENS))
+        except TeacherError:
+            return False
+        endpoint.known = True
+        return True
 
     def _note_problem(
         self,
@@ -198,8 +271,16 @@ class Retries:
             self._watch(CallOutcome(call, kind, endpoint.name, latency_sec, request_id=error.request_id))
         if isinstance(error, TeacherMisconfigured) and endpoint.pressure.answered and replicas.others(endpoint):
             self._retire(endpoint, error)
+        if isinstance(error, CallRejected):
+            # An endpoint that says no is up.
+            replicas.silence.end(time.monotonic())
+            endpoint.pressure.heard()
+            return
+        if isinstance(error, TeacherTimeout):
+            endpoint.pressure.timed_out()
         if isinstance(error, RateLimited):
             endpoint.pressure.refused(error.retry_after_sec)
+            self._heed(replicas, endpoint, error)
         elif isinstance(error, RETRYABLE):
             endpoint.pressure.unreachable(telling=isinstance(error, NoConnection) or not pending.attempts)
         else:
@@ -212,14 +293,33 @@ class Retries:
                 "Every reply up to here is kept; run again when the endpoint answers."
             ) from error
 
+    def _heed(self, replicas: Replicas, endpoint: Endpoint, error: RateLimited) -> None:
+        """Send nothing for as long as an endpoint asks, and say so where that is long."""
+        seconds = error.retry_after_sec or 0.0
+        if seconds <= LONG_WAIT_SEC or self._traffic.stopped:
+            return
+        told = endpoint.pressure.wait_sec > seconds - LONG_WAIT_SEC
+        endpoint.pressure.pause(seconds)
+        until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + seconds))
+        if replicas.wait_sec > LONGEST_WAIT_SEC:
+            self._traffic.stopped = (
+                f"{endpoint.name} lets nothing through until {until} ({error}). Every reply up to here is kept; run "
+                "again then."
+            )
+            self._wake()
+        elif not told:
+            self._notice(f"{endpoint.name} asks for a wait of {seconds / 60:.0f} min, until {until} ({error}).")
+
     def _most_silence_sec(self, replicas: Replicas, endpoint: Endpoint, error: TeacherError) -> float:
         """How long replicas may answer nothing before the run stops."""
         patience = self._patience
+        if isinstance(error, TeacherStarting):
+            return max(patience.outage_sec, STARTING_SEC)
         if isinstance(error, RateLimited):
             return patience.outage_sec + (error.retry_after_sec or 0.0)
         if not replicas.all_down and (not isinstance(error, NoConnection) or replicas.others(endpoint)):
             return float("inf")  # It may be the calls that are at fault: their attempts run out.
-        return patience.outage_sec if replicas.answered else min(patience.never_answered_sec, patience.outage_sec)
+        return patience.outage_sec if replicas.known else min(patience.never_answered_sec, patience.outage_sec)
 
     def _retire(self, endpoint: Endpoint, error: TeacherError) -> None:
         if not endpoint.retired:

@@ -5,17 +5,35 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from labgen.records import Call, Reply
 
 
+class Origin(NamedTuple):
+    """Where a reply comes from: what was asked, the address, and the model's name there; empty where not known."""
+
+    asked: str
+    address: str
+    model: str
+
+    @classmethod
+    def of(cls, call: Call, reply: Reply) -> Origin:
+        """That of a reply."""
+        return cls(call.model, reply.served.address, reply.served.model)
+
+
 @dataclass
 class Traffic:
-    """What a run asked for so far. Counts, unless they end in `_sec`."""
+    """What a run asked for so far. Counts, unless they end in `_sec`.
+
+    Attributes:
+        stopped: why nothing more can be asked in this run, in words; empty while it can.
+        kept_from: where the replies come from that were taken from the ledger; answered_from: those of this run.
+    """
 
     sent: int = 0
     retries: int = 0
-    from_ledger: int = 0
     answered: int = 0
     failed: int = 0
     prompt_tokens: int = 0
@@ -25,6 +43,14 @@ class Traffic:
     first_sent_sec: float = 0.0
     last_answer_sec: float = 0.0
     problems: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+    kept_from: Counter[Origin] = field(default_factory=Counter)
+    answered_from: Counter[Origin] = field(default_factory=Counter)
+
+    @property
+    def from_ledger(self) -> int:
+        """Replies that were taken from the ledger."""
+        return self.kept_from.total()
 
     @property
     def utilisation(self) -> float:

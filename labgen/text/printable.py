@@ -27,7 +27,12 @@ def indented(text: str, by: str = "    ") -> str:
 
 def one_line(text: str, limit: int | None = 200) -> str:
     """`text` on one line: control characters and runs of white space made one space, cut to `limit` characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return shorten("".join(char if char.isprintable() else " " for char in text), limit)
+
+
+def shorten(text: str, limit: int | None = 40) -> str:
+    """`text` on one line, cut to `limit` characters; control characters stay, for `plain` to show them."""
+    line = " ".join(text.split())
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 

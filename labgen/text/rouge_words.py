@@ -18,29 +18,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_WORD = re.compile(r"[a-z0-9]+")
+from labgen.text.unspaced import is_unspaced
 
-_UNSPACED = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x0F00, 0x0FFF),  # Tibetan
-    (0x1000, 0x109F),  # Burmese
-    (0x1780, 0x17FF),  # Khmer
-    (0x1950, 0x19DF),  # Tai Le, New Tai Lue
-    (0x1A20, 0x1AAF),  # Tai Tham
-    (0x1B00, 0x1B7F),  # Balinese
-    (0x2E80, 0x2FDF),  # Han radicals
-    (0x3005, 0x3007),  # Han iteration mark and zero
-    (0x3040, 0x312F),  # Hiragana, Katakana, Bopomofo
-    (0x31A0, 0x31FF),  # Bopomofo and Katakana, extended
-    (0x3400, 0x4DBF),  # Han extension A
-    (0x4E00, 0x9FFF),  # Han
-    (0xA000, 0xA4CF),  # Yi
-    (0xA980, 0xA9FF),  # Javanese, Burmese extended
-    (0xAA60, 0xAADF),  # Burmese extended, Tai Viet
-    (0xF900, 0xFAFF),  # Han compatibility
-    (0x1B000, 0x1B16F),  # kana supplements
-    (0x20000, 0x323AF),  # Han extensions B to H
-)
+_WORD = re.compile(r"[a-z0-9]+")
 
 _SEPARATOR, _LETTER, _SINGLE, _MARK, _NOTHING = range(5)
 
@@ -111,7 +91,6 @@ def _kind(char: str) -> int:
         return _MARK
     if category[0] not in "LN":
         return _SEPARATOR
-    code = ord(char)
-    if category[0] == "L" and any(first <= code <= last for first, last in _UNSPACED):
+    if category[0] == "L" and is_unspaced(char):
         return _SINGLE
     return _LETTER

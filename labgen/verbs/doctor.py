@@ -1,4 +1,7 @@
-"""What `labgen doctor` looks at: endpoints, this machine, the configuration. Every finding says what to do about it."""
+"""What `labgen doctor` looks at: this machine, the configuration, what packages add, endpoints.
+
+Every finding says what to do about it.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,30 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from labgen.config import HTTP, Config
-from labgen.errors import LabgenError
+from labgen.errors import LabgenError, LedgerError
 from labgen.filters.guard import guard_call, read_verdict
 from labgen.ledger.replies import LEDGER_NAME, Ledger
 from labgen.ledger.verify import file_bytes
 from labgen.records import Call, Candidate, Reply
-from labgen.teacher.addresses import EndpointSpec, endpoint_specs, guard_specs, model_names
-from labgen.teacher.backends import check_kind
-from labgen.teacher.connect import open_endpoints
-from labgen.teacher.probe import ASK, NOTHING, Finding, probe_endpoint
+from labgen.teacher.addresses import EndpointSpec, endpoint_specs, guard_specs
+from labgen.teacher.connect import check_endpoints, open_endpoints
+from labgen.teacher.finding import NOTHING, Finding, Tell
+from labgen.teacher.measured import remember
+from labgen.teacher.probe import probe_endpoint
+from labgen.teacher.probing import ASK, Needs
 from labgen.teacher.quirks import Quirks
 from labgen.text.printable import shown
+from labgen.verbs.doctor_packages import examine_packages
+from labgen.verbs.session import check_configuration
 
 HARMLESS = Candidate("", 0, 0, "How many days has a week?", "A week has seven days.")
+AROUND_TOKENS = 1500
+"""Tokens of the longest prompt, the passage in it left aside: what is asked for, examples, a pair that is judged."""
 SCARCE_BYTES = 1_000_000_000
 """Free space below which a large build may not end: some 10 kB a row, ledger and dataset together."""
 TOO_FEW_BYTES = 50_000_000
@@ -42,12 +51,28 @@ class Report:
         return all(finding.status != "fail" for finding in self.findings)
 
 
-def examine(config: Config) -> Report:
-    """Look at everything that a build depends on. Asks every endpoint about a dozen short calls; writes no reply.
+def examine(config: Config, tell: Tell = lambda finding: None) -> Report:
+    """Look at everything that a build depends on. Asks every endpoint some twenty short calls; writes no reply.
 
-    What is found out of an endpoint's workarounds replaces what the ledger remembers of it, where there is a ledger.
+    What is found out of an endpoint's workarounds and speed replaces what the ledger remembers of it; where there is no
+    ledger and an endpoint answers, one is begun.
+
+    Args:
+        tell: told of each finding as soon as it is known.
     """
-    return Report((*examine_machine(config), *examine_configuration(config), *examine_endpoints(config)))
+    findings: list[Finding] = []
+
+    def found(finding: Finding) -> None:
+        if finding.status == "fail" and any(finding.words == each.words for each in findings):
+            return  # What keeps a configuration from being used may keep a package's part from it as well.
+        findings.append(finding)
+        tell(finding)
+
+    for look in (examine_machine, examine_configuration, examine_packages):
+        for finding in look(config):
+            found(finding)
+    examine_endpoints(config, found)
+    return Report(tuple(findings))
 
 
 def examine_machine(config: Config) -> Iterator[Finding]:
@@ -70,11 +95,17 @@ def examine_machine(config: Config) -> Iterator[Finding]:
 
 
 def examine_configuration(config: Config) -> Iterator[Finding]:
-    """Taxonomy, tokenizer, output folder."""
+    """Settings, taxonomy, tokenizer, others' datasets, output folder."""
+    from labgen.export.extras import check_extras
     from labgen.export.folder import MANIFEST
     from labgen.text.token_count import load_token_counter
 
     where = "configuration"
+    try:
+        check_configuration(config)
+        yield Finding(where, "settings", "ok", "models, filters and prompts are all there", NOTHING)
+    except LabgenError as error:
+        yield Finding(where, "settings", "fail", str(error), "Correct it in labgen.yaml.")
     leaves = sum(1 for _ in config.taxonomy.rglob("qna.yaml")) if config.taxonomy.is_dir() else 0
     yield (
         Finding(where, "taxonomy", "ok", f"{config.taxonomy}: {leaves} leaves", "`labgen check` says how they are.")
@@ -86,6 +117,12 @@ def examine_configuration(config: Config) -> Iterator[Finding]:
         yield Finding(where, "tokenizer", "ok", config.tokenizer, NOTHING)
     except LabgenError as error:
         yield Finding(where, "tokenizer", "fail", str(error), "Correct `tokenizer:` in labgen.yaml.")
+    if config.mix.extras:
+        try:
+            check_extras(config.mix.extras)
+            yield Finding(where, "extras", "ok", f"{len(config.mix.extras)} can be read", NOTHING)
+        except LabgenError as error:
+            yield Finding(where, "extras", "fail", str(error), "Correct `mix: extras:` in labgen.yaml.")
     output = config.output
     foreign = output.exists() and not (output / MANIFEST).is_file() and (not output.is_dir() or any(output.iterdir()))
     yield (
@@ -95,64 +132,60 @@ def examine_configuration(config: Config) -> Iterator[Finding]:
     )
 
 
-def examine_endpoints(config: Config) -> list[Finding]:
+def examine_endpoints(config: Config, tell: Tell) -> None:
     """Every endpoint of teacher, judge and guard; one finding where the rehearsal teacher is to answer."""
-    where, mend = "configuration", "Correct it in labgen.yaml."
     try:
-        model_names(config)
-        asked, guard = endpoint_specs(config), guard_specs(config)
-        for spec in (*asked, *guard):
-            check_kind(spec.kind)
-    except LabgenError as error:
-        return [Finding(where, "endpoints", "fail", str(error), mend)]
-    findings = []
+        check_endpoints(config)
+    except LabgenError:
+        return  # `examine_configuration` says so
+    asked, guard = endpoint_specs(config), guard_specs(config)
     if not asked:
         todo = "Give --base-url and --model (or set them in labgen.yaml) for real rows."
-        findings.append(Finding(where, "endpoints", "ok", "none: the built-in rehearsal teacher answers", todo))
+        tell(Finding("configuration", "endpoints", "ok", "none: the built-in rehearsal teacher answers", todo))
     for spec in asked:
-        findings += _examine_teacher(config, spec)
+        _examine_teacher(config, spec, tell)
     for spec in guard:
-        findings += _examine_guard(config, spec)
-    return findings
+        _examine_guard(config, spec, tell)
 
 
-def _examine_teacher(config: Config, spec: EndpointSpec) -> list[Finding]:
-    """The findings of one endpoint, what it needs for this configuration's longest call included."""
+def _examine_teacher(config: Config, spec: EndpointSpec, tell: Tell) -> None:
+    """One endpoint, what it needs for this configuration's longest call included."""
     if spec.kind != HTTP:
         reply = asyncio.run(_ask_once(spec, Call(spec.model, ASK, 16, 0.0, 0, step="doctor")))
-        return [reply if isinstance(reply, Finding) else Finding(spec.name, "reply", "ok", "answered", NOTHING)]
+        tell(reply if isinstance(reply, Finding) else Finding(spec.name, "reply", "ok", "answered", NOTHING))
+        return
     generation = config.generation
-    needed = config.documents.chunk_tokens + 1500 + max(generation.max_pair_tokens, generation.max_response_tokens)
-    findings, lacking = asyncio.run(probe_endpoint(spec, needed_tokens=needed))
-    work = config.work_folder
-    if lacking is not None and (work / LEDGER_NAME).is_file():
-        with closing(Ledger(work, ballast_bytes=0)) as ledger:
-            quirks = Quirks(spec.name, spec.send_model, notes=ledger, merges_system=spec.merges_system)
-            quirks.lacking = set(lacking) | ({"system"} if spec.merges_system else set())
-            quirks.remember()
-    return findings
+    longest = max(generation.max_pair_tokens, generation.max_response_tokens)
+    needs = Needs(config.documents.chunk_tokens, AROUND_TOKENS, longest)
+    probed = asyncio.run(probe_endpoint(spec, needs=needs, tell=tell))
+    if probed is None:
+        return
+    with suppress(LedgerError), closing(Ledger(config.work_folder, ballast_bytes=0)) as ledger:
+        quirks = Quirks(spec.name, spec.send_model, notes=ledger, merges_system=spec.merges_system)
+        quirks.lacking = set(probed.lacking) | ({"system"} if spec.merges_system else set())
+        quirks.remember()
+        remember(ledger, spec.name, spec.send_model, probed.measured)
 
 
-def _examine_guard(config: Config, spec: EndpointSpec) -> list[Finding]:
-    """The findings of one endpoint of the guard, its verdict on a harmless pair among them."""
+def _examine_guard(config: Config, spec: EndpointSpec, tell: Tell) -> None:
+    """One endpoint of the guard, its verdict on a harmless pair among the findings."""
     assert config.guard is not None
-    findings: list[Finding] = []
     if spec.kind == HTTP:
-        needed = config.generation.max_context_tokens + config.generation.max_response_tokens + 500
-        findings, lacking = asyncio.run(probe_endpoint(spec, needed_tokens=needed, conversing=False))
-        if lacking is None:
-            return findings
+        needs = Needs(config.generation.max_context_tokens, 500, config.generation.max_response_tokens)
+        if asyncio.run(probe_endpoint(spec, needs=needs, tell=tell, conversing=False)) is None:
+            return
     reply = asyncio.run(_ask_once(spec, guard_call(spec.model, HARMLESS, own_context=False)))
     if isinstance(reply, Finding):
-        return [*findings, reply]
+        tell(reply)
+        return
     verdict = read_verdict(config.guard, reply.text)
+    mend = "Check that `guard.kind` is that of the model."
     if verdict is None:
-        words, todo = f"can't be read: {shown(reply.text, 80)}", "Check that `guard.kind` is that of the model."
-        return [*findings, Finding(spec.name, "verdict", "fail", words, todo)]
-    if verdict[0]:
-        return [*findings, Finding(spec.name, "verdict", "ok", "a harmless pair is safe", NOTHING)]
-    words = f"a harmless pair is unsafe: {verdict[1]}"
-    return [*findings, Finding(spec.name, "verdict", "warn", words, "Check that `guard.kind` is that of the model.")]
+        tell(Finding(spec.name, "verdict", "fail", f"can't be read: {shown(reply.text, 80)}", mend))
+    elif verdict[0]:
+        tell(Finding(spec.name, "verdict", "ok", "a harmless pair is safe", NOTHING))
+    else:
+        tell(Finding(spec.name, "verdict", "warn", f"a harmless pair is unsafe: {verdict[1]}", mend))
 
 
 async def _ask_once(spec: EndpointSpec, call: Call) -> Reply | Finding:

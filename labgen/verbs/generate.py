@@ -29,11 +29,13 @@ from labgen.generate.leaf_progress import JUDGE_NOT_FIT, LeafProgress
 from labgen.generate.leaf_run import Past
 from labgen.generate.resume import Replayed
 from labgen.generate.spool import Spool
+from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
 from labgen.generate.yields import YieldSeen
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import State
+from labgen.records import REHEARSAL_MODEL, Answerer, State
+from labgen.teacher.addresses import all_specs
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends
@@ -56,9 +58,12 @@ class Build:
         budget: what was to be spent at most, and what was; None where there was no limit.
         left_out: leaf to why it could not be used.
         complete: whether every leaf was done.
+        rehearsal: whether any row is one of the rehearsal teacher's, as writer or as judge.
+        answered_by: the models whose replies it was made of, with the names that these bear.
         messages: what to tell the user of leaves left out, with file and line.
         progress, traffic: how it went; parts of them depend on timing.
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
+        hopeless: why the run ended after its first calls; None where it did not.
     """
 
     folder: Path | None
@@ -67,10 +72,12 @@ class Build:
     messages: tuple[str, ...]
     complete: bool
     rehearsal: bool
+    answered_by: tuple[Answerer, ...]
     progress: Progress
     traffic: Traffic
     budget: Budget | None = None
     calibrations: dict[str, Calibration] = field(default_factory=dict)
+    hopeless: Hopeless | None = None
 
     @property
     def short(self) -> list[str]:
@@ -81,6 +88,11 @@ class Build:
     def unfit(self) -> list[str]:
         """Leaves that were not drawn from, since their judges failed the test."""
         return [path for path in self.short if self.funnel.leaves[path].stopped.startswith(JUDGE_NOT_FIT)]
+
+    @property
+    def rows(self) -> int:
+        """Candidates that became rows."""
+        return self.funnel.total().accepted
 
     @property
     def failed(self) -> int:
@@ -143,7 +155,7 @@ def _run(
     across = DuplicatesAcrossLeaves(config.thresholds) if session.filters.find_duplicates else None
     messages = list(sources.messages)
     folder: Path | None = config.output
-    complete = True
+    complete, hopeless = True, None
     try:
         with writing_dataset(
             config.output,
@@ -158,9 +170,9 @@ def _run(
             progress, traffic = begun.progress, begun.traffic
             if begun.left:
                 work = _Asking(session, begun, collector)
-                traffic, complete = session.ask(ledger, work, budget=budget)
-            collector.finish()
-            about = replace(about, complete=complete)
+                traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
+            collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
+            about = writer.as_answered(replace(about, complete=complete))
             writer.finish(about, collector.funnel, _notes(session, collector.calibrations))
     except UsageError as refusal:
         # An incomplete build would have taken the place of a fuller one, which stays.
@@ -168,6 +180,8 @@ def _run(
             raise
         messages.append(str(refusal))
         folder = None
+    for words in kept_from_elsewhere(session, traffic):
+        session.hooks.notice(words)
     return Build(
         folder,
         collector.funnel,
@@ -175,11 +189,35 @@ def _run(
         tuple(messages),
         complete,
         about.rehearsal,
+        about.answered_by,
         progress,
         traffic,
         budget,
         collector.calibrations,
+        hopeless,
     )
+
+
+def kept_from_elsewhere(session: Session, traffic: Traffic) -> list[str]:
+    """In words, which replies the ledger kept from other addresses or other models than those that are asked now."""
+    if session.backend is not None:
+        return []
+    asked_here = {(spec.model, spec.name) for spec in all_specs(session.config)}
+    told = []
+    for origin, count in sorted(traffic.kept_from.items()):
+        # The built-in rehearsal teacher is at another port in every run.
+        if not origin.address or origin.asked == origin.model == REHEARSAL_MODEL:
+            continue
+        answering = {now.model for now in traffic.answered_from if now[:2] == origin[:2]}
+        moved = (origin.asked, origin.address) not in asked_here
+        if moved or (answering and origin.model not in answering):
+            now = "" if moved else f"; what answers there now is {', '.join(sorted(answering))}"
+            model = f" (model {origin.model})" if origin.model else ""
+            told.append(
+                f"{count} {'reply' if count == 1 else 'replies'} to `{origin.asked}` are from {origin.address}{model}, "
+                f"kept from earlier runs{now}. Another work folder (--work) asks anew."
+            )
+    return told
 
 
 def _notes(session: Session, calibrations: dict[str, Calibration]) -> CardNotes:
@@ -242,10 +280,11 @@ def take_replayed(session: Session, workers: Workers[Replayed], collector: Colle
         progress.candidates += leaf.candidates
         progress.accepted += came_to.accepted
         progress.leaves_done += came_to.done
-        traffic.from_ledger += leaf.from_ledger
+        traffic.kept_from.update(leaf.kept_from)
         pasts[path] = leaf.past
         if came_to.done:
-            yields.add(plan.flow.name, came_to.drawn, came_to.passed)
+            if came_to.fruitful:
+                yields.add(plan.flow.name, came_to.drawn, came_to.passed)
             del pasts[path], left[path]
         meanwhile()
     return Begun(progress, traffic, yields, list(left.values()), pasts)
@@ -253,27 +292,36 @@ def take_replayed(session: Session, workers: Workers[Replayed], collector: Colle
 
 @dataclass(frozen=True)
 class _Asking:
-    """The part of a build in which endpoints are asked. Gives the traffic, and whether every leaf was done."""
+    """The part of a build in which endpoints are asked.
+
+    Gives the traffic, whether every leaf was done, and why there was no hope, where there was none.
+    """
 
     session: Session
     begun: Begun
     collector: Collector
 
-    async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool]:
+    async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool, Hopeless | None]:
         begun = self.begun
-        client.traffic.from_ledger = begun.traffic.from_ledger
+        client.traffic.kept_from = begun.traffic.kept_from
         run = replace(run, yields=begun.yields)
         engine = Engine(begun.left, run, client, self.collector.take, pasts=begun.pasts, progress=begun.progress)
         beside = [asyncio.create_task(self._report(engine, client)), asyncio.create_task(_load_ahead(client))]
         try:
-            complete = await engine.run()
+            hopeless = await self._trial(run, client)
+            complete = not hopeless and await engine.run()
         finally:
             for task in beside:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
         self.session.hooks.progress(engine.progress, client.traffic, client)
-        return client.traffic, complete
+        return client.traffic, complete, hopeless
+
+    async def _trial(self, run: RunContext, client: TeacherClient) -> Hopeless | None:
+        if self.begun.progress.accepted:
+            return None  # Rows that are there are hope enough.
+        return await Trial(self.session.sources.plans, run, client).hopeless()
 
     async def _report(self, engine: Engine, client: TeacherClient) -> None:
         while True:

@@ -11,13 +11,15 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labgen.config import CalibrationConfig, Config
+from labgen.export.extras import check_extras
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_run import LeafRun, Past
@@ -28,6 +30,7 @@ from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
+from labgen.verbs.build_time import BuildTime, build_time
 from labgen.verbs.session import Session
 
 LEAST_YIELD = 0.05
@@ -36,10 +39,11 @@ LEAST_YIELD = 0.05
 PRICED_SLOTS = 4
 """Slots of a leaf whose prompts are counted; the others are taken to be like these on average."""
 
-SECOND_ROUNDS = 0.5
-"""Share of judges that make a mistake in the first round of their test, so that there is a second one.
+ERRING = (1, 2)
+"""So many judges of so many are taken to make a mistake in the first round of their test, so that there are others.
 
-So many do whose verdicts are wrong one time in ten: six questions without a mistake have a chance of 53 %.
+So many do whose verdicts are wrong one time in ten: six questions without a mistake have a chance of 53 %. Tests that
+are paid already count beside these (Laplace's rule of succession), so that a judge that errs often is soon priced so.
 """
 
 
@@ -51,6 +55,8 @@ class LeafEstimate:
         slots: draws expected in all (count); paid: calls already in the ledger that the build would use (count).
         first_calls: of the calls to pay, those known exactly (count).
         to_pay: calls still to pay by step, and their tokens.
+        erred: of judges whose test is paid, by name, whether they made a mistake in it.
+        further_rounds: what else the tests of judges take, by name, where they make a mistake in the first round.
     """
 
     plan: LeafPlan
@@ -59,6 +65,8 @@ class LeafEstimate:
     first_calls: int = 0
     expected_rows: float = 0.0
     to_pay: CallTotals = field(default_factory=CallTotals)
+    erred: dict[str, bool] = field(default_factory=dict)
+    further_rounds: dict[str, CallTotals] = field(default_factory=dict)
 
     @property
     def calls(self) -> float:
@@ -78,11 +86,15 @@ class LeafEstimate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a build would take, leaf by leaf. `yields` are accepted rows per candidate, by flow, 0 to 1."""
+    """What a build would take, leaf by leaf. `yields` are accepted rows per candidate, by flow, 0 to 1.
+
+    `time` is None where no endpoint was measured.
+    """
 
     leaves: tuple[LeafEstimate, ...]
     yields: Mapping[str, float]
     cost: float | None
+    time: BuildTime | None = None
 
     def total(self, name: str) -> float:
         """Sum of an attribute over the leaves."""
@@ -115,13 +127,24 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
 
     with Workers(opened, len(plans), processes=session.replay.processes) as workers:
         found = dict(workers.results())
+    # After the workers: the library that reads these starts threads. What is on the Hub is not fetched for a plan.
+    check_extras(extra for extra in config.mix.extras if not is_hub_id(extra.path))
     leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(plans))
+    _add_further_rounds(leaves)
     estimate = Estimate(leaves, yields, None)
-    if config.price is None:
-        return estimate
-    return replace(
-        estimate, cost=config.price.cost(estimate.total("prompt_tokens"), estimate.total("completion_tokens"))
-    )
+    tokens = estimate.total("prompt_tokens"), estimate.total("completion_tokens")
+    cost = config.price.cost(*tokens) if config.price else None
+    return replace(estimate, cost=cost, time=build_time(config, *tokens) if session.backend is None else None)
+
+
+def _add_further_rounds(leaves: Iterable[LeafEstimate]) -> None:
+    """Add what tests of judges take after their first rounds, as often as those judges have erred elsewhere."""
+    leaves = list(leaves)
+    tested = Counter(judge for leaf in leaves for judge in leaf.erred)
+    erred = Counter(judge for leaf in leaves for judge, erred in leaf.erred.items() if erred)
+    for leaf in leaves:
+        for judge, totals in leaf.further_rounds.items():
+            leaf.to_pay.add_all(totals, (ERRING[0] + erred[judge]) / (ERRING[1] + tested[judge]))
 
 
 def observed_yields(config: Config, plans: Sequence[LeafPlan]) -> dict[str, float]:
@@ -185,7 +208,8 @@ class _Pricing:
             return set()
         self.client.begin()
         with suppress(NotPaid):
-            await JudgesTest(self.plan, self.run).take()
+            results = (await JudgesTest(self.plan, self.run).take()).results
+            leaf.erred = {result.judge: result.erred for result in results}
         # The other judges' first questions are asked at the same time; let them come to the client.
         await asyncio.sleep(0)
         missing = list(self.client.missing.values())
@@ -194,11 +218,12 @@ class _Pricing:
             for call in missing:
                 self._add(leaf.to_pay, call, price)
             leaf.first_calls += len(missing)
-            for first, then in await test_questions(self.plan, self.run):
+            for judge, first, then in await test_questions(self.plan, self.run):
                 # Of a judge whose first round is paid it is known whether there is a second one.
                 if any(call.key in self.client.missing for call in first):
+                    leaf.further_rounds[judge.name] = CallTotals()
                     for call in then:
-                        self._add(leaf.to_pay, call, price, SECOND_ROUNDS)
+                        self._add(leaf.further_rounds[judge.name], call, price)
             without_test = self.run.config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
             self.run = replace(self.run, config=without_test)
         return {call.key for call, _ in self.client.paid}
@@ -236,6 +261,6 @@ class _Pricing:
         indices = range(first, first + max(1, slots), step)[:PRICED_SLOTS]
         return await slot_price(self.plan, self.run, indices, self.count_tokens)
 
-    def _add(self, totals: CallTotals, call: Call, price: SlotPrice, share: float = 1.0) -> None:
-        """Add a call that is known exactly, but for its reply, and with `share` for whether it comes to it, 0 to 1."""
-        totals.add(call.step, share, prompt_size(call, self.count_tokens), price.reply_tokens(call.step))
+    def _add(self, totals: CallTotals, call: Call, price: SlotPrice) -> None:
+        """Add a call that is known exactly, but for its reply."""
+        totals.add(call.step, 1.0, prompt_size(call, self.count_tokens), price.reply_tokens(call.step))

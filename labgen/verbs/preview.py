@@ -93,7 +93,7 @@ class Preview:
 
     Attributes:
         teacher, judge: the models' names, empty where nothing was asked.
-        rehearsal: whether the built-in teacher is one of them, whose rows teach a model nothing.
+        rehearsal: whether the rehearsal teacher is one of them, whose rows teach a model nothing.
         changes: what the leaves were chosen by; None where they were named.
         omitted: leaves beyond the limit.
     """
@@ -158,7 +158,8 @@ def preview_leaves(
                 _compare(plan, changed.get(path), draws, before, then, problems.get(path, "")),
             )
         )
-    rehearsal = REHEARSAL_MODEL in (session.teacher, session.judge)
+    said = [by.rehearsal for draws in now.values() for row in (*draws.rows, *draws.refused) for by in row.answered_by]
+    rehearsal = any(said) if said else REHEARSAL_MODEL in (session.teacher, session.judge)
     return Preview(tuple(leaves), session.teacher, session.judge, rehearsal, changes, tuple(omitted))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from labgen.config import Config
 from labgen.errors import UsageError
@@ -27,7 +27,6 @@ from labgen.ledger.run_lock import run_lock
 from labgen.plan.flow import Flow
 from labgen.plan.sources import Sources, gather_sources
 from labgen.records import Taxonomy
-from labgen.teacher.addresses import model_names
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends, check_endpoints, connect
@@ -38,6 +37,31 @@ T = TypeVar("T")
 
 AskingWork = Callable[[RunContext, TeacherClient], Awaitable[T]]
 """What is done while the endpoints are open."""
+
+
+class Parts(NamedTuple):
+    """What a configuration comes to, before any leaf is looked at; `teacher` and `judge` are the models' names."""
+
+    flows: tuple[Flow, ...]
+    filters: FilterSet
+    prompts: PromptSet
+    teacher: str
+    judge: str
+
+
+def check_configuration(config: Config, backend: Backends | None = None) -> Parts:
+    """All that is wrong with a configuration and can be said without asking anybody: every verb begins with it.
+
+    Args:
+        backend: asked instead of what the configuration says.
+    Raises: ConfigError: models, endpoints, filters, prompts, or what packages add to these.
+    """
+    teacher, judge = check_endpoints(config, backend)
+    flows, filters = known_flows(), load_filters(config)
+    check_filters(filters, flows)
+    prompts = PromptSet(config.prompts, prompts_of(flows, filters))
+    prompts.check()
+    return Parts(flows, filters, prompts, teacher, judge)
 
 
 @dataclass(frozen=True)
@@ -91,11 +115,7 @@ class Session:
         Raises: LabgenError: what is wrong with the configuration, the taxonomy, a package's filter or flow.
         """
         hooks = hooks or Hooks()
-        teacher, judge = model_names(config, asked_otherwise=backend is not None)
-        check_endpoints(config, backend)
-        flows, filters = known_flows(), load_filters(config)
-        check_filters(filters, flows)
-        prompts = PromptSet(config.prompts, prompts_of(flows, filters))
+        flows, filters, prompts, teacher, judge = check_configuration(config, backend)
         nothing = Sources(Taxonomy(config.taxonomy, (), ()), (), prompts)
         sources = gather_sources(config, flows, prompts, leaf_patterns, hooks.notice) if leaves else nothing
         return cls(config, hooks, flows, filters, prompts, sources, teacher, judge, backend)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labgen.cli import app
 from labgen.errors import LabgenError
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.plan.flow import flow_of
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.load import load_taxonomy
@@ -61,7 +61,7 @@ def test_a_path_is_enough_for_a_leaf_that_checks_clean(path: str, words: tuple[s
     output = run(path, *words).output
     assert problems(path) == []
     (leaf,) = load_taxonomy(Path("taxonomy")).leaves
-    assert (flow_of(leaf, SHIPPED).name, leaf.created_by, len(leaf.seed_examples)) == (flow, "Ada", 5)
+    assert (flow_of(leaf, SHIPPED_FLOWS).name, leaf.created_by, len(leaf.seed_examples)) == (flow, "Ada", 5)
     assert "replace them" in output
     text = (Path("taxonomy") / path / "qna.yaml").read_text()
     schema = text.split("$schema=", 1)[1].split("\n", 1)[0]

@@ -150,7 +150,7 @@ def test_an_unknown_option_names_the_nearest(run: Run) -> None:
     status, _, said = run("ledger")
     assert status == 2
     first, second = said.splitlines()
-    assert first == "labgen: labgen.yaml: `options.max_call` is no option of any command. Did you mean `max_calls`?"
+    assert first == "labgen: labgen.yaml:2: `options.max_call` is no option of any command. Did you mean `max_calls`?"
     assert second.endswith("no option of any command. `labgen COMMAND --help` lists a command's options.")
 
 
@@ -166,7 +166,7 @@ def test_an_unknown_option_names_the_nearest(run: Run) -> None:
 def test_what_has_another_place_is_sent_there(name: str, todo: str, run: Run) -> None:
     """There is one place for each thing, and the message names it."""
     settings(**{name: 5})
-    assert run("plan") == (2, "", f"labgen: labgen.yaml: `options.{name}` {todo}\n")
+    assert run("plan") == (2, "", f"labgen: labgen.yaml:2: `options.{name}` {todo}\n")
 
 
 def test_a_command_that_does_less_for_a_file_says_so(run: Run) -> None:
@@ -211,7 +211,7 @@ def test_a_value_of_the_wrong_kind_is_explained(options: dict[str, Any], what: s
     settings(**options)
     status, out, said = run("teacher")
     assert (status, out) == (2, "")
-    where, todo = f"labgen.yaml: `options.{next(iter(options))}`", "`labgen teacher --help` says what it takes."
+    where, todo = f"labgen.yaml:2: `options.{next(iter(options))}`", "`labgen teacher --help` says what it takes."
     assert said == f"labgen: {where} can't be used: {what}. {todo}\n"
 
 
@@ -222,12 +222,12 @@ def test_a_value_is_judged_by_the_commands_that_take_it(run: Run) -> None:
     assert (status, out) == (0, "")
 
 
-@pytest.mark.parametrize(("text", "found"), [("[max_calls]", "a list"), ("5", "a int"), ("", "empty")])
+@pytest.mark.parametrize(("text", "found"), [("[max_calls]", "a list"), ("5", "the number 5"), ("", "empty")])
 def test_a_section_of_another_kind_is_explained(text: str, found: str, run: Run) -> None:
     """`options:` takes lines of names and values."""
     Path("labgen.yaml").write_text(f"options: {text}\n")
     todo = "It takes `name: value` lines, such as `max_calls: 500`."
-    assert run("plan") == (2, "", f"labgen: labgen.yaml: `options` is {found}. {todo}\n")
+    assert run("plan") == (2, "", f"labgen: labgen.yaml:1: `options` is {found}. {todo}\n")
 
 
 def test_a_name_that_yaml_takes_for_a_truth_is_explained(run: Run) -> None:

@@ -16,7 +16,7 @@ from labgen.export.dataset import writing_dataset
 from labgen.export.files import read_rows
 from labgen.export.rows import BuildInfo, LeafInfo
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.spool import BLOCK_CANDIDATES, MAX_WAITING, Spool
@@ -41,7 +41,7 @@ def plans() -> tuple[LeafPlan, ...]:
     leaves = [
         Leaf(name, "foundational_skills", Path("qna.yaml"), 3, "Songs.", "", "", seeds, None, "me") for name in NAMES
     ]
-    return plan_leaves(leaves, {}, Config(samples=4), PromptSet(), SHIPPED)
+    return plan_leaves(leaves, {}, Config(samples=4), PromptSet(), SHIPPED_FLOWS)
 
 
 def rows(plan: LeafPlan, count: int, words: str = "") -> list[Candidate]:

@@ -22,7 +22,7 @@ from labgen.export.dataset import write_dataset
 from labgen.export.training import export_training
 from labgen.formats.known import find_format
 from labgen.formats.training.base import ExportFormat, RowShape
-from labgen.formats.training.registry import SHIPPED, find_export_format, shipped_formats
+from labgen.formats.training.registry import SHIPPED_FORMATS, find_export_format, shipped_formats
 from labgen.formats.training.rows import row_format
 
 EXAMPLE = '''
@@ -159,7 +159,7 @@ def test_a_format_of_another_package_is_exported_by_the_command_line(
     [
         ("crashing", "KeyError: 'on purpose'"),
         ("refusing", "a question has no answer. Export as `messages`."),
-        ("missing", "it gave 'question', 'answer' for the columns question, answer, history"),
+        ("missing", "it gave 'question', 'answer', and its columns are question, answer, history"),
         ("numbers", r"column `answer` \(string\) can't hold 5"),
         ("nested", r"column `history` \(list<.*>\) can't hold \[\[\['deep'\]\]\]"),
         ("surrogate", r"column `answer` \(string\) can't hold '\\ud800'"),
@@ -228,14 +228,14 @@ def test_help_names_the_formats_without_importing_them(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     *shown, loaded = done.stdout.splitlines()
-    promised = f"One of {', '.join(SHIPPED)}, or a format that an installed package adds."
+    promised = f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds."
     assert "".join(promised.split()) in "".join("".join(shown).split())
     assert loaded == "['labgen.formats.training.registry']"
 
 
 def test_shipped_formats_are_listed_by_their_own_names() -> None:
     """The list of names is what the formats call themselves."""
-    assert tuple(format.name for format in shipped_formats()) == SHIPPED
+    assert tuple(format.name for format in shipped_formats()) == SHIPPED_FORMATS
 
 
 @pytest.mark.parametrize(

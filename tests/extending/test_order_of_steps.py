@@ -116,11 +116,9 @@ def test_steps_run_in_the_order_of_the_value_and_of_the_table(
     with mock.patch.object(importlib.import_module("mine"), "RAN", ran), noted(ran):
         build, _ = rehearse(labgen.folder, samples=4, leaves=others, **settings)
     assert build.funnel.total().accepted == 4
-    ways: dict[tuple[int, int], list[str]] = {}
-    for candidate, name in ran:
-        ways.setdefault((candidate.slot, candidate.position), []).append(name)
-    assert all(way == of_value[: len(way)] for way in ways.values())
-    assert sum(way == of_value for way in ways.values()) >= 4
+    ways = ways_of(ran, of_value[0])
+    assert all(way == of_value[: len(way)] for way in ways)
+    assert sum(way == of_value for way in ways) >= 4
 
     (labgen.folder / "labgen.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     filters = [name for name in of_value if ", " in name]
@@ -128,6 +126,17 @@ def test_steps_run_in_the_order_of_the_value_and_of_the_table(
     in_data = sorted(rows, key=lambda row: row["places"]["mine"])
     assert [f"{row['name']}, {row['stage']}" for row in in_data] == filters
     assert printed(labgen("plan", "--filters").out) == filters
+
+
+def ways_of(ran: list[tuple[Candidate, str]], first: str) -> list[list[str]]:
+    """What each candidate went through, each time it was taken through: what the ledger answers is taken twice."""
+    ways: dict[tuple[int, int], list[list[str]]] = {}
+    for candidate, name in ran:
+        times = ways.setdefault((candidate.slot, candidate.position), [[]])
+        if name == first and times[-1]:
+            times.append([])
+        times[-1].append(name)
+    return [way for times in ways.values() for way in times]
 
 
 def _rank(name: str, order: list[str]) -> int:

@@ -54,8 +54,9 @@ def test_a_flow_of_another_package_is_planned_built_and_shown(install: Install, 
     assert settings["installed_flows"] == {"revised": "revised 0.1"}
 
     history = labgen("show", rows[0]["id"], "--json").json["history"]
-    assert [call["step"] for call in history] == ["revised_instructions", "respond", "revise"]
-    assert rows[0]["messages"][1]["content"] == history[-1]["reply"]
+    steps = [call["step"] for call in history]
+    assert steps == ["revised_instructions", "judge_instructions", "respond", "revise", "judge_pair"]
+    assert rows[0]["messages"][1]["content"] == history[steps.index("revise")]["reply"]
 
     rejected = rows_of(labgen.folder / "dataset", "rejected")
     funnel = json.loads((labgen.folder / "dataset/funnel.json").read_text(encoding="utf-8"))["leaves"][letters]
@@ -88,7 +89,7 @@ def test_the_generated_tables_of_the_documentation_follow_from_flows(
     """One more flow is one more table of steps, and one more column in that of filters."""
     install("revised")
     parts = run_path(str(ROOT / "scripts/update_docs"))["PARTS"]
-    monkeypatch.setattr("labgen.flows.known.SHIPPED", known_flows())
+    monkeypatch.setattr("labgen.flows.known.SHIPPED_FLOWS", known_flows())
     own = parts["flows"]().partition("### revised\n")[2]
     assert own.strip().startswith("As freeform, with a second call")
     assert "| 5 | `Respond` | `respond` |" in own and "| 6 | `Revise` | `revise` |" in own
@@ -102,13 +103,12 @@ def test_a_build_that_was_cut_short_goes_on_to_the_same_bytes(install: Install, 
     ours = ["--samples", "6", "--leaf", letters, "--leaf", "foundational_skills/**"]
     assert labgen("generate", *ours, "--work", "straight").status == 0
     straight = digest(labgen.folder / "dataset/data")
-    for _ in range(20):
-        run = labgen("generate", *ours, "--json", "--max-calls", "20", "--output", "pieces")
-        if run.json["complete"]:
-            break
+    cuts, in_pieces = 0, (*ours, "--json", "--output", "pieces")
+    while not labgen("generate", *in_pieces, "--max-calls", "25").json["complete"]:
         assert labgen("plan", *ours, "--json").json["calls_paid"] > 0
-    assert run.json["complete"] and digest(labgen.folder / "pieces/data") == straight
-    run = labgen("generate", *ours, "--json", "--output", "pieces")
+        cuts += 1
+    assert cuts > 1 and digest(labgen.folder / "pieces/data") == straight
+    run = labgen("generate", *in_pieces)
     assert run.json["calls"]["answered"] == 0 and digest(labgen.folder / "pieces/data") == straight
 
 
@@ -122,7 +122,7 @@ from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.freeform import FREEFORM
 from labgen.flows.steps import FreeFilters, Judges, OneByOne, Respond, WholeSlot
 from labgen.formats.prompts import Prompt
-from labgen.records import State, Verdict
+from labgen.records import State
 from labgen.teacher.asker import CandidateEnds
 
 DRAW, *REST = FREEFORM.steps
@@ -159,10 +159,6 @@ def end(state):
     return does
 
 
-def verdict(candidate):
-    return replace(candidate, verdicts=(Verdict("mine", "1", float("nan")),))
-
-
 def flow(step=None, *, first=DRAW, **changes):
     return replace(FREEFORM, **{"name": "mine", "steps": (first, *filter(None, [step]), *REST)} | changes)
 
@@ -179,23 +175,10 @@ async def crash(slot):
     fail()
 
 
-CRASHES = flow(Each(fail))
-CRASHES_ON_ALL = flow(All(fail))
 ENDS = flow(Each(end(State.LOW_QUALITY)))
 ENDS_ALL = flow(All(end(State.IRRELEVANT)))
-ENDS_OTHERWISE = flow(Each(end("lost")))
-ENDS_AS_ACCEPTED = flow(Each(end(State.ACCEPTED)))
-ACCEPTS = flow(Each(lambda candidate: replace(candidate, state=State.ACCEPTED)))
-FORGETS = flow(Each(lambda candidate: None))
 LOSES = flow(All(lambda candidates: candidates[1:]))
-MOVES = flow(Each(lambda candidate: replace(candidate, leaf="elsewhere")))
 DOUBLES = flow(All(lambda candidates: [*candidates, *candidates]))
-NUMBERS = flow(Each(lambda candidate: replace(candidate, instruction=5)))
-NO_VERDICT = flow(Each(verdict))
-SOURCE = flow(Each(lambda candidate: replace(candidate, source="a book")))
-SEEDS = flow(Each(lambda candidate: replace(candidate, seed_examples=("first",))))
-CONTEXT = flow(Each(lambda candidate: replace(candidate, context=0)))
-NO_NUMBER = flow(Each(lambda candidate: replace(candidate, position="first")))
 DRAWS_STRINGS = flow(first=Draw((), strings, dict))
 DRAWS_NOTHING = flow(first=Draw((), nothing, dict))
 DRAW_CRASHES = flow(first=Draw((), crash, dict))
@@ -206,23 +189,10 @@ HARMLESS = flow(Each(lambda candidate: replace(candidate, instruction=Text(candi
 @pytest.mark.parametrize(
     ("fault", "state", "reason"),
     [
-        ("CRASHES", State.FAILED, "flow_mine: Each: ZeroDivisionError: on purpose"),
-        ("CRASHES_ON_ALL", State.FAILED, "flow_mine: All: ZeroDivisionError: on purpose"),
         ("ENDS", State.LOW_QUALITY, "as it likes"),
         ("ENDS_ALL", State.IRRELEVANT, "as it likes"),
-        ("ENDS_OTHERWISE", State.FAILED, "flow_mine: Each: ValueError: 'lost' is not a valid State"),
-        ("ENDS_AS_ACCEPTED", State.FAILED, "flow_mine: Each: it may not end a candidate as `accepted`"),
-        ("ACCEPTS", State.FAILED, "flow_mine: Each: it may not end a candidate as `accepted`"),
-        ("FORGETS", State.FAILED, "flow_mine: Each: it gave a NoneType, which is no candidate"),
         ("LOSES", State.FAILED, "flow_mine: All: it was given 4 candidates, and gave 3 or others"),
-        ("MOVES", State.FAILED, "flow_mine: Each: it gave a candidate of another leaf or slot"),
         ("DOUBLES", State.FAILED, "flow_mine: All: it was given 4 candidates, and gave 8 or others"),
-        ("NUMBERS", State.FAILED, "flow_mine: Each: its candidate's instruction, response, context, reason and raw"),
-        ("SOURCE", State.FAILED, "flow_mine: Each: its candidate's source is not that of the slot's passage"),
-        ("SEEDS", State.FAILED, "flow_mine: Each: its candidate's seed_examples are not indices of seed examples"),
-        ("CONTEXT", State.FAILED, "flow_mine: Each: its candidate's instruction, response, context, reason and raw"),
-        ("NO_NUMBER", State.FAILED, "flow_mine: Each: its candidates' positions are not whole numbers"),
-        ("NO_VERDICT", State.FAILED, "flow_mine: Each: its verdict has no finite value"),
         ("DRAWS_STRINGS", State.FAILED, "flow_mine: Draw: it gave a str, which is no candidate"),
         ("DRAW_CRASHES", State.FAILED, "flow_mine: Draw: ZeroDivisionError: on purpose"),
     ],
@@ -230,7 +200,7 @@ HARMLESS = flow(Each(lambda candidate: replace(candidate, instruction=Text(candi
 def test_what_a_step_does_wrong_ends_its_candidates_and_nothing_else(
     install: Install, taxonomy: Path, tmp_path: Path, fault: str, state: State, reason: str
 ) -> None:
-    """Each is a record with a reason that names the flow; none passes, and the run comes to its end."""
+    """Each is a record with a reason that names the flow; none passes. Other faults: `test_faults_of_packages`."""
     install("faulty", FAULTY, {FLOWS: {"mine": f"faulty:{fault}"}})
     settings = {"samples": 1, "stop": {"min_calls": 3}, "calibration": {"enabled": False}}
     build, _ = rehearse(tmp_path, leaves=ONE_LEAF, **settings)

@@ -20,24 +20,35 @@ from planted_teacher import Planted, run_slots
 from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.export.calibration_report import calibration_json, calibration_lines, calibration_markdown
-from labgen.filters.calibration import Calibration, Counts, JudgeResult, weakness, wilson_interval
+from labgen.filters.calibration import (
+    Calibration,
+    Counts,
+    ItemOutcome,
+    JudgeResult,
+    count_outcomes,
+    weakness,
+    wilson_interval,
+)
 from labgen.filters.calibration_items import (
     ANSWER_CUT_OFF,
     ANSWER_EXCHANGED,
     CONTEXT_EXCHANGED,
     DEFECTS,
+    INSTRUCTION_CUT_OFF,
     NUMBER_ALTERED,
     QUESTION_REPEATED,
+    TRUE,
     Item,
     alter_number,
     cut_off,
     instruction_items,
     pair_items,
 )
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
 from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.leaf_plan import plan_leaves
+from labgen.records import State
 from labgen.taxonomy.load import load_taxonomy
 from labgen.verbs.calibrate import calibrate_pairs, read_labelled
 from labgen.verbs.generate import build_dataset
@@ -46,7 +57,7 @@ from labgen.verbs.session import Session
 
 BUNDLED = Path(__file__).parents[2] / "taxonomy"
 KINDS = (ANSWER_EXCHANGED, CONTEXT_EXCHANGED, NUMBER_ALTERED, ANSWER_CUT_OFF)
-PLANS = plan_leaves(load_taxonomy(BUNDLED).leaves, {}, Config(), PromptSet(), SHIPPED)
+PLANS = plan_leaves(load_taxonomy(BUNDLED).leaves, {}, Config(), PromptSet(), SHIPPED_FLOWS)
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.leaf.path.rsplit("/", 1)[-1])
@@ -54,10 +65,10 @@ PLANS = plan_leaves(load_taxonomy(BUNDLED).leaves, {}, Config(), PromptSet(), SH
 def test_a_good_judge_is_told_from_one_that_always_says_the_same(
     plan: SimpleNamespace, manner: str, fit: bool, tmp_path: Path
 ) -> None:
-    """In every bundled leaf, a good judge with 7 calls at most, others with 21."""
+    """In every bundled leaf, a good judge with 7 calls at most, others with 14."""
     problem, calls = asyncio.run(run_test(plan, manner, Config(), tmp_path))
     assert (problem == "") is fit
-    assert calls <= (7 if fit else 21)
+    assert calls <= (7 if fit else 14)
 
 
 def test_a_judge_at_random_is_stopped_nearly_everywhere(tmp_path: Path) -> None:
@@ -169,6 +180,28 @@ def test_replies_that_cant_be_read_count_against_a_judge(tmp_path: Path) -> None
     result = next(each for each in run.progress.calibration.results if each.judge == "pair_judge")
     assert result.true.unreadable == result.true.asked > 0
     assert "can't be read" in run.progress.stopped
+
+
+def test_a_judge_that_only_says_yes_and_drops_the_last_verdict_of_a_list_is_unfit() -> None:
+    """What it did not say is no defect caught: of two on a sheet it passed one, and said nothing of the other."""
+    true = [ItemOutcome("instruction_judge", TRUE, None)] * 2
+    passed = ItemOutcome("instruction_judge", INSTRUCTION_CUT_OFF, None)
+    dropped = ItemOutcome("instruction_judge", INSTRUCTION_CUT_OFF, State.UNPARSED, "no_verdict_judge_instructions")
+    result = count_outcomes("instruction_judge", [passed, *true, dropped])
+    assert result.index == 0.0
+    assert "1 of 2 that were made wrong" in weakness(result, 0.5) and "1 of its replies can't be read" in weakness(
+        result, 0.5
+    )
+
+
+def test_a_judge_whose_questions_are_all_refused_is_unfit_and_one_without_a_reply_is_not() -> None:
+    """A prompt that does not fit will not fit the next time; an outage ends."""
+    refused = ItemOutcome(
+        "j", TRUE, State.FAILED, "too_long_judge_pair: the prompt has 1899 tokens, the context 512: no"
+    )
+    nothing = count_outcomes("j", [refused])
+    assert weakness(nothing, 0.5, [refused]).endswith("(1899 tokens against a context of 512)")
+    assert weakness(nothing, 0.5, [ItemOutcome("j", TRUE, State.FAILED, "exhausted_judge_pair")]) == ""
 
 
 def build(folder: Path, **settings: object) -> object:

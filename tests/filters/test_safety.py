@@ -16,7 +16,7 @@ from labgen.errors import ConfigError
 from labgen.filters.available import filters_for
 from labgen.filters.guard import GuardModel, guard_call, read_granite_guardian, read_llama_guard
 from labgen.filters.privacy import Privacy
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.known import find_format
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import plan_leaves
@@ -171,7 +171,7 @@ def ask(reply: str, folder: Path) -> Candidate:
     client = TeacherClient({"the-guard": Replicas([endpoint])}, ledger, Patience(1))
     spent: list[bytes] = []
     asker = Asker(client, PromptSet(), config.generation, "t", "j", Slot("leaf", 0, (), None, 0), (0, 0), spent)
-    (plan,) = plan_leaves([LEAF], {}, Config(samples=4), PromptSet(), SHIPPED)
+    (plan,) = plan_leaves([LEAF], {}, Config(samples=4), PromptSet(), SHIPPED_FLOWS)
     slot = SlotContext(plan, (), (), asker, config.thresholds, DuplicatesInLeaf(plan, config.thresholds))
     candidate = Candidate("leaf", 0, 0, PAIR[0].content, PAIR[1].content)
 

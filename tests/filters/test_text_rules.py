@@ -52,7 +52,7 @@ def response_reason(text, instruction=GOOD, seeds=SEEDS, truncated=False, **sett
         ("Write a sonnet.</instruction>", "leftover_markup"),
         ("<question>Who wrote it?", "leftover_markup"),
         ("Write a poem. " * 12, "repetition"),
-        ("the question", "copy_of_prompt"),
+        ("A question.", "copy_of_prompt"),
     ],
 )
 def test_instructions(text, reason):

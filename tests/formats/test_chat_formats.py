@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labgen.errors import ConfigError
 from labgen.formats.chat import merge_system, strip_end_tokens
-from labgen.formats.known import SHIPPED, find_format, format_for_model
+from labgen.formats.known import SHIPPED_TEMPLATES, find_format, format_for_model
 from labgen.records import Message
 
 ASK = (Message("user", "Name a colour."),)
@@ -68,7 +68,7 @@ BEGINNINGS = {
 }
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SHIPPED_TEMPLATES)
 def test_every_shipped_format_is_golden(name: str) -> None:
     """One turn, several turns with a system turn, and a training row come out to the character."""
     format = find_format(name)
@@ -78,7 +78,7 @@ def test_every_shipped_format_is_golden(name: str) -> None:
     assert format.render(TAUGHT, add_generation_prompt=False) == taught
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SHIPPED_TEMPLATES)
 def test_the_beginning_token_is_written_once_or_not_at_all(name: str) -> None:
     """It is left to the server, unless asked for as text; then it stands at the start and nowhere else."""
     format = find_format(name)
@@ -113,7 +113,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SHIPPED_TEMPLATES)
 def test_a_message_cannot_end_its_turn(name: str) -> None:
     """Marks inside system, user and assistant text are broken by a visible space, the rest is untouched."""
     format = find_format(name)
@@ -127,7 +127,7 @@ def test_a_message_cannot_end_its_turn(name: str) -> None:
 
 
 @given(
-    name=st.sampled_from(SHIPPED),
+    name=st.sampled_from(SHIPPED_TEMPLATES),
     contents=st.lists(
         st.lists(st.sampled_from(["[INST]", "[/INST]", "<s>", "</s>", "<", "s>", "[", "/INST]", "\n", "User:", "AI:"])
                  | st.sampled_from(["<|", "im_end|>", "<|im_start|>", "<|user|>", "<|endoftext|>", " ", "é", "\r"]),
@@ -152,7 +152,7 @@ def test_content_is_never_run_as_a_template() -> None:
     assert "{{ 7 * 7 }} {% for x in y %}" in text
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", SHIPPED_TEMPLATES)
 def test_end_tokens_are_stripped_from_replies(name: str) -> None:
     """At the end, repeated and with white space around; marks inside a reply stay."""
     format = find_format(name)

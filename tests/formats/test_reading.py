@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labgen.formats.reading import read_blocks, read_fields, read_json, read_score, read_yes_no, strip_reasoning
+from labgen.formats.reading import read_blocks, read_fields, read_json, read_score, read_yes_no
 
 # A reasoning model's closing tag inside a string would be taken for the end of its reasoning.
-plain = st.text(st.characters(exclude_categories=["Cs"]), max_size=30).filter(lambda text: "think>" not in text)
+plain = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-999, 999) | plain,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(plain, inner, max_size=4),
@@ -91,7 +91,6 @@ def test_python_literals_are_read(value):
         ('The form {"score": 1} is filled in: {"score": 3}', {"score": 3}),
         ('{"id": 1}\n{"id": 2}', [{"id": 1}, {"id": 2}]),
         ('Here: [{"id": 1}, {"id": 2}] and [3]', [{"id": 1}, {"id": 2}]),
-        ('<think>maybe {"score": 1}?</think>{"score": 2}', {"score": 2}),
         ('{"a": "line\nbreak"}', {"a": "line\nbreak"}),
         ("no object here", None),
         ("a lone { in prose", None),
@@ -107,7 +106,7 @@ YES = """
 Yes|yes|YES.|**Yes**|"Yes"|Yes!|- Yes|Yes, it is supported by the text.|Yes: the passage says so|Yes - clearly|true|True|Y
 Yes the answer follows from the passage.|Answer: yes|The answer is yes.|Final answer: **Yes**|Supported: Yes|(yes)|✅ Yes
 oui|Oui, tout à fait.|ja|Ja.|Ja, das stimmt.|да|Да.|sí|Sí, claro|sì|sim|tak|ano|はい|はい。|是|是的。|是的,因为文中提到|네|예.|evet|हाँ|हाँ।
-ใช่|نعم|بله|כן|vâng|kyllä|igen|ναι|Yes\\nThe passage names the year.|<think>no, wait</think>yes|[Yes]|`yes`|> yes|Yes; no doubt about it.
+ใช่|نعم|بله|כן|vâng|kyllä|igen|ναι|Yes\\nThe passage names the year.|[Yes]|`yes`|> yes|Yes; no doubt about it.
 """.replace("\n", "|").split("|")  # fmt: skip
 NO = (
     """
@@ -168,7 +167,7 @@ def test_an_answer_inside_a_word_is_never_read(word, letters):
         ("score = 1", 1), ("Score (1-3): 2", 2), ("Rating: 3 points", 3), ("I would give it a 2.", 2), ("two", 2), ("Score: three", 3),
         ("3 - complete and well put", 3), ("2\nIt is bare.", 2), ("The score is 1 because 4 claims are wrong.", 1), ("3", 3),
         ("评分:3", 3), ("оценка: 2", 2), ("3分", 3), ("Note : 2 sur 3", 2), ("Bewertung: 1 von 3", 1), ("- 3", 3), (["2"], 2), ("2.0", 2),
-        ("<think>3?</think>2", 2), ("Score: 2, since 1 of 3 facts is missing.", 2), ("3.", 3), ("(3)", 3), ('"3"', 3),
+        ("Score: 2, since 1 of 3 facts is missing.", 2), ("3.", 3), ("(3)", 3), ('"3"', 3),
         ("between 2 and 3", None), ("2-3", None), ("2 or 3", None), ("2.5", None), (2.5, None), ("4", None), (0, None), ("0", None),
         ("2/5", None), ("8/10", None), ("-1", None), ("-2", None), (True, None), (None, None), ("", None), ("good", None), ("30", None),
         ("1,000", None), ("Score 1: bad. Score: 3", None), ("There are 3 errors in it.", None), ("1. wrong year\n2. wrong place", None),
@@ -282,12 +281,3 @@ def test_blocks_with_slips():
     assert read_blocks("<pair><question>Is a <b>b</b>?</question></pair>", "question") == ["Is a <b>b</b>?"]
     assert read_blocks("<questions>no</questions>", "question") == []
     assert read_blocks("<question>a < b and <i>c</i>", "question") == ["a < b and <i>c</i>"]
-    assert read_blocks("<think><question>draft</question></think><question>Q</question>", "question") == ["Q"]
-
-
-def test_reasoning_is_set_aside():
-    """What a reasoning model thinks before it answers is no part of the answer."""
-    assert strip_reasoning("<think>a</think>b") == "b"
-    assert strip_reasoning("thoughts</think>b") == "b"
-    assert strip_reasoning("<think>never ends") == ""
-    assert strip_reasoning("The tag <think> opens, </think> closes.") == "The tag <think> opens, </think> closes."

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet, standard_filters
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
@@ -175,7 +175,7 @@ def run(
 ) -> Drawn:
     """Run the engine over leaves; where `replayed`, what `kept` answers is retired before it begins."""
     config = Config.model_validate({"samples": wanted, "calibration": {"enabled": False}, **sections})
-    plans: tuple[LeafPlan, ...] = plan_leaves(leaves, {}, config, PROMPTS, SHIPPED)
+    plans: tuple[LeafPlan, ...] = plan_leaves(leaves, {}, config, PROMPTS, SHIPPED_FLOWS)
     backend, found = Backend(script, delay), Drawn()
 
     def retired(run: LeafRun, candidates: list[Candidate]) -> None:

@@ -9,7 +9,7 @@ from test_leaf_run import PROMPTS, Kept, agreeable, leaf
 from labgen.config import Config
 from labgen.errors import RateLimited
 from labgen.filters.available import FilterSet, standard_filters
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
 from labgen.plan.leaf_plan import plan_leaves
@@ -43,7 +43,7 @@ def test_a_budget_that_is_reached_while_a_call_waits_for_its_next_attempt_ends_t
     """The waiting call takes the only place there is, and then waits for budget as well: nothing else would happen."""
     config = Config.model_validate({"samples": 10, "calibration": {"enabled": False}})
     plans, budget, backend = (
-        plan_leaves((leaf(),), {}, config, PROMPTS, SHIPPED),
+        plan_leaves((leaf(),), {}, config, PROMPTS, SHIPPED_FLOWS),
         Budget(Limits(max_calls=3)),
         Sulking(),
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from referencing import Registry, Resource
 
 from labgen.taxonomy.schema import SCHEMAS, apply_schema, load_schema
-from labgen.taxonomy.yamltree import parse_tree
+from labgen.text.yamltree import parse_tree
 
 KINDS = [(kind, version) for kind in ("skills", "knowledge") for version in (1, 2, 3)]
 

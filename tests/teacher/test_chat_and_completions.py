@@ -34,7 +34,7 @@ def test_chat_and_completions_give_the_same_bytes(here: Path) -> None:
     with FaultyServer() as server:
         expected = build(server, "chat")
         assert any(name.startswith("data/compositional_skills") for name in expected)
-        for format in ("mixtral", "tenyx", "cerebrum", "merlinite", "chatml"):
+        for format in ("mixtral", "tenyx", "cerebrum", "merlinite", "chatml", "plain"):
             before = len(server.bodies)
             assert build(server, format, "--api", "completions", "--prompt-format", format) == expected
             assert {path.removeprefix("/v1/") for path in server.paths[before:]} == {"completions"}

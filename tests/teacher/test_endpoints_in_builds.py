@@ -216,3 +216,17 @@ def test_a_log_that_cannot_be_written_any_more_does_not_stop_the_build(here: Pat
         assert "/dev/full: the log ends early" in result.stderr
         with pytest.raises(UsageError, match="Give --log another path"):
             generate(server.base_url, "--log", ".")
+
+
+def test_a_daily_limit_ends_the_run_like_a_budget(here: Path) -> None:
+    """Status 1, at once, with the time; the rows that are there are written, and the next run goes on."""
+    used_up = refusal(429, "Daily limit reached", retry_after="3600")
+    with FaultyServer(lambda number, body: used_up if number >= 25 else None) as server:
+        result = run("generate", "--base-url", server.base_url, "--model", MODEL)
+        assert result.return_value == 1
+        assert "lets nothing through until" in result.output and "Run again to go on" in result.output
+        asked = len(server.bodies)
+        assert 25 < asked <= 25 + 64
+        server.behave = lambda number, body: None
+        result = run("generate", "--base-url", server.base_url, "--model", MODEL)
+        assert result.return_value == 0

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from labgen.errors import (
     BadReply,
+    CallRejected,
     ContextTooLong,
     RateLimited,
     TeacherError,
@@ -26,7 +27,7 @@ from labgen.errors import (
 from labgen.records import Message, Reply, Schema
 from labgen.teacher.http import HttpBackend
 from labgen.teacher.quirks import Quirks
-from labgen.teacher.rate_limit_headers import LONGEST_PAUSE_SEC, rate_limit_pause, retry_after
+from labgen.teacher.rate_limit_headers import LONGEST_PAUSE_SEC, rate_limit_pause, retry_after, wait_said
 
 
 def ask(server: FaultyServer, *calls: object, **settings: object) -> list[Reply | BaseException]:
@@ -62,12 +63,12 @@ def fail(fault: Fault) -> TeacherError:
         (refusal(503, "overloaded"), RateLimited, "HTTP 503: overloaded"),
         (
             refusal(429, "Request too large for m: limit 9, requested 10"),
-            TeacherUnavailable,
+            CallRejected,
             "HTTP 429: Request too large",
         ),
         (refusal(500, "oops"), TeacherUnavailable, "HTTP 500: oops"),
         (refusal(502), TeacherUnavailable, "HTTP 502"),
-        (refusal(400, "something odd"), TeacherUnavailable, "HTTP 400: something odd"),
+        (refusal(400, "something odd"), CallRejected, "HTTP 400: something odd"),
         (Fault(drop=True), TeacherUnavailable, "connection"),
         (Fault(cut=True), TeacherUnavailable, "connection"),
         (Fault(stall_sec=2.0), TeacherTimeout, "no reply in time"),
@@ -240,6 +241,27 @@ def test_retry_after_is_read_as_seconds_milliseconds_and_dates() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Rate limit reached for m. Please try again in 7m12.5s. Visit our site.", 432.5),
+        ("Please try again in 250ms.", 0.25),
+        ("Please retry in 34.074824224s.", 34.074824224),
+        ("Too many requests. Please wait 2 minutes before trying again", 120.0),
+        ("try again in 1 hour and 5 minutes", 3900.0),
+        ("Retry after 20 seconds", 20.0),
+        ("Limit 30000, Used 29000, Requested 2000.", None),
+        ("Try again later", None),
+    ],
+)
+def test_the_wait_that_words_ask_for_is_kept_to(words: str, seconds: float | None) -> None:
+    """Some endpoints say it nowhere else."""
+    assert wait_said(words) == seconds
+    with FaultyServer(lambda number, body: refusal(429, words)) as server:
+        (error,) = ask(server)
+    assert isinstance(error, RateLimited) and error.retry_after_sec == seconds
+
+
+@pytest.mark.parametrize(
     ("headers", "pause_sec"),
     [
         ({"remaining-requests": "0", "reset-requests": "1s"}, 1.0),
@@ -247,6 +269,10 @@ def test_retry_after_is_read_as_seconds_milliseconds_and_dates() -> None:
         ({"remaining-tokens": "0", "reset-tokens": "20ms"}, 0.02),
         ({"remaining-tokens": "-5", "reset-tokens": "6m0s"}, LONGEST_PAUSE_SEC),
         ({"remaining": "0", "reset": "3"}, 3.0),
+        ({"remaining": "0", "reset": "1000000000"}, 0.0),
+        ({"remaining": "0", "reset": "1000000000000"}, 0.0),
+        ({"remaining": "0", "reset": "2001-09-09T01:46:40Z"}, 0.0),
+        ({"remaining": "0", "reset": "9999-01-01T00:00:00Z"}, LONGEST_PAUSE_SEC),
         ({"remaining-requests": "0", "reset-requests": "1s", "remaining-tokens": "0", "reset-tokens": "2s"}, 2.0),
         ({"remaining-requests": "1", "reset-requests": "1s"}, None),
         ({"remaining-requests": "0"}, None),

@@ -155,3 +155,45 @@ def test_what_only_the_user_can_mend_ends_the_run_where_it_is_the_only_endpoint(
         assert expired.retired == "key expired" and len(said) == 1 and "expired gets no more calls" in said[0]
 
     run(work())
+
+
+def test_a_long_wait_that_an_endpoint_asks_for_is_told_once_and_kept_to(ledger: Ledger) -> None:
+    """Nothing is sent until it is over, whatever else waits."""
+
+    def script(asked: Call) -> Exception:
+        return RateLimited("HTTP 429: slow down", retry_after_sec=180.0)
+
+    async def work() -> None:
+        said: list[str] = []
+        only = endpoint(script, cap=2)
+        client = client_to(ledger, only, notice=said.append)
+        tasks = [asyncio.create_task(client.ask(call(str(number)))) for number in range(8)]
+        await asyncio.sleep(0.2)
+        assert client.traffic.sent <= 2 and not client.finished
+        assert len(said) == 1 and "asks for a wait of 3 min, until 20" in said[0]
+        for task in tasks:
+            task.cancel()
+        await client.close()
+
+    run(work())
+
+
+def test_a_wait_of_many_minutes_ends_the_run_unless_another_endpoint_answers(ledger: Ledger) -> None:
+    """As at the end of a budget: what is there is kept, and the run says until when."""
+
+    def script(asked: Call) -> Exception:
+        return RateLimited("HTTP 429: daily limit", retry_after_sec=7200.0)
+
+    async def work() -> None:
+        client = client_to(ledger, endpoint(script, "one"), endpoint(lambda asked: "fine", "two"))
+        replies = await asyncio.gather(*(client.ask(call(str(number))) for number in range(8)))
+        assert [reply.text for reply in replies] == ["fine"] * 8 and not client.finished
+        await client.close()
+        alone = client_to(ledger, endpoint(script))
+        task = asyncio.create_task(alone.ask(call("alone")))
+        await alone.changed.wait()
+        assert alone.finished and "lets nothing through until 20" in alone.traffic.stopped
+        task.cancel()
+        await alone.close()
+
+    run(work())

@@ -6,12 +6,12 @@ import pytest
 
 from labgen.config import Config
 from labgen.filters.available import filters_for
-from labgen.flows.known import SHIPPED
+from labgen.flows.known import SHIPPED_FLOWS
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet, shipped_prompts
 from labgen.teacher.rehearsal.model import SKILLS
 
-ASKED = {prompt.name: prompt for prompt in prompts_of(SHIPPED, filters_for(Config(), None))}
+ASKED = {prompt.name: prompt for prompt in prompts_of(SHIPPED_FLOWS, filters_for(Config(), None))}
 
 
 @pytest.mark.parametrize("name", shipped_prompts())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labgen.filters.near_duplicates import rouge_l
-from labgen.formats.known import SHIPPED, find_format
+from labgen.formats.known import SHIPPED_TEMPLATES, find_format
 from labgen.formats.prompts import PromptSet
 from labgen.records import Message
 from labgen.teacher.rehearsal import slips
@@ -118,7 +118,7 @@ def test_the_reply_is_the_same_in_every_prompt_format(step: str, restated: bool)
         users = [message for message in messages if message.role != "system"]
         merged = [Message("user", f"{system[0].content}\n\n{users[0].content}"), *users[1:]]
         texts = {reply(merged, seed=number, temperature=0.8, max_tokens=900).text}
-        for name in SHIPPED:
+        for name in SHIPPED_TEMPLATES:
             prompt = find_format(name).render(messages)
             texts.add(reply([Message("user", prompt)], seed=number, temperature=0.8, max_tokens=900).text)
         assert texts == {expected.text}

@@ -68,12 +68,31 @@ def test_the_same_request_gets_the_same_bytes(server: RehearsalServer) -> None:
     assert post(server.base_url, "/chat/completions", body) == post(server.base_url, "/chat/completions", body)
 
 
+def test_a_streamed_reply_says_what_one_in_one_piece_does(server: RehearsalServer) -> None:
+    """Text, end, counts and name, by both APIs."""
+    with openai.OpenAI(base_url=server.base_url, api_key="anything", max_retries=0) as client:
+        asked = {"model": REHEARSAL_MODEL, "seed": 4, "max_tokens": 60}
+        streamed = {"stream": True, "stream_options": {"include_usage": True}}
+        for create, what in (
+            (client.chat.completions.create, {"messages": HELLO}),
+            (client.completions.create, {"prompt": "Hello there"}),
+        ):
+            whole = create(**asked, **what)  # type: ignore[operator]
+            *pieces, last = create(**asked, **what, **streamed)  # type: ignore[operator]
+            choices = [piece.choices[0] for piece in pieces]
+            texts = [choice.delta.content if "messages" in what else choice.text for choice in choices]
+            assert "".join(filter(None, texts)) == (
+                whole.choices[0].message.content if "messages" in what else whole.choices[0].text
+            )
+            assert choices[-1].finish_reason == whole.choices[0].finish_reason
+            assert (last.usage, last.model) == (whole.usage, whole.model)
+
+
 @pytest.mark.parametrize(
     ("change", "status", "words"),
     [
         ({"model": "gpt-4"}, 404, "does not exist"),
         ({"model": None}, 400, "model"),
-        ({"stream": True}, 400, "does not stream"),
         ({"messages": []}, 400, "at least one message"),
         ({"messages": [{"role": "pirate", "content": "Arr"}]}, 400, "role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "must be text"),

@@ -14,6 +14,7 @@ from labgen.ledger.replies import Ledger
 from labgen.settings_file import load_config
 from labgen.teacher.addresses import endpoint_specs
 from labgen.teacher.connect import connect
+from labgen.teacher.finding import Finding
 
 MODEL = "labgen-rehearsal"
 
@@ -65,7 +66,6 @@ def test_a_good_endpoint_is_described(here: Path) -> None:
             "chat",
             "completions",
             "system role",
-            "n",
             "seed",
             "context",
             "latency",
@@ -138,7 +138,7 @@ def test_what_an_endpoint_lacks_is_found_said_and_remembered_for_builds(here: Pa
         assert {name for name, finding in findings.items() if finding["status"] == "warn"} >= {
             "system role",
             "seed",
-            "JSON schema",
+            "JSON schema (chat)",
         }
         server.bodies.clear()
         result = run("generate", "--base-url", server.base_url, "--model", MODEL, "--samples", 1)
@@ -156,9 +156,10 @@ def test_a_context_that_is_too_short_is_told_from_the_endpoints_own_words(here: 
     from labgen.verbs.doctor import examine_endpoints
 
     Path("labgen.yaml").write_text("documents: {chunk_tokens: 3000}\n")
-    with FaultyServer(picky) as server:
+    with FaultyServer(picky, listed={"data": []}) as server:
         config = load_config(None, {"teacher.base_url": server.base_url, "teacher.model": "org/other"})
-        findings = {finding.name: finding for finding in examine_endpoints(config)}
+        findings: dict[str, Finding] = {}
+        examine_endpoints(config, lambda finding: findings.update({finding.name: finding}))
     assert findings["context"].status == "warn"
     assert findings["context"].words.startswith("4096 tokens")
     assert "chunk_tokens" in findings["context"].todo

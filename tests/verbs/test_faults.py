@@ -107,7 +107,7 @@ def test_prompts_that_always_fail_cost_their_own_candidates_only_and_heal(
     """Status 1; a later run against a mended endpoint gives the rows of a run without faults."""
     site.configure(max_attempts=2)
     with site.teacher as teacher:
-        teacher.fault = some_prompts(0.05, "500")
+        teacher.fault = some_prompts(0.1, "500")
         run = site.generate()
         assert run.status == 1 and run.json["complete"]
         states = run.json["funnel"]["total"]["states"]
@@ -184,7 +184,7 @@ def test_an_outage_of_bad_answers_ends_with_them(site: Site, undisturbed: dict[s
         over_sec = [0.0]
 
         def outage(request: Request) -> str:
-            if request.number == 15:
+            if request.number == 5:  # while many calls are on their way
                 over_sec[0] = time.monotonic() + 0.8
             return "500" if time.monotonic() < over_sec[0] else ""
 

@@ -82,6 +82,29 @@ def test_every_rejected_row_can_be_shown_with_reason_raw_text_and_history(datase
     assert "accepted" in text and "## Task: question-answer pairs" in text and "groundedness 1" in text
 
 
+@pytest.mark.parametrize(
+    ("config", "steps"),
+    [
+        ("knowledge", ["knowledge_pairs", "judge_grounded"]),
+        (
+            "compositional_skills",
+            ["grounded_context", "grounded_instructions", "judge_instructions", "respond", "judge_grounded"],
+        ),
+        ("foundational_skills", ["freeform_instructions", "judge_instructions", "respond", "judge_pair"]),
+    ],
+)
+def test_a_row_is_shown_with_every_call_that_it_took(
+    dataset: Path, labgen: Labgen, config: str, steps: list[str]
+) -> None:
+    """The draw, the response and all that judges were asked, each once and in order; shared ones too."""
+    found = rows(dataset, config)
+    assert found
+    for row in found:
+        shown = labgen("show", row["id"], "--json").json
+        assert list(dict.fromkeys(call["step"] for call in shown["history"])) == steps
+        assert len(set(shown["calls"])) == len(shown["calls"]) == len(shown["history"])
+
+
 def test_a_second_run_asks_for_nothing_and_gives_the_same_bytes(dataset: Path, labgen: Labgen) -> None:
     """The ledger answers all of it."""
     before = digest(dataset)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import bench_plan
 
 from labgen.config import Config
-from labgen.verbs.plan import estimate_build, expected_slots
+from labgen.verbs.plan import Estimate, estimate_build, expected_slots
 from labgen.verbs.session import Session
 
 BUNDLED = Path(__file__).parents[2] / "taxonomy"
@@ -46,3 +46,20 @@ def test_a_guard_and_a_judge_of_another_package_are_priced_under_their_own_steps
 def test_slots_are_as_many_as_it_takes_on_average(share: float, slots: float) -> None:
     """Forty rows, four candidates a slot."""
     assert expected_slots(40, 4, share) == slots
+
+
+def test_a_judge_that_erred_in_tests_that_are_paid_is_priced_with_more_rounds_in_the_others(tmp_path: Path) -> None:
+    """What one branch has shown of a judge counts for the leaves that are still to come."""
+    config = Config.model_validate(
+        {"taxonomy": BUNDLED, "work": tmp_path / "work", "samples": 4, "teacher": {"model": "labgen-rehearsal"}}
+    )
+    to_come, built = "knowledge/science/**", "compositional_skills/**"
+    with bench_plan.with_judge(True):
+        before = estimate_build(Session.prepare(config, (to_come, built)))
+        bench_plan.build(config.model_copy(update={"output": tmp_path / "dataset"}), (built,))
+        after = estimate_build(Session.prepare(config, (to_come, built)))
+
+    def price(estimate: Estimate) -> float:
+        return sum(leaf.to_pay.calls["tidy"] for leaf in estimate.leaves if leaf.plan.leaf.path.startswith("knowledge"))
+
+    assert price(after) > price(before)

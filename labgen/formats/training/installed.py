@@ -6,14 +6,14 @@ that names the package. It never ends in half an export.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import Any
 
 from labgen.errors import ConfigError, LabgenError, UsageError
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
-from labgen.packages import crash, package_of
+from labgen.packages import PackageFault, error_words, guarded, package_of, plain_text
 
 _HINT = "Mend or update the package, or export in another format."
 
@@ -32,48 +32,66 @@ def installed_format(name: str, entries: Iterable[EntryPoint], taken: Collection
         others = "labgen has a format of that name" if name in taken else "there can be one format of a name"
         raise ConfigError(f"{where}: {others}. Uninstall the package, or have its entry point renamed.")
     try:
-        format = entries[0].load()
-    except (Exception, SystemExit) as error:
-        # Importing anybody's package may raise anything.
-        raise ConfigError(f"{where} can't be loaded ({crash(error)}). {_HINT}") from error
-    if not isinstance(format, ExportFormat):
-        raise ConfigError(f"{where} is no format: {entries[0].value} is a {type(format).__name__}. {_HINT}")
-    if format.name != name:
-        raise ConfigError(f"{where} is no format of that name: it is called `{format.name}`. {_HINT}")
+        with guarded():
+            found = entries[0].load()
+            problem = _problem(found, name, entries[0].value)
+            format = found if problem else _plain(found, name, where)
+    except PackageFault as fault:
+        raise ConfigError(f"{where} can't be loaded ({fault}). {_HINT}") from fault
+    if problem:
+        raise ConfigError(f"{where} is no {problem}. {_HINT}")
+    return format
+
+
+def _problem(found: Any, name: str, value: str) -> str:
+    """What something is not that should be a format, in words; empty where it is one."""
+    if not isinstance(found, ExportFormat):
+        return f"format: {value} is a {type(found).__name__}"
+    return f"format of that name: it is called `{found.name}`" if found.name != name else ""
+
+
+def _plain(found: ExportFormat, name: str, where: str) -> ExportFormat:
+    """The same format as labgen's own class."""
+    texts = (plain_text(getattr(found, field), f"its `{field}`") for field in ("description", "file_stem", "file_kind"))
+    description, file_stem, file_kind = texts
     plain, templated, with_system = (
-        shape and _guarded(shape, where) for shape in (format.plain, format.templated, format.with_system)
+        None if shape is None else _plain_shape(shape, where)
+        for shape in (found.plain, found.templated, found.with_system)
     )
-    return replace(format, plain=plain, templated=templated, with_system=with_system)
+    return ExportFormat(name, description, plain, templated, with_system, file_stem, file_kind)
 
 
-def _guarded(shape: RowShape, where: str) -> RowShape:
-    """The same rows, with whatever goes wrong in making one told as the package's."""
+def _plain_shape(shape: RowShape, where: str) -> RowShape:
+    """The same rows, as plain data, with whatever goes wrong in making one told as the package's."""
+    columns, own = dict(shape.columns), shape.convert
+    trainers = [words and json.loads(json.dumps({**words})) for words in (shape.llama_factory, shape.axolotl)]
 
     def convert(conversation: Conversation) -> dict[str, Any]:
         try:
-            return _held(shape.convert(conversation), shape)
+            with guarded(lambda error: isinstance(error, LabgenError)):
+                return _held(own(conversation), columns)
         except LabgenError as error:
-            raise UsageError(f"{where}: {error}") from error
-        except Exception as error:
-            # Anybody's code may raise anything.
-            raise ConfigError(f"{where}: {crash(error)}. {_HINT}") from error
+            raise UsageError(f"{where}: {error_words(error)}") from error
+        except PackageFault as fault:
+            raise ConfigError(f"{where}: {fault}. {_HINT}") from fault
 
-    return replace(shape, convert=convert)
+    return RowShape(columns, convert, *trainers)
 
 
-def _held(given: Mapping[str, Any], shape: RowShape) -> dict[str, Any]:
-    """The values as plain data, just as the columns hold them. Raises: ValueError: they can't."""
+def _held(given: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as plain data, just as the columns hold them. Raises: PackageFault: they can't."""
     import pyarrow as pa
 
-    if set(given) != set(shape.columns):
-        raise ValueError(f"it gave {', '.join(map(repr, given))} for the columns {', '.join(shape.columns)}")
+    if set(given) != set(columns):
+        names = ", ".join(map(repr, given)) or "no value at all"
+        raise PackageFault(f"it gave {names}, and its columns are {', '.join(columns)}")
     held = {}
-    for name, kind in shape.columns.items():
+    for name, kind in columns.items():
         try:
             (held[name],) = pa.array([given[name]], kind).to_pylist()
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             held[name] = None
         # Arrow leaves out what a struct has no field for, and adds what is missing: neither may pass unseen.
         if held[name] != given[name]:
-            raise ValueError(f"column `{name}` ({kind}) can't hold {given[name]!r:.100}")
+            raise PackageFault(f"column `{name}` ({kind}) can't hold {given[name]!r:.100}")
     return held

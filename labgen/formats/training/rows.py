@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from labgen.errors import ConfigError, UsageError
 from labgen.formats.chat import ChatFormat
-from labgen.formats.known import SHIPPED as TEMPLATES
+from labgen.formats.known import SHIPPED_TEMPLATES as TEMPLATES
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
 from labgen.formats.training.registry import find_export_format, shipped_formats
 from labgen.records import Message

@@ -71,7 +71,7 @@ def verdict_on_pair(request: Request) -> dict[str, Any]:
     """The reply to `judge a pair`."""
     score, reason = judge_pair(request.examples, request.query, request.reply)
     hazard, _ = hazard_in(request.query, request.reply)
-    return {"reason": reason, "score": score, "safe": _yes(not hazard), "hazard": hazard or "none"}
+    return {"score": score, "safe": _yes(not hazard), "hazard": hazard or "none", "reason": reason}
 
 
 def verdict_on_grounded(request: Request, max_tokens: int) -> dict[str, Any]:
@@ -82,15 +82,15 @@ def verdict_on_grounded(request: Request, max_tokens: int) -> dict[str, Any]:
     hazard, _ = hazard_in(request.query, request.reply)
     return {
         "answerable": _yes(found.answerable),
-        "claims": [
-            {"claim": _short(claim.text), "evidence": claim.evidence, "supported": _yes(claim.supported)}
-            for claim in _fitting(found.claims, max_tokens)
-        ],
         "relevant": _yes(found.relevant),
         "score": found.score,
         "safe": _yes(not hazard),
         "hazard": hazard or "none",
         "reason": found.reason,
+        "claims": [
+            {"claim": _short(claim.text), "evidence": claim.evidence, "supported": _yes(claim.supported)}
+            for claim in _fitting(found.claims, max_tokens)
+        ],
     }
 
 

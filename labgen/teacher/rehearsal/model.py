@@ -25,8 +25,22 @@ BYTES_PER_TOKEN = 4
 """The estimate behind usage counts and `max_tokens`: UTF-8 bytes to a token."""
 
 
-_Writer = Callable[[Dice, Request, int, bool], str]
-"""From the dice, the request, the room in bytes, and whether to err now and then, to a text."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a draw or a response is asked for.
+
+    Attributes:
+        room: bytes that the reply has.
+        erring: whether to err now and then.
+        as_json: whether a schema holds the reply to JSON; it comes in tags otherwise.
+    """
+
+    room: int
+    erring: bool
+    as_json: bool
+
+
+_Writer = Callable[[Dice, Request, _Asked], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +73,8 @@ def reply(
         max_tokens: at least 1; the text is cut there, with `finish_reason` `length`.
         index: number of the choice where several are asked for; each gets its own text.
         stop: the text ends before the first of these.
-        schema: a JSON schema the reply is held to: verdicts come as bare JSON, never malformed.
+        schema: a JSON schema the reply is held to: verdicts come as bare JSON, never malformed; draws come as JSON
+            too, but for those that err on purpose.
         tasks: the words after `## Task:` in a prompt, to the skill (of `SKILLS`) that answers it; a skill's own name
             needs no entry.
     Returns: the completion; never raises for anything a prompt may hold.
@@ -68,7 +83,8 @@ def reply(
     dice = Dice(request.content(), seed if temperature > 0 else 0, index)
     write = _WRITERS.get(request.task)
     if write is not None:
-        text = write(dice, request, max_tokens * BYTES_PER_TOKEN, temperature > 0)
+        asked = _Asked(max_tokens * BYTES_PER_TOKEN, temperature > 0, schema is not None)
+        text = write(dice, request, asked)
     elif request.task in _JUDGES:
         text = _verdict(dice, request, max_tokens, bare=schema is not None)
     else:
@@ -91,57 +107,68 @@ def _tokens(size: int) -> int:
     return -(-size // BYTES_PER_TOKEN)
 
 
-def _knowledge_pairs(dice: Dice, request: Request, room: int, erring: bool) -> str:
+def _knowledge_pairs(dice: Dice, request: Request, asked: _Asked) -> str:
     seeds = [pair[0] for example in request.examples for pair in example.pairs]
-    pairs: list[str] = []
+    room = asked.room
+    pairs: list[tuple[str, str]] = []
     for drawn in question_answer_pairs(dice, request):
         question, answer = drawn
-        if erring and seeds and dice.chance(slips.NEAR_DUPLICATE_SHARE):
+        if asked.erring and seeds and dice.chance(slips.NEAR_DUPLICATE_SHARE):
             question = slips.near_duplicate(dice, dice.pick(seeds))
-        elif erring and dice.chance(slips.UNGROUNDED_SHARE):
+        elif asked.erring and dice.chance(slips.UNGROUNDED_SHARE):
             answer = slips.ungrounded(dice, answer)
-        pair = f"<pair>\n<question>{question}</question>\n<answer>{answer}</answer>\n</pair>"
-        room -= len(pair.encode("utf-8", "replace")) + 2
+        room -= len(_pair(question, answer).encode("utf-8", "replace")) + 2
         if room < 0 and pairs:
             break
-        pairs.append(pair)
-    return _formed(dice, request, "\n\n".join(pairs) or "There is nothing in this that could be asked.", erring)
+        pairs.append((question, answer))
+    if not pairs:
+        return _formed(dice, request, asked, "There is nothing in this that could be asked.", None)
+    items = [{"question": question, "answer": answer} for question, answer in pairs]
+    return _formed(dice, request, asked, "\n\n".join(_pair(*pair) for pair in pairs), {"pairs": items})
+
+
+def _pair(question: str, answer: str) -> str:
+    return f"<pair>\n<question>{question}</question>\n<answer>{answer}</answer>\n</pair>"
 
 
 def _instructions(
     draw: Callable[[Dice, Request, int], list[str]],
 ) -> _Writer:
-    def write(dice: Dice, request: Request, room: int, erring: bool) -> str:
+    def write(dice: Dice, request: Request, asked: _Asked) -> str:
         seeds = [example.instruction for example in request.examples if example.instruction]
         texts = [
             slips.near_duplicate(dice, dice.pick(seeds))
-            if erring and seeds and dice.chance(slips.NEAR_DUPLICATE_SHARE)
+            if asked.erring and seeds and dice.chance(slips.NEAR_DUPLICATE_SHARE)
             else text
-            for text in draw(dice, request, room)
+            for text in draw(dice, request, asked.room)
         ]
         form = "\n\n".join(f"<instruction>\n{text}\n</instruction>" for text in texts)
-        return _formed(dice, request, form, erring)
+        return _formed(dice, request, asked, form, {"instructions": texts})
 
     return write
 
 
-def _context(dice: Dice, request: Request, room: int, erring: bool) -> str:
-    return _formed(dice, request, f"<context>\n{new_context(dice, request, room - 40)}\n</context>", erring)
+def _context(dice: Dice, request: Request, asked: _Asked) -> str:
+    text = new_context(dice, request, asked.room - 40)
+    return _formed(dice, request, asked, f"<context>\n{text}\n</context>", {"context": text})
 
 
-def _response(dice: Dice, request: Request, room: int, erring: bool) -> str:
-    text = response(dice, request, room)
-    if erring and dice.chance(slips.REFUSAL_SHARE):
+def _response(dice: Dice, request: Request, asked: _Asked) -> str:
+    text = response(dice, request, asked.room)
+    if asked.erring and dice.chance(slips.REFUSAL_SHARE):
         return dice.pick(slips.REFUSALS)
-    if erring and request.document and dice.chance(slips.UNGROUNDED_SHARE):
+    if asked.erring and request.document and dice.chance(slips.UNGROUNDED_SHARE):
         return slips.ungrounded(dice, text)
     return text
 
 
-def _formed(dice: Dice, request: Request, text: str, erring: bool) -> str:
+def _formed(dice: Dice, request: Request, asked: _Asked, tagged: str, fields: Mapping[str, Any] | None) -> str:
+    """A draw in tags, or as JSON where that is asked for, or so that nobody can read it."""
     # Drawn before looking at `restating`, so that both turns draw alike and the content stays the same.
     slipped = dice.chance(slips.MALFORMED_SHARE)
-    return slips.malformed(dice, text) if slipped and erring and not request.restating else text
+    if slipped and asked.erring and not request.restating:
+        return slips.malformed(dice, tagged)
+    return json.dumps(fields, ensure_ascii=False) if asked.as_json and fields else tagged
 
 
 def _verdict(dice: Dice, request: Request, max_tokens: int, *, bare: bool) -> str:

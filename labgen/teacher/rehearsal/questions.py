@@ -18,7 +18,8 @@ from labgen.teacher.rehearsal.sentences import (
     stem,
     word_list,
 )
-from labgen.teacher.rehearsal.vary import MARKERS, is_english
+from labgen.teacher.rehearsal.vary import is_english
+from labgen.text.language import guess_language
 
 _VERBS = frozenset(
     word_list(
@@ -76,24 +77,9 @@ _QUOTING = {
     "ko": ("“{quote}”에 대해 무엇이 알려져 있습니까?", "“{quote}”은 어떤 내용입니까?"),
     "ru": ("Что говорится о «{quote}»?", "Что известно о «{quote}»?", "Какие сведения есть о «{quote}»?"),
     "en": ("What is stated about “{quote}”?", "What is the full fact behind “{quote}”?"),
-    "": ("“{quote}”?", "“{quote}” …?"),
 }
-
-
-def language_of(text: str) -> str:
-    """A guess at the language, as a key of `_QUOTING`; empty for those that have no forms here."""
-    sample = text[:1500]
-    for name, low, high in (("ja", "\u3040", "\u30ff"), ("ko", "\uac00", "\ud7a3"), ("ru", "\u0400", "\u04ff")):
-        if sum(low <= letter <= high for letter in sample) * 8 > len(sample):
-            return name
-    if is_wide(sample):
-        return "zh"
-    if is_english(sample):
-        return "en"
-    found = [word.lower() for word in split_words(sample)]
-    counts = {name: sum(word in some for word in found) for name, some in MARKERS.items()}
-    best = max(counts, key=lambda name: counts[name])
-    return best if counts[best] * 12 >= len(found) else ""
+"""Language to questions about a quotation."""
+_ANY_LANGUAGE = ("“{quote}”?", "“{quote}” …?")
 
 
 def question_answer_pairs(dice: Dice, request: Request) -> list[tuple[str, str]]:
@@ -104,7 +90,7 @@ def question_answer_pairs(dice: Dice, request: Request) -> list[tuple[str, str]]
     usable = usable or [number for number, sentence in enumerate(every) if 10 <= len(sentence.text) <= 400]
     topic = _topic(request.document) or request.description.split("\n")[0][:60] or "this subject"
     manner = " ".join(pair[0] for example in request.examples for pair in example.pairs) or request.document
-    language = language_of(manner)
+    language = guess_language(manner) or ("en" if is_english(manner) else "")
     made = []
     for number in dice.shuffled(usable)[: request.count]:
         sentence = every[number]
@@ -143,7 +129,7 @@ def _topic(document: str) -> str:
 def _question(dice: Dice, sentence: Sentence, topic: str, language: str) -> str:
     split = sentence.text.split()
     if language != "en" or is_wide(sentence.text):
-        return dice.pick(_QUOTING[language]).format(quote=_quote(dice, sentence.text, split))
+        return dice.pick(_QUOTING.get(language, _ANY_LANGUAGE)).format(quote=_quote(dice, sentence.text, split))
     place = next((at for at, word in enumerate(split[1:9], 1) if _verb(word)), 0)
     subject = " ".join(split[:place]).strip(" ,;:") if place else topic
     while subject and subject.split()[-1].lower() in STOP_WORDS:

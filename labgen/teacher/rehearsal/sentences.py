@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from labgen.text.unspaced import WORDS_DO_NOT_SHOW
+
 _WORD = re.compile(r"[^\W_]+(?:['’.,:/][^\W_]+)*")
-_WIDE = "\u1100-\u11ff\u2e80-\u30ff\u3130-\u318f\u31c0-\ua4cf\uac00-\ud7a3\uf900-\ufaff"
-"""Scripts that are written without spaces, or (Hangul) whose words carry endings: compared by pairs of characters."""
-_WIDE_RUN = re.compile(f"[{_WIDE}]+")
+_WIDE_RUN = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in WORDS_DO_NOT_SHOW)}]+")
+"""What is compared by pairs of characters, since its words do not show."""
 
 
 def word_list(text: str) -> tuple[str, ...]:

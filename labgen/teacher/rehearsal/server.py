@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from labgen.errors import LabgenError
-from labgen.teacher.rehearsal.wire import RequestRefused, answer, models
+from labgen.teacher.rehearsal.wire import RequestRefused, answer, as_events, models
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -55,7 +55,7 @@ class RehearsalServer:
         self.base_url = ""
 
     def __enter__(self) -> Self:
-        listening = _listen(self._host, self._port)
+        listening = listen(self._host, self._port)
         self.base_url = _address(listening)
         ready = threading.Event()
         self._thread = threading.Thread(
@@ -104,7 +104,7 @@ def serve(
         announce: called with the base URL once the server answers.
     Raises: LabgenError: the port is in use, or the host is not this machine's.
     """
-    listening = _listen(host, port)
+    listening = listen(host, port)
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -143,7 +143,7 @@ async def _some_rounds() -> None:
         await asyncio.sleep(0)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A bound socket; `create_server` sets SO_REUSEADDR, so a restart need not wait for old connections."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -199,6 +199,10 @@ class _Handlers:
         if self._delay_sec > 0:
             await asyncio.sleep(self._delay_sec)
         self._asked[blake2b(raw, digest_size=12).digest()] += 1
+        if body.get("stream"):
+            from aiohttp import web
+
+            return web.Response(body=as_events(found, body), content_type="text/event-stream")
         return _json(200, found)
 
     async def _models(self, request: web.Request) -> web.Response:

@@ -7,22 +7,14 @@ import re
 from labgen.teacher.rehearsal import lexicon
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.request import Example, Request
-from labgen.teacher.rehearsal.sentences import ASKING_WORDS, content, is_wide, sentences, split_words, stem, word_list
+from labgen.teacher.rehearsal.sentences import ASKING_WORDS, content, is_wide, sentences, split_words, stem
+from labgen.text.language import guess_language
 
 TOKEN = re.compile(r"(?<![^\n])[ \t]*\d{1,3}[.)]|\d+(?:[.,:]\d+)*|[^\W_]+(?:['’][^\W_]+)*")
 """The number of a list's item, a figure, or a word: what is exchanged as a whole, or (the first) never."""
 _FIGURE = re.compile(r"\d+")
 _HOLE = re.compile(r"\{(\w+)\}")
-_ENGLISH = frozenset(word_list("the of and is to in a an are for what that this it with you how be do does can which"))
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiou])")
-MARKERS = {
-    "de": frozenset(word_list("der die und das ist nicht ein eine wird von mit den")),
-    "fr": frozenset(word_list("le les et des est une que dans pour pas qui du")),
-    "es": frozenset(word_list("el los y las que una por con para del es en")),
-    "it": frozenset(word_list("il che gli della di per una sono con non è nel")),
-    "pt": frozenset(word_list("o os e que uma não com para da do em são")),
-}
-"""Frequent small words of some languages."""
 _FILLERS = {
     "name": lexicon.FIRST_NAMES,
     "place": lexicon.PLACES,
@@ -37,15 +29,11 @@ EXCHANGED_SHARE = 0.6
 
 
 def is_english(text: str) -> bool:
-    """Whether a text reads as English; a text of a few words or of code counts as English unless it is not ASCII."""
-    found = [word.lower() for word in split_words(text)]
-    common = sum(word in _ENGLISH for word in found)
-    # English has few letters with accents; languages that have many may share its small words ("a", "is", "in").
-    accented = not text.isascii() and sum(not letter.isascii() and letter.isalpha() for letter in text) * 50 > len(text)
-    if common * (5 if accented else 12) >= len(found):
-        return True
-    foreign = max(sum(word in some for word in found) for some in MARKERS.values())
-    return text.isascii() and common >= foreign
+    """Whether a text reads as English; a text of a few words or of code counts as English unless it has accents."""
+    if language := guess_language(text):
+        return language == "en"
+    # Quotation marks and dashes are no sign of another language; letters with accents are.
+    return sum(not letter.isascii() and letter.isalpha() for letter in text) * 50 <= len(text)
 
 
 def filled(dice: Dice, pattern: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -68,7 +69,8 @@ def answer(body: object, *, chat: bool, tasks: Mapping[str, str] | None = None) 
     ]
     digest = blake2b(repr(asked).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
     return {
-        "id": f"{'chatcmpl' if chat else 'cmpl'}-{digest}",
+        # Gateways write their own name over the model's, and pass on the id.
+        "id": f"{'chatcmpl' if chat else 'cmpl'}-{REHEARSAL_MODEL}-{digest}",
         "object": "chat.completion" if chat else "text_completion",
         # The reply depends on the request alone, so it carries no time of day.
         "created": 0,
@@ -77,6 +79,26 @@ def answer(body: object, *, chat: bool, tasks: Mapping[str, str] | None = None) 
         "choices": [_choice(index, completion, chat=chat) for index, completion in enumerate(completions)],
         "usage": _usage(completions),
     }
+
+
+def as_events(found: dict[str, Any], body: Mapping[str, Any]) -> bytes:
+    """A reply as the stream of events that `stream` in the request's body asks for: each choice in one piece."""
+    chat = found["object"] == "chat.completion"
+    common = {name: found[name] for name in ("id", "created", "model", "system_fingerprint")}
+    common["object"] = "chat.completion.chunk" if chat else found["object"]
+    events: list[dict[str, Any]] = []
+    for choice in found["choices"]:
+        piece = {"index": choice["index"], "finish_reason": None, "logprobs": None}
+        piece |= {"delta": choice["message"]} if chat else {"text": choice["text"]}
+        last = {"index": choice["index"], "finish_reason": choice["finish_reason"], "logprobs": None}
+        last["delta" if chat else "text"] = {} if chat else ""
+        events += [common | {"choices": [piece]}, common | {"choices": [last]}]
+    options = body.get("stream_options")
+    if isinstance(options, dict) and options.get("include_usage"):
+        events.append(common | {"choices": [], "usage": found["usage"]})
+    # ASCII only, as for replies in one object.
+    lines = [f"data: {json.dumps(event)}" for event in events]
+    return "\n\n".join([*lines, "data: [DONE]", ""]).encode("ascii")
 
 
 def models() -> dict[str, Any]:
@@ -115,8 +137,6 @@ def _checked(body: object, *, chat: bool) -> CheckedRequest:
     if model != REHEARSAL_MODEL:
         message = f"The model `{model[:200]}` does not exist. This server has only `{REHEARSAL_MODEL}`."
         raise RequestRefused(404, message, code="model_not_found", param="model")
-    if body.get("stream"):
-        raise RequestRefused(400, "The rehearsal teacher does not stream. Ask with `stream` false.", param="stream")
     limit = body.get("max_completion_tokens")
     asked = CheckedRequest(
         messages=_messages(body.get("messages")) if chat else _prompt(body.get("prompt")),

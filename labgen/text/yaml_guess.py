@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labgen.taxonomy.yamltree import TreeError
+from labgen.text.yamltree import TreeError
 
 _KEY = re.compile(r"^(?P<lead>[ \t]*(?:-[ \t]+)*)(?P<key>['\"]?[A-Za-z_][\w -]{0,40}['\"]?)[ \t]*:(?P<rest>[ \t].*|)$")
 _BLOCK = re.compile(r"^[ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$")
@@ -43,6 +43,8 @@ _Guess = tuple[int, int, str]
 
 def explain_yaml_error(text: str, error: TreeError) -> tuple[int, str]:
     """(character offset of the likely cause, message) for a file that could not be parsed."""
+    if error.code == "LG103" and "levels of nesting" in error.problem:
+        return error.start, f"{error.problem}; take brackets or indentation out."
     if error.code == "LG103":
         return error.start, f"{error.problem}; write the text in full, without `&` and `*`."
     if error.code == "LG105":
@@ -96,7 +98,7 @@ def _tab(place: _Place) -> _Guess | None:
 def _several_documents(place: _Place) -> _Guess | None:
     if "single document" not in place.error.problem:
         return None
-    message = "a line of `---` begins a second document, and a leaf is one; delete it, or indent it if it is text."
+    message = "a line of `---` begins a second document, and a file here is one; delete it, or indent it if it is text."
     return place.row, place.column, message
 
 

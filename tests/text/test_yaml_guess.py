@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.taxonomy.guess import explain_yaml_error
-from labgen.taxonomy.yamltree import Positions, TreeError, parse_tree
+from labgen.text.yaml_guess import explain_yaml_error
+from labgen.text.yamltree import Positions, TreeError, parse_tree
 
 CASES = {
     "a tab": ("created_by: a\nseed_examples:\n\t- question: Why?\n", 3, 1, "tab"),

@@ -1,0 +1,213 @@
+"""What a reply is: from the body that an endpoint sends to its text and its end.
+
+The one place that settles it, for both APIs, for one JSON object and for a stream of events (whether it was asked for
+or not): content in parts is joined, reasoning is taken off and kept apart, an echo of the last turn is removed, and
+what ended in an error is no reply.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from labgen.errors import BadReply, TeacherRefused
+from labgen.formats.reasoning import split_reasoning
+from labgen.records import Message, Reply
+
+MOST_TOKENS = 10**9
+"""Larger counts of tokens are no counts."""
+REFUSED_ENDS = frozenset({"content_filter", "safety", "recitation", "blocklist", "prohibited_content", "refusal"})
+"""Endpoints' words for a reply that their policy stopped."""
+FAILED_ENDS = frozenset({"error", "abort", "aborted", "cancelled", "canceled", "failed", "timeout"})
+"""Endpoints' words for a reply that something stopped which is over by the next attempt."""
+THINKING = frozenset({"thinking", "reasoning", "reasoning_text", "redacted_thinking"})
+"""Types of content parts that hold reasoning."""
+DONE = "[DONE]"
+
+
+class ErrorInside(Exception):
+    """A body of status 200 that says that there was an error. `status` is its own, 0 where it has none."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+@dataclass
+class Body:
+    """One reply's content as it is put together, from one object or from many events.
+
+    Attributes:
+        text, reasoning: pieces in order.
+        end: the endpoint's word for how it ended; None before it said so.
+        pieces: events that brought text (count): about as many tokens, where the endpoint counts none.
+    """
+
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    end: str | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    fingerprint: str = ""
+    id: str = ""
+    pieces: int = 0
+
+    def add(self, data: Any) -> None:
+        """Take in one object of the API: a whole reply, or one event of a stream.
+
+        Raises: ErrorInside: it is an error; LookupError, TypeError: it is not of the API's form.
+        """
+        if not isinstance(data, dict):
+            raise TypeError(f"a {type(data).__name__} instead of an object")
+        if data.get("error"):
+            raise _error_inside(data["error"])
+        self.model = self.model or _word(data.get("model"))
+        self.fingerprint = self.fingerprint or _word(data.get("system_fingerprint"))
+        self.id = self.id or _word(data.get("id"))
+        if isinstance(data.get("usage"), Mapping):
+            self.usage = data["usage"]
+        choices = data["choices"]
+        if choices:
+            self._add_choice(choices[0])
+
+    def _add_choice(self, choice: Any) -> None:
+        said = choice.get("message") or choice.get("delta")
+        if said is not None:
+            self._add_content(said.get("content"))
+            for name in ("reasoning_content", "reasoning", "thinking"):
+                if isinstance(said.get(name), str) and said[name]:
+                    self.reasoning.append(said[name])
+                    self.pieces += 1
+                    break
+            if isinstance(said.get("refusal"), str) and said["refusal"]:
+                self.text.append(said["refusal"])
+        elif isinstance(choice.get("text"), str):
+            self._add_content(choice["text"])
+        elif "text" not in choice and "finish_reason" not in choice:
+            raise LookupError("a choice without a message")
+        if choice.get("finish_reason") is not None:
+            self.end = str(choice["finish_reason"])
+
+    def _add_content(self, content: Any) -> None:
+        if isinstance(content, str):
+            if content:
+                self.text.append(content)
+                self.pieces += 1
+            return
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, str):
+                self.text.append(part)
+            elif isinstance(part, dict):
+                words = part.get("text") or part.get("thinking") or part.get("reasoning") or ""
+                if isinstance(words, list):  # thinking may be given in parts of its own
+                    words = "".join(_word(each.get("text")) for each in words if isinstance(each, dict))
+                (self.reasoning if part.get("type") in THINKING else self.text).append(_word(words))
+
+
+def read_body(content: bytes) -> Body:
+    """What a body says. Raises: ErrorInside: it is an error; BadReply: it is nothing of the API's form."""
+    body = Body()
+    try:
+        if _is_stream(content):
+            reader = EventReader(body)
+            reader.feed(content + b"\n\n")
+            reader.end()
+        else:
+            whole = json.loads(content)
+            body.add(whole)
+            if not whole["choices"]:
+                raise LookupError("no choice")
+            if body.end is None:
+                body.end = "stop"  # some servers leave it out of whole replies
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise BadReply(f"a reply that is not of the API's form ({str(error)[:100] or type(error).__name__})") from error
+    return body
+
+
+class EventReader:
+    """Reads a stream of events (`data: {...}` lines) as its bytes come, into a body."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.done = False
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take in bytes. Raises: as `Body.add`; ValueError: an event that is no JSON."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            name, _, value = line.strip().partition(b":")
+            if name != b"data":
+                continue  # comments that keep the connection alive, names and numbers of events
+            words = value.strip()
+            if words == DONE.encode():
+                self.done = True
+            elif words:
+                self.body.add(json.loads(words))
+
+    def end(self) -> None:
+        """Nothing more comes. Raises: ValueError: it broke off before the reply was said to be over."""
+        if self.body.end is None and not self.done:
+            raise ValueError("the stream broke off")
+        if self.body.end is None:
+            self.body.end = "stop"
+
+
+def reply_of_body(body: Body, *, asked: tuple[Message, ...]) -> Reply:
+    """The reply that a body holds; where it comes from is for others to say (see `labgen.teacher.served`).
+
+    Args:
+        asked: the conversation as it was sent; empty for a plain prompt.
+    Raises: TeacherRefused: the endpoint's policy stopped it; BadReply: something else did.
+    """
+    end = (body.end or "stop").lower()
+    if end in REFUSED_ENDS:
+        raise TeacherRefused(f"stopped by the endpoint's content filter ({end})")
+    if end in FAILED_ENDS:
+        raise BadReply(f"the endpoint ended its reply with `{end}`")
+    answer, thoughts = split_reasoning(without_echo("".join(body.text), asked))
+    reasoning = "\n\n".join(filter(None, ("".join(body.reasoning).strip(), thoughts)))
+    return Reply(
+        text=answer,
+        finish_reason=body.end or "stop",
+        prompt_tokens=count_of(body.usage, "prompt_tokens"),
+        completion_tokens=count_of(body.usage, "completion_tokens"),
+        reasoning=reasoning,
+    )
+
+
+def without_echo(text: str, asked: tuple[Message, ...]) -> str:
+    """The text without the turn of the assistant's that it goes on from, where a server says that once more."""
+    if asked and asked[-1].role == "assistant" and asked[-1].content:
+        return text.removeprefix(asked[-1].content)
+    return text
+
+
+def count_of(usage: Any, name: str) -> int:
+    """Tokens as an endpoint counts them, 0 where it does not or says what can't be.
+
+    The reply is paid for: an odd count beside it is no reason to ask again.
+    """
+    tokens = usage.get(name) if isinstance(usage, Mapping) else None
+    return int(tokens) if isinstance(tokens, int | float) and 0 <= tokens <= MOST_TOKENS else 0
+
+
+def _is_stream(content: bytes) -> bool:
+    head = content[:200].lstrip()
+    return head.startswith((b"data:", b"event:", b"id:", b": ", b":\n"))
+
+
+def _error_inside(error: Any) -> ErrorInside:
+    if not isinstance(error, Mapping):
+        return ErrorInside(0, str(error))
+    code = error.get("code")
+    digits = str(code) if str(code).isdecimal() else str(error.get("status") or "")
+    status = int(digits) if digits.isdecimal() and 400 <= int(digits) <= 599 else 0
+    kinds = " ".join(str(part) for part in (error.get("type"), code) if part and not str(part).isdecimal())
+    return ErrorInside(status, " ".join(filter(None, (str(error.get("message") or ""), kinds))) or "no explanation")
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else ""
