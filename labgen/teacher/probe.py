@@ -19,7 +19,7 @@ from labgen.teacher.measured import Measured
 from labgen.teacher.openai_client import Answer, OpenAIClient, sendable
 from labgen.teacher.probe_forms import probe_forms
 from labgen.teacher.probe_speed import measure
-from labgen.teacher.probing import Needs, Probe, body_of, choices_of, said
+from labgen.teacher.probing import Needs, Probe, body_of, said
 from labgen.teacher.reply_body import Body
 from labgen.teacher.served import BEHIND, MOST_LISTED, served_by, some
 from labgen.teacher.stated import Stated, ask_details, read_list
@@ -101,25 +101,27 @@ async def _answers(probe: Probe, stated: Stated) -> bool:
         probe.lacking.add("max_tokens")
         answer = await probe.ask()
     if answer.status in (401, 403):
-        words = said(answer) if probe.spec.key else f"it wants one, and {probe.spec.key_env} is not set"
+        words = (
+            said(answer, probe.client.safe) if probe.spec.key else f"it wants one, and {probe.spec.key_env} is not set"
+        )
         probe.find("key", "fail", words, f"Set {probe.spec.key_env} to a key of this endpoint.")
         return False
     probe.find("key", "ok", "accepted" if probe.spec.key else f"none needed ({probe.spec.key_env} is not set)")
     asked = probe.spec.send_model
-    if choices_of(answer):
+    if body_of(answer):
         _name(probe, answer, stated.models)
     elif stated.models and asked not in stated.models:
         near = difflib.get_close_matches(asked, stated.models, n=3, cutoff=0.3) or stated.models[:3]
         probe.find("model", "fail", f"no `{asked}`", f"Choose with --model; it has {', '.join(near)}.")
         return False
     api, path = ("completions", "/completions") if probe.spec.chat_format else ("chat", "/chat/completions")
-    if choices_of(answer):
+    if body_of(answer):
         probe.find(api, "ok", "answered")
         return True
     todo = "Most addresses end in /v1; or try the other `api:`." if answer.status in (404, 405) else "See its message."
     if answer.status == 429 or answer.status >= 500:
         todo = "Wait and try again; the endpoint's own log or status page says more."
-    probe.find(api, "fail", f"POST {path}: {said(answer)}", todo)
+    probe.find(api, "fail", f"POST {path}: {said(answer, probe.client.safe)}", todo)
     return False
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from labgen.records import Message
 from labgen.teacher.finding import NOTHING
 from labgen.teacher.openai_client import Answer
-from labgen.teacher.probing import ASK, Probe, choices_of, text_of
+from labgen.teacher.probing import ASK, Probe, body_of, text_of
 
 SCHEMA = {
     "type": "object",
@@ -34,7 +34,7 @@ async def probe_forms(probe: Probe) -> None:
 async def _other_api(probe: Probe) -> bool:
     chat = probe.spec.chat_format is not None
     answer = await probe.ask(chat=chat)
-    there = bool(choices_of(answer))
+    there = bool(body_of(answer))
     words = "answered" if there else f"not here (HTTP {answer.status})" if answer.status else "no reply"
     probe.find("chat" if chat else "completions", "ok", words, "Not asked for.")
     return there
@@ -45,7 +45,7 @@ async def _system_role(probe: Probe) -> None:
         probe.find("system role", "skip", "the prompt format writes it")
         return
     answer = await probe.ask((Message("system", "You answer in one word."), *ASK))
-    if choices_of(answer):
+    if body_of(answer):
         probe.find("system role", "ok", "accepted")
         return
     probe.lacking.add("system")
@@ -55,7 +55,7 @@ async def _system_role(probe: Probe) -> None:
 
 async def _seed(probe: Probe) -> None:
     first, second = [await probe.ask(seed=7, temperature=1.0) for _ in range(2)]
-    if not (choices_of(first) and choices_of(second)):
+    if not (body_of(first) and body_of(second)):
         refused = first.status == 400 or second.status == 400
         if refused:
             probe.lacking.add("seed")
@@ -86,7 +86,7 @@ async def _schema(probe: Probe, *, chat: bool) -> None:
         return
     if refused:
         words = "refused: it is left out, replies are read from text"
-    elif choices_of(answer):
+    elif body_of(answer):
         words = "accepted, but not honoured: replies are read from text"
     else:
         words = f"not found out ({answer.words or 'no reply'})"

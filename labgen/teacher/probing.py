@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labgen.errors import BadReply, TeacherError
+from labgen.errors import TeacherError
 from labgen.records import Message
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.finding import NOTHING, Finding, Tell
 from labgen.teacher.openai_client import Answer, Enough, OpenAIClient
 from labgen.teacher.parameters import REASONING_OFF
-from labgen.teacher.reply_body import Body, ErrorInside, EventReader, count_of, read_body
+from labgen.teacher.reply_body import Body, ErrorInside, EventReader, count_of, read_body, reply_of_body
 
 ASK = (Message("user", "Reply with the single word: ready"),)
 
@@ -92,7 +92,7 @@ class Probe:
             answer = await self.client.post("/chat/completions" if chat else "/completions", body, enough)
         except TeacherError as error:
             return Answer(0, {}, b"", self.client.safe(str(error)))
-        if messages is ASK and choices_of(answer):
+        if messages is ASK and body_of(answer):
             self.latencies_sec.append(time.monotonic() - begun_sec)
         return answer
 
@@ -164,23 +164,20 @@ class _Stopwatch:
 
 
 def body_of(answer: Answer) -> Body | None:
-    """The reply of an answer, of the API's form; None for anything else."""
+    """The reply of an answer, as a build would take it; None for anything else."""
+    try:
+        return _read(answer)
+    except (ErrorInside, TeacherError):
+        return None
+
+
+def _read(answer: Answer) -> Body | None:
+    """As `body_of`. Raises: ErrorInside, TeacherError: why a build could not take it, though its status is 200."""
     if answer.status != 200:
         return None
-    try:
-        return read_body(answer.content)
-    except (ErrorInside, BadReply):
-        return None
-
-
-def choices_of(answer: Answer) -> list[Any]:
-    """The choices of a reply of the API's form; none for anything else."""
-    try:
-        data = answer.json
-    except (ValueError, RecursionError):
-        return []
-    choices = data.get("choices") if answer.status == 200 and isinstance(data, dict) else None
-    return choices if isinstance(choices, list) else []
+    body = read_body(answer.content)
+    reply_of_body(body, asked=())
+    return body
 
 
 def text_of(answer: Answer) -> str:
@@ -189,10 +186,16 @@ def text_of(answer: Answer) -> str:
     return "".join(body.text) if body else ""
 
 
-def said(answer: Answer) -> str:
-    """What came back instead of a reply, in words."""
+def said(answer: Answer, safe: Callable[[str], str]) -> str:
+    """What came back instead of a reply, in words that `safe` has taken keys out of."""
     if answer.status == 0:
         return answer.words
     page = "html" in answer.headers.get("content-type", "") or "<html" in answer.words[:500].lower()
-    words = "a web page, not the API" if page else answer.words or "no reply of the API's form"
+    if page:
+        return f"HTTP {answer.status}: a web page, not the API"
+    try:
+        _read(answer)
+        words = answer.words
+    except (ErrorInside, TeacherError) as error:
+        words = safe(str(error))
     return f"HTTP {answer.status}: {words}"

@@ -161,6 +161,49 @@ def test_rows_are_the_same_in_every_shape_of_a_reply(here: Path, api: dict[str, 
     assert dataset_bytes(Path(folder) / "data") == dataset_bytes(Path("expected/data"))
 
 
+SPEED = ("speed", "concurrency", "timeout_sec")
+
+
+def doctor(server: FaultyServer, api: dict[str, str]) -> tuple[int, dict[str, dict[str, Any]]]:
+    """What `labgen doctor` ends with and finds, by name; without what speed decides."""
+    asked = {"base_url": server.base_url, "model": "labgen-rehearsal", **api}
+    Path("labgen.yaml").write_text(yaml.safe_dump({"teacher": asked}))
+    result = run("doctor", "--json")
+    found = {each["name"]: each for each in json.loads(result.stdout)["findings"]}
+    return result.return_value, {name: each for name, each in found.items() if name not in SPEED}
+
+
+@APIS
+def test_doctor_reads_every_shape_of_a_reply(here: Path, api: dict[str, str]) -> None:
+    """Nothing fails, no request more than without it; where there is reasoning, it says in which notation."""
+    with FaultyServer() as server:
+        _, plain = doctor(server, api)
+        requests = len(server.bodies)
+    notations = {"<think>", "<thinking>", "[THINK]", "<reasoning>", "reasoning_content", "reasoning"}
+    for name, shape in (SHAPES | (CHAT_SHAPES if api is CHAT else {})).items():
+        with serve(shape) as server:
+            status, found = doctor(server, api)
+            assert status == 0 and len(server.bodies) <= requests, name
+        assert {each: found[each]["status"] for each in found} == {each: plain[each]["status"] for each in plain}, name
+        own_field = name.startswith("reasoning")
+        if name in notations and (api is CHAT or not own_field):
+            words = "in a field of its own" if own_field else f"marked with `{name}`"
+            assert words in found["reasoning"]["words"], name
+
+
+@APIS
+def test_doctor_says_why_a_reply_is_none(here: Path, api: dict[str, str]) -> None:
+    """An error in a reply of status 200, and an end that is none, as a build would say it."""
+
+    def overloaded(found: dict[str, Any], body: dict[str, Any]) -> bytes:
+        return json.dumps({"error": {"message": "the model is overloaded", "code": 503}}).encode()
+
+    for shape, words in ((overloaded, "overloaded"), (with_end("abort"), "ended its reply with `abort`")):
+        with serve(shape) as server:
+            status, found = doctor(server, api)
+        assert status == 1 and words in found[api["api"]]["words"], found[api["api"]]
+
+
 @APIS
 def test_reasoning_is_kept_beside_the_reply(here: Path, api: dict[str, str]) -> None:
     """`labgen ledger export` shows it; a row's text has none of it."""

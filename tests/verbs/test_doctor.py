@@ -90,13 +90,15 @@ def test_a_good_endpoint_is_described(here: Path) -> None:
     ],
     ids=["key", "address", "broken", "page", "dropped"],
 )
+@pytest.mark.parametrize("api", ["chat", "completions"])
 def test_what_stands_in_the_way_is_a_failure_with_a_remedy(
-    here: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault, name: str, todo: str
+    here: Path, monkeypatch: pytest.MonkeyPatch, api: str, fault: Fault, name: str, todo: str
 ) -> None:
     """Status 1; the key is not repeated."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with FaultyServer(lambda number, body: fault) as server:
-        status, findings, output = ask(server)
+        status, findings, output = ask(server, "--api", api, *([] if api == "chat" else ["--prompt-format", "chatml"]))
+    name = api if name == "chat" else name
     assert status == 1
     assert findings[name]["status"] == "fail"
     assert todo in findings[name]["todo"]
