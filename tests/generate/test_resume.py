@@ -68,17 +68,17 @@ def test_a_build_that_was_cut_short_goes_on_where_its_leaves_were(
     taxonomy: Path, labgen: Labgen, teacher: Teacher
 ) -> None:
     """Again and again: each run pays for new calls only, and the last one's dataset is that of a run in one go."""
-    arguments = ["generate", "--samples", "12", "--base-url", teacher.base_url, "--model", "labgen-rehearsal"]
+    arguments = ["generate", "--samples", "6", "--base-url", teacher.base_url, "--model", "labgen-rehearsal"]
     runs = 0
     while True:
-        limit = ["--max-calls", "40"] if runs < 20 else []
+        limit = ["--max-calls", "20"] if runs < 20 else []
         result = json.loads(shared(labgen, *arguments, *limit, "--json"))
         runs += 1
         if result["complete"]:
             break
     assert runs > 3
     assert teacher.stats()["answered_twice"] == 0
-    assert labgen("generate", "--samples", "12", "--output", "in_one_go", "--work", "elsewhere").status == 0
+    assert labgen("generate", "--samples", "6", "--output", "in_one_go", "--work", "elsewhere").status == 0
     assert digest(labgen.folder / "dataset") == digest(labgen.folder / "in_one_go")
 
 

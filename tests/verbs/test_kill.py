@@ -17,11 +17,11 @@ def test_killed_again_and_again_the_build_ends_with_the_same_bytes(
 ) -> None:
     """Kills before the last reply; then one run to the end, beside an undisturbed one."""
     arguments = (
-        "generate", "--samples", "12", "--base-url", teacher.base_url, "--model", "labgen-rehearsal",
+        "generate", "--samples", "8", "--base-url", teacher.base_url, "--model", "labgen-rehearsal",
         "--concurrency", str(CONCURRENCY),
     )  # fmt: skip
     dice, kills, asked = random.Random(4), 0, 0
-    for _ in range(5):
+    for _ in range(4):
         process = labgen.start(*arguments)
         while process.poll() is None and teacher.stats()["requests"] <= asked:
             time.sleep(0.02)
@@ -35,6 +35,6 @@ def test_killed_again_and_again_the_build_ends_with_the_same_bytes(
     last = labgen(*arguments)
     assert last.status == 0, last.err
     assert teacher.stats()["answered_twice"] <= kills * CONCURRENCY
-    undisturbed = labgen("generate", "--samples", "12", "--output", "undisturbed", "--work", "elsewhere")
+    undisturbed = labgen("generate", "--samples", "8", "--output", "undisturbed", "--work", "elsewhere")
     assert undisturbed.status == 0
     assert digest(labgen.folder / "dataset") == digest(labgen.folder / "undisturbed")
