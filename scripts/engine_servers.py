@@ -152,10 +152,12 @@ class Machine:
             command = [str(home.python), str(SCRIPTS / "gguf_to_hf.py"), str(model)]
             subprocess.run(command, check=True, env=environment(HF_HUB_OFFLINE="1"))
         port = free_port()
+        # Its CPU build fails where a prompt with a seed is read in several pieces, so it reads each in one.
+        whole_prompts = ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(self.context)]
         command = [
             str(home.python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model),
             "--served-model-name", name, "--host", "127.0.0.1", "--port", str(port),
-            "--max-model-len", str(self.context), "--dtype", "bfloat16", "--enforce-eager",
+            "--max-model-len", str(self.context), "--dtype", "bfloat16", "--enforce-eager", *whole_prompts,
         ]  # fmt: skip
         variables = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
         return Server(command, port, self.folder / "vllm.log", ready="/health", variables=variables)
