@@ -21,6 +21,10 @@ MOST_COUNT = 10**9
 """Of tokens, characters or calls: more are a mistake, and could not be added up in the ledger."""
 
 
+FAULTS = ("filter_", "flow_")
+"""How the reasons of candidates begin that failed by a fault in what a package adds; the name follows."""
+
+
 class PackageFault(Exception):
     """A package's code failed, or gave what it may not; in one line of words."""
 

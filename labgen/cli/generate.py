@@ -195,15 +195,28 @@ def _short_leaves(build: Any) -> list[str]:
 
 
 def _failed(build: Any) -> list[str]:
-    """Candidates without a reply: those that the next run asks for again, and those that it does not."""
+    """Failed candidates: by faults of packages, and those whose calls the next run asks again or does not."""
+    from labgen.packages import FAULTS
     from labgen.records import State
     from labgen.teacher.causes import FINAL
+    from labgen.text.printable import shown
 
     kinds = build.funnel.total().reasons.get(State.FAILED, {})
     final = sum(count for reason, count in kinds.items() if reason.startswith(FINAL))
+    faults = {reason: count for reason, count in kinds.items() if reason.startswith(FAULTS)}
+    faulty = sum(faults.values())
     lines = []
-    if build.failed > final:
-        lines.append(f"{build.failed - final} candidates failed for want of a reply; run again to ask once more.")
+    if faulty:
+        most = max(faults, key=lambda reason: faults[reason])
+        example = next(tally.examples[most] for tally in build.funnel.leaves.values() if most in tally.examples)
+        lines.append(
+            f"{faulty} candidates failed by a fault in an installed package's filter or flow, such as "
+            f"{shown(example)}. Mend the package, switch the filter off "
+            "(`filters: disable:`), or remove it."
+        )
+    if build.failed > final + faulty:
+        words = "candidates failed for want of a reply; run again to ask once more."
+        lines.append(f"{build.failed - final - faulty} {words}")
     if final:
         lines.append(
             f"{final} candidates failed since the endpoint refused a call for good (too long, or not allowed). That is "

@@ -196,9 +196,12 @@ async def _judge_price(
     recorder: _Recorder,
     count_tokens: TokenCounter,
 ) -> list[QuestionPrice]:
-    """What a judge asks of typical candidates: nothing where it asks in some other way than through labgen."""
+    """What a judge asks of typical candidates: nothing where it asks in some other way than through labgen.
+
+    Raises: ConfigError: a judge of another package fails before it has asked anything.
+    """
     cost: Cost = getattr(judge, "cost", UNSTATED)
-    calls = await _recorded(recorder, (judge(candidate, slot) for candidate in candidates))
+    calls = await _recorded(recorder, (_priced(judge, candidate, slot) for candidate in candidates))
     if not calls:
         return []
     response = sum(count_tokens(candidate.response) for candidate in candidates) / len(candidates)
@@ -210,6 +213,18 @@ async def _judge_price(
         share = cost.calls * count / len(calls)
         found.append(QuestionPrice(name, None, share, prompt, reply, cost.shared))
     return [*found[:-1], replace(found[-1], judge=judge)]
+
+
+async def _priced(judge: Filter, candidate: Candidate, slot: SlotContext) -> None:
+    try:
+        await judge(candidate, slot)
+    except CandidateEnds as end:
+        if end.reason.startswith(f"filter_{judge.name}: "):
+            raise ConfigError(
+                f"what the judge costs can't be reckoned ({end.reason}). Mend its package, or set "
+                f"`filters: disable: [{judge.name}]`."
+            ) from end
+        raise
 
 
 async def _typical(

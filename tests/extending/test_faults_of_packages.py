@@ -619,3 +619,38 @@ def test_a_task_of_a_package_that_ends_the_program_is_told(install: Install, lea
     run = labgen("generate")
     assert run.status == 2 and "labgen: code of an installed package ended the program (SystemExit: 0)" in run.err
     assert "Traceback" not in run.err
+
+
+CRASHING = """
+class Rule:
+    version, kind, stage, flows = "1", "rule", "instruction", ("freeform",)
+
+    def __call__(self, candidate, slot):
+        raise ValueError("boom")
+
+    def decide(self, verdict, slot):
+        return None
+
+
+class Judge(Rule):
+    kind = "judge"
+"""
+
+
+def test_what_failed_by_a_fault_of_a_package_is_told_so_at_the_end(
+    install: Install, leaf: None, labgen: Labgen
+) -> None:
+    """And not as a want of replies, which another run would mend."""
+    install("faulty", CRASHING, {FILTERS: {"mine": "faulty:Rule"}})
+    run = labgen("generate", "--samples", "1")
+    assert run.status == 1
+    assert "such as filter_mine: ValueError: boom. Mend the package, switch the filter off" in run.out
+    assert "want of a reply" not in run.out
+
+
+def test_a_judge_that_fails_has_no_price(install: Install, leaf: None, labgen: Labgen) -> None:
+    """It would be priced at nothing."""
+    install("faulty", CRASHING, {FILTERS: {"mine": "faulty:Judge"}})
+    run = labgen("plan", "--samples", "1")
+    assert run.status == 2 and run.out == ""
+    assert "can't be reckoned (filter_mine: ValueError: boom). Mend its package, or set `filters: disable" in run.err
