@@ -6,10 +6,12 @@ nearest known key, since a misspelt setting that is silently ignored costs money
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 DEFAULT_MODEL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
 WORK_FOLDER = ".labgen"
@@ -32,6 +34,16 @@ class Section(BaseModel):
     """Base of all sections: frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        kinds: dict[Any, Literal["int_type", "float_type"]] = {int: "int_type", float: "float_type"}
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        wanted = next((kinds[kind] for kind in (annotation, *get_args(annotation)) if kind in kinds), None)
+        if isinstance(value, bool) and wanted:
+            raise PydanticKnownError(wanted)  # `no` would be read as 0
+        return value
 
 
 HTTP = "http"
@@ -348,8 +360,17 @@ class MixConfig(Section):
         return self
 
 
+class _File(Protocol):
+    """A settings file that knows where each setting stands in it."""
+
+    def where(self, *place: str | int) -> str: ...
+
+
 class Config(Section):
     """The whole of `labgen.yaml`."""
+
+    _file: _File | None = PrivateAttr(None)
+    _given: tuple[str, ...] = PrivateAttr(())
 
     taxonomy: Path = Field(Path("taxonomy"), description="Root of the taxonomy.")
     output: Path = Field(Path("dataset"), description="Folder that the dataset is written to.")
@@ -380,6 +401,13 @@ class Config(Section):
         description="Defaults of command-line options that are no settings of their own: an option's variable without "
         "`LABGEN_`, in small letters, to its value. The Python API takes no notice of it.",
     )
+
+    def where(self, place: Sequence[str | int]) -> str:
+        """File and line of a setting; '' where it stands in no file, such as one that an option gives."""
+        given = (tuple(name.split(".")) for name in self._given)
+        if self._file is None or any(name == tuple(place)[: len(name)] for name in given):
+            return ""
+        return self._file.where(*place)
 
     @property
     def work_folder(self) -> Path:

@@ -21,6 +21,8 @@ A message says where, what, and what to do next. No message ever holds a key or 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class LabgenError(Exception):
     """Anything that labgen can explain. `exit_status` is what the command line ends with."""
@@ -35,9 +37,22 @@ class UsageError(LabgenError):
 
 
 class ConfigError(LabgenError):
-    """The configuration was wrong."""
+    """The configuration was wrong.
+
+    Args:
+        place: names and indices that lead to the setting, such as `("teacher", "endpoints", 0)`; empty where it is not
+            about one.
+    """
 
     exit_status = 2
+
+    def __init__(self, message: str = "", place: Sequence[str | int] = ()) -> None:
+        super().__init__(message)
+        self.place = tuple(place)
+
+    def within(self, *outer: str | int) -> ConfigError:
+        """The same with what its setting, named from there, is part of."""
+        return ConfigError(f"{'.'.join(map(str, outer))}.{self}", (*outer, *self.place)) if self.place else self
 
 
 class TaxonomyError(LabgenError):

@@ -86,7 +86,10 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
         config = Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError(_explain(error, file, given)) from None
-    return config if config.work is not None else config.model_copy(update={"work": folder / WORK_FOLDER})
+    if config.work is None:
+        config = config.model_copy(update={"work": folder / WORK_FOLDER})
+    config._file, config._given = file, tuple(given)
+    return config
 
 
 def _override(data: dict[str, Any], name: str, value: Any) -> None:

@@ -28,6 +28,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     estimated from the yield of the dataset that stands at --output, or from `expected_yield`. Where `labgen doctor` has
     measured the endpoints, it says how long a build would take.
     """
+    from labgen.errors import UsageError
+    from labgen.verbs.generate import check_output_of
     from labgen.verbs.plan import estimate_build
     from labgen.verbs.session import Hooks, Session
 
@@ -42,6 +44,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     for message in session.sources.messages:
         click.echo(message, err=True)
     estimate = estimate_build(session)
+    try:
+        check_output_of(session)
+    except UsageError as refusal:
+        click.echo(f"`labgen generate` would refuse: {refusal}", err=True)
     click.echo(
         json.dumps(plan_data(estimate), indent=2) if options["as_json"] else plan_table(estimate, options["by_leaf"])
     )

@@ -103,7 +103,8 @@ def _check_no_secrets(config: Config) -> None:
         if found := find_secret_setting(settings, f"filters.settings.{name}"):
             raise ConfigError(
                 f"{found} looks like a secret, and every dataset shows the settings of its filters. Keep it in the "
-                "environment, and name the variable here (such as `api_key_env`), as the teacher's settings do."
+                "environment, and name the variable here (such as `api_key_env`), as the teacher's settings do.",
+                ("filters", "settings", name),
             )
 
 
@@ -116,19 +117,22 @@ def _check_names(config: Config, shipped: set[str]) -> None:
     }
     for setting, names in named.items():
         for place, name in enumerate(names):
+            where = ("filters", setting, name if setting == "settings" else place)
             if setting == "order" and name in names[:place]:
-                raise ConfigError(f"filters.order: `{name}` stands there twice. Keep one of the two.")
+                raise ConfigError(f"filters.order: `{name}` stands there twice. Keep one of the two.", where)
             if name == DUPLICATES and setting == "order":
                 raise ConfigError(
                     "filters.order: `duplicates` can't be moved: near-duplicates are looked for at one step of a flow, "
-                    "with all that a slot has drawn. Leave it out there; `filters: disable: [duplicates]` does without."
+                    "with all that a slot has drawn. Leave it out; `filters: disable: [duplicates]` does without.",
+                    where,
                 )
             if name not in known:
                 near = difflib.get_close_matches(name, sorted(known), n=1)
                 hint = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(sorted(known))}."
-                raise ConfigError(f"filters.{setting}: there is no filter `{name}`. {hint}")
+                raise ConfigError(f"filters.{setting}: there is no filter `{name}`. {hint}", where)
             if setting == "settings" and name in shipped:
                 raise ConfigError(
                     f"filters.settings: `{name}` comes with labgen and has no settings there; its thresholds are "
-                    "under `thresholds:`."
+                    "under `thresholds:`.",
+                    where,
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -85,20 +85,38 @@ class Cost:
     """What a judge asks for, as a plan reckons with it. The tokens of its prompts are counted, not stated.
 
     Attributes:
-        calls: for one candidate (count); where `shared`, for all candidates of a slot together.
+        calls: for one candidate (count); where `shared`, for all candidates of a slot together. None: as many as the
+            judge asks when it is given `typical_replies`, and 1 where it has none.
         reply_tokens: of one reply; of its part on one candidate, where `shared` (count).
         per_response_token: tokens of a reply for each token of the response that it is about, on top of that.
-    Raises: TypeError, ValueError: a number that is none, below 0 or above `MOST_COST`; a `shared` that is neither.
+        typical_replies: a judge's prompt to what a teacher typically replies to it, for a judge whose next prompt
+            depends on the reply to the one before. Tokens of these replies are counted, not stated.
+    Raises: TypeError, ValueError: a number that is none, below 0 or above `MOST_COST`; a `shared` that is neither;
+        replies that are no texts.
     """
 
-    calls: float = 1.0
+    calls: float | None = None
     reply_tokens: float = 60.0
     per_response_token: float = 0.0
     shared: bool = False
+    typical_replies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def usual_calls(self) -> float:
+        """Calls for one candidate, or for a slot where `shared`: those stated, or one for each prompt it speaks of."""
+        return float(max(1, len(self.typical_replies))) if self.calls is None else self.calls
 
     def __post_init__(self) -> None:
+        replies = self.typical_replies
+        if not isinstance(replies, dict) or not all(isinstance(each, str) for pair in replies.items() for each in pair):
+            raise TypeError("`typical_replies` of a Cost map names of prompts to texts")
+        # As they are now, in Python's own texts: a package might change them later.
+        copied = {str.__str__(name): str.__str__(text) for name, text in replies.items()}
+        object.__setattr__(self, "typical_replies", copied)
         for name in ("calls", "reply_tokens", "per_response_token"):
             number = getattr(self, name)
+            if name == "calls" and number is None:
+                continue
             if type(number) not in (int, float):
                 raise TypeError(f"`{name}` of a Cost is a number, not {number!r:.60}")
             if not 0 <= number <= MOST_COST:  # nan is neither

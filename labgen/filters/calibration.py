@@ -158,7 +158,7 @@ def most_calls(judges: Iterable[Filter], config: CalibrationConfig) -> int:
         items = 2 * SHEET if judge.stage == "instruction" else config.true_pairs + config.defects
         # What is asked about a slot's instructions together is asked about a sheet of them together.
         questions = 1 if cost.shared and judge.stage == "instruction" else items
-        calls += questions * cost.calls
+        calls += questions * cost.usual_calls
     return math.ceil(calls)
 
 

@@ -190,7 +190,8 @@ def _load(entry: EntryPoint, settings: Mapping[str, Any] | None, where: str, pac
     except PackageFault as fault:
         raise ConfigError(f"{where} can't be loaded ({fault}). {hint}") from fault
     if settings is not None and not takes:
-        raise ConfigError(f"filters.settings: {where} takes no settings. Leave `{entry.name}` out there.")
+        place = ("filters", "settings", entry.name)
+        raise ConfigError(f"filters.settings: {where} takes no settings. Leave `{entry.name}` out there.", place)
     try:
         with guarded():
             if not is_filter:
@@ -198,7 +199,8 @@ def _load(entry: EntryPoint, settings: Mapping[str, Any] | None, where: str, pac
     except PackageFault as fault:
         if settings is not None:
             raise ConfigError(
-                f"filters.settings.{entry.name}: {where} refuses what is set ({fault}). Correct it, or leave it out."
+                f"filters.settings.{entry.name}: {where} refuses what is set ({fault}). Correct it, or leave it out.",
+                ("filters", "settings", entry.name),
             ) from fault
         raise ConfigError(f"{where} can't be loaded ({fault}). {hint}") from fault
     try:

@@ -60,4 +60,4 @@ def _calls(each: Filter, per_call: int) -> str:
     if each.kind != "judge":
         return "0"
     cost: Cost = getattr(each, "cost", Cost())
-    return f"{cost.calls:g} for {per_call}" if cost.shared else f"{cost.calls:g}"
+    return f"{cost.usual_calls:g} for {per_call}" if cost.shared else f"{cost.usual_calls:g}"

@@ -46,7 +46,7 @@ def _check(brought: Iterable[tuple[str, Sequence[Prompt]]]) -> None:
             if problem := _problem(prompt, known, SKILLS):
                 raise ConfigError(f"{where} {problem}")
             known[prompt.name] = prompt
-            task = _task(where, prompt) if prompt.text else prompt.rehearsed_as
+            task = _task(whose, prompt) if prompt.text else prompt.rehearsed_as
             if prompt.rehearsed_as and not task:
                 raise ConfigError(
                     f"{where} is rehearsed as `{prompt.rehearsed_as}`, and has no line `## Task: ...` for the "
@@ -77,11 +77,11 @@ def _problem(prompt: Prompt, known: Mapping[str, Prompt], skills: Sequence[str])
     return ""
 
 
-def _task(where: str, prompt: Prompt) -> str:
+def _task(whose: str, prompt: Prompt) -> str:
     """The words after its `## Task:`. Raises: ConfigError: its text is no prompt."""
     try:
         made = PromptSet(prompts=[prompt])
         made.check()
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(f"{whose}: {error} Mend the package, or remove it.") from None
     return made.task(prompt.name)

@@ -100,10 +100,13 @@ class PromptSet:
         self._records: dict[int, tuple[Any, dict[str, Any]]] = {}
         self._texts = {name: _shipped(name) for name in shipped_prompts()}
         self._texts.update({prompt.name: prompt.text for prompt in prompts if prompt.text})
+        self._titles = {name: f"prompt `{name}.md`" for name in self._texts}
         if folder is not None:
-            self._texts.update(_replacements(folder, sorted(self._texts)))
+            replaced = _replacements(folder, sorted(self._texts))
+            self._texts.update(replaced)
+            self._titles.update({name: str(folder / f"{name}.md") for name in replaced})
         self._echoes: dict[str, re.Pattern[str] | None] = {}
-        self._sections = {step: _split(step, text) for step, text in self._texts.items()}
+        self._sections = {step: _split(self._titles[step], text) for step, text in self._texts.items()}
 
     def version(self, prompts: Iterable[Prompt]) -> str:
         """Twelve hex digits that change when any of some prompts, or their order, changes."""
@@ -157,7 +160,9 @@ class PromptSet:
                 for role, template in self._compiled[step].items()
             )
         except TemplateError as error:
-            raise ConfigError(f"prompt `{step}.md` cannot be filled in: {error}.") from None
+            raise ConfigError(
+                f"{self._titles[step]} cannot be filled in: {error}. It is given {', '.join(sorted(given))}."
+            ) from None
 
     @cached_property
     def _compiled(self) -> dict[str, dict[str, Template | str]]:
@@ -184,10 +189,16 @@ class PromptSet:
 
         compiled: dict[str, dict[str, Template | str]] = {}
         for step, sections in self._sections.items():
-            try:
-                compiled[step] = {role: compile_section(text) for role, text in sections.items() if role != "form"}
-            except TemplateSyntaxError as error:
-                raise ConfigError(f"prompt `{step}.md`, line {error.lineno}: {error.message}.") from None
+            compiled[step] = {}
+            for role, text in sections.items():
+                try:
+                    if role != "form":
+                        compiled[step][role] = compile_section(text)
+                except TemplateSyntaxError as error:
+                    whole = self._texts[step]
+                    line = whole[: whole.index(text)].count("\n") + error.lineno
+                    words = str(error.message).rstrip(".")
+                    raise ConfigError(f"{self._titles[step]}, line {line}: {words}.") from None
         return compiled
 
     def _escape(self, value: Any) -> Any:
@@ -248,11 +259,11 @@ def _replacements(folder: Path, names: Sequence[str]) -> dict[str, str]:
     return texts
 
 
-def _split(step: str, text: str) -> dict[str, str]:
+def _split(title: str, text: str) -> dict[str, str]:
     pieces = _SECTION.split(text)
     sections = dict(zip(pieces[1::2], pieces[2::2], strict=True))
     if "user" not in sections:
-        raise ConfigError(f"prompt `{step}.md` has no line `--- user ---`; it marks where the user turn begins.")
+        raise ConfigError(f"{title} has no line `--- user ---`; it marks where the user turn begins.")
     return {role: sections[role] for role in ("system", "user", "form") if role in sections}
 
 

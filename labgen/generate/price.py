@@ -7,23 +7,25 @@ the very steps that a build takes, with the leaf's own seed examples in the plac
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from labgen.errors import ConfigError
-from labgen.filters.base import Cost, Filter, SlotContext
+from labgen.filters.base import Cost, Filter, SlotContext, settle
 from labgen.filters.calibration import LeafTest, testable
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
-from labgen.flows.steps import CandidateStep, Judges, SlotStep, Step
+from labgen.filters.installed import Installed
+from labgen.flows.find_duplicates import FindDuplicates
+from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
 from labgen.flows.take_step import checked, take_slot
 from labgen.generate.context import RunContext
 from labgen.generate.slot_run import asker_for, slot_context
 from labgen.packages import PackageFault, guarded, plain_text
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import Call, Candidate, Reply
+from labgen.records import Call, Candidate, Reply, State
 from labgen.teacher.asker import CandidateEnds
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter
@@ -128,7 +130,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
-        self.replies: dict[str, str] = {}
+        self.replies: Mapping[str, str] = {}
 
     def kept(self, call: Call) -> Reply | None:
         """Nothing is kept."""
@@ -183,10 +185,32 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
         if isinstance(step, Judges):
             for judge in step.filters:
                 asked += await _judge_price(judge, candidates, slot, recorder, count_tokens)
-        elif step.asks:
-            candidates, calls = await _typical(plan.flow, step, candidates, slot, recorder)
+        elif isinstance(step, FreeFilters):
+            for each in step.filters:
+                await _check_rule(each, candidates, slot)
+        elif step.asks or (plan.flow.package and not isinstance(step, FindDuplicates)):
+            taken, calls = await _typical(plan.flow, step, candidates, slot, recorder)
             asked += _questions(step, calls, candidates, recorder, count_tokens)
+            # A price is that of candidates which come as far as that.
+            candidates = [candidate for candidate in taken if candidate.state is None] or candidates
     return SlotPrice(draw, tuple(asked), run.config.generation.instructions_per_call)
+
+
+async def _check_rule(rule: Filter, candidates: Sequence[Candidate], slot: SlotContext) -> None:
+    """Raises: ConfigError: a rule of another package fails at every one of typical candidates."""
+    if not isinstance(rule, Installed):
+        return
+    settled = [await settle(candidate, [rule], slot) for candidate in candidates]
+    if settled and all(_faulty(rule, each.state, each.reason) for each in settled):
+        raise ConfigError(
+            f"{rule.title} fails at seed examples ({settled[0].reason}). Mend its package, or set "
+            f"`filters: disable: [{rule.name}]`."
+        )
+
+
+def _faulty(each: Filter, state: State | None, reason: str) -> bool:
+    """Whether a candidate ended by a fault in the code of a filter of another package."""
+    return state is State.FAILED and reason.startswith(f"filter_{each.name}: ")
 
 
 async def _judge_price(
@@ -198,30 +222,40 @@ async def _judge_price(
 ) -> list[QuestionPrice]:
     """What a judge asks of typical candidates: nothing where it asks in some other way than through labgen.
 
-    Raises: ConfigError: a judge of another package fails before it has asked anything.
+    Raises: ConfigError: a judge of another package fails at them, or can't read the reply that it says is typical.
     """
     cost: Cost = getattr(judge, "cost", UNSTATED)
-    calls = await _recorded(recorder, (_priced(judge, candidate, slot) for candidate in candidates))
+    calls = await _recorded(recorder, judge, (_priced(judge, candidate, slot) for candidate in candidates))
     if not calls:
         return []
+    among = 1 if cost.shared else len(candidates)
+    weight = _weight(cost, calls, among) / among
     response = sum(count_tokens(candidate.response) for candidate in candidates) / len(candidates)
-    reply = (cost.reply_tokens + cost.per_response_token * response) * (len(candidates) if cost.shared else 1)
-    counts = Counter(call.step for call in calls)
+    stated = (cost.reply_tokens + cost.per_response_token * response) * (len(candidates) if cost.shared else 1)
     found = []
-    for name, count in counts.items():
+    for name, count in Counter(call.step for call in calls).items():
         prompt = sum(prompt_size(call, count_tokens) for call in calls if call.step == name) / count
-        share = cost.calls * count / len(calls)
-        found.append(QuestionPrice(name, None, share, prompt, reply, cost.shared))
+        text = cost.typical_replies.get(name)
+        reply = stated if text is None else count_tokens(text)
+        found.append(QuestionPrice(name, None, weight * count, prompt, reply, cost.shared))
     return [*found[:-1], replace(found[-1], judge=judge)]
+
+
+def _weight(cost: Cost, calls: Sequence[Call], among: int) -> float:
+    """How many calls each recorded one stands for, where a judge looked at so many candidates, or slots."""
+    counted = cost.calls is None and cost.typical_replies
+    return 1.0 if counted else cost.usual_calls * among / len(calls)
 
 
 async def _priced(judge: Filter, candidate: Candidate, slot: SlotContext) -> None:
     try:
         await judge(candidate, slot)
     except CandidateEnds as end:
-        if end.reason.startswith(f"filter_{judge.name}: "):
+        unread = end.state is State.UNPARSED and getattr(judge, "cost", UNSTATED).typical_replies
+        if unread or _faulty(judge, end.state, end.reason):
+            words = f"it can't read its own typical reply: {end.reason}" if unread else end.reason
             raise ConfigError(
-                f"what the judge costs can't be reckoned ({end.reason}). Mend its package, or set "
+                f"what the judge `{judge.name}` costs can't be reckoned ({words}). Mend its package, or set "
                 f"`filters: disable: [{judge.name}]`."
             ) from end
         raise
@@ -230,9 +264,9 @@ async def _priced(judge: Filter, candidate: Candidate, slot: SlotContext) -> Non
 async def _typical(
     flow: Flow, step: Step, candidates: Sequence[Candidate], slot: SlotContext, recorder: _Recorder
 ) -> tuple[Sequence[Candidate], list[Call]]:
-    """What a step that asks makes of typical candidates, and what it asks for that.
+    """What a step makes of typical candidates, and what it asks for that.
 
-    Raises: ConfigError: a step of another package fails at it, or asks what it says no typical reply to.
+    Raises: ConfigError: a step of another package fails at them, or asks what it says no typical reply to.
     """
     recorder.calls.clear()
     if not flow.package:
@@ -249,9 +283,9 @@ async def _typical(
         found = await checked(flow, lambda: _taken(step, candidates, slot), candidates, slot)
     except (PackageFault, NotPaid) as error:
         words = f"no typical reply to `{error}`" if isinstance(error, NotPaid) else str(error)
+        fails = "costs can't be reckoned" if step.asks else "makes of seed examples can't be used"
         raise ConfigError(
-            f"{flow.title}: what its step {type(step).__name__} costs can't be reckoned ({words}). Mend the "
-            "package, or remove it."
+            f"{flow.title}: what its step {type(step).__name__} {fails} ({words}). Mend the package, or remove it."
         ) from error
     return candidates if isinstance(found, CandidateEnds) else found, list(recorder.calls)
 
@@ -276,8 +310,8 @@ def _questions(
     return found
 
 
-async def _recorded(recorder: _Recorder, work: Iterable[Awaitable[Any]]) -> list[Call]:
-    recorder.replies = {}
+async def _recorded(recorder: _Recorder, judge: Filter, work: Iterable[Awaitable[Any]]) -> list[Call]:
+    recorder.replies = getattr(judge, "cost", UNSTATED).typical_replies
     recorder.calls.clear()
     for each in work:
         with suppress(NotPaid, CandidateEnds):
@@ -285,15 +319,26 @@ async def _recorded(recorder: _Recorder, work: Iterable[Awaitable[Any]]) -> list
     return list(recorder.calls)
 
 
-async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[Filter, list[Call], list[Call]]]:
+Weighted = tuple[Call, float]
+"""A call of a kind, and how many of that kind there will be, itself included."""
+
+
+async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[Filter, list[Weighted], list[Weighted]]]:
     """For each judge of a leaf that is put to the test: what it is asked first, and what then, where it errs."""
     recorder = _Recorder()
     asker = asker_for(plan, replace(run, client=recorder), 0)
     test = LeafTest(plan, asker, run.config.thresholds, run.config.calibration)
     found = []
     for judge in testable(run.bound(plan.flow).judges):
-        first, *more = [await _recorded(recorder, test.questions(judge, sheets)) for sheets in test.rounds(judge)]
-        found.append((judge, first, [call for calls in more for call in calls]))
+        cost: Cost = getattr(judge, "cost", UNSTATED)
+        rounds = []
+        for sheets in test.rounds(judge):
+            calls = await _recorded(recorder, judge, test.questions(judge, sheets))
+            among = len(sheets) if cost.shared else sum(map(len, sheets))
+            # What it is seen to ask it will ask; it may be to ask more than that.
+            rounds.append([(call, max(1.0, _weight(cost, calls, among))) for call in calls])
+        first, *more = rounds
+        found.append((judge, first, [each for calls in more for each in calls]))
     return found
 
 

@@ -24,6 +24,7 @@ from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
 from labgen.records import Candidate
+from labgen.teacher.client import Asking
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import CallOutcome, Origin, Watch
 
@@ -142,8 +143,8 @@ class Replay:
             run = self.context(client)
             yield lambda place: at_once(replay_leaf(self.sources.plans[place], run, client, self.watch))
 
-    def context(self, client: LedgerOnly) -> RunContext:
-        """What leaves are replayed with."""
+    def context(self, client: Asking) -> RunContext:
+        """What leaves are drawn with, by a client."""
         return RunContext(client, self.sources.prompts, self.config, self.teacher, self.judge, self.filters)
 
     @property

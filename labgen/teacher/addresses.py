@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -86,7 +86,8 @@ def model_names(config: Config, *, asked_otherwise: bool = False) -> tuple[str, 
         if judge and _own_addresses(judge):
             raise ConfigError(
                 "judge has an endpoint and teacher has none. Give teacher.base_url, or leave out the judge's address "
-                "to rehearse with both."
+                "to rehearse with both.",
+                ("judge",),
             )
         return REHEARSAL_MODEL, REHEARSAL_MODEL
     if judge is None:
@@ -94,7 +95,8 @@ def model_names(config: Config, *, asked_otherwise: bool = False) -> tuple[str, 
     if judge.model == config.teacher.model:
         raise ConfigError(
             f"judge.model is the teacher's own, `{judge.model}`. Leave `judge` out: the teacher judges then. Further "
-            "addresses of the same model belong under teacher.endpoints."
+            "addresses of the same model belong under teacher.endpoints.",
+            ("judge", "model"),
         )
     return config.teacher.model, judge.model
 
@@ -112,14 +114,15 @@ def endpoint_specs(config: Config) -> tuple[EndpointSpec, ...]:
     model_names(config)
     if not addresses(config.teacher):
         return ()
-    found = [make_spec(config, config.teacher, each) for each in addresses(config.teacher)]
+    found = specs_of(config, "teacher", config.teacher, addresses(config.teacher))
     if config.judge is not None:
-        found += [make_spec(config, config.judge, each) for each in _judge_addresses(config, config.judge)]
+        found += specs_of(config, "judge", config.judge, _judge_addresses(config, config.judge))
     seen: set[tuple[str, str, str]] = set()
     for spec in found:
         which = (spec.model, spec.name, spec.send_model)
         if which in seen:
-            raise ConfigError(f"endpoints: {spec.name} is listed twice for `{spec.model}`. Give it a weight instead.")
+            words = f"{spec.name} is listed twice for `{spec.model}`. Give it a weight instead."
+            raise ConfigError(f"teacher.endpoints: {words}", ("teacher", "endpoints"))
         seen.add(which)
     return tuple(found)
 
@@ -133,9 +136,21 @@ def guard_specs(config: Config) -> tuple[EndpointSpec, ...]:
     if guard is None:
         return ()
     if guard.model in (config.teacher.model, *model_names(config), *((config.judge.model,) if config.judge else ())):
-        raise ConfigError(f"guard.model `{guard.model}` is the teacher's or the judge's. A guard is another model.")
+        words = f"guard.model `{guard.model}` is the teacher's or the judge's. A guard is another model."
+        raise ConfigError(words, ("guard", "model"))
     own = guard.model_copy(update={"prompt_format": guard.prompt_format or guard.kind})
-    return tuple(make_spec(config, own, endpoint) for endpoint in _own_addresses(guard))
+    return tuple(specs_of(config, "guard", own, _own_addresses(guard)))
+
+
+def specs_of(config: Config, whose: str, model: Any, endpoints: Iterable[EndpointConfig]) -> list[EndpointSpec]:
+    """Endpoints of a model; `whose`: its section. Raises: ConfigError: as `make_spec`, the setting named in full."""
+    found = []
+    for number, endpoint in enumerate(endpoints):
+        try:
+            found.append(make_spec(config, model, endpoint))
+        except ConfigError as error:
+            raise error.within(whose, *(("endpoints", number) if model.endpoints else ())) from None
+    return found
 
 
 def is_loopback(address: str) -> bool:
@@ -195,7 +210,8 @@ def make_spec(
 def check_settings(backend: BackendConfig) -> None:
     """Raises: ConfigError: settings stand beside a kind of back end that has none."""
     if backend.kind == HTTP and backend.settings:
-        raise ConfigError(f"backend: kind `{HTTP}` has no setting `{next(iter(backend.settings))}`. Leave it out.")
+        name = next(iter(backend.settings))
+        raise ConfigError(f"backend: kind `{HTTP}` has no setting `{name}`. Leave it out.", ("backend", name))
 
 
 def _beside_the_key(config: Config, model: ModelConfig, endpoint: EndpointConfig) -> dict[str, Mapping[str, str]]:
@@ -241,11 +257,13 @@ def _checked(address: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if not address.startswith(("http://", "https://")) or not parts.netloc:
-        raise ConfigError(f"base_url `{shown}` is no http or https address. An example: http://localhost:8000/v1")
+        words = f"base_url `{shown}` is no http or https address. An example: http://localhost:8000/v1"
+        raise ConfigError(words, ("base_url",))
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigError(
             f"base_url `{shown}` has a user name, a password or a query (`?...`) in it, where keys would end up in "
-            "messages. Leave them out: a key goes into the environment, see `api_key_env`."
+            "messages. Leave them out: a key goes into the environment, see `api_key_env`.",
+            ("base_url",),
         )
     return address
 
@@ -254,12 +272,16 @@ def _format(name: str | None, model: str, *, needed: bool) -> tuple[ChatFormat |
     from labgen.formats.known import FOR_TEACHERS, find_format, format_for_model
 
     if name is not None:
-        return find_format(name), ""
+        try:
+            return find_format(name), ""
+        except ConfigError as error:
+            raise ConfigError(f"prompt_format: {error}", ("prompt_format",)) from None
     if found := format_for_model(model):
         return found
     if needed:
         raise ConfigError(
             f"api: completions needs a prompt format, and none is known for `{model}`. Set `prompt_format:` to one of "
-            f"{', '.join(FOR_TEACHERS)} (a base model's), or to a Jinja chat template; or ask it with `api: chat`."
+            f"{', '.join(FOR_TEACHERS)} (a base model's), or to a Jinja chat template; or ask it with `api: chat`.",
+            ("api",),
         )
     return None, ""

@@ -67,7 +67,7 @@ def check_kind(kind: str) -> None:
     if kind not in known:
         near = difflib.get_close_matches(kind, known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known)}."
-        raise ConfigError(f"backend.kind: there is no kind `{kind}`. {hint}")
+        raise ConfigError(f"backend.kind: there is no kind `{kind}`. {hint}", ("backend", "kind"))
     entries = entries_of(BACKENDS_GROUP, kind)
     if len(entries) > 1:
         raise ConfigError(

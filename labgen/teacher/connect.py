@@ -16,8 +16,8 @@ from labgen.teacher.addresses import (
     check_settings,
     endpoint_specs,
     guard_specs,
-    make_spec,
     model_names,
+    specs_of,
 )
 from labgen.teacher.backends import Backend, check_kind, make_backend
 from labgen.teacher.endpoints import Endpoint, Replicas
@@ -56,12 +56,15 @@ def check_endpoints(config: Config, backend: Backends | None = None) -> tuple[st
     """
     check_kind(HTTP)
     models: tuple[ModelConfig | None, ...] = (config.teacher, config.judge, config.guard)
-    for model in filter(None, models):
-        places: tuple[ModelConfig | EndpointConfig, ...] = (model, *model.endpoints)
-        for each in places:
-            if each.backend is not None:
-                check_kind(each.backend.kind)
-                check_settings(each.backend)
+    for whose, model in zip(("teacher", "judge", "guard"), models, strict=True):
+        places: tuple[ModelConfig | EndpointConfig, ...] = (model, *model.endpoints) if model else ()
+        for number, each in enumerate(places):
+            try:
+                if each.backend is not None:
+                    check_kind(each.backend.kind)
+                    check_settings(each.backend)
+            except ConfigError as error:
+                raise error.within(whose, *(("endpoints", number - 1) if number else ())) from None
     names = model_names(config, asked_otherwise=backend is not None)
     call_parameters(config)
     if backend is None and not endpoint_specs(config):
@@ -73,7 +76,7 @@ def check_endpoints(config: Config, backend: Backends | None = None) -> tuple[st
 def _rehearsal_spec(config: Config, base_url: str) -> EndpointSpec:
     """The rehearsal teacher as an endpoint, asked in the way that the teacher is to be asked."""
     settings = config.teacher.model_copy(update={"model": REHEARSAL_MODEL})
-    spec = make_spec(config, settings, EndpointConfig.model_validate({"base_url": base_url}))
+    (spec,) = specs_of(config, "teacher", settings, [EndpointConfig.model_validate({"base_url": base_url})])
     return replace(spec, key_env="")
 
 

@@ -57,17 +57,20 @@ def expanded(values: Mapping[str, str], where: str) -> dict[str, str]:
         if not _VARIABLE.search(value) and (secret_header(name) or secret_text(value)):
             raise ConfigError(
                 f"{where}.{name} looks like a secret. Keep it in the environment, and write its variable here: "
-                f"`{name}: ${{NAME_OF_THE_VARIABLE}}`."
+                f"`{name}: ${{NAME_OF_THE_VARIABLE}}`.",
+                (where, name),
             )
         lacking = [each for each in _VARIABLE.findall(value) if not os.environ.get(each)]
         if lacking:
             raise ConfigError(
-                f"{where}.{name}: the environment variable {lacking[0]} is not set. Set it, and run again."
+                f"{where}.{name}: the environment variable {lacking[0]} is not set. Set it, and run again.",
+                (where, name),
             )
         found[name] = _VARIABLE.sub(lambda match: os.environ[match[1]], value)
         if not (found[name].isascii() and found[name].isprintable()):
             raise ConfigError(
-                f"{where}.{name} has characters that can't be sent, such as a line break or a typographic dash."
+                f"{where}.{name} has characters that can't be sent, such as a line break or a typographic dash.",
+                (where, name),
             )
     return found
 
@@ -92,18 +95,21 @@ def _parameters(where: str, model: ModelConfig) -> CallParameters:
         if secret := find_secret_setting(model.extra_body, f"{where}.extra_body"):
             raise ConfigError(
                 f"{secret} looks like a secret, and datasets show what is asked with. Send it as a header, from the "
-                f"environment: `{where}.extra_headers`."
+                f"environment: `{where}.extra_headers`.",
+                (where, "extra_body"),
             )
         if taken := OWN_PARAMETERS.intersection(model.extra_body):
             raise ConfigError(
                 f"{where}.extra_body: labgen sets `{min(taken)}` itself. See `generation:` and `{where}:` in the "
-                "reference for what can be set of it."
+                "reference for what can be set of it.",
+                (where, "extra_body", min(taken)),
             )
         found["extra_body"] = Schema(model.extra_body)
     if model.reasoning == "off":
         if model.api == "completions":
             raise ConfigError(
-                f"{where}.reasoning: `off` is asked of the chat API; with `api: completions` the prompt format decides."
+                f"{where}.reasoning: `off` is for the chat API; with `api: completions` the prompt format decides.",
+                (where, "reasoning"),
             )
         found["reasoning"] = "off"
     return found

@@ -59,6 +59,7 @@ def calibrate_leaves(
     """
     session = Session.prepare(config, leaf_patterns, hooks=hooks)
     session.check_leaves()
+    session.check_flows()
     plans = session.sources.plans
     found = _ask_all(session, lambda run, place: JudgesTest(plans[place], run).take(), len(plans))
     return dict(zip((plan.leaf.path for plan in plans), found, strict=True))

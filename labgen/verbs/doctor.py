@@ -17,9 +17,12 @@ from pathlib import Path
 from labgen.config import HTTP, Config
 from labgen.errors import LabgenError, LedgerError
 from labgen.filters.guard import guard_call, read_verdict
+from labgen.generate.context import RunContext
+from labgen.generate.dry_run import NobodyAsked, dry_run, plans_without_documents
 from labgen.ledger.replies import LEDGER_NAME, Ledger
 from labgen.ledger.verify import file_bytes
 from labgen.records import Call, Candidate, Reply
+from labgen.taxonomy.load import load_taxonomy
 from labgen.teacher.addresses import EndpointSpec, endpoint_specs, guard_specs
 from labgen.teacher.connect import check_endpoints, open_endpoints
 from labgen.teacher.finding import NOTHING, Finding, Tell
@@ -29,7 +32,7 @@ from labgen.teacher.probing import ASK, Needs
 from labgen.teacher.quirks import Quirks
 from labgen.text.printable import shown
 from labgen.verbs.doctor_packages import examine_packages
-from labgen.verbs.session import check_configuration
+from labgen.verbs.session import Parts, check_configuration
 
 HARMLESS = Candidate("", 0, 0, "How many days has a week?", "A week has seven days.")
 AROUND_TOKENS = 1500
@@ -101,12 +104,15 @@ def examine_configuration(config: Config) -> Iterator[Finding]:
     from labgen.text.token_count import load_token_counter
 
     where = "configuration"
+    parts: Parts | None = None
     try:
-        check_configuration(config)
+        parts = check_configuration(config)
         yield Finding(where, "settings", "ok", "models, filters and prompts are all there", NOTHING)
     except LabgenError as error:
         yield Finding(where, "settings", "fail", str(error), "Correct it in labgen.yaml.")
     leaves = sum(1 for _ in config.taxonomy.rglob("qna.yaml")) if config.taxonomy.is_dir() else 0
+    if parts and leaves and (finding := _flows(config, parts)):
+        yield finding
     yield (
         Finding(where, "taxonomy", "ok", f"{config.taxonomy}: {leaves} leaves", "`labgen check` says how they are.")
         if leaves
@@ -198,6 +204,18 @@ async def _ask_once(spec: EndpointSpec, call: Call) -> Reply | Finding:
             await backend.close()
     except LabgenError as error:
         return Finding(spec.name, "reply", "fail", str(error), "See its message.")
+
+
+def _flows(config: Config, parts: Parts) -> Finding | None:
+    """A slot of every flow that the taxonomy has leaves of, without asking; None where it has no usable leaf."""
+    try:
+        plans = plans_without_documents(load_taxonomy(config.taxonomy).leaves, config, parts.prompts, parts.flows)
+        run = RunContext(NobodyAsked(), parts.prompts, config, parts.teacher, parts.judge, parts.filters)
+        asyncio.run(dry_run(plans, run))
+    except LabgenError as error:
+        return Finding("configuration", "flows", "fail", str(error), "See its message.")
+    names = ", ".join(plan.flow.name for plan in plans)
+    return Finding("configuration", "flows", "ok", f"{names}: all prompts can be filled in", NOTHING) if names else None
 
 
 def _folder(work: Path) -> Finding:

@@ -7,17 +7,14 @@ from functools import partial
 
 from labgen.config import HTTP, Config
 from labgen.errors import LabgenError
-from labgen.filters.available import load_filters
-from labgen.flows.known import check_filters, known_flows
 from labgen.flows.order_of_work import order_of_work
-from labgen.flows.prompts import prompts_of
-from labgen.formats.prompts import PromptSet
 from labgen.formats.training.registry import FORMATS_GROUP, find_export_format
 from labgen.packages import installed_names
 from labgen.plan.flow import flow_of
 from labgen.taxonomy.load import load_taxonomy
 from labgen.teacher.backends import check_kind, known_kinds
 from labgen.teacher.finding import NOTHING, Finding
+from labgen.verbs.session import check_configuration
 
 
 def examine_packages(config: Config) -> Iterator[Finding]:
@@ -43,9 +40,7 @@ def _look(name: str, look: Callable[[], list[str]], status: str) -> Iterator[Fin
 
 def _flows_and_filters(config: Config) -> list[str]:
     """Those of packages, as messages call them. Raises: LabgenError: a build could not begin with them."""
-    flows, filters = known_flows(), load_filters(config)
-    check_filters(filters, flows)
-    PromptSet(config.prompts, prompts_of(flows, filters)).check()
+    flows, filters, *_ = check_configuration(config)
     order_of_work(flows, filters, per_call=config.generation.instructions_per_call)
     of_packages = [flow for flow in flows if flow.package]
     if of_packages and config.taxonomy.is_dir():

@@ -126,9 +126,8 @@ def build_dataset(
     """
     session = Session.prepare(config, leaf_patterns, hooks=hooks, backend=backend)
     session.check_leaves()
-    about = build_info(config, session.sources, session.filters, session.teacher, session.judge)
-    leaves = [leaf_info(plan) for plan in session.sources.plans]
-    check_output(config.output, leaves=leaves, about=about, replace=replace_output)
+    session.check_flows()
+    about = check_output_of(session, replace=replace_output)
     # Workers come before the lock, which they would hold for as long as they live, and before others' datasets: the
     # library that reads these starts threads, with which nothing is forked.
     with session.replay.workers() as workers:
@@ -137,6 +136,14 @@ def build_dataset(
             if retry_failed:
                 session.hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
             return _run(session, workers, ledger, spool, about, replace_output, limits)
+
+
+def check_output_of(session: Session, *, replace: bool = False) -> BuildInfo:
+    """What a build says of itself. Raises: UsageError: its dataset may not be written where it is to be."""
+    about = build_info(session.config, session.sources, session.filters, session.teacher, session.judge)
+    leaves = [leaf_info(plan) for plan in session.sources.plans]
+    check_output(session.config.output, leaves=leaves, about=about, replace=replace)
+    return about
 
 
 def _run(

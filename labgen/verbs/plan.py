@@ -108,6 +108,7 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
         expected_yield: accepted rows per candidate where no dataset has shown them; None: as the settings say.
     """
     config, plans = session.config, session.sources.plans
+    session.check_flows()
     usual = config.expected_yield if expected_yield is None else expected_yield
     yields = {flow.name: usual for flow in session.flows} | observed_yields(config, plans)
     count_tokens = load_token_counter(config.tokenizer)
@@ -218,12 +219,15 @@ class _Pricing:
             for call in missing:
                 self._add(leaf.to_pay, call, price)
             leaf.first_calls += len(missing)
+            keys, kept = {call.key for call in missing}, {call.key for call, _ in self.client.paid}
             for judge, first, then in await test_questions(self.plan, self.run):
                 # Of a judge whose first round is paid it is known whether there is a second one.
-                if any(call.key in self.client.missing for call in first):
+                if any(call.key in keys for call, _ in first):
+                    for call, times in first:
+                        self._add(leaf.to_pay, call, price, times - (call.key in keys or call.key in kept))
                     leaf.further_rounds[judge.name] = CallTotals()
-                    for call in then:
-                        self._add(leaf.further_rounds[judge.name], call, price)
+                    for call, times in then:
+                        self._add(leaf.further_rounds[judge.name], call, price, times)
             without_test = self.run.config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
             self.run = replace(self.run, config=without_test)
         return {call.key for call, _ in self.client.paid}
@@ -261,6 +265,6 @@ class _Pricing:
         indices = range(first, first + max(1, slots), step)[:PRICED_SLOTS]
         return await slot_price(self.plan, self.run, indices, self.count_tokens)
 
-    def _add(self, totals: CallTotals, call: Call, price: SlotPrice) -> None:
-        """Add a call that is known exactly, but for its reply."""
-        totals.add(call.step, 1.0, prompt_size(call, self.count_tokens), price.reply_tokens(call.step))
+    def _add(self, totals: CallTotals, call: Call, price: SlotPrice, times: float = 1.0) -> None:
+        """Add so many calls like one that is known exactly, but for its reply."""
+        totals.add(call.step, times, prompt_size(call, self.count_tokens), price.reply_tokens(call.step))

@@ -132,6 +132,7 @@ def preview_leaves(
     chosen, omitted = paths[:max_leaves], paths[max_leaves:]
     plans = tuple(plan for plan in sources.plans if plan.leaf.path in set(chosen))
     session = replace(session, sources=replace(sources, plans=plans))
+    session.check_flows()
     checked = check_files(
         config.taxonomy, [config.taxonomy / path / LEAF_FILE for path in chosen], check or CheckOptions()
     )

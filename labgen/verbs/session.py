@@ -14,12 +14,13 @@ from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from labgen.config import Config
-from labgen.errors import UsageError
+from labgen.errors import ConfigError, UsageError
 from labgen.filters.available import FilterSet, load_filters
 from labgen.flows.known import check_filters, known_flows
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
+from labgen.generate.dry_run import NobodyAsked, dry_run
 from labgen.generate.engine import Progress
 from labgen.generate.resume import Replay
 from labgen.ledger.replies import Ledger
@@ -56,12 +57,24 @@ def check_configuration(config: Config, backend: Backends | None = None) -> Part
         backend: asked instead of what the configuration says.
     Raises: ConfigError: models, endpoints, filters, prompts, or what packages add to these.
     """
-    teacher, judge = check_endpoints(config, backend)
-    flows, filters = known_flows(), load_filters(config)
-    check_filters(filters, flows)
-    prompts = PromptSet(config.prompts, prompts_of(flows, filters))
-    prompts.check()
+    with located(config):
+        teacher, judge = check_endpoints(config, backend)
+        flows, filters = known_flows(), load_filters(config)
+        check_filters(filters, flows)
+        prompts = PromptSet(config.prompts, prompts_of(flows, filters))
+        prompts.check()
     return Parts(flows, filters, prompts, teacher, judge)
+
+
+@contextmanager
+def located(config: Config) -> Iterator[None]:
+    """Adds to what is wrong with a setting the file and the line where it stands."""
+    try:
+        yield
+    except ConfigError as error:
+        if error.place and (where := config.where(error.place)):
+            raise ConfigError(f"{where}: {error}", error.place) from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,13 @@ class Session:
         if self.sources.left_out:
             raise UsageError("no leaf can be used:\n" + "\n".join(self.sources.messages))
         raise UsageError("nothing to build: `samples` is 0 for every leaf.")
+
+    def check_flows(self) -> None:
+        """Go through a slot of every flow without asking.
+
+        Raises: ConfigError: a prompt can't be filled in, or a package's code fails at the seed examples.
+        """
+        asyncio.run(dry_run(self.sources.plans, self.replay.context(NobodyAsked())))
 
     @cached_property
     def replay(self) -> Replay:

@@ -7,8 +7,10 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from workbench import freeform, write_leaf
@@ -110,11 +112,18 @@ def config_in(folder: Path, **settings: Any) -> Config:
     return Config.model_validate({**places, "teacher": {"model": REHEARSAL_MODEL}, **settings})
 
 
-def rehearse(folder: Path, instead: Instead = lambda call: None, **settings: Any) -> tuple[Build, Counter[str]]:
-    """A build with such settings, and what was asked for it, by step."""
+def rehearse(
+    folder: Path, instead: Instead = lambda call: None, *, dry_run: bool = True, **settings: Any
+) -> tuple[Build, Counter[str]]:
+    """A build with such settings, and what was asked for it, by step.
+
+    Args:
+        dry_run: without it, as if what goes wrong came up in the teacher's replies alone, and not with seed examples.
+    """
     config = config_in(folder, **settings)
     teacher = Rehearsal(Session.prepare(config), instead)
-    return build_dataset(config, backend=ScriptedBackend(teacher), replace_output=True), teacher.asked
+    with nullcontext() if dry_run else mock.patch.object(Session, "check_flows"):
+        return build_dataset(config, backend=ScriptedBackend(teacher), replace_output=True), teacher.asked
 
 
 def rows_of(dataset: Path, config: str) -> list[dict[str, Any]]:

@@ -260,7 +260,7 @@ def reasons(folder: Path, begin: str) -> set[str]:
 def check_all_met(folder: Path, begin: str, *, slots: int) -> None:
     """A build of so many slots meets every fault, says each, accepts nothing, and comes to its end."""
     settings: dict[str, Any] = {"calibration": {"enabled": False}, "samples": 1, "filters": {"disable": ["duplicates"]}}
-    build, asked = rehearse(folder, stop={"min_calls": slots}, **settings)
+    build, asked = rehearse(folder, dry_run=False, stop={"min_calls": slots}, **settings)
     faults = {each.rstrip() for each in importlib.import_module("faulty").FAULTS}
     found = reasons(folder, begin)
     assert build.complete and asked
@@ -626,6 +626,8 @@ class Rule:
     version, kind, stage, flows = "1", "rule", "instruction", ("freeform",)
 
     def __call__(self, candidate, slot):
+        if self.kind == "rule" and candidate.instruction in [each.instruction for each in slot.examples]:
+            return []
         raise ValueError("boom")
 
     def decide(self, verdict, slot):
@@ -648,9 +650,28 @@ def test_what_failed_by_a_fault_of_a_package_is_told_so_at_the_end(
     assert "want of a reply" not in run.out
 
 
-def test_a_judge_that_fails_has_no_price(install: Install, leaf: None, labgen: Labgen) -> None:
-    """It would be priced at nothing."""
-    install("faulty", CRASHING, {FILTERS: {"mine": "faulty:Judge"}})
-    run = labgen("plan", "--samples", "1")
-    assert run.status == 2 and run.out == ""
-    assert "can't be reckoned (filter_mine: ValueError: boom). Mend its package, or set `filters: disable" in run.err
+ALWAYS = "\n\nclass Always(Rule):\n    def __call__(self, candidate, slot):\n        raise ValueError('boom')\n"
+LOST = f"{STEPS}\nMADE = replace(FREEFORM, name='mine', steps=(DRAW, All(), *REST))\nFAULTS.clear()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "group", "made", "words"),
+    [
+        (CRASHING, FILTERS, "Judge", "what the judge `mine` costs can't be reckoned (filter_mine: ValueError: boom). "
+         "Mend its package, or set `filters: disable: [mine]`."),
+        (CRASHING + ALWAYS, FILTERS, "Always", "filter `mine` of faulty 0.1 fails at seed examples (filter_mine: "
+         "ValueError: boom). Mend its package, or set `filters: disable: [mine]`."),
+        (LOST, FLOWS, "MADE", "flow `mine` of faulty 0.1: what its step All makes of seed examples can't be used ("
+         "ZeroDivisionError: integer modulo by zero). Mend the package, or remove it."),
+    ],
+)  # fmt: skip
+def test_what_fails_at_all_seed_examples_is_refused(
+    install: Install, leaf: None, labgen: Labgen, text: str, group: str, made: str, words: str
+) -> None:
+    """By every verb, in the same words, before anything is asked: each draw would be paid for nothing."""
+    install("faulty", text, {group: {"mine": f"faulty:{made}"}})
+    for verb in ("plan", "generate", "calibrate", "preview"):
+        run = labgen(verb, *(["foundational_skills/requests"] if verb == "preview" else []))
+        assert (run.status, run.out, run.err) == (2, "", f"labgen: {words}\n"), verb
+    failed = [each["words"] for each in labgen("doctor", "--json").json["findings"] if each["status"] == "fail"]
+    assert failed == [words] and not (labgen.folder / ".labgen").exists()

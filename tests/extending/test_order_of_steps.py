@@ -114,7 +114,7 @@ def test_steps_run_in_the_order_of_the_value_and_of_the_table(
     ran: list[tuple[Candidate, str]] = []
     others = [{"match": branch, "samples": 0} for branch in ("knowledge/**", "compositional_skills/**")]
     with mock.patch.object(importlib.import_module("mine"), "RAN", ran), noted(ran):
-        build, _ = rehearse(labgen.folder, samples=4, leaves=others, **settings)
+        build, _ = rehearse(labgen.folder, dry_run=False, samples=4, leaves=others, **settings)
     assert build.funnel.total().accepted == 4
     ways = ways_of(ran, of_value[0])
     assert all(way == of_value[: len(way)] for way in ways)

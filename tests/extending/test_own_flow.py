@@ -203,7 +203,7 @@ def test_what_a_step_does_wrong_ends_its_candidates_and_nothing_else(
     """Each is a record with a reason that names the flow; none passes. Other faults: `test_faults_of_packages`."""
     install("faulty", FAULTY, {FLOWS: {"mine": f"faulty:{fault}"}})
     settings = {"samples": 1, "stop": {"min_calls": 3}, "calibration": {"enabled": False}}
-    build, _ = rehearse(tmp_path, leaves=ONE_LEAF, **settings)
+    build, _ = rehearse(tmp_path, dry_run=False, leaves=ONE_LEAF, **settings)
     (tally,) = build.funnel.leaves.values()
     assert build.complete and tally.accepted == 0 and tally.stopped
     rejected = rows_of(tmp_path / "dataset", "rejected")
@@ -214,7 +214,8 @@ def test_what_a_step_does_wrong_ends_its_candidates_and_nothing_else(
 def test_a_flow_that_draws_nothing_comes_to_an_end(install: Install, taxonomy: Path, tmp_path: Path) -> None:
     """By the stop rule, although it spends no call."""
     install("faulty", FAULTY, {FLOWS: {"mine": "faulty:DRAWS_NOTHING"}})
-    build, asked = rehearse(tmp_path, leaves=ONE_LEAF, calibration={"enabled": False}, stop={"min_calls": 5})
+    settings = {"calibration": {"enabled": False}, "stop": {"min_calls": 5}}
+    build, asked = rehearse(tmp_path, dry_run=False, leaves=ONE_LEAF, **settings)
     assert build.complete and not asked
     assert [tally.stopped for tally in build.funnel.leaves.values()] == ["low yield: 5 slots for 0 rows"]
 
@@ -315,8 +316,8 @@ MINE = "--- user ---\\n## Task: mine"
         ("name='respond', text=MINE", "prompt `respond` has the name of one that comes with labgen"),
         ("name='mine'", "prompt `mine` has no text, and none of that name comes with labgen"),
         ("name='../mine', text=MINE", "prompt `../mine` can't be called so"),
-        ("name='mine', text='words'", "prompt `mine`: prompt `mine.md` has no line `--- user ---`"),
-        ("name='mine', text=MINE + '{% if %}'", "prompt `mine`: prompt `mine.md`, line 1: "),
+        ("name='mine', text='words'", "faulty 0.1: prompt `mine.md` has no line `--- user ---`"),
+        ("name='mine', text=MINE + '{% if %}'", "faulty 0.1: prompt `mine.md`, line 2: "),
         (
             "name='mine', text=MINE, rehearsed_as='repond'",
             "which the rehearsal teacher can't do. Did you mean `respond`",

@@ -10,6 +10,7 @@ import yaml
 from brought import Install, config_in, rehearse, rows_of, shown, shown_entries
 from workbench import Labgen, digest
 
+from labgen import bundled_taxonomy
 from labgen.records import Call
 from labgen.verbs.plan import estimate_build
 from labgen.verbs.session import Session
@@ -204,3 +205,54 @@ def test_a_judge_that_asks_in_some_slots_is_priced(install: Install, taxonomy: P
         (leaf,) = estimate_build(Session.prepare(config)).leaves
         calls.append(leaf.to_pay.calls["judge_complete"])
     assert calls[0] > 0 and calls[1] == pytest.approx(calls[0] / 2)
+
+
+def twice(typical: str) -> str:
+    """The judge of the page, which asks again with a long prompt about what it is told; `typical` is in its cost."""
+    return (
+        shown("complete.py")
+        .replace("cost = Cost(reply_tokens=8)", f"cost = Cost({typical})")
+        .replace("rehearsed_as=\"judge a pair\"),)", "rehearsed_as=\"judge a pair\"), "
+                 "Prompt('judge_again', PROMPT + '\\nA word more.' * 300, rehearsed_as='judge a pair'))")
+        .replace('return [Verdict("complete"', """if reading.value["score"] < 2:
+            return [Verdict("complete", self.version, 1.0)]
+        reading = await slot.asker.judge_with(
+            "judge_again", lambda text: read_fields(text, {"score": "score3"}), schema=SCHEMA,
+            seeds=reference(slot, candidate), instruction=candidate.instruction, response=candidate.response,
+        )
+        return [Verdict("complete\"""")
+    )  # fmt: skip
+
+
+TYPICAL = """typical_replies={"judge_complete": '{"score": 3}', "judge_again": '{"score": 3}'}"""
+
+
+@pytest.mark.parametrize("typical", [TYPICAL, "calls=2"])
+def test_a_judge_that_asks_again_is_priced_with_both(install: Install, tmp_path: Path, typical: str) -> None:
+    """In calls, within a tenth, its tests included; where it says what is replied to it, in tokens as well."""
+    install("complete", twice(typical), shown_entries("complete"))
+    settings = {"taxonomy": bundled_taxonomy(), "samples": 6, "leaves": SKILLS[:1], "expected_yield": 0.8}
+    estimate = estimate_build(Session.prepare(config_in(tmp_path, **settings)))
+    build, _ = rehearse(tmp_path, **settings)
+    assert estimate.total("calls") == pytest.approx(build.traffic.answered, rel=0.1)
+    if typical == TYPICAL:
+        assert estimate.total("prompt_tokens") == pytest.approx(build.traffic.prompt_tokens, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("typical", "words"),
+    [
+        (
+            "typical_replies={'judge_complete': 'Fine.'}",
+            "can't read its own typical reply: unreadable_judge_complete",
+        ),
+        ("typical_replies={'judge_complete': 3}", "`typical_replies` of a Cost map names of prompts to texts"),
+    ],
+)
+def test_typical_replies_that_are_none_are_refused(
+    install: Install, taxonomy: Path, labgen: Labgen, typical: str, words: str
+) -> None:
+    """Otherwise the price would be one of a judge that restates."""
+    install("complete", twice(typical), shown_entries("complete"))
+    run = labgen("plan", "--leaf", "foundational_skills/**")
+    assert run.status == 2 and words in run.err, run.err

@@ -1,0 +1,65 @@
+"""A slot of every flow, gone through without asking: what can't be asked, or can't be taken, is known beforehand.
+
+The replies are those that steps and judges say are typical, with a leaf's own seed examples in them, as for a price
+(see `labgen.generate.price`). A prompt that uses a name which its step does not have, or a package's code that fails at
+every one of the seed examples, would otherwise be found out by paid calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from labgen.config import Config
+from labgen.formats.prompts import PromptSet
+from labgen.generate.context import RunContext
+from labgen.generate.price import slot_price, test_questions
+from labgen.plan.flow import Flow, flow_of
+from labgen.plan.leaf_plan import LeafPlan, plan_leaves
+from labgen.records import Call, Chunk, Leaf, Reply, Source
+from labgen.teacher.ledger_only import NotPaid
+
+
+class NobodyAsked:
+    """A client without an endpoint and without a ledger."""
+
+    def kept(self, call: Call) -> Reply | None:
+        """Nothing is kept."""
+        return None
+
+    async def ask(self, call: Call) -> Reply:
+        """Raises: NotPaid: always."""
+        raise NotPaid(call)
+
+
+async def dry_run(plans: Iterable[LeafPlan], run: RunContext) -> None:
+    """Go through a slot of the first leaf of every flow, and through the test of its judges.
+
+    Raises: ConfigError: a prompt can't be filled in; a filter, judge or step of another package fails at all of it.
+    """
+    run = replace(run, client=NobodyAsked())
+    first = {plan.flow.name: plan for plan in reversed(list(plans))}
+    for plan in first.values():
+        await slot_price(plan, run, [0], len)
+        if run.config.calibration.enabled:
+            await test_questions(plan, run)
+        for prompt in plan.flow.prompts:
+            run.prompts.restate(prompt.name, "")
+
+
+def plans_without_documents(
+    leaves: Iterable[Leaf], config: Config, prompts: PromptSet, flows: Sequence[Flow]
+) -> tuple[LeafPlan, ...]:
+    """A plan of the first leaf of every flow, with a seed example's context in the place of a document's passage."""
+    first: dict[str, Leaf] = {}
+    for leaf in leaves:
+        first.setdefault(flow_of(leaf, flows).name, leaf)
+    wanted: Mapping[str, Any] = {"samples": max(1, config.samples), "leaves": ()}
+    passages = {leaf.path: _passage(leaf) for leaf in first.values() if leaf.document is not None}
+    return plan_leaves(list(first.values()), passages, config.model_copy(update=dict(wanted)), prompts, flows)
+
+
+def _passage(leaf: Leaf) -> tuple[Chunk, ...]:
+    text = leaf.seed_examples[0].context or leaf.task_description
+    return (Chunk(0, text, Source("", "", "", 0, len(text))),)
