@@ -109,7 +109,7 @@ def test_a_judge_at_the_teachers_address_is_asked_with_the_teachers_headers(here
         ({"extra_query": {"access_token": "x"}}, r"extra_query.access_token looks like a secret"),
         ({"extra_headers": {"api-key": "${NOT_SET_ANYWHERE}"}}, r"NOT_SET_ANYWHERE is not set"),
         ({"extra_body": {"metadata": {"password": "x"}}}, r"extra_body.metadata.password looks like a secret"),
-        ({"reasoning": "off", "api": "completions", "prompt_format": "chatml"}, r"`off` is asked of the chat API"),
+        ({"reasoning": "off", "api": "completions", "prompt_format": "chatml"}, r"`off` is for the chat API"),
     ],
 )
 def test_secrets_stay_in_the_environment(here: Path, teacher: dict[str, Any], words: str) -> None:
