@@ -7,9 +7,12 @@ A package's code may raise anything at any time, the end of the program included
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from labgen.errors import ConfigError
@@ -69,13 +72,32 @@ def entries_of(group: str, name: str | None = None) -> list[EntryPoint]:
     """
     try:
         with guarded():
-            found = entry_points(group=group) if name is None else entry_points(group=group, name=name)
-            return sorted(found, key=lambda entry: (entry.name, entry.value))
+            found = _entries(tuple((folder, _changed_ns(folder)) for folder in sys.path)).select(group=group)
+            chosen = [entry for entry in found if name is None or entry.name == name]
+            return sorted(chosen, key=lambda entry: (entry.name, entry.value))
     except PackageFault as fault:
         raise ConfigError(
             f"the entry points of installed packages can't be read ({fault}). `pip check` may tell which package is "
             "broken; install that one anew."
         ) from fault
+
+
+@lru_cache(maxsize=4)
+def _entries(places: tuple[tuple[str, int], ...]) -> Any:
+    """All entry points that are installed; read once, since every command asks for several groups.
+
+    Returns: what has `select`; its type differs between Python 3.11 and later ones.
+    Args:
+        places: the folders that packages are looked for in, and when each was changed: an installer changes one.
+    """
+    return entry_points()
+
+
+def _changed_ns(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def installed_names(group: str) -> list[str]:

@@ -51,5 +51,5 @@ class _Printer:
         if finding.subject != self._subject:
             self._subject = finding.subject
             click.echo(plain(finding.subject))
-        words = finding.words.rstrip(".")
-        click.echo(plain(f"  {MARKS[finding.status]}  {finding.name}: {words}. {finding.todo}"))
+        words = finding.words if finding.words.endswith(("?", "!")) else finding.words.rstrip(".") + "."
+        click.echo(plain(f"  {MARKS[finding.status]}  {finding.name}: {words} {finding.todo}".rstrip()))

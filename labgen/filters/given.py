@@ -100,7 +100,8 @@ def _state(given: Any) -> State:
     except (ValueError, TypeError):
         raise PackageFault(f"it may not end a candidate as `{given!s:.40}`: that is no state") from None
     if state in FINAL_STATES:
-        raise PackageFault(f"it may not end a candidate as `{state.value}`")
+        allowed = ", ".join(each.value for each in State if each not in FINAL_STATES)
+        raise PackageFault(f"it may not end a candidate as `{state.value}`, only as {allowed}")
     return state
 
 

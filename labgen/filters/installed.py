@@ -16,7 +16,7 @@ from labgen.errors import ConfigError
 from labgen.filters.base import Cost, Ending, Filter, SlotContext
 from labgen.filters.calibration_items import DEFECTS
 from labgen.filters.given import labgens_own_pass, plain_decision, plain_ending, plain_verdict
-from labgen.formats.prompts import Prompt
+from labgen.formats.prompts import Prompt, shipped_prompts
 from labgen.packages import PackageFault, entries_of, guarded, package_of, plain_text
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, State, Verdict
@@ -51,6 +51,9 @@ class Traits:
             raise PackageFault("its `cost` is no labgen.filters.base.Cost")
         if not isinstance(prompts, tuple) or not all(type(prompt) is Prompt for prompt in prompts):
             raise PackageFault("its `prompts` are no tuple of labgen.formats.prompts.Prompt")
+        asked = {prompt.name for prompt in prompts} | set(shipped_prompts())
+        if prompts and (strange := sorted(set(cost.typical_replies) - asked)):
+            raise PackageFault(f"its cost has a typical reply to `{strange[0]:.60}`, which is none of its prompts")
         version = inner.version
         if not isinstance(version, str | int | float):
             raise PackageFault("its `version` is neither text nor a number")

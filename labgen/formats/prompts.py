@@ -17,7 +17,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from labgen.errors import ConfigError
 from labgen.records import Message
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 HAZARDS = (
     "violent crimes",
@@ -159,33 +159,15 @@ class PromptSet:
                 Message(role, template if isinstance(template, str) else _tidy(template.render(given)))
                 for role, template in self._compiled[step].items()
             )
-        except TemplateError as error:
-            raise ConfigError(
-                f"{self._titles[step]} cannot be filled in: {error}. It is given {', '.join(sorted(given))}."
-            ) from None
+        except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # A template computes: whatever it fails at is the fault of who wrote it.
+            names, words = ", ".join(sorted(given)), str(error).rstrip(".")
+            raise ConfigError(f"{self._titles[step]} cannot be filled in: {words}. It is given {names}.") from None
 
     @cached_property
     def _compiled(self) -> dict[str, dict[str, Template | str]]:
         """Each step's sections: a template, or the text itself where there is nothing to fill in."""
-        from jinja2 import StrictUndefined, TemplateSyntaxError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        class Environment(ImmutableSandboxedEnvironment):
-            """Looks for a record's field before it looks for a dictionary's own attributes."""
-
-            def getattr(self, obj: Any, attribute: str) -> Any:
-                if type(obj) is dict and attribute in obj:
-                    return obj[attribute]
-                return super().getattr(obj, attribute)
-
-        environment = Environment(undefined=StrictUndefined, keep_trailing_newline=False)
-
-        def compile_section(text: str) -> Template | str:
-            if "{" not in text:
-                return _tidy(text)
-            template = environment.from_string(text)
-            template.globals = dict(template.globals)  # Jinja copies them for every prompt: a plain dictionary is fast
-            return template
+        from jinja2 import TemplateSyntaxError
 
         compiled: dict[str, dict[str, Template | str]] = {}
         for step, sections in self._sections.items():
@@ -193,7 +175,7 @@ class PromptSet:
             for role, text in sections.items():
                 try:
                     if role != "form":
-                        compiled[step][role] = compile_section(text)
+                        compiled[step][role] = _compile(text)
                 except TemplateSyntaxError as error:
                     whole = self._texts[step]
                     line = whole[: whole.index(text)].count("\n") + error.lineno
@@ -222,6 +204,32 @@ class PromptSet:
             # Kept with the record itself, so that no other one can get its address.
             known = self._records[id(value)] = (value, record)
         return known[1]
+
+
+@lru_cache(maxsize=256)
+def _compile(text: str) -> Template | str:
+    """A section as a template; the text itself where there is nothing to fill in. Raises: TemplateSyntaxError."""
+    if "{" not in text:
+        return _tidy(text)
+    template = _environment().from_string(text)
+    template.globals = dict(template.globals)  # Jinja copies them for every prompt: a plain dictionary is fast
+    return template
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class FieldsFirst(ImmutableSandboxedEnvironment):
+        """Looks for a record's field before it looks for a dictionary's own attributes."""
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            if type(obj) is dict and attribute in obj:
+                return obj[attribute]
+            return super().getattr(obj, attribute)
+
+    return FieldsFirst(undefined=StrictUndefined, keep_trailing_newline=False)
 
 
 def _tidy(text: str) -> str:
@@ -253,7 +261,10 @@ def _replacements(folder: Path, names: Sequence[str]) -> dict[str, str]:
             if path.stem.lower() == "readme":
                 continue
             raise ConfigError(f"{path}: names no prompt. {called}")
-        texts[path.stem] = path.read_text(encoding="utf-8")
+        try:
+            texts[path.stem] = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read ({error}). Prompts are texts in UTF-8.") from None
     if not texts:
         raise ConfigError(f"{folder}: holds no prompt. {called}")
     return texts

@@ -7,11 +7,13 @@ every one of the seed examples, would otherwise be found out by paid calls.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from labgen.config import Config
+from labgen.errors import ConfigError
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.price import slot_price, test_questions
@@ -19,6 +21,9 @@ from labgen.plan.flow import Flow, flow_of
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
 from labgen.records import Call, Chunk, Leaf, Reply, Source
 from labgen.teacher.ledger_only import NotPaid
+
+LONGEST_SEC = 60.0
+"""Time for all flows together, of which a tenth of a second is usual."""
 
 
 class NobodyAsked:
@@ -40,12 +45,24 @@ async def dry_run(plans: Iterable[LeafPlan], run: RunContext) -> None:
     """
     run = replace(run, client=NobodyAsked())
     first = {plan.flow.name: plan for plan in reversed(list(plans))}
-    for plan in first.values():
-        await slot_price(plan, run, [0], len)
-        if run.config.calibration.enabled:
-            await test_questions(plan, run)
-        for prompt in plan.flow.prompts:
-            run.prompts.restate(prompt.name, "")
+    try:
+        async with asyncio.timeout(LONGEST_SEC):
+            for plan in first.values():
+                await _go_through(plan, run)
+    except TimeoutError:
+        raise ConfigError(
+            f"the flow `{plan.flow.name}` does not come to its end with seed examples of {plan.leaf.path} within "
+            f"{LONGEST_SEC:g} s, without a call: a filter or step of another package waits. Mend the package, or "
+            "switch it off under `filters: disable:`."
+        ) from None
+
+
+async def _go_through(plan: LeafPlan, run: RunContext) -> None:
+    await slot_price(plan, run, [0], len)
+    if run.config.calibration.enabled:
+        await test_questions(plan, run)
+    for prompt in plan.flow.prompts:
+        run.prompts.restate(prompt.name, "")
 
 
 def plans_without_documents(

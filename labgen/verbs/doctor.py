@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labgen.config import HTTP, Config
-from labgen.errors import LabgenError, LedgerError
+from labgen.errors import ConfigError, LabgenError, LedgerError
 from labgen.filters.guard import guard_call, read_verdict
 from labgen.generate.context import RunContext
 from labgen.generate.dry_run import NobodyAsked, dry_run, plans_without_documents
@@ -109,7 +109,8 @@ def examine_configuration(config: Config) -> Iterator[Finding]:
         parts = check_configuration(config)
         yield Finding(where, "settings", "ok", "models, filters and prompts are all there", NOTHING)
     except LabgenError as error:
-        yield Finding(where, "settings", "fail", str(error), "Correct it in labgen.yaml.")
+        # What is not about a setting of the file says itself what to do.
+        yield Finding(where, "settings", "fail", str(error), "Correct it there." if _in_file(config, error) else "")
     leaves = sum(1 for _ in config.taxonomy.rglob("qna.yaml")) if config.taxonomy.is_dir() else 0
     if parts and leaves and (finding := _flows(config, parts)):
         yield finding
@@ -206,6 +207,11 @@ async def _ask_once(spec: EndpointSpec, call: Call) -> Reply | Finding:
         return Finding(spec.name, "reply", "fail", str(error), "See its message.")
 
 
+def _in_file(config: Config, error: LabgenError) -> bool:
+    """Whether an error is about a setting that stands in labgen.yaml."""
+    return isinstance(error, ConfigError) and bool(error.place and config.where(error.place))
+
+
 def _flows(config: Config, parts: Parts) -> Finding | None:
     """A slot of every flow that the taxonomy has leaves of, without asking; None where it has no usable leaf."""
     try:
@@ -213,7 +219,7 @@ def _flows(config: Config, parts: Parts) -> Finding | None:
         run = RunContext(NobodyAsked(), parts.prompts, config, parts.teacher, parts.judge, parts.filters)
         asyncio.run(dry_run(plans, run))
     except LabgenError as error:
-        return Finding("configuration", "flows", "fail", str(error), "See its message.")
+        return Finding("configuration", "flows", "fail", str(error), "")
     names = ", ".join(plan.flow.name for plan in plans)
     return Finding("configuration", "flows", "ok", f"{names}: all prompts can be filled in", NOTHING) if names else None
 

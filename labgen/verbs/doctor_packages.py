@@ -32,7 +32,7 @@ def _look(name: str, look: Callable[[], list[str]], status: str) -> Iterator[Fin
     try:
         found = look()
     except LabgenError as error:
-        yield Finding("packages", name, status, str(error), "See its message.")
+        yield Finding("packages", name, status, str(error), "")
         return
     if found:
         yield Finding("packages", name, "ok", ", ".join(found), NOTHING)

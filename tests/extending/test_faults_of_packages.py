@@ -675,3 +675,29 @@ def test_what_fails_at_all_seed_examples_is_refused(
         assert (run.status, run.out, run.err) == (2, "", f"labgen: {words}\n"), verb
     failed = [each["words"] for each in labgen("doctor", "--json").json["findings"] if each["status"] == "fail"]
     assert failed == [words] and not (labgen.folder / ".labgen").exists()
+
+
+WAITS = """
+import asyncio
+
+class Rule:
+    version, kind, stage, flows = "1", "rule", "instruction", ("freeform",)
+
+    async def __call__(self, candidate, slot):
+        await asyncio.sleep(3600)
+"""
+
+
+def test_what_does_not_come_to_its_end_with_seed_examples_is_refused(
+    install: Install, leaf: None, labgen: Labgen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Doctor too comes to its end."""
+    monkeypatch.setattr("labgen.generate.dry_run.LONGEST_SEC", 0.2)
+    install(
+        "faulty",
+        WAITS + "\n    def decide(self, verdict, slot):\n        return None\n",
+        {FILTERS: {"mine": "faulty:Rule"}},
+    )
+    run = labgen("generate")
+    assert run.status == 2 and "the flow `freeform` does not come to its end" in run.err, run.err
+    assert labgen("doctor").status == 1

@@ -246,6 +246,11 @@ def test_a_judge_that_asks_again_is_priced_with_both(install: Install, tmp_path:
             "typical_replies={'judge_complete': 'Fine.'}",
             "can't read its own typical reply: unreadable_judge_complete",
         ),
+        (
+            "typical_replies={'judge_complete': '3', 'judge_again': 'Fine.'}",
+            "can't read its own typical reply: unreadable_judge_again",
+        ),
+        (TYPICAL.replace("again", "agian"), "typical reply to `judge_agian`, which is none of its prompts"),
         ("typical_replies={'judge_complete': 3}", "`typical_replies` of a Cost map names of prompts to texts"),
     ],
 )

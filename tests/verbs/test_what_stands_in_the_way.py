@@ -55,14 +55,21 @@ def test_every_verb_that_looks_at_a_configuration_refuses_it(
 def test_a_prompt_that_cannot_be_filled_in_is_refused_before_anything_is_asked(taxonomy: Path, labgen: Labgen) -> None:
     """By all verbs that would ask with it: file, the name that there is not, and those that there are."""
     (labgen.folder / "own").mkdir()
-    for name, text in (("respond", "{{ oops }}"), ("judge_pair", "{{ leaf.oops }}"), ("restate", "{{ oops }}")):
+    wrong = {
+        "respond": ("oops", "{{ oops }}"),
+        "judge_pair": ("oops", "{{ leaf.oops }}"),
+        "restate": ("oops", "{{ oops }}"),
+        "judge_grounded": ("division by zero", "{{ 1 / 0 }}"),
+        "knowledge_pairs": ("recursion", "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}"),
+    }
+    for name, (words, text) in wrong.items():
         file = labgen.folder / "own" / f"{name}.md"
         file.write_text(f"--- user ---\n## Task: x\n{text}\n")
-        for verb in ("plan", "generate", "calibrate", "preview"):
+        for verb in ("plan", "generate", "calibrate", *(["preview"] if name == "respond" else [])):
             more = ["foundational_skills/requests"] if verb == "preview" else []
             run = labgen(verb, "--prompts", "own", *more)
             assert run.status == 2 and run.out == "", run
-            assert "own/" in run.err and f"{name}.md cannot be filled in" in run.err and "oops" in run.err, run.err
+            assert "own/" in run.err and f"{name}.md cannot be filled in" in run.err and words in run.err, run.err
         failed = [
             each for each in labgen("doctor", "--prompts", "own", "--json").json["findings"] if each["status"] == "fail"
         ]
@@ -77,6 +84,14 @@ def test_a_prompt_that_is_no_template_is_said_with_its_line_in_the_file(taxonomy
     (labgen.folder / "own/respond.md").write_text("--- system ---\nx\n--- user ---\n## Task: x\n{% if %}\n")
     run = labgen("plan", "--prompts", "own")
     assert run.status == 2 and "respond.md, line 5: Expected an expression" in run.err, run.err
+
+
+def test_a_prompt_that_is_no_text_is_said(taxonomy: Path, labgen: Labgen) -> None:
+    """With its file."""
+    (labgen.folder / "own").mkdir()
+    (labgen.folder / "own/respond.md").write_bytes(b"--- user ---\n\xff")
+    run = labgen("plan", "--prompts", "own")
+    assert run.status == 2 and "own/respond.md: cannot be read (" in run.err, run.err
 
 
 @pytest.mark.parametrize("setting", ["samples: no", "teacher: {timeout_sec: yes}", "guard: 5"])
