@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from labgen.config import Config
@@ -27,7 +26,7 @@ LONGEST_SEC = 60.0
 
 
 class NobodyAsked:
-    """A client without an endpoint and without a ledger."""
+    """The client of a run in which nothing is to be asked."""
 
     def kept(self, call: Call) -> Reply | None:
         """Nothing is kept."""
@@ -43,7 +42,6 @@ async def dry_run(plans: Iterable[LeafPlan], run: RunContext) -> None:
 
     Raises: ConfigError: a prompt can't be filled in; a filter, judge or step of another package fails at all of it.
     """
-    run = replace(run, client=NobodyAsked())
     first = {plan.flow.name: plan for plan in reversed(list(plans))}
     try:
         async with asyncio.timeout(LONGEST_SEC):
