@@ -170,8 +170,25 @@ class GuardConfig(ModelConfig):
         return self
 
 
+Values = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
+
+
 class GenerationConfig(Section):
     """What is drawn from a leaf at a time, and with which sampling parameters."""
+
+    attributes: dict[str, Values] = Field(
+        {
+            "subject": (
+                *("everyday life", "family and home", "work", "school and study", "nature and science", "technology"),
+                *("history and places", "arts, sport and play", "public life", "something unusual"),
+            ),
+            "form": ("a request", "a question", "a request with a condition", "a request told as a situation"),
+            "length": ("short", "as the examples", "long and detailed"),
+            "difficulty": ("as the examples", "a little harder", "much harder", "as hard as can be answered"),
+        },
+        description="What a draw from a skill is asked to vary, each with its values; of `difficulty` every round of "
+        "the leaf's seed examples takes the next one. A name without values is left out.",
+    )
 
     seeds_per_prompt: Count = Field(3, description="Seed examples shown in one prompt, where the leaf has as many.")
     instructions_per_call: Count = Field(4, description="Instructions or question/answer pairs asked for in one call.")
@@ -183,6 +200,42 @@ class GenerationConfig(Section):
     max_context_tokens: Count = Field(1024, description="Reply limit of a call that draws a context.")
     max_response_tokens: Count = Field(2048, description="Reply limit of a response.")
     max_verdict_tokens: Count = Field(1024, description="Reply limit of a judge.")
+
+
+KINDS = ("fact", "joined", "reasoning", "long", "across")
+"""Kinds of question on documents: see `KnowledgeConfig.kinds`."""
+
+Kind = Literal["fact", "joined", "reasoning", "long", "across"]
+
+
+class KnowledgeConfig(Section):
+    """What is asked of a leaf's documents."""
+
+    kinds: dict[Kind, Share] = Field(
+        {"fact": 0.4, "joined": 0.15, "reasoning": 0.2, "long": 0.15, "across": 0.1},
+        description="Kind of question to its share of a leaf's draws, relative to the others': `fact` (one short "
+        "fact), `joined` (several facts of a passage), `reasoning` (why, how, in what way things differ), `long` (a "
+        "full explanation), `across` (two neighbouring passages together). One that is not named is not drawn.",
+    )
+    attributes: dict[str, Values] = Field(
+        {
+            "focus": (
+                *("figures, dates and names", "reasons and causes", "differences and likenesses", "consequences"),
+                *("how something is done or works", "definitions and terms", "rules, limits and exceptions"),
+            ),
+            "reader": (
+                *("somebody who is new to the subject", "a student before an examination"),
+                *("a practitioner who needs the exact detail", "a curious reader", "somebody who checks a claim"),
+            ),
+        },
+        description="What a draw from a passage is asked to vary, each with its values, as `generation.attributes`.",
+    )
+
+    @model_validator(mode="after")
+    def _some_kind(self) -> KnowledgeConfig:
+        if not any(self.kinds.values()):
+            raise ValueError("one of `kinds` must have a share above 0")
+        return self
 
 
 class StopConfig(Section):
@@ -197,6 +250,11 @@ class StopConfig(Section):
         8,
         description="A leaf of whose first so many draws none can be used stops; a run ends in which this is so of the "
         "first draws, or of so many verdicts, over all kinds of leaf.",
+    )
+    evenly: bool = Field(
+        True,
+        description="Whether a run that its budget ends leaves unfinished leaves filled alike, to within a row: what "
+        "it has paid for beyond that is `surplus` until a later run.",
     )
 
 
@@ -292,6 +350,10 @@ class LeafOverride(Section):
 
     match: str = Field(description="Pattern on the leaf's path, such as `knowledge/science/**`.")
     samples: Annotated[int, Field(ge=0)] | None = Field(None, description="Accepted rows wanted; 0 skips the leaf.")
+    samples_per_passage: Annotated[float, Field(ge=0)] | None = Field(None, description="See samples_per_passage.")
+    attributes: dict[str, Values] = Field(
+        default_factory=dict, description="What draws are asked to vary: names here replace those for all leaves."
+    )
     persona: Literal["precise", "creative"] | None = Field(None, description="Voice of the responses.")
     seeds_per_prompt: Count | None = Field(None, description="See generation.seeds_per_prompt.")
 
@@ -325,11 +387,10 @@ class MixConfig(Section):
 
     phases: bool = Field(True, description="Whether to write the phase configs beside the branches.")
     seed: int = Field(0, ge=0, description="Changes which rows are drawn and their order.")
-    long_above_quantile: Share = Field(
-        0.5, description="Knowledge is short up to this quantile of response length; LAB's own cut is unpublished."
-    )
-    long_above_tokens: Count | None = Field(
-        None, description="Cut in tokens as `tokenizer` counts, instead of the quantile."
+    phase_2_kinds: tuple[Kind, ...] = Field(
+        ("joined", "reasoning", "long", "across"),
+        description="Kinds of question on documents that belong to phase 2, LAB's complicated knowledge with longer "
+        "samples; all other knowledge belongs to phase 1.",
     )
     replay_1_in_2: Share = Field(0.1, description="Share of phase 1's own rows that phase 2 replays.")
     replay_1_in_3: Share = Field(0.1, description="Share of phase 1's own rows that phase 3 replays.")
@@ -375,13 +436,21 @@ class Config(Section):
     taxonomy: Path = Field(Path("taxonomy"), description="Root of the taxonomy.")
     output: Path = Field(Path("dataset"), description="Folder that the dataset is written to.")
     work: Path | None = Field(None, description="Work folder (ledger, clones). Default: .labgen beside labgen.yaml.")
-    samples: Annotated[int, Field(ge=0)] = Field(30, description="Accepted rows wanted per leaf.")
+    samples: Annotated[int, Field(ge=0)] = Field(
+        30, description="Accepted rows wanted per leaf, at least; of a leaf with documents see `samples_per_passage`."
+    )
+    samples_per_passage: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="Accepted rows wanted for each passage of a leaf's documents, where that comes to more than "
+        "`samples`. None: as many rows as it takes for every passage to be drawn from.",
+    )
     seed: int = Field(0, ge=0, description="Changes every draw. Same seed, same dataset.")
     tokenizer: str = Field("estimate", description="`estimate` (about 4 characters a token) or a tokenizer.json file.")
     prompts: Path | None = Field(None, description="Folder whose files replace shipped prompts of the same name.")
     teacher: TeacherConfig = Field(default_factory=TeacherConfig)
     judge: JudgeConfig | None = Field(None, description="Another model that judges; None: the teacher judges.")
     generation: GenerationConfig = Field(default_factory=GenerationConfig)
+    knowledge: KnowledgeConfig = Field(default_factory=KnowledgeConfig)
     stop: StopConfig = Field(default_factory=StopConfig)
     thresholds: ThresholdsConfig = Field(default_factory=ThresholdsConfig)
     filters: FiltersConfig = Field(default_factory=FiltersConfig)

@@ -201,6 +201,9 @@ class Slot:
         seed_examples: indices into the leaf's seed examples that the prompt shows, in that order.
         chunk: index into the leaf's chunks (knowledge), else None.
         sampling_seed: given to the teacher, 0 to 2**31 - 1.
+        kind: what kind of question is asked of the passage (one of `config.KINDS`); empty for skills.
+        beside: index of the chunk that is shown with the first one, where the kind of question needs two.
+        attributes: what the draw is asked to vary, by name, and how.
     """
 
     leaf: str
@@ -208,6 +211,9 @@ class Slot:
     seed_examples: tuple[int, ...]
     chunk: int | None
     sampling_seed: int
+    kind: str = ""
+    beside: int | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +423,7 @@ class Candidate:
         truncated: whether the token limit cut that text off.
         calls: keys of the calls in its history, in order (those it shares with its slot included).
         answered_by: the models whose replies it and its slot were made of and judged by, in order of their names.
+        kind: what kind of question was asked for (knowledge), as in its slot; else empty.
     """
 
     leaf: str
@@ -434,3 +441,4 @@ class Candidate:
     calls: tuple[bytes, ...] = ()
     truncated: bool = False
     answered_by: tuple[Answerer, ...] = ()
+    kind: str = ""

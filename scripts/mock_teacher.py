@@ -36,6 +36,7 @@ WORDS = tuple(
 )
 BLOCK_TOKENS = 16
 CHARS_PER_TOKEN = 4
+DRAWS = re.compile(r"^## Task: (?:question-answer pairs|new (?:instructions|context)$)", re.MULTILINE)
 SENTENCE = re.compile(r"[^.!?\n]{20,}[.!?]")
 
 
@@ -52,6 +53,8 @@ class Mock:
         self.last_sec = 0.0
         self.ideal_sec = 0.0
         self.requests = self.answered = self.twice = 0
+        self.draws = 0
+        self.distinct: set[bytes] = set()
         self.seen: dict[bytes, int] = {}
         self.blocks: OrderedDict[int, None] = OrderedDict()
         self.prompt_tokens = self.cached_tokens = 0
@@ -67,7 +70,11 @@ class Mock:
         if fault is not None:
             return fault
         prompt = "\n".join(message["content"] for message in body["messages"])
-        text = reply_to(prompt, random.Random(digest))
+        said_by = blake2b(prompt.encode(), digest_size=16).digest() if self.arguments.by_prompt else digest
+        text = reply_to(prompt, random.Random(said_by))
+        if DRAWS.search(prompt):
+            self.draws += 1
+            self.distinct.add(blake2b(prompt.encode(), digest_size=8).digest())
         tokens = len(prompt) // CHARS_PER_TOKEN, len(text) // CHARS_PER_TOKEN + 1
         if self.arguments.prefix_cache:
             self.count_blocks(prompt)
@@ -144,6 +151,8 @@ class Mock:
                 "requests": self.requests,
                 "answered": self.answered,
                 "answered_twice": self.twice,
+                "draws": self.draws,
+                "distinct_draws": len(self.distinct),
                 "service_sec": self.ideal_sec,
                 "ideal_sec": self.ideal_sec / self.arguments.slots,
                 "span_sec": span,
@@ -203,6 +212,7 @@ def main() -> None:
     parser.add_argument("--mean-sec", type=float, default=0.48, help="scale of a reply's time; 0: none")
     parser.add_argument("--faults", type=float, default=0.0, help="share of answers that are 429 or 500")
     parser.add_argument("--bad-prompts", type=float, default=0.0, help="share of prompts that get 500 every time")
+    parser.add_argument("--by-prompt", action="store_true", help="the same prompt, the same reply: temperature 0")
     parser.add_argument("--prefix-cache", action="store_true", help="measure what a prefix cache would serve")
     arguments = parser.parse_args()
 

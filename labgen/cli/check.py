@@ -16,7 +16,7 @@ from labgen.cli.settings import base_option, config_from, config_option, work_op
 
 if TYPE_CHECKING:
     from labgen.config import Config
-    from labgen.records import Violation
+    from labgen.records import Leaf, Violation
     from labgen.taxonomy.check import CheckOptions, CheckResult
     from labgen.taxonomy.content import ContentHooks
     from labgen.taxonomy.select import Selection
@@ -88,6 +88,7 @@ def _check(paths: Sequence[str], config: Config, settings: dict[str, Any]) -> in
     if settings["fix"] or settings["upgrade"]:
         _mend(selections, options, settings)
     result = _merged([(selection.root, _run(selection, options)) for selection in selections])
+    result = replace(result, personas=_personas(result, config))
     order = [Severity.ERROR, Severity.WARNING, Severity.STYLE]
     least = order.index(Severity(settings["least"]))
     shown = replace(result, violations=tuple(v for v in result.violations if order.index(v.severity) <= least))
@@ -110,7 +111,7 @@ def check_options(config: Config, compat: str = "") -> CheckOptions:
 
 def _hooks(config: Config) -> ContentHooks:
     """What documents and filters know, asked only where a leaf has a document or a benchmark is indexed."""
-    from labgen.records import DocumentSource, Leaf
+    from labgen.records import DocumentSource
     from labgen.taxonomy.content import ContentHooks
 
     stores: list[Any] = []
@@ -165,13 +166,23 @@ def _merged(results: Sequence[tuple[Path, CheckResult]]) -> CheckResult:
     violations: list[Violation] = []
     texts: dict[str, str] = {}
     leaves: list[str] = []
+    read: list[Leaf] = []
     for root, result in results:
         prefix = "" if root == Path() else f"{root.as_posix()}/"
         violations += [replace(found, file=prefix + found.file) for found in result.violations]
         texts |= {prefix + name: text for name, text in result.texts.items()}
         leaves += [prefix + leaf for leaf in result.leaves]
+        read += result.read
     violations.sort(key=lambda found: (found.file, found.line, found.column, found.code))
-    return CheckResult(tuple(leaves), tuple(violations), texts)
+    return CheckResult(tuple(leaves), tuple(violations), texts, tuple(read))
+
+
+def _personas(result: CheckResult, config: Config) -> dict[str, tuple[str, str]]:
+    """The voice that answers each compositional skill, of which it depends on the kind of task."""
+    from labgen.plan.leaf_plan import chosen_persona
+
+    chosen = {leaf.path: chosen_persona(leaf, config) for leaf in result.read if leaf.branch == "compositional_skills"}
+    return {path: (persona.name, persona.why) for path, persona in chosen.items()}
 
 
 def _changed(selection: Selection, base: str) -> Selection:

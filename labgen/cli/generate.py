@@ -144,6 +144,7 @@ def report(build: Any) -> str:
     lines = [funnel_table(build.funnel)]
     if build.calibrations:
         lines += ["", "The judges' test, made of the leaves' own seeds:", calibration_lines(build.calibrations), ""]
+    lines += _coverage(build)
     lines += _short_leaves(build)
     if build.left_out:
         left = "1 leaf was" if len(build.left_out) == 1 else f"{len(build.left_out)} leaves were"
@@ -171,6 +172,25 @@ def report(build: Any) -> str:
             )
     lines.append(f"Dataset: {build.folder}" if build.folder else "No dataset was written; the message above says why.")
     return "\n".join(lines)
+
+
+def _coverage(build: Any) -> list[str]:
+    """How much of the documents the rows come from, and the leaves that leave passages out."""
+    from labgen.export.shortfall import not_covered
+
+    words = build.funnel.total().coverage.words
+    lines = [f"Documents: {words}."] if words else []
+    gaps = not_covered(build.funnel)
+    lines += [
+        f"warning: {path}: {tally.coverage.drawn:,} of {tally.coverage.passages:,} passages were drawn from; nothing "
+        "is learnt of the others."
+        for path, tally in gaps[:MANY_SHORT]
+    ]
+    if len(gaps) > MANY_SHORT:
+        lines.append(_more([path for path, _ in gaps]))
+    if gaps and build.complete:
+        lines.append("`samples` and `samples_per_passage` say how many rows, and so passages, are drawn.")
+    return lines
 
 
 def _short_leaves(build: Any) -> list[str]:

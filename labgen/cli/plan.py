@@ -12,6 +12,8 @@ import click
 from labgen.cli import option
 from labgen.cli.settings import base_option, build_options, chosen_leaves, config_from, source_options
 
+MANY_GAPS = 12  # leaves with passages left out that are named; --json has all
+
 
 @click.command("plan")
 @source_options
@@ -101,7 +103,10 @@ def plan_data(estimate: Any) -> dict[str, Any]:
             leaf.plan.leaf.path: {
                 "wanted": leaf.plan.wanted,
                 "flow": leaf.plan.flow.name,
-                "chunks": len(leaf.plan.chunks),
+                "persona": leaf.plan.persona.name,
+                "persona_why": leaf.plan.persona.why,
+                "passages": len(leaf.plan.chunks),
+                "passages_drawn": leaf.passages_drawn,
                 "slots": leaf.slots,
                 "calls_paid": leaf.paid,
                 "calls_to_pay": round(leaf.calls, 1),
@@ -152,6 +157,10 @@ def plan_table(estimate: Any, by_leaf: bool) -> str:
         ]
         lines.append([name, *(f"{round(column):,}" for column in columns)])
     text = align_columns(lines)
+    if by_leaf:
+        voices = ["responses", *(_voice(leaf.plan) for leaf in estimate.leaves), ""]
+        text = [f"{line}  {voice}".rstrip() for line, voice in zip(text, voices, strict=True)]
+    text += _coverage(estimate)
     shares = ", ".join(f"{flow} {share:.0%}" for flow, share in estimate.yields.items())
     text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
     if estimate.cost is not None:
@@ -159,6 +168,27 @@ def plan_table(estimate: Any, by_leaf: bool) -> str:
     if estimate.time is not None:
         text.append(_time_words(estimate.time))
     return "\n".join(text)
+
+
+def _voice(plan: Any) -> str:
+    """The persona that answers a skill's instructions, and why that one; knowledge comes with its answers."""
+    return "" if plan.chunks else f"{plan.persona.name}: {plan.persona.why}"
+
+
+def _coverage(estimate: Any) -> list[str]:
+    """How many passages would be drawn from, and where some would not."""
+    passages = sum(len(leaf.plan.chunks) for leaf in estimate.leaves)
+    if not passages:
+        return []
+    drawn = sum(leaf.passages_drawn for leaf in estimate.leaves)
+    gaps = [leaf for leaf in estimate.leaves if leaf.passages_drawn < len(leaf.plan.chunks)]
+    lines = [f"Documents: {drawn:,} of {passages:,} passages would be drawn from."]
+    lines += [
+        f"warning: {leaf.plan.leaf.path}: {leaf.passages_drawn:,} of {len(leaf.plan.chunks):,} passages would be drawn "
+        "from. `samples` and `samples_per_passage` say how many rows, and so passages, are drawn."
+        for leaf in gaps[:MANY_GAPS]
+    ]
+    return [*lines, f"... and {len(gaps) - MANY_GAPS} more leaves."] if len(gaps) > MANY_GAPS else lines
 
 
 def _time_words(time: Any) -> str:

@@ -9,7 +9,7 @@ from labgen.export.funnel import Tally
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
 from labgen.export.rows import BuildInfo
-from labgen.export.shortfall import why_short
+from labgen.export.shortfall import not_covered, why_short
 from labgen.records import BRANCHES, State
 
 MANY_LEAVES = 60
@@ -19,8 +19,8 @@ ABOUT_CONFIGS = {
     "knowledge": "questions and answers grounded in documents; the passage stands in `context`",
     "foundational_skills": "reasoning, mathematics, coding, reading",
     "compositional_skills": "tasks that combine knowledge and skills",
-    PHASES[1]: "phase 1: knowledge with short responses",
-    PHASES[2]: "phase 2: knowledge with long responses, foundational skills, replay of phase 1",
+    PHASES[1]: "phase 1: knowledge, single facts with short responses",
+    PHASES[2]: "phase 2: knowledge that takes more than one fact, foundational skills, replay of phase 1",
     PHASES[3]: "phase 3: compositional skills, replay of phases 1 and 2",
     REJECTED: "candidates that were turned down, with state, reason and raw text; never uploaded",
 }
@@ -97,9 +97,9 @@ def contents(facts: CardFacts) -> str:
     parts.append(
         "Every config has the same columns: `id`, `messages` (role and content), `leaf`, `branch`, `context` (the "
         "passage or the text that the task is on), `source` (repository, resolved commit, file, characters from "
-        "`start` up to `end`), `seed_examples` (indices shown to the teacher), `verdicts` (filter, version, value, "
-        "reason, evidence), `teacher` (its name as it was asked), `served_model` (its name in its own replies), "
-        "`prompt_version`, `leaf_fingerprint`, `rehearsal`."
+        "`start` up to `end`), `kind` (of question, for knowledge), `seed_examples` (indices shown to "
+        "the teacher), `verdicts` (filter, version, value, reason, evidence), `teacher` (its name as it was asked), "
+        "`served_model` (its name in its own replies), `prompt_version`, `leaf_fingerprint`, `rehearsal`."
     )
     return "\n\n".join(parts)
 
@@ -135,7 +135,8 @@ def phases(facts: CardFacts) -> str:
     text = (
         "## Training phases\n\n"
         + markdown_table(["phase", "rows", "own rows", "replayed from", "from other datasets"], rows)
-        + f"\n\nTrain on them in this order. Responses of up to {mix['cut_tokens']} tokens are short. No row comes "
+        + f"\n\nTrain on them in this order. What is asked of documents in phase 1 are short facts; in phase 2, "
+        f"{', '.join(map(code, settings['phase_2_kinds']))} (the column `kind`). No row comes "
         "twice in a phase, and each phase is in a seeded random order. Knowledge rows come "
         + ", ".join(f"{_form(form)} ({100 * share:g} %)" for form, share in forms.items())
         + "; an `id` ending in `-open` or `-raft` tells the form. `mix.json` states what went where, leaf by leaf."
@@ -192,6 +193,11 @@ def funnel_section(facts: CardFacts) -> str:
         markdown_table(["", *(escaped(name) for name, _ in tallies)], rows),
         "`funnel.json` has the same per leaf, with reasons.",
     ]
+    if covered := facts.funnel.total().coverage.words:
+        parts.append(f"Of the documents: {covered}.")
+    if gaps := not_covered(facts.funnel):
+        rows = [[code(path), f"{tally.coverage.drawn:,}", f"{tally.coverage.passages:,}"] for path, tally in gaps]
+        parts.append(markdown_table(["leaf with passages that nothing was drawn from", "drawn from", "of"], rows))
     short = [(path, tally) for path, tally in sorted(facts.funnel.leaves.items()) if tally.accepted < tally.wanted]
     if short:
         parts.append(_short_leaves(short))

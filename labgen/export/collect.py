@@ -3,12 +3,19 @@
 Leaves retire in any order; a dataset and the look across leaves want them in one. So the candidates of a leaf whose
 turn has not come wait, and each time something is retired a handful moves on. When the last reply has come, little is
 left to do, unless the first leaves end last.
+
+A leaf that is full by itself is full only when its turn has come and its rows were held against those of the leaves
+before it: a row that is dropped then has its place taken by a surplus one, and where there is none the leaf is drawn
+from again, from its next slot on. So `samples` rows are what the dataset has, and what becomes of a candidate depends
+on slots and leaves before it alone, never on timing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from labgen.export.coverage import CoverageCount
 from labgen.export.dataset import DatasetWriter
 from labgen.export.funnel import Funnel
 from labgen.export.rows import LeafInfo
@@ -19,7 +26,13 @@ from labgen.generate.leaf_run import LeafRun
 from labgen.generate.resume import Replayed
 from labgen.generate.spool import Spool
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import Candidate
+from labgen.records import Candidate, State
+
+LEAF_FULL = "leaf_already_full"
+AHEAD = "ahead_of_other_leaves"
+"""Why a row waits that a budget has paid for and that would make its leaf larger than others; a later run takes it."""
+FAILED_BEFORE = "rows were too close to earlier leaves', and an earlier draw has had no reply"
+"""Why a leaf ends short that can't be drawn from further: the next run asks that draw again."""
 
 
 class Collector:
@@ -29,6 +42,8 @@ class Collector:
         plans: in build order.
         leaves: what the dataset says of each, by path.
         across: the look for near-duplicates across leaves; None for none.
+        evenly: whether a run that ends early leaves its unfinished leaves filled alike; nothing of these moves on until
+            then.
 
     Attributes:
         funnel: every candidate brought in so far.
@@ -42,6 +57,8 @@ class Collector:
         spool: Spool,
         writer: DatasetWriter,
         across: DuplicatesAcrossLeaves | None,
+        *,
+        evenly: bool = False,
     ) -> None:
         self.funnel = Funnel()
         self.calibrations: dict[str, Calibration] = {}
@@ -49,16 +66,27 @@ class Collector:
         self._spool, self._writer, self._across = spool, writer, across
         self._done: set[str] = set()
         self._place = -1
+        self._accepted = 0
+        self._left: tuple[int, ...] = ()
+        self._may_reopen = True
+        self._evenly = evenly
+        self._rows: dict[str, int] = {}
+        self._slots: dict[str, int] = {}
+        self._coverage: CoverageCount | None = None
+        self._most: dict[str, int] = {}
         for plan in plans:
             self.funnel.open(plan.leaf.path, plan.wanted)
         self._begin_next()
 
     def take(self, leaf: LeafRun, candidates: Sequence[Candidate]) -> None:
         """Take what was retired of a leaf, in slot order, and move a handful on. Raises: OutputError: no space."""
-        path = leaf.plan.leaf.path
-        self._spool.append(path, candidates)
-        self._note(path, leaf.progress)
+        self.take_of(leaf.plan.leaf.path, candidates, leaf.progress)
         self.move_on()
+
+    def take_of(self, path: str, candidates: Sequence[Candidate], progress: LeafProgress) -> None:
+        """Take what was retired of a leaf, and how far it is with that; it moves on later. Raises: as `take`."""
+        self._spool.append(path, candidates)
+        self._note(path, progress)
 
     def take_replayed(self, path: str, leaf: Replayed) -> None:
         """Take what was replayed of a leaf, before anything else of it; it moves on later. Raises: as `take`."""
@@ -68,6 +96,7 @@ class Collector:
 
     def _note(self, path: str, progress: LeafProgress) -> None:
         self.funnel.close(path, calls=progress.calls, stopped=progress.stopped)
+        self._rows[path], self._slots[path] = progress.accepted, progress.slots
         if progress.calibration:
             self.calibrations[path] = progress.calibration
         if progress.done:
@@ -83,7 +112,10 @@ class Collector:
             if why_early and plan.leaf.path not in self._done:
                 tally = self.funnel.leaves[plan.leaf.path]
                 self.funnel.close(plan.leaf.path, calls=tally.calls, stopped=why_early)
+        if self._evenly:
+            self._most = self._even_rows()
         self._done.update(plan.leaf.path for plan in self._plans)
+        self._may_reopen = self._evenly = False
         while self._place < len(self._plans):
             self.move_on()
 
@@ -94,19 +126,74 @@ class Collector:
         """
         while self._place < len(self._plans):
             leaf = self._leaves[self._plans[self._place].leaf.path]
+            if self._evenly and leaf.path not in self._done:
+                return False
             if batch := self._spool.take(leaf.path):
                 for candidate in batch:
-                    settled = self._across.look_at(candidate) if self._across else candidate
+                    settled = self._settle(candidate, leaf.wanted)
                     self.funnel.add(settled)
+                    if settled.state is State.ACCEPTED and self._coverage:
+                        self._coverage.add(settled)
                     self._writer.add(settled, leaf)
                 return True
-            if leaf.path not in self._done:
+            if leaf.path not in self._done or self._short:
                 return False
+            if self._coverage:
+                self.funnel.cover(leaf.path, self._coverage.result(self._slots.get(leaf.path, 0)))
             self._writer.end_leaf(leaf)
             self._begin_next()
         return False
 
+    def _settle(self, candidate: Candidate, wanted: int) -> Candidate:
+        """A candidate in its final state, by what its own leaf made of it and by the rows of earlier leaves."""
+        if candidate.state not in (State.ACCEPTED, State.SURPLUS):
+            return candidate
+        if self._accepted >= self._most.get(candidate.leaf, wanted):
+            reason = LEAF_FULL if self._accepted >= wanted else AHEAD
+            return replace(candidate, state=State.SURPLUS, reason=reason)
+        settled = replace(candidate, state=State.ACCEPTED, reason="")
+        if self._across:
+            settled = self._across.look_at(settled)
+        self._accepted += settled.state is State.ACCEPTED
+        return settled
+
+    def _even_rows(self) -> dict[str, int]:
+        """The most rows of each unfinished leaf, so that all have the same share of what is wanted, to within a row.
+
+        A leaf of which nothing was accepted yet does not hold the others down.
+        """
+        unfinished = [plan for plan in self._plans if plan.leaf.path not in self._done]
+        rows = {plan.leaf.path: self._rows.get(plan.leaf.path, 0) for plan in unfinished}
+        share = min((rows[plan.leaf.path] / plan.wanted for plan in unfinished if rows[plan.leaf.path]), default=1.0)
+        return {plan.leaf.path: int(share * plan.wanted) + 1 for plan in unfinished}
+
+    @property
+    def _short(self) -> bool:
+        """Whether the leaf whose turn it is was full by itself, and is not any more."""
+        path = self._plans[self._place].leaf.path
+        full = path in self._done and not self.funnel.leaves[path].stopped
+        return self._may_reopen and full and self._accepted < self._leaves[path].wanted
+
+    def reopen(self, *, whatever_waits: bool = False) -> tuple[LeafPlan, tuple[int, ...]] | None:
+        """The leaf whose turn it is, where it has to be drawn from again: see `labgen.generate.engine.Reopening`."""
+        while whatever_waits and self.move_on():
+            pass
+        if self._place >= len(self._plans) or self._spool.holds(self._plans[self._place].leaf.path) or not self._short:
+            return None
+        plan = self._plans[self._place]
+        self._done.discard(plan.leaf.path)
+        self._left += (self._accepted,)
+        return plan, self._left
+
+    def give_up(self, path: str) -> None:
+        """A leaf that was to be drawn from again can't be, in this run."""
+        self._done.add(path)
+        self.funnel.close(path, calls=self.funnel.leaves[path].calls, stopped=FAILED_BEFORE)
+
     def _begin_next(self) -> None:
         self._place += 1
+        self._accepted, self._left = 0, ()
+        chunks = self._place < len(self._plans) and self._plans[self._place].chunks
+        self._coverage = CoverageCount(self._plans[self._place]) if chunks else None
         if self._across and self._place < len(self._plans):
             self._across.begin(self._plans[self._place])

@@ -32,7 +32,6 @@ from labgen.export.rows import (
 from labgen.export.survey import Survey
 from labgen.records import BRANCHES, Answerer, Candidate, State
 from labgen.text.language import guess_language
-from labgen.text.token_count import estimate_tokens
 
 
 def write_dataset(
@@ -44,7 +43,6 @@ def write_dataset(
     funnel: Funnel,
     notes: CardNotes | None = None,
     mix: MixConfig | None = None,
-    count_tokens: Callable[[str], int] = estimate_tokens,
     replace: bool = False,
 ) -> Path:
     """Write a dataset whose candidates are all there: `DatasetWriter` for leaves that can be read one after another.
@@ -54,9 +52,7 @@ def write_dataset(
         others: see `writing_dataset` and `DatasetWriter.finish`.
     Returns: `folder`.
     """
-    with writing_dataset(
-        folder, leaves=leaves, about=about, mix=mix, count_tokens=count_tokens, replace=replace
-    ) as writer:
+    with writing_dataset(folder, leaves=leaves, about=about, mix=mix, replace=replace) as writer:
         for leaf in writer.leaves:
             for candidate in read(leaf.path):
                 writer.add(candidate, leaf)
@@ -72,7 +68,6 @@ def writing_dataset(
     leaves: Sequence[LeafInfo],
     about: BuildInfo,
     mix: MixConfig | None = None,
-    count_tokens: Callable[[str], int] = estimate_tokens,
     replace: bool = False,
 ) -> Iterator[DatasetWriter]:
     """Write the dataset that `datasets.load_dataset(folder, CONFIG)` opens, while its candidates are made.
@@ -87,7 +82,6 @@ def writing_dataset(
         leaves: every leaf of the build.
         about: for the rows.
         mix: the training phases; None, or `phases: false` in it, writes none.
-        count_tokens: the configuration's `tokenizer`, for the cut between short and long responses.
         replace: waive the rule that a narrower build does not replace a fuller one.
     Raises:
         UsageError: the folder holds something that this build may not replace.
@@ -95,7 +89,7 @@ def writing_dataset(
     """
     with replacing(folder) as new:
         check_output(folder, leaves=leaves, about=about, replace=replace)
-        with DatasetWriter(folder, new, leaves, about, mix, count_tokens, replace=replace) as writer:
+        with DatasetWriter(folder, new, leaves, about, mix, replace=replace) as writer:
             yield writer
 
 
@@ -113,14 +107,13 @@ class DatasetWriter:
         leaves: Sequence[LeafInfo],
         about: BuildInfo,
         mix: MixConfig | None,
-        count_tokens: Callable[[str], int],
         *,
         replace: bool,
     ) -> None:
         self.leaves = tuple(sorted(leaves, key=lambda leaf: leaf.path))
         self._folder, self._root, self._about, self._replace = folder, root, about, replace
         self._mix = mix if mix and mix.phases else None
-        self._survey = Survey(self._mix, count_tokens) if self._mix else None
+        self._survey = Survey(self._mix) if self._mix else None
         self._accepted: Counter[str] = Counter()
         self._candidates = 0
         self._languages: Counter[str] = Counter()

@@ -82,6 +82,7 @@ def _row(extra: ExtraDataset, index: int, record: dict[str, Any]) -> dict[str, A
         "branch": "extra",
         "context": None,
         "source": None,
+        "kind": "",
         "seed_examples": [],
         "verdicts": [],
         "teacher": "",

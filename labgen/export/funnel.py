@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from labgen.export.coverage import NOT_FROM_DOCUMENTS, Coverage
 from labgen.records import BRANCHES, Candidate, State
 from labgen.text.columns import align_columns
 
@@ -22,6 +23,7 @@ class Tally:
         wanted: accepted rows asked for.
         calls: calls of the build (those asked ahead beyond the last slot excluded, since they depend on timing).
         stopped: why a leaf ended with fewer rows than wanted; empty where it did not, and in sums.
+        coverage: how much of its documents it covers; nothing of a leaf without documents.
         reasons: state to reason to number of candidates.
         examples: reason to one with all its detail, of replies that came to nothing; not written anywhere.
     """
@@ -29,6 +31,7 @@ class Tally:
     wanted: int = 0
     calls: int = 0
     stopped: str = ""
+    coverage: Coverage = NOT_FROM_DOCUMENTS
     reasons: dict[State, Counter[str]] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -58,6 +61,7 @@ class Tally:
         """Add another tally's counts to this one."""
         self.wanted += other.wanted
         self.calls += other.calls
+        self.coverage += other.coverage
         for state, kinds in other.reasons.items():
             self.reasons.setdefault(state, Counter()).update(kinds)
 
@@ -74,12 +78,15 @@ class Tally:
                 for state in State
                 if self.count(state) and set(self.reasons[state]) != {""}
             },
+            **({"coverage": self.coverage.to_json()} if self.coverage.passages else {}),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Tally:
         """The inverse of `to_json`."""
         tally = cls(wanted=int(data["wanted"]), calls=int(data["calls"]), stopped=str(data["stopped"]))
+        if "coverage" in data:
+            tally.coverage = Coverage.from_json(data["coverage"])
         for name, count in data["states"].items():
             kinds = data["reasons"].get(name, {"": count})
             tally.reasons[State(name)] = Counter({str(kind): int(number) for kind, number in kinds.items()})
@@ -102,6 +109,10 @@ class Funnel:
         """Note what a finished leaf cost and, where it ended short, why."""
         tally = self.leaves[leaf]
         tally.calls, tally.stopped = calls, stopped
+
+    def cover(self, leaf: str, coverage: Coverage) -> None:
+        """Note how much of its documents a finished leaf covers."""
+        self.leaves[leaf].coverage = coverage
 
     def add(self, candidate: Candidate) -> None:
         """Count a candidate that has ended.

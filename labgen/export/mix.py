@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
@@ -39,9 +39,10 @@ class Phases:
 def write_phases(root: Path, branches: Mapping[str, Sequence[DataFile]], mix: MixConfig, survey: Survey) -> Phases:
     """Write the phase configs below `root/data`.
 
-    LAB (arXiv 2403.01081, section 3.3 and the Merlinite card): knowledge with short responses; knowledge with long
-    responses and foundational skills, with a replay buffer of the first; compositional skills, with a replay buffer
-    of both. The paper states neither the cut nor the buffers' sizes: ours are in the configuration. A phase's own
+    LAB (arXiv 2403.01081, section 3.3 and the Merlinite card): knowledge with short responses; complicated knowledge
+    with longer ones and foundational skills, with a replay buffer of the first; compositional skills, with a replay
+    buffer of both. Ours tells the two kinds of knowledge apart by the kind of question that was drawn, not by length.
+    The paper does not state the buffers' sizes: ours are in the configuration. A phase's own
     rows are what is new in it; replays are drawn from an earlier phase's own rows, leaf by leaf, so that they are
     spread like them. Within a phase no row comes twice; each is in a seeded order of its own.
 
@@ -95,19 +96,18 @@ class _Mixer:
 
     def add_branch(self, branch: str, files: list[Path]) -> None:
         """Add a branch's rows, leaf by leaf: ids first, to draw by, then the rows themselves."""
-        columns = ["id", "leaf", *(["context"] if branch == "knowledge" and self._mix.distractors else [])]
+        columns = ["id", "leaf", "kind", *(["context"] if branch == "knowledge" and self._mix.distractors else [])]
         light = chain.from_iterable(read_rows(file, columns) for file in files)
         tables = chain.from_iterable(read_tables(file) for file in files)
         table, drawn = next(tables, None), deque[_Drawn]()
-        lengths = iter(self._survey.lengths)
         for leaf, rows in groupby(light, key=lambda row: str(row["leaf"])):
             near = Passages(self._mix.seed)
-            ids = []
+            ids, phases = [], []
             for row in rows:
                 ids.append(row["id"])
+                phases.append(self._own_phase(branch, row["kind"]))
                 if passage := row.get("context"):
                     near.add(passage)
-            phases = list(self._own_phases(branch, len(ids), lengths))
             kept = draw(zip(ids, range(len(ids)), strict=True), self._survey.drawn[leaf], self._mix.seed, "balance")
             examples = self._examples(branch, ids, phases, kept)
             targets = self._targets(ids, phases, examples)
@@ -120,10 +120,10 @@ class _Mixer:
                 self._put(table, [drawn.popleft() for _ in range(table.num_rows)])
                 table = next(tables, None)
 
-    def _own_phases(self, branch: str, count: int, lengths: Iterator[int]) -> Iterator[int]:
+    def _own_phase(self, branch: str, kind: str) -> int:
         if branch == "knowledge":
-            return (1 if length <= self._survey.cut_tokens else 2 for length in islice(lengths, count))
-        return iter([2 if branch == "foundational_skills" else 3] * count)
+            return 2 if kind in self._mix.phase_2_kinds else 1
+        return 2 if branch == "foundational_skills" else 3
 
     def _examples(self, branch: str, ids: list[str], phases: list[int], kept: set[int]) -> list[tuple[int, str]]:
         """The leaf's drawn rows by index, each with the form or forms that it comes in."""
@@ -202,7 +202,6 @@ class _Mixer:
             phases[name] = {"rows": sum(sum(kinds[kind].values()) for kind in ("own", "replay", "extras")), **kinds}
         return {
             "settings": mix_settings(self._mix),
-            "cut_tokens": self._survey.cut_tokens,
             "leaves": {
                 leaf: {"rows": rows, "drawn": self._survey.drawn[leaf]}
                 for sizes in self._survey.sizes.values()

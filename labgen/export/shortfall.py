@@ -20,6 +20,13 @@ def why_short(tally: Tally) -> str:
     return "; ".join(filter(None, (tally.stopped, _mostly(tally))))
 
 
+def not_covered(funnel: Funnel) -> list[tuple[str, Tally]]:
+    """The leaves with passages that nothing was drawn from, in path order, with their tallies."""
+    return [
+        (path, tally) for path, tally in sorted(funnel.leaves.items()) if tally.coverage.drawn < tally.coverage.passages
+    ]
+
+
 def remedies(funnel: Funnel) -> list[str]:
     """What to change, by what became of replies: for every kind that cost a good part of a leaf, each said once."""
     found = {}

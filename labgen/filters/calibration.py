@@ -268,7 +268,7 @@ class LeafTest:
         examples = example_pairs(self.plan.leaf, self.plan.flow)
         if judge.stage == "instruction":
             return _instruction_rounds(*instruction_items(examples))
-        creative = self.plan.flow.grounding is Grounding.NONE and self.plan.persona == "creative"
+        creative = self.plan.flow.grounding is Grounding.NONE and self.plan.persona.name == "creative"
         true, defects = pair_items(examples, _catches(judge), creative=creative)
         right, wrong = self.config.true_pairs, self.config.defects
         return [

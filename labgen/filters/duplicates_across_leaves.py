@@ -1,7 +1,4 @@
-"""The last look for near-duplicates: across leaves, in leaf order, after a leaf's candidates are retired.
-
-What it drops is not drawn again: `samples` counts before it. Earlier leaves win.
-"""
+"""The last look for near-duplicates: across leaves, in leaf order, at what a leaf would accept. Earlier leaves win."""
 
 from __future__ import annotations
 
@@ -49,9 +46,7 @@ class DuplicatesAcrossLeaves:
         )
 
     def look_at(self, candidate: Candidate) -> Candidate:
-        """A retired candidate as it ends: as it was, or `duplicate` where it is too close to an earlier leaf's."""
-        if candidate.state is not State.ACCEPTED:
-            return candidate
+        """A candidate that would be accepted: as it was, or `duplicate` where it is too close to an earlier leaf's."""
         threshold, context_threshold = self._limits
         verdict = self._seen.find(
             candidate.instruction, candidate.context, threshold=threshold, context_threshold=context_threshold

@@ -13,6 +13,7 @@ from typing import Any
 from labgen.errors import ConfigError, LabgenError
 from labgen.filters.base import Ending, SlotContext
 from labgen.packages import PackageFault, plain_count, plain_key, plain_number, plain_text
+from labgen.plan.passages import passage_of
 from labgen.records import Candidate, Evidence, Source, State, Verdict
 from labgen.teacher.asker import CandidateEnds
 
@@ -73,6 +74,7 @@ def plain_candidate(given: Any, slot: SlotContext) -> Candidate:
         position=plain_count(given.position, "its candidate's position", most=2**31 - 1),
         context=None if given.context is None else plain_text(given.context, "its candidate's context"),
         source=_source(given.source, slot),
+        kind=plain_text(given.kind, "its candidate's kind"),
         seed_examples=tuple(
             plain_count(index, "one of its candidate's seed_examples", most=seeds[-1]) for index in given.seed_examples
         ),
@@ -87,11 +89,10 @@ def plain_candidate(given: Any, slot: SlotContext) -> Candidate:
 def _source(given: Any, slot: SlotContext) -> Source | None:
     if given is None:
         return None
-    chunk = slot.asker.slot.chunk
-    own = None if chunk is None else slot.plan.chunks[chunk].source
-    if type(given) is not Source or given != own:
+    own = passage_of(slot.plan, slot.asker.slot)
+    if type(given) is not Source or own is None or given != own[1]:
         raise PackageFault("its candidate's source is not that of the slot's passage")
-    return own
+    return own[1]
 
 
 def _state(given: Any) -> State:

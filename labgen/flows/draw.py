@@ -16,6 +16,7 @@ from labgen.filters.rules import check_context
 from labgen.flows.steps import WholeSlot
 from labgen.formats.draw_forms import Drawn, context_form, instructions_form, pairs_form
 from labgen.formats.prompts import Prompt
+from labgen.plan.passages import passage_of
 from labgen.records import Candidate, State
 from labgen.teacher.asker import CandidateEnds
 
@@ -62,9 +63,9 @@ def draw_pairs(prompt: Prompt) -> Draw:
 
     async def draw(slot: SlotContext) -> list[Candidate]:
         which, generation = slot.asker.slot, slot.asker.generation
-        if which.chunk is None:
+        if (passage := passage_of(slot.plan, which)) is None:
             raise CandidateEnds(State.FAILED, "no_document")
-        chunk = slot.plan.chunks[which.chunk]
+        text, source = passage
         form = pairs_form(generation.instructions_per_call, generation.max_pair_tokens)
         reading = await slot.asker.for_draws().ask(
             prompt.name,
@@ -74,17 +75,19 @@ def draw_pairs(prompt: Prompt) -> Draw:
             temperature=generation.temperature,
             leaf=slot.plan.leaf,
             seeds=[slot.plan.leaf.seed_examples[index] for index in which.seed_examples],
-            chunk=chunk.text,
+            chunk=text,
             count=generation.instructions_per_call,
             slot=which,
         )
-        pairs = _enough(reading.value, slot)
+        # No more than was asked for: what a passage yields beyond that would leave others out.
+        pairs = reading.value[: generation.instructions_per_call]
         return [
             replace(
                 _candidate(slot, position, pair, reading.calls),
                 response=pair.response,
-                context=chunk.text,
-                source=chunk.source,
+                context=text,
+                source=source,
+                kind=which.kind,
                 truncated=pair.cut or (reading.truncated and position == len(pairs) - 1),
             )
             for position, pair in enumerate(pairs)

@@ -161,7 +161,7 @@ class Respond(OneByOne):
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
         """The candidate with its response. Raises: CandidateEnds: `failed` or `unparsed`, where there is none."""
         generation, plan = slot.asker.generation, slot.plan
-        creative = plan.persona == "creative"
+        creative = plan.persona.name == "creative"
         reading = await slot.asker.ask(
             self.prompt.name,
             read_response,
@@ -169,7 +169,7 @@ class Respond(OneByOne):
             temperature=generation.creative_temperature if creative else generation.precise_temperature,
             leaf=plan.leaf,
             seeds=slot.shown,
-            persona=plan.persona,
+            persona=plan.persona.name,
             context=candidate.context,
             instruction=candidate.instruction,
         )

@@ -22,8 +22,9 @@ class RunContext:
     Attributes:
         client: answers calls.
         teacher, judge: the models' logical names.
-        draws_first: whether draws are sent before what follows from earlier ones: the teacher is busy to the end. Not
-            under a budget, which had better end with finished rows than with fresh draws.
+        breadth_first: whether leaves are filled alike, since a budget may end the run at any time: of all leaves the
+            first slots, then their second ones, each finished before much is begun. Otherwise leaves come one after the
+            other, and draws are sent before what follows from earlier ones: the teacher is busy to the end.
         yields: filled by the leaves as they go.
     """
 
@@ -33,7 +34,7 @@ class RunContext:
     teacher: str
     judge: str
     filters: FilterSet
-    draws_first: bool = True
+    breadth_first: bool = False
     yields: YieldSeen = field(default_factory=YieldSeen)
     _bound: dict[str, BoundFlow] = field(default_factory=dict, init=False, repr=False, compare=False)
 

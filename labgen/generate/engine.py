@@ -2,19 +2,22 @@
 
 There is no barrier between steps, slots or leaves. Leaves are begun in order and kept together (a server's prefix cache
 sees the same beginnings again and again); a further leaf is begun as soon as those before it have as many slots on
-their way as they are expected to need. A leaf begins with what the ledger answers.
+their way as they are expected to need. A leaf begins with what the ledger answers. Under a budget leaves are filled
+alike instead: whenever it ends, there is something of each.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.resume import replay_slots
+from labgen.generate.resume import replay_reopened, replay_slots
 from labgen.generate.yields import YieldSeen
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
@@ -22,6 +25,12 @@ from labgen.teacher.client import Client
 
 HEADROOM = 1.25
 """Calls kept waiting for each call in flight, so that a place that becomes free is taken at once."""
+
+PART_AT_ONCE = 0.25
+"""Of the slots that what is left of a budget is good for, so many may be on their way: the last ones are in vain."""
+
+LAST_SLOTS = 2.0
+"""Slots for each leaf: once a budget is good for no more, only the leaves that are filled least are drawn from."""
 
 TURNS_TO_ASK = 1
 """Turns of the event loop after which a slot that was started has asked what it asks first."""
@@ -55,6 +64,20 @@ Retired = Callable[[LeafRun, list[Candidate]], None]
 """Told of a leaf's candidates as they are retired, in slot order, and once more (with none) when the leaf is done."""
 
 
+class Reopening(Protocol):
+    """Whoever holds full leaves against each other, and finds that one has to be drawn from again."""
+
+    def reopen(self, *, whatever_waits: bool = False) -> tuple[LeafPlan, tuple[int, ...]] | None:
+        """A leaf that is not full any more, and how many rows it had left each time; None for none at present.
+
+        Args:
+            whatever_waits: look at all that was retired before saying that there is none.
+        """
+
+    def give_up(self, path: str) -> None:
+        """Told of such a leaf that can't be drawn from further."""
+
+
 class Engine:
     """One run over planned leaves.
 
@@ -65,6 +88,7 @@ class Engine:
         pasts: leaf path to what its first slots came to, where they were replayed before; the engine itself begins all
             other leaves with what the ledger answers.
         progress: counts of a build that is on its way already; None for one that begins.
+        reopening: which leaves have to be drawn from again; None for none ever.
     """
 
     def __init__(
@@ -76,15 +100,18 @@ class Engine:
         *,
         pasts: dict[str, Past] | None = None,
         progress: Progress | None = None,
+        reopening: Reopening | None = None,
     ) -> None:
         self.progress = progress or Progress.of(plans)
         self._pasts = pasts or {}
+        self._reopening = reopening
         self._waiting = deque(plans)
         self._run = run
         self._client = client
         self._on_retired = on_retired
         self._open: list[LeafRun] = []
         self._ready: dict[LeafRun, None] = {}
+        self._retired_slots = 0
         self._ledger_only = client.ledger_only()
         self._replaying = replace(run, client=self._ledger_only, yields=YieldSeen())
 
@@ -96,9 +123,12 @@ class Engine:
         """
         try:
             while not self._client.finished:
+                await self._reopen()
                 await self._issue()
                 if not self._open and not self._waiting:
-                    return True
+                    if not await self._reopen(whatever_waits=True):
+                        return True
+                    continue
                 await self._client.changed.wait()
                 self._client.changed.clear()
                 ready, self._ready = self._ready, {}
@@ -110,6 +140,9 @@ class Engine:
                 leaf.cancel()
 
     async def _issue(self) -> None:
+        if self._run.breadth_first:
+            await self._issue_breadth_first()
+            return
         for leaf in list(self._open):
             await self._issue_leaf(leaf, self._room)
         while self._waiting and self._room_for_another() > 0:
@@ -121,6 +154,32 @@ class Engine:
             # Nothing else is left to begin: places that would stay free may as well shorten the end.
             for leaf in list(self._open):
                 await self._issue_leaf(leaf, self._free_places, eager=True)
+
+    async def _issue_breadth_first(self) -> None:
+        """Slots one by one, each of the leaf that is filled least, as many as the budget will see finished."""
+        while self._waiting:
+            leaf = await self._begin(self._waiting.popleft())
+            if not leaf.progress.done:
+                self._open.append(leaf)
+        while self._room() > 0 and self._live_slots < self._slots_in_budget:
+            ready = [leaf for leaf in self._open if leaf.wants_slot(eager=False)]
+            if self._slots_left < LAST_SLOTS * len(self._open):
+                least = min((leaf.accepted_share for leaf in self._open), default=0.0)
+                ready = [leaf for leaf in ready if leaf.accepted_share <= least and not leaf.live_slots]
+            if not ready:
+                break
+            await self._issue_slot(min(ready, key=lambda leaf: (leaf.filled, leaf.plan.order)))
+
+    @property
+    def _slots_left(self) -> float:
+        """How many slots what is left of the budget is good for, by those that it has paid for."""
+        left = self._client.budget_left
+        return self._retired_slots * left / (1.0 - left) if left < 1.0 else math.inf
+
+    @property
+    def _slots_in_budget(self) -> int:
+        """Slots that may be on their way: one for each leaf, or a part of those that what is left is good for."""
+        return max(len(self._open), int(min(self._slots_left * PART_AT_ONCE, self._client.capacity)))
 
     async def _begin(self, plan: LeafPlan) -> LeafRun:
         """The next leaf, as far as the ledger alone takes it."""
@@ -142,19 +201,49 @@ class Engine:
 
         return await replay_slots(leaf, self._ledger_only, retired)
 
+    async def _reopen(self, *, whatever_waits: bool = False) -> bool:
+        """Take up the leaves that have to be drawn from again, as far as the ledger takes them.
+
+        Returns: whether one is open now.
+        """
+        while self._reopening and (again := self._reopening.reopen(whatever_waits=whatever_waits)):
+            plan, left = again
+            self.progress.leaves_done -= 1
+            self.progress.accepted -= plan.wanted - left[-1]
+            replayed = await replay_reopened(
+                plan, self._replaying, self._ledger_only, left, lambda: self._client.count_kept(self._ledger_only.paid)
+            )
+            if replayed is None:
+                self._reopening.give_up(plan.leaf.path)
+                self.progress.leaves_done += 1
+                continue
+            past, candidates = replayed
+            leaf = LeafRun(plan, self._run)
+            leaf.go_on_from(past)
+            self._take(leaf, candidates)
+            if leaf.progress.done:
+                self.progress.leaves_done += 1
+                self._on_retired(leaf, [])
+            else:
+                self._open.insert(0, leaf)
+        return bool(self._open)
+
     async def _issue_leaf(self, leaf: LeafRun, room: Callable[[], int], *, eager: bool = False) -> None:
         """Start slots of a leaf for as long as there is room and it is expected to need them."""
 
+        while room() > 0 and leaf.wants_slot(eager=eager):
+            await self._issue_slot(leaf)
+
+    async def _issue_slot(self, leaf: LeafRun) -> None:
         def done() -> None:
             self._ready[leaf] = None
             self._client.changed.set()
 
-        while room() > 0 and leaf.wants_slot(eager=eager):
-            turns = TURNS_TO_ASK if leaf.issued else TURNS_TO_TEST
-            leaf.issue(done)
-            for _ in range(turns):
-                # So that what the slot asks first counts as demand before another one is started.
-                await asyncio.sleep(0)
+        turns = TURNS_TO_ASK if leaf.issued else TURNS_TO_TEST
+        leaf.issue(done)
+        for _ in range(turns):
+            # So that what the slot asks first counts as demand before another one is started.
+            await asyncio.sleep(0)
 
     def _room(self) -> int:
         """Slots that may be started now: enough calls waiting for every place, and memory stays flat.
@@ -164,7 +253,7 @@ class Engine:
         """
         target = int(self._client.capacity * HEADROOM) + 4
         flat = 2 * target - self._live_slots
-        all_at_once = not self._waiting and self._run.draws_first
+        all_at_once = not self._waiting and not self._run.breadth_first
         return flat if all_at_once else min(target - self._client.demand, flat)
 
     def _room_for_another(self) -> int:
@@ -185,7 +274,9 @@ class Engine:
     def _retire(self, leaf: LeafRun) -> None:
         if leaf.progress.done:
             return
-        self._take(leaf, [candidate for slot in leaf.retire() for candidate in slot.candidates])
+        slots = leaf.retire()
+        self._retired_slots += len(slots)
+        self._take(leaf, [candidate for slot in slots for candidate in slot.candidates])
         if leaf.progress.done:
             self.progress.ahead += leaf.spent_ahead()
             leaf.cancel()

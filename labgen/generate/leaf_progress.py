@@ -66,10 +66,15 @@ class LeafProgress:
         """Rows that are still wanted."""
         return self.wanted - self.accepted
 
-    def accept(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates of the next slot in their final states: those that passed are accepted until the leaf is full.
+    def reopened(self, accepted: int) -> LeafProgress:
+        """The same for a leaf that was full by itself, and of which the look across leaves left so many rows."""
+        return replace(self, accepted=accepted, done=False)
 
-        All but the first `wanted` of a leaf are `surplus`.
+    def accept(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates of the next slot, those that passed accepted until the leaf is full; the others are `surplus`.
+
+        What is so accepted is held against earlier leaves' rows when the leaf's turn comes, and a surplus one may take
+        the place of what is dropped then (see `labgen.export.collect`).
         """
         final = []
         for candidate in candidates:

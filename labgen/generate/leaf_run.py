@@ -33,12 +33,14 @@ class LeafRun:
     Attributes:
         progress: what the retired slots came to.
         issued: slots issued so far (count).
+        seen: what the slots before those that it draws itself have brought.
     """
 
     def __init__(self, plan: LeafPlan, run: RunContext) -> None:
         self.plan = plan
         self.progress = LeafProgress(plan.wanted)
         self.issued = 0
+        self.seen: tuple[Seen, ...] = ()
         self._run = run
         self._per_slot = run.config.generation.instructions_per_call
         self._test = JudgesTest(plan, run)
@@ -49,6 +51,7 @@ class LeafRun:
         """Take up a leaf that has drawn nothing yet where `past` leaves off."""
         self.progress = replace(past.progress)
         self.issued = past.progress.slots
+        self.seen = past.seen
         self._test.take_over(past.progress.calibration)
         self._duplicates.go_on_from(past.progress.slots, past.seen)
         if past.progress.fruitful:
@@ -73,6 +76,18 @@ class LeafRun:
             per_slot=self._per_slot,
             eager=eager,
         )
+
+    @property
+    def accepted_share(self) -> float:
+        """Share of the rows wanted that the leaf has."""
+        return self.progress.accepted / self.progress.wanted
+
+    @property
+    def filled(self) -> float:
+        """Share of the rows wanted that the leaf has or is expected to have once its slots on their way are done."""
+        progress = self.progress
+        coming = sum(slot.potential for slot in self._live.values()) * self._run.yields.share(self.plan.flow.name)
+        return (progress.accepted + coming) / progress.wanted
 
     @property
     def held_back(self) -> bool:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet
-from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.context import RunContext
+from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.spool import BLOCK_CANDIDATES, pack
 from labgen.generate.workers import Workers, spare_processes
@@ -40,10 +40,10 @@ async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[lis
     Args:
         client: that of the leaf's run; what it has `paid` is what the slot at hand took.
         retired: given each slot's candidates, as it is retired.
-    Returns: what they came to.
+    Returns: what they came to, after what the leaf had come to before.
     """
     client.begin()
-    seen: list[Seen] = []
+    seen = list(leaf.seen)
     while not leaf.progress.done:
         slot = leaf.issue(lambda: None)
         await asyncio.wait([slot.task])
@@ -51,12 +51,41 @@ async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[lis
             # Whatever a package's code may have made of that: the slot has not come to anything yet.
             break
         for result in leaf.retire():
-            if not leaf.progress.done:
-                seen += result.seen
+            seen += result.seen
             retired(list(result.candidates))
             client.paid.clear()
     leaf.cancel()
-    return Past(leaf.progress, () if leaf.progress.done else tuple(seen))
+    return Past(leaf.progress, tuple(seen))
+
+
+async def replay_reopened(
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, left: Sequence[int], paid: Callable[[], None]
+) -> tuple[Past, list[Candidate]] | None:
+    """Take a leaf beyond the slots that filled it, since rows of these were too close to earlier leaves'.
+
+    Args:
+        client: that of `run`; what it has `paid` is what the slot at hand took.
+        left: rows that the look across leaves left each time when the leaf was full, one number or more.
+        paid: called for each further slot, as it is retired.
+    Returns: what all slots came to, and the candidates of those after the leaf was last full; None where the ledger
+        lacks a reply to one of the slots before, which failed.
+    """
+    past, further = Past(LeafProgress(plan.wanted)), list[Candidate]()
+
+    def take(candidates: list[Candidate]) -> None:
+        if reopened == len(left):
+            further.extend(candidates)
+            paid()
+
+    for reopened in range(len(left) + 1):
+        leaf = LeafRun(plan, run)
+        if reopened:
+            past = Past(past.progress.reopened(left[reopened - 1]), past.seen)
+        leaf.go_on_from(past)
+        past = await replay_slots(leaf, client, take)
+        if not past.progress.done and reopened < len(left):
+            return None
+    return past, further
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +126,8 @@ async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, watch
     past = await replay_slots(LeafRun(plan, run), client, take)
     if waiting:
         blocks.append(pack(waiting))
+    if past.progress.done:
+        past = Past(past.progress)  # what it has seen is needed only where it goes on
     return Replayed(past, count, tuple(blocks), kept_from)
 
 

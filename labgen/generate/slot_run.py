@@ -85,8 +85,8 @@ def asker_for(plan: LeafPlan, run: RunContext, index: int, spent: list[bytes] | 
         teacher=run.teacher,
         judge=run.judge,
         slot=make_slot(plan, index, seed=run.config.seed),
-        priority=(THEN, plan.order, index),
+        priority=(THEN, index, plan.order) if run.breadth_first else (THEN, plan.order, index),
         spent=[] if spent is None else spent,
         parameters=run.parameters,
-        draw_priority=(FIRST if run.draws_first else THEN, plan.order, index),
+        draw_priority=() if run.breadth_first else (FIRST, plan.order, index),
     )

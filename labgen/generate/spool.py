@@ -63,6 +63,10 @@ class Spool:
                     self._write(name, pack(block))
                     self._drop(waiting, len(block))
 
+    def holds(self, leaf: str) -> bool:
+        """Whether there is anything to take of the leaf."""
+        return bool(self._blocks.get(leaf) or self._waiting.get(leaf))
+
     def take(self, leaf: str) -> list[Candidate]:
         """Take out the leaf's next candidates, in the order in which they were appended; none for none at present."""
         if blocks := self._blocks.get(leaf):
@@ -127,6 +131,7 @@ def _fields(candidate: Candidate) -> tuple[Any, ...]:
         candidate.response,
         candidate.context,
         None if source is None else (source.repo, source.commit, source.file, source.start, source.end),
+        candidate.kind,
         candidate.seed_examples,
         tuple(
             [
@@ -149,7 +154,9 @@ def _fields(candidate: Candidate) -> tuple[Any, ...]:
 
 
 def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
-    slot, position, instruction, response, context, source, seeds, verdicts, state, reason, raw, calls, by = fields
+    slot, position, instruction, response, context, source, kind, seeds, verdicts, state, reason, raw, calls, by = (
+        fields
+    )
     return Candidate(
         leaf=leaf,
         slot=slot,
@@ -158,6 +165,7 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         response=response,
         context=context,
         source=None if source is None else Source(*source),
+        kind=kind,
         seed_examples=seeds,
         verdicts=tuple(
             [

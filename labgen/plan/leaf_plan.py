@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labgen.config import Config, LeafOverride
+from labgen.config import Config, Kind, LeafOverride
 from labgen.formats.prompts import PromptSet
 from labgen.plan.flow import Flow, flow_of
+from labgen.plan.persona import Persona, persona_of
 from labgen.records import Chunk, Leaf
 from labgen.taxonomy.path_patterns import match_path
 
 FINGERPRINT_VERSION = 1
+TURNS = 20
+"""Draws after which kinds of question come in the same turns again: shares are kept to a twentieth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,9 @@ class LeafPlan:
         order: 0-based place in the build; earlier leaves are asked first and win near-duplicates across leaves.
         chunks: spans of its documents, in order; empty for skills.
         wanted: accepted rows to draw.
-        persona: voice of the responses, `precise` or `creative`.
+        persona: voice of the responses, and why that one.
+        attributes: what its draws vary, by name, with all values of each (one or more).
+        kinds: kinds of question on its documents, in turns; empty for skills.
         fingerprint: 16 hex digits over exactly what changes the leaf's rows (see `fingerprint`).
         prompt_version: version of the prompts of its flow.
     """
@@ -36,10 +42,12 @@ class LeafPlan:
     order: int
     chunks: tuple[Chunk, ...]
     wanted: int
-    persona: str
+    persona: Persona
     seeds_per_prompt: int
     fingerprint: str
     prompt_version: str
+    attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    kinds: tuple[Kind, ...] = ()
 
 
 def plan_leaves(
@@ -60,11 +68,11 @@ def plan_leaves(
     versions = {flow.name: prompts.version(flow.prompts) for flow in flows}
     plans: list[LeafPlan] = []
     for leaf in leaves:
-        overrides = [entry for entry in config.leaves if match_path(leaf.path, entry.match)]
-        wanted = _last(overrides, "samples", config.samples)
+        overrides = overrides_of(leaf, config)
+        own_chunks, flow = chunks.get(leaf.path, ()), flow_of(leaf, flows)
+        wanted = rows_wanted(config, overrides, passages=len(own_chunks))
         if wanted == 0:
             continue
-        own_chunks, flow = chunks.get(leaf.path, ()), flow_of(leaf, flows)
         plans.append(
             LeafPlan(
                 leaf=leaf,
@@ -72,21 +80,62 @@ def plan_leaves(
                 order=len(plans),
                 chunks=own_chunks,
                 wanted=wanted,
-                persona=_last(overrides, "persona", default_persona(leaf)),
+                persona=chosen_persona(leaf, config),
                 seeds_per_prompt=_last(overrides, "seeds_per_prompt", config.generation.seeds_per_prompt),
                 fingerprint=fingerprint(leaf, own_chunks),
                 prompt_version=versions[flow.name],
+                attributes=_attributes(leaf, overrides, config),
+                kinds=kinds_in_turns(config.knowledge.kinds) if own_chunks and not flow.package else (),
             )
         )
     return tuple(plans)
 
 
-def default_persona(leaf: Leaf) -> str:
-    """`creative` for compositional skills, `precise` for all else.
+def rows_wanted(config: Config, overrides: Sequence[LeafOverride], *, passages: int) -> int:
+    """Accepted rows wanted of a leaf with so many passages; 0 skips it.
 
-    Source: LAB section 3.2 has both personas and lets the kind of task choose; the branch is our stand-in for the kind.
+    By default so many that every passage is drawn from, even if all that is drawn is accepted.
     """
-    return "creative" if leaf.branch == "compositional_skills" else "precise"
+    samples: int = _last(overrides, "samples", config.samples)
+    per_passage: float | None = _last(overrides, "samples_per_passage", config.samples_per_passage)
+    if not samples or not passages:
+        return samples
+    if per_passage is None:
+        return max(samples, config.generation.instructions_per_call * (passages - 1) + 1)
+    return max(samples, math.ceil(per_passage * passages))
+
+
+def kinds_in_turns(shares: Mapping[Kind, float]) -> tuple[Kind, ...]:
+    """Kinds of question in turns, so that any first few are near their shares: `TURNS` of them, then again."""
+    total, given = sum(shares.values()), dict.fromkeys(shares, 0)
+    turns: list[Kind] = []
+    for turn in range(1, TURNS + 1):
+        # The kind that is furthest behind its share; of those, the one that was named first.
+        kind = max(shares, key=lambda name: shares[name] / total * turn - given[name])
+        given[kind] += 1
+        turns.append(kind)
+    return tuple(turns)
+
+
+def _attributes(
+    leaf: Leaf, overrides: Sequence[LeafOverride], config: Config
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    section = config.knowledge if leaf.document is not None else config.generation
+    attributes = dict(section.attributes)
+    for entry in overrides:
+        attributes.update(entry.attributes)
+    return tuple((name, values) for name, values in attributes.items() if values)
+
+
+def overrides_of(leaf: Leaf, config: Config) -> list[LeafOverride]:
+    """The settings for single leaves that hold for this one, in their order."""
+    return [entry for entry in config.leaves if match_path(leaf.path, entry.match)]
+
+
+def chosen_persona(leaf: Leaf, config: Config) -> Persona:
+    """The voice that answers a leaf's instructions: as it is set, else as the kind of task is."""
+    chosen = _last(overrides_of(leaf, config), "persona", None)
+    return Persona(chosen, "`persona` in labgen.yaml") if chosen else persona_of(leaf)
 
 
 def fingerprint(leaf: Leaf, chunks: Sequence[Chunk]) -> str:

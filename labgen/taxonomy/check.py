@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from labgen.config import CheckConfig
-from labgen.records import Severity, Violation
+from labgen.records import Leaf, Severity, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
 from labgen.taxonomy.content import ContentHooks, check_content
 from labgen.taxonomy.lint import LINT_NAMES, LintSwitches
@@ -50,11 +50,15 @@ class CheckResult:
         leaves: paths of the leaves that were looked at.
         violations: by file, then line, column and code.
         texts: file name (as in the violations) to its text, for showing lines.
+        read: the leaves that can be used.
+        personas: leaf to the voice that would answer its instructions, and why that one, where a caller knows.
     """
 
     leaves: tuple[str, ...]
     violations: tuple[Violation, ...]
     texts: Mapping[str, str]
+    read: tuple[Leaf, ...] = ()
+    personas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def count(self, severity: Severity) -> int:
         """How many violations are of a severity."""
@@ -72,8 +76,7 @@ def check_files(
         strays: files and links that cannot be leaves, found on the way (see `labgen.taxonomy.scan`).
     """
     sources = [read_source(root, file) for file in files]
-    for source in sources:
-        check_source(source, options)
+    read = [check_source(source, options) for source in sources]
     if options.measures is not None:
         check_similar(sources, _relatives(root, files, sources), options.measures)
     violations = [kept for source in sources for kept in judged_violations(source, options)]
@@ -84,20 +87,21 @@ def check_files(
     violations.sort(key=lambda found: (found.file, found.line, found.column, found.code, found.message))
     texts = {source.name: source.text for source in sources}
     texts |= {_attribution_name(source): source.attribution for source in sources if source.attribution}
-    return CheckResult(tuple(source.path for source in sources), tuple(violations), texts)
+    return CheckResult(tuple(source.path for source in sources), tuple(violations), texts, tuple(filter(None, read)))
 
 
-def check_source(source: LeafSource, options: CheckOptions) -> None:
-    """Note all that is wrong with one leaf by itself: structure, content, style."""
+def check_source(source: LeafSource, options: CheckOptions) -> Leaf | None:
+    """Note all that is wrong with one leaf by itself: structure, content, style. Returns: it, where it can be used."""
     if options.compat == INSTRUCTLAB:
         read_strictly(source)
     version = check_structure(source)
     if source.root is None:
-        return
+        return None
     leaf = to_leaf(source, version) if source.usable else None
     check_content(source, leaf, options.hooks)
     for problem in find_style_problems(source):
         source.add_span(problem.code, problem.start, problem.end, problem.message)
+    return leaf
 
 
 def compatible_severity(source: LeafSource | None, code: str) -> Severity:

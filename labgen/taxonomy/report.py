@@ -13,6 +13,9 @@ from labgen.records import Severity, Violation
 from labgen.taxonomy.check import CheckResult
 from labgen.taxonomy.rules import RULES
 
+MOST_PERSONAS = 5
+"""More leaves than that are not told one by one which persona answers them; JSON has all."""
+
 FORMATS = ("text", "github", "json", "sarif")
 
 _LINE_CHARS = 100  # of an offending line that are shown; longer ones are cut around the place
@@ -48,6 +51,9 @@ def render_text(result: CheckResult, *, lines: bool = False, colour: bool = Fals
         yield f"{place}: {word} {harmless(found.message)}"
         if lines:
             yield from _excerpt(found, result.texts.get(found.file, ""))
+    if len(result.personas) <= MOST_PERSONAS:
+        for leaf, (voice, why) in result.personas.items():
+            yield f"{harmless(leaf)}: answered by the {voice} persona ({harmless(why)})."
     yield check_summary(result)
 
 
@@ -116,6 +122,7 @@ def render_json(result: CheckResult) -> str:
         "errors": result.count(Severity.ERROR),
         "warnings": result.count(Severity.WARNING),
         "style": result.count(Severity.STYLE),
+        "personas": {leaf: {"persona": voice, "why": why} for leaf, (voice, why) in result.personas.items()},
         "violations": [
             {
                 "code": found.code,

@@ -104,6 +104,19 @@ class Budget:
         """Calls that wait for budget."""
         return sum(not entry[3].done() for entry in self._waiters)
 
+    @property
+    def share_left(self) -> float:
+        """Share of the limit that is nearest which is neither spent nor held, 0 to 1."""
+        limits, spent, held = self.limits, self.spent, self._held
+        parts = (
+            (limits.max_calls, spent.calls + held.calls),
+            (limits.max_tokens, spent.tokens + held.tokens),
+            (limits.max_cost, spent.cost + held.cost),
+        )
+        return min(
+            (max(0.0, 1.0 - gone / limit) if limit else 0.0 for limit, gone in parts if limit is not None), default=1.0
+        )
+
     async def open(self, call: Call, on_reached: Callable[[], None]) -> Bill:
         """Hold what a request can cost at most, or wait for it; `on_reached` is called where that is in vain."""
         need = self._most(call)

@@ -54,6 +54,10 @@ class Client(Asking, Protocol):
         """Calls that may be in flight at present."""
 
     @property
+    def budget_left(self) -> float:
+        """Share of the run's budget that is neither spent nor held, 0 to 1; 1 without one."""
+
+    @property
     def finished(self) -> bool:
         """Whether no further call can be answered in this run, so that it should end."""
 
@@ -117,6 +121,11 @@ class TeacherClient:
     def capacity(self) -> int:
         """Calls that may be in flight at present."""
         return sum(replicas.capacity for replicas in set(self.models.values()))
+
+    @property
+    def budget_left(self) -> float:
+        """Share of the budget that is neither spent nor held, 0 to 1; 1 without one."""
+        return self.budget.share_left if self.budget else 1.0
 
     @property
     def finished(self) -> bool:

@@ -23,6 +23,7 @@ from labgen.generate.judges_test import JudgesTest
 from labgen.generate.slot_run import slot_context
 from labgen.plan.flow import Flow, flow_of
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.persona import persona_of
 from labgen.records import Candidate, Leaf, Pair, SeedExample
 from labgen.teacher.client import TeacherClient
 from labgen.verbs.session import Hooks, Session
@@ -146,7 +147,7 @@ def _plan_of(pair: Labelled, flows: Sequence[Flow]) -> LeafPlan:
     seed = SeedExample(0, pair.context, (Pair(pair.instruction, pair.response),))
     path = f"compositional_skills/line_{pair.line}"
     leaf = Leaf(path, "compositional_skills", Path(), 3, pair.task_description, "", "", (seed,), None, "")
-    return LeafPlan(leaf, flow_of(leaf, flows), 0, (), 1, "precise", 1, "", "")
+    return LeafPlan(leaf, flow_of(leaf, flows), 0, (), 1, persona_of(leaf), 1, "", "")
 
 
 async def _judge(pair: Labelled, plan: LeafPlan, run: RunContext) -> list[ItemOutcome]:

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine, Progress
 from labgen.generate.leaf_progress import JUDGE_NOT_FIT, LeafProgress
 from labgen.generate.leaf_run import Past
-from labgen.generate.resume import Replayed
+from labgen.generate.resume import Replayed, one_by_one, open_ledger, replay_reopened
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
@@ -39,9 +39,9 @@ from labgen.teacher.addresses import all_specs
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends
-from labgen.teacher.traffic import Traffic
+from labgen.teacher.ledger_only import LedgerOnly
+from labgen.teacher.traffic import Origin, Traffic
 from labgen.text.secrets import find_sensitive
-from labgen.text.token_count import load_token_counter
 from labgen.verbs.session import Hooks, Session
 
 PROGRESS_SEC = 0.5
@@ -169,10 +169,11 @@ def _run(
             leaves=list(leaves.values()),
             about=about,
             mix=config.mix,
-            count_tokens=load_token_counter(config.tokenizer),
             replace=replace_output,
         ) as writer:
-            collector = Collector(sources.plans, leaves, spool, writer, across)
+            collector = Collector(
+                sources.plans, leaves, spool, writer, across, evenly=budget is not None and config.stop.evenly
+            )
             begun = take_replayed(session, workers, collector)
             progress, traffic = begun.progress, begun.traffic
             if begun.left:
@@ -294,7 +295,36 @@ def take_replayed(session: Session, workers: Workers[Replayed], collector: Colle
                 yields.add(plan.flow.name, came_to.drawn, came_to.passed)
             del pasts[path], left[path]
         meanwhile()
-    return Begun(progress, traffic, yields, list(left.values()), pasts)
+    begun = Begun(progress, traffic, yields, list(left.values()), pasts)
+    if known and len(left) < len(plans):
+        _reopen_replayed(session, collector, begun)
+    return begun
+
+
+def _reopen_replayed(session: Session, collector: Collector, begun: Begun) -> None:
+    """Go on with leaves of which the look across leaves left too few rows, as far as the ledger alone takes them."""
+    with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
+        client = LedgerOnly(ledger)
+        run = session.replay.context(client)
+
+        def count() -> None:
+            begun.traffic.kept_from.update(Origin.of(call, reply) for call, reply in client.paid)
+
+        while again := collector.reopen(whatever_waits=True):
+            plan, left = again
+            replayed = at_once(replay_reopened(plan, run, client, left, count))
+            if replayed is None:
+                collector.give_up(plan.leaf.path)
+                continue
+            past, candidates = replayed
+            collector.take_of(plan.leaf.path, candidates, past.progress)
+            begun.progress.candidates += len(candidates)
+            begun.progress.accepted += past.progress.accepted - plan.wanted
+            if not past.progress.done:
+                begun.progress.leaves_done -= 1
+                begun.pasts[plan.leaf.path] = past
+                begun.left.append(plan)
+                begun.left.sort(key=lambda plan: plan.order)
 
 
 @dataclass(frozen=True)
@@ -312,7 +342,15 @@ class _Asking:
         begun = self.begun
         client.traffic.kept_from = begun.traffic.kept_from
         run = replace(run, yields=begun.yields)
-        engine = Engine(begun.left, run, client, self.collector.take, pasts=begun.pasts, progress=begun.progress)
+        engine = Engine(
+            begun.left,
+            run,
+            client,
+            self.collector.take,
+            pasts=begun.pasts,
+            progress=begun.progress,
+            reopening=self.collector,
+        )
         beside = [asyncio.create_task(self._report(engine, client)), asyncio.create_task(_load_ahead(client))]
         try:
             hopeless = await self._trial(run, client)

@@ -69,6 +69,11 @@ class LeafEstimate:
     further_rounds: dict[str, CallTotals] = field(default_factory=dict)
 
     @property
+    def passages_drawn(self) -> int:
+        """Passages of its documents that a draw would work from (count)."""
+        return min(self.slots, len(self.plan.chunks))
+
+    @property
     def calls(self) -> float:
         """Calls still to pay."""
         return float(sum(self.to_pay.calls.values()))

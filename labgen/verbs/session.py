@@ -183,7 +183,7 @@ class Session:
                 self.teacher,
                 self.judge,
                 self.filters,
-                draws_first=budget is None,
+                breadth_first=budget is not None,
             )
             try:
                 return await work(run, client)

@@ -61,6 +61,7 @@ def candidate(leaf: str, number: int, **changes: object) -> Candidate:
         "state": State.ACCEPTED,
         "raw": "raw text",
         "calls": (bytes([number % 256]) * 32,),
+        "kind": ("fact", "long", "fact", "across")[number % 4] if knowledge else "",
     }
     return Candidate(leaf, number, 0, **(fields | changes))  # type: ignore[arg-type]
 

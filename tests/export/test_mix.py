@@ -21,7 +21,6 @@ from labgen.export.extras import check_extras
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.mix import PHASES
-from labgen.text.token_count import estimate_tokens
 
 ONE, TWO, THREE = PHASES.values()
 
@@ -39,10 +38,9 @@ def test_phases_hold_what_lab_says_in_the_shares_that_the_configuration_says(
     """Sizes, branches, the cut, replay shares and forms, from the rows; mix.json says the same."""
     rows = write(tmp_path / "out", make_build(40), replay_1_in_2=0.25, replay_1_in_3=0.1, replay_2_in_3=0.5)
     report = json.loads((tmp_path / "out" / "mix.json").read_text())
-    cut = report["cut_tokens"]
-    lengths = {row["id"]: estimate_tokens(row["messages"][-1]["content"]) for row in rows["knowledge"]}
-    short = [key for key, length in lengths.items() if length <= cut]
-    assert len(short) >= 0.5 * len(lengths) > sum(length < cut for length in lengths.values())
+    kinds = {row["id"]: row["kind"] for row in rows["knowledge"]}
+    short = [key for key, kind in kinds.items() if kind == "fact"]
+    assert 0 < len(short) < len(kinds)
 
     ids = {phase: [row["id"] for row in rows[phase]] for phase in PHASES.values()}
     assert {key for key in ids[ONE] if "-" not in key} == set(short)
@@ -53,7 +51,7 @@ def test_phases_hold_what_lab_says_in_the_shares_that_the_configuration_says(
     assert len(replayed) == int(0.25 * len(ids[ONE]) + 0.5)
     own = set(ids[TWO]) - replayed
     assert {key.partition("-")[0] for key in own} == {row["id"] for row in rows["foundational_skills"]} | (
-        set(lengths) - set(short)
+        set(kinds) - set(short)
     )
     skills = {row["id"] for row in rows["compositional_skills"]}
     assert skills <= set(ids[THREE])
@@ -115,11 +113,11 @@ def test_a_form_can_be_switched_off_and_a_lone_passage_has_no_distractors(tmp_pa
     assert set(rows) == {"knowledge", "rejected", ONE}
 
 
-def test_a_number_of_tokens_can_be_the_cut(tmp_path: Path, make_build: Callable) -> None:
-    """Instead of a quantile."""
-    rows = write(tmp_path / "out", make_build(14), long_above_tokens=9, replay_1_in_2=0, replay_1_in_3=0)
-    assert {estimate_tokens(row["messages"][-1]["content"]) <= 9 for row in rows[ONE]} == {True}
-    assert {estimate_tokens(row["messages"][-1]["content"]) <= 9 for row in rows[TWO] if row["context"]} == {False}
+def test_which_kinds_of_question_belong_to_the_second_phase_can_be_set(tmp_path: Path, make_build: Callable) -> None:
+    """All other knowledge belongs to the first one."""
+    rows = write(tmp_path / "out", make_build(14), phase_2_kinds=("across",), replay_1_in_2=0, replay_1_in_3=0)
+    assert {row["kind"] for row in rows[ONE]} == {"fact", "long"}
+    assert {row["kind"] for row in rows[TWO] if row["branch"] == "knowledge"} == {"across"}
 
 
 def test_order_is_shuffled_seeded_and_moves_little_when_a_row_goes(tmp_path: Path, make_build: Callable) -> None:

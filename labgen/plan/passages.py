@@ -1,0 +1,33 @@
+"""What a slot of a leaf with documents works from: one passage, or two that stand beside each other."""
+
+from __future__ import annotations
+
+from labgen.plan.leaf_plan import LeafPlan
+from labgen.records import Slot, Source
+
+
+def beside(plan: LeafPlan, chunk: int) -> int | None:
+    """The passage after one in the same file, else the one before it; None where it is the file's only one."""
+    for other in (chunk + 1, chunk - 1):
+        if 0 <= other < len(plan.chunks) and _file(plan, other) == _file(plan, chunk):
+            return other
+    return None
+
+
+def passage_of(plan: LeafPlan, slot: Slot) -> tuple[str, Source] | None:
+    """The text that a slot works from and where it stands; None for a leaf without documents.
+
+    Of two passages, in the document's order and with a blank line between them, the place is from the beginning of the
+    first to the end of the second.
+    """
+    if slot.chunk is None:
+        return None
+    numbers = [slot.chunk] if slot.beside is None else sorted((slot.chunk, slot.beside))
+    first, *_, last = (*(plan.chunks[number] for number in numbers), plan.chunks[numbers[-1]])
+    source = Source(first.source.repo, first.source.commit, first.source.file, first.source.start, last.source.end)
+    return "\n\n".join(plan.chunks[number].text for number in numbers), source
+
+
+def _file(plan: LeafPlan, chunk: int) -> tuple[str, ...]:
+    source = plan.chunks[chunk].source
+    return source.repo, source.commit, source.file
