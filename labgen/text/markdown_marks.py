@@ -78,8 +78,11 @@ def find_marks(text: str) -> list[Mark]:
     `*` or `_` without its other half, between digits or inside a name (`snake_case`) is no mark.
     """
     found: list[Mark] = []
+    inner: list[Mark] = []
     for start, end in _blocks(text, found):
-        found.extend(_Block(text, start, end, found).marks())
+        first = bisect_left(found, start, key=lambda mark: mark.start)
+        inner.extend(_Block(text, start, end, found[first:]).marks())
+    found += inner
     found.sort(key=lambda mark: mark.start)
     return found
 
@@ -177,7 +180,7 @@ class _Block:
 
     def __init__(self, text: str, start: int, end: int, lines: list[Mark]) -> None:
         self._text, self._start, self._end = text, start, end
-        self._taken = {mark.start: mark.end for mark in lines if start <= mark.start < end} if lines else {}
+        self._taken = {mark.start: mark.end for mark in lines if mark.start < end}
         self._ticks: dict[int, list[int]] = {}
         for ticks in re.compile("`+").finditer(text, start, end):
             self._ticks.setdefault(len(ticks.group()), []).append(ticks.start())
