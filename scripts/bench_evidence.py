@@ -30,7 +30,10 @@ Change = Callable[[str], str | None]
 """What becomes of a sentence, or None where there is nothing in it to change."""
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+# What pandoc writes and markdown-it does not read: attributes, spans that have some, and fences of divisions.
+_SPAN = re.compile(r"\[([^\[\]]*)\](?=\{[.#])")
 _ATTRIBUTES = re.compile(r"\{[.#][^{}]*\}")
+_DIVISION = re.compile(r"(?m)^[ \t>]*:{3,}.*$")
 _LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ"}
 _LONG = re.compile(r"\b[a-z]{4}(?=[a-z]{4})")
 
@@ -57,6 +60,8 @@ def _added(word: str) -> Change:
 def _dropped(sentence: str) -> str | None:
     words = sentence.split(" ")
     middle = len(words) // 2
+    if not re.search(r"[^\W\d_]", words[middle]):
+        return None  # the number of a list's entry may be left out
     return " ".join((*words[:middle], *words[middle + 1 :]))
 
 
@@ -106,7 +111,7 @@ def passages(folder: Path, chunk_tokens: int) -> Iterator[str]:
 
 def sentences(passage: str, reader: MarkdownIt) -> Iterator[str]:
     """What is to be read in a passage, sentence by sentence: at least four words, code blocks left out."""
-    for token in reader.parse(passage):
+    for token in reader.parse(_DIVISION.sub("", passage)):
         if token.type != "inline":
             continue
         shown = (
@@ -114,7 +119,7 @@ def sentences(passage: str, reader: MarkdownIt) -> Iterator[str]:
             for part in token.children or []
             if part.type in ("text", "text_special", "code_inline", "softbreak", "hardbreak")
         )
-        for sentence in _SENTENCE.split(_ATTRIBUTES.sub("", " ".join("".join(shown).split()))):
+        for sentence in _SENTENCE.split(_ATTRIBUTES.sub("", _SPAN.sub(r"\1", " ".join("".join(shown).split())))):
             if len(re.findall(r"[^\W\d_]{2,}", sentence)) >= 4:
                 yield sentence
 
