@@ -43,7 +43,7 @@ def test_secrets_are_found_with_their_place(category: str) -> None:
         "def f(a: int) -> None: return a @ b  # decorators @functools.cache",
         "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "assert x@y.shape == (3,) and x@y.mean",
-        "aws at commit 'da39a3ee5e6b4b0d3255bfef95601890afd80709'",
+        "aws: the token moved at commit 'da39a3ee5e6b4b0d3255bfef95601890afd80709'",
         "12 +44 2079460958, 12 +44 2071838750, (3) +1 6506364884",
         "ssh ubuntu@node.front.corp.net and scp -r <root@node.corp.net>",
         "curl https://\\<username\\>:\\<password\\>@host",
@@ -61,7 +61,7 @@ def test_examples_and_ordinary_text_are_no_secret(text: str) -> None:
     "text",
     [
         "write to x@y.shapes.com or jane@size.net",
-        "aws_secret = 'wJalrXUtnFEMIK7MDENGbPxRfiCYzzqzzpzzKEYb'",
+        "aws_secret_key = 'wJalrXUtnFEMIK7MDENGbPxRfiCYzzqzzpzzKEYb'",
         "Tel. 12 +44 2071838750",
         "Reach us: +44 20 7183 8750",
         "ssh is down, says jane.doe@mail.corp.net",
