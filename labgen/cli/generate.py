@@ -218,7 +218,7 @@ def _failed(build: Any) -> list[str]:
     """Failed candidates: by faults of packages, and those whose calls the next run asks again or does not."""
     from labgen.packages import FAULTS
     from labgen.records import State
-    from labgen.teacher.causes import FINAL
+    from labgen.teacher.causes import FINAL, UNANSWERED
     from labgen.text.printable import shown
 
     kinds = build.funnel.total().reasons.get(State.FAILED, {})
@@ -234,9 +234,9 @@ def _failed(build: Any) -> list[str]:
             f"{shown(example)}. Mend the package, switch the filter off "
             "(`filters: disable:`), or remove it."
         )
-    if build.failed > final + faulty:
-        words = "candidates failed for want of a reply; run again to ask once more."
-        lines.append(f"{build.failed - final - faulty} {words}")
+    unanswered = sum(count for reason, count in kinds.items() if reason.startswith(UNANSWERED))
+    if unanswered:
+        lines.append(f"{unanswered} candidates failed for want of a reply; run again to ask once more.")
     if final:
         lines.append(
             f"{final} candidates failed since the endpoint refused a call for good (too long, or not allowed). That is "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,12 @@ from labgen.config import DocumentsConfig
 from labgen.documents.address import cache_name
 from labgen.documents.files import write_whole
 from labgen.errors import TaxonomyError
-from labgen.git.run import MAX_STDOUT_BYTES, GitFailed, Why, import_git, repository_environment, run_git
+from labgen.git.run import MAX_STDOUT_BYTES, GitFailed, Why, import_git, run_git
 from labgen.text.printable import shown
 
-FULL_HASH_CHARS = 40
+FULL_HASH_CHARS = (40, 64)
+"""Hexadecimal digits of a whole hash: SHA-1's, and SHA-256's in repositories that use it."""
+
 MAX_LISTING_BYTES = 64_000_000
 """What the list of a commit's files may take, about half a million of them. Linux has under 100,000; a tree of trees
 that repeat themselves has billions."""
@@ -29,6 +31,7 @@ _IN_WORDS: dict[Why, str] = {
     "size": "{} (documents.max_clone_bytes)",
     "output": "the repository holds more files than labgen looks at",
 }
+_OTHER_HASHES = re.compile("mismatched algorithms|unsupported object format|object format", re.IGNORECASE)
 _REFUSED = re.compile(
     "not our ref|unadvertised object|want [0-9a-f]+ not valid|(couldn't find|no such) remote ref|support shallow"
 )
@@ -115,19 +118,21 @@ class Repository:
 
         Raises: TaxonomyError: the files are too large, or the clone on this machine is damaged.
         """
-        git = _import_git()
+        clone = self.folder / listing.clone
+        hashes = [listing.files[path] for path in paths]
         try:
-            with _opened(self.folder / listing.clone) as clone:
-                sizes = {path: clone.get_object_header(listing.files[path])[2] for path in paths}
-                check_sizes(sizes, self._config)
-                return {path: clone.get_object_data(listing.files[path])[3] for path in paths}
-        except (ValueError, OSError, git.exc.GitError) as error:
+            said = _batch(clone, hashes, "--batch-check=%(objectsize)", 80 * len(hashes)).decode("ascii").split("\n")
+            sizes = {path: int(size) for path, size in zip(paths, said, strict=False)}
+            check_sizes(sizes, self._config)
+            contents = _batch(clone, hashes, "--batch=", sum(sizes.values()) + len(hashes))
+            return dict(zip(paths, _pieces(contents, sizes.values()), strict=True))
+        except (ValueError, GitFailed) as error:
             raise TaxonomyError(
                 f"the clone in {self.folder} is damaged ({shown(str(error))}). Delete that folder; it is fetched again."
             ) from None
 
     def _fetch(self, commit: str) -> Listing:
-        if len(commit) == FULL_HASH_CHARS:
+        if len(commit) in FULL_HASH_CHARS:
             return self._list(commit, self._fetch_full(commit))
         full = self._resolve(commit)
         if full is None:
@@ -143,14 +148,17 @@ class Repository:
 
     def _fetch_full(self, commit: str) -> str:
         """Have a commit by its full hash: alone where the server gives it out, else with everything."""
-        for clone in ("shallow.git", "whole.git"):
+        # A clone has hashes of one kind only, so one for each, whichever the repository turns out to have.
+        kind_of_hash = "-sha256" if len(commit) == FULL_HASH_CHARS[1] else ""
+        clones = shallow, whole = f"shallow{kind_of_hash}.git", f"whole{kind_of_hash}.git"
+        for clone in clones:
             if self._kind(clone, commit) == "commit":
                 return clone
         try:
-            self._fetch_into("shallow.git", [f"{commit}:refs/labgen/{commit}"], ["--depth=1"])
+            self._fetch_into(shallow, [f"{commit}:refs/labgen/{commit}"], ["--depth=1"])
         except _SingleRefused:
-            self._fetch_whole()
-        for clone in ("shallow.git", "whole.git"):
+            self._fetch_whole(whole)
+        for clone in clones:
             kind = self._kind(clone, commit)
             if kind == "commit":
                 return clone
@@ -161,9 +169,9 @@ class Repository:
             "that was pushed."
         )
 
-    def _fetch_whole(self) -> None:
+    def _fetch_whole(self, clone: str = "whole.git") -> None:
         if not self._whole_is_fresh:
-            self._fetch_into("whole.git", ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], [])
+            self._fetch_into(clone, ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], [])
             self._whole_is_fresh = True
 
     def _fetch_into(self, clone: str, refspecs: list[str], options: list[str]) -> None:
@@ -183,7 +191,12 @@ class Repository:
             )
         except _CloneFailed as error:
             _remove_leftovers(path)
-            if clone == "shallow.git" and _REFUSED.search(error.stderr):
+            if _OTHER_HASHES.search(error.stderr):
+                raise TaxonomyError(
+                    f"{shown(self.repo)} names its commits by hashes of another kind. Write a commit's full hash, with "
+                    "the 40 or 64 digits that `git rev-parse` prints for it."
+                ) from None
+            if clone.startswith("shallow") and _REFUSED.search(error.stderr):
                 raise _SingleRefused(str(error)) from None
             public = " For a public repository write its https address." if "ssh" in transports else ""
             self._unreachable = TaxonomyError(
@@ -243,7 +256,7 @@ class Repository:
     def _read_listing(self, commit: str) -> Listing | None:
         try:
             content = json.loads(self._listing_file(commit).read_bytes())
-            if len(commit) < FULL_HASH_CHARS:
+            if len(commit) not in FULL_HASH_CHARS:
                 return self.cached(content["commit"])
             if content["version"] != _LISTING_VERSION or not (self.folder / content["clone"] / "HEAD").is_file():
                 return None
@@ -324,15 +337,28 @@ def _import_git() -> Any:
         raise TaxonomyError(str(error)) from None
 
 
-@contextmanager
-def _opened(clone: Path) -> Iterator[Any]:
-    """A bare clone, through GitPython, for reading objects: two processes of git answer for as long as it is open."""
-    program = _import_git().Git(str(clone.absolute()))
-    program.update_environment(**repository_environment(clone))
-    try:
-        yield program
-    finally:
-        program.clear_cache()
+def _batch(clone: Path, hashes: Sequence[str], option: str, most_bytes: int) -> bytes:
+    """What `git cat-file` says of each of these objects, one after the other."""
+    given = "".join(f"{each}\n" for each in hashes).encode()
+    return run_git(
+        ["cat-file", option],
+        clone,
+        bare=True,
+        timeout_sec=_LOCAL_TIMEOUT_SEC,
+        given=given,
+        max_stdout_bytes=most_bytes + MAX_STDOUT_BYTES,
+    )
+
+
+def _pieces(said: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
+    """The contents that `cat-file --batch=` wrote, each after and before the end of a line."""
+    at = 0
+    for size in sizes:
+        content = said[at + 1 : at + 1 + size]
+        if len(content) != size or said[at : at + 1] != b"\n":
+            raise ValueError("git gave out less than it has")
+        yield content
+        at += size + 2
 
 
 def _prepare(clone: Path) -> None:
@@ -341,7 +367,11 @@ def _prepare(clone: Path) -> None:
         (clone / folder).mkdir(parents=True, exist_ok=True)
     _remove_leftovers(clone)
     if not (clone / "HEAD").is_file():
-        write_whole(clone / "config", b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
+        sha256 = clone.stem.endswith("-sha256")
+        config = f"[core]\n\trepositoryformatversion = {int(sha256)}\n\tbare = true\n"
+        if sha256:
+            config += "[extensions]\n\tobjectformat = sha256\n"
+        write_whole(clone / "config", config.encode())
         write_whole(clone / "HEAD", b"ref: refs/heads/main\n")
 
 

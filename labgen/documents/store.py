@@ -19,7 +19,7 @@ from labgen.errors import ConfigError, TaxonomyError
 from labgen.records import Document, DocumentSource, Leaf
 from labgen.text.printable import shown
 
-_COMMIT = re.compile(r"[0-9a-fA-F]{4,40}")
+_COMMIT = re.compile(r"[0-9a-fA-F]{4,40}|[0-9a-fA-F]{64}")
 
 
 class DocumentStore:
@@ -90,8 +90,8 @@ class DocumentStore:
         problem = address_problem(source.repo, allow_local=self._config.allow_local_repos)
         if problem is None and not _COMMIT.fullmatch(source.commit):
             problem = (
-                f"`commit: {shown(source.commit)}` is not a commit's hash (4 to 40 hexadecimal digits). Branches and "
-                "tags move; write the full hash that `git rev-parse` prints for yours."
+                f"`commit: {shown(source.commit)}` is not a commit's hash (4 to 40 hexadecimal digits, or 64). "
+                "Branches and tags move; write the full hash that `git rev-parse` prints for yours."
             )
         if problem is not None:
             raise TaxonomyError(problem)

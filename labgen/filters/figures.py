@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from labgen.filters.numerals import all_values, find_numerals, find_spelled, plain_digits
+from labgen.text.markdown_marks import find_marks, without_marks
 
 _MONTHS = [month.lower() for month in calendar.month_name[1:]]
 _MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})", re.IGNORECASE)
@@ -21,6 +22,8 @@ _DAYS = [day.lower() for day in calendar.day_name]
 _ENUMERATOR = re.compile(r"(?m)^[ \t>*_#-]*(?:\(?\d{1,3}[.):]|(?:step|part|item)\s+\d{1,3}\b)", re.IGNORECASE)
 _LEAST_SPELLED = 13  # smaller numbers in letters are mostly counts that the answer itself makes
 _CODE = re.compile(r"```.*?(?:```|$)|`[^`\n]*`", re.DOTALL)
+_LISTED = re.compile(r"[\s>]*\(?\d{1,3}[.)]")
+_BROKEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\n[ \t]*(?=[a-z])")
 _URL = re.compile(r"\bhttps?://\S+")
 _OF_A_PLACE = re.compile(r"(?:ian|ean|an|ese|nish|ttish|lish|ish|i)s?$")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -48,13 +51,17 @@ def unsupported_figures(answer: str, passage: str, question: str) -> list[str]:
     """Numbers, dates and names in an answer that appear neither in the passage nor in the question.
 
     Numbers are compared by value (1,000 = 1000 = one thousand), names word by word without regard to case, possessives,
-    plurals and hyphens. Numbers of list entries, spelled numbers under 13, first words of sentences, words in code, and
-    names in German (where all nouns have capitals) are not looked at.
+    plurals and hyphens. The passage is what a reader sees of it: a number in a link's address or a footnote's mark
+    bears nothing out, and 10<sup>6</sup> is no 106. Numbers of list entries, spelled numbers under 13, first words of
+    sentences, words in code, addresses of the passage, and names in German (where all nouns have capitals) are not
+    looked at.
 
     Returns: the words as the answer has them, in order, each once. Deterministic.
     """
-    answer, source = plain_digits(answer), plain_digits(f"{passage}\n{question}")
-    known = _facts(plain_digits(passage)) | _facts(plain_digits(question))
+    answer = plain_digits(_URL.sub(lambda match: _blank(match) if match.group() in passage else match.group(), answer))
+    seen = plain_digits(_seen(passage))
+    source = f"{seen}\n{plain_digits(question)}"
+    known = _facts(seen) | _facts(plain_digits(question)) | _Facts(words=_facts(plain_digits(passage)).words)
     found = [*_numbers(answer, source, known), *_names(answer, source, known)]
     words = [text for _, text in sorted(found)]
     return list(dict.fromkeys(words))
@@ -64,10 +71,10 @@ def unsupported_figures(answer: str, passage: str, question: str) -> list[str]:
 class _Facts:
     """What stands in a text: values of numbers, numbers of months, folded words, acronyms."""
 
-    values: frozenset[str]
-    months: frozenset[str]
-    words: frozenset[str]
-    acronyms: frozenset[str]
+    values: frozenset[str] = frozenset()
+    months: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    acronyms: frozenset[str] = frozenset()
 
     def __or__(self, other: _Facts) -> _Facts:
         return _Facts(
@@ -76,6 +83,13 @@ class _Facts:
             self.words | other.words,
             self.acronyms | other.acronyms,
         )
+
+
+@lru_cache(maxsize=256)
+def _seen(passage: str) -> str:
+    """What a reader sees of a passage: without marks, but with the numbers of lists, and with broken words whole."""
+    marks = [mark for mark in find_marks(passage) if not _LISTED.match(passage, mark.start, mark.end)]
+    return _BROKEN.sub("", without_marks(passage, marks).replace("\u00ad", ""))
 
 
 @lru_cache(maxsize=256)
@@ -109,7 +123,7 @@ def _names(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str]]
     known, acronyms = facts.words, facts.acronyms
     if len(_GERMAN & known) >= 4:
         return
-    text = _URL.sub(lambda match: " " * len(match.group()), _blank_code(answer))
+    text = _URL.sub(_blank, _blank_code(answer))
     capitals = (word for word in _WORD.findall(text) if word[0].isupper())
     if all(_is_known(word, known, source) for word in capitals):
         return
@@ -230,6 +244,10 @@ def _acronyms(source: str) -> set[str]:
                 found.add("".join(char for char in initials if char.isupper()))
                 found.add("".join(initials).upper())
     return found
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match.group())
 
 
 def _blank_code(text: str) -> str:

@@ -68,7 +68,7 @@ class UnsupportedFigures(OnGivenText):
     """
 
     name = "unsupported_figures"
-    version = "1"
+    version = "2"
     kind: Literal["rule"] = "rule"
     stage: Literal["pair"] = "pair"
 

@@ -7,34 +7,76 @@ import unicodedata
 from array import array
 from functools import lru_cache
 
+from labgen.filters.evidence_form import BROKEN, EvidenceForm, evidence_form
 from labgen.filters.figures import unsupported_figures
+from labgen.text.markdown_marks import find_marks
 from labgen.text.unspaced import hides_words
 
 __all__ = ["find_evidence", "unsupported_figures"]
 
 _QUOTES = dict.fromkeys(map(ord, "'‘’‚‛`´′ʼ＇"), "'") | dict.fromkeys(map(ord, '"“”„‟«»″＂「」『』'), '"')
 _WORDS = re.compile(r"[^\s\u200b\ufeff]+")
-_OUTER = " '\"…."
+_OUTER = " '\"….,;:-"
+_BROKEN_END = re.compile(r"[^\W\d_][-\u2010\u00ad] [^\W\d_]")
+_MOST_PLACES = 200
+"""Places that are looked at for one quotation. More mean a passage of one thing over and over."""
+_DENYING = frozenset(("non", "un", "anti", "not", "no", "in", "im", "dis"))
 
 
 def find_evidence(quote: str, passage: str) -> tuple[int, int] | None:
     """Where a quotation stands in a passage, or None.
 
-    Compared after normalisation for spacing, quotation marks and case only: no word, figure or other punctuation may
-    differ. Quotation marks and full stops around the whole quotation are not part of it.
+    Found is what a person would call the same words: spacing, case, quotation marks, dashes, ligatures, composed or
+    decomposed letters, and words broken at the end of a line may differ, and the passage's Markdown marks, footnote
+    marks and links' addresses may be left out. No word, figure, sign, apostrophe or other punctuation may differ, and
+    no word or number may be cut in two. Quotation marks and stops around the whole quotation are not part of it.
 
-    Returns: `(start, end)`, character offsets into `passage` as given; the first occurrence.
+    Returns: `(start, end)`, character offsets into `passage` as given; the first occurrence as written, else the first.
     """
-    wanted = " ".join(_WORDS.findall(quote)).translate(_QUOTES).casefold().strip(_OUTER)
+    wanted = _trim(" ".join(_WORDS.findall(quote)).translate(_QUOTES).casefold())[1]
     if not any(char.isalnum() for char in wanted):
         return None
     text, offsets = _normalise(passage)
+    for at in _places(wanted, text):
+        end = at + len(wanted)
+        if not (_cuts(text, at) or _cuts(text, end) or _follows_hyphen(text, at) or _BROKEN_END.match(text, end - 1)):
+            return offsets[at], _end(passage, offsets[end - 1])
+    return _find_as_read(quote, passage)
+
+
+def _find_as_read(quote: str, passage: str) -> tuple[int, int] | None:
+    """The same with the marks of both read: those of the quotation first as what they say, then as marks."""
+    source, marks = _form(passage), find_marks(quote)
+    for form in (evidence_form(quote), evidence_form(quote, marks)) if marks else (evidence_form(quote),):
+        cut, wanted = _trim(form.text)
+        if not any(char.isalnum() for char in wanted):
+            continue
+        for at in _places(wanted, source.text):
+            end = at + len(wanted)
+            if _agrees(form, cut, source, at, len(wanted)) and not (_parts(source, at, passage) or _parts(source, end)):
+                return source.offsets[at], _end(passage, source.ends[end - 1] - 1)
+    return None
+
+
+def _trim(text: str) -> tuple[int, str]:
+    """What is left without stops and quotation marks around it, and how many were before it."""
+    start, end = 0, len(text)
+    while (
+        start < end and text[start] in _OUTER and not (text[start] in ".,-" and text[start + 1 : start + 2].isdigit())
+    ):
+        start += 1
+    while end > start and text[end - 1] in _OUTER:
+        end -= 1
+    return start, text[start:end]
+
+
+def _places(wanted: str, text: str) -> list[int]:
+    places: list[int] = []
     at = text.find(wanted)
-    while at >= 0 and not _on_word_bounds(text, at, at + len(wanted)):
+    while at >= 0 and len(places) < _MOST_PLACES:
+        places.append(at)
         at = text.find(wanted, at + 1)
-    if at < 0:
-        return None
-    return offsets[at], _end(passage, offsets[at + len(wanted) - 1])
+    return places
 
 
 @lru_cache(maxsize=256)
@@ -63,20 +105,56 @@ def _normalise(passage: str) -> tuple[str, array[int]]:
     return "".join(pieces), offsets
 
 
-def _on_word_bounds(text: str, start: int, end: int) -> bool:
-    """Whether the span cuts no spaced word or number in two ("art" is not evidence from "party")."""
-    return not (_joined(text, start) or _joined(text, end))
+@lru_cache(maxsize=256)
+def _form(passage: str) -> EvidenceForm:
+    return evidence_form(passage, find_marks(passage))
 
 
-def _joined(text: str, at: int) -> bool:
+def _agrees(quote: EvidenceForm, cut: int, source: EvidenceForm, at: int, length: int) -> bool:
+    """Whether hyphens within the quotation are the passage's, and what it says aside is said aside there too."""
+    for place in range(1, length) if quote.hyphens or source.hyphens else ():
+        ours, theirs = quote.hyphens.get(cut + place), source.hyphens.get(at + place)
+        if ours != theirs and BROKEN not in (ours, theirs):
+            return False
+    return all(words <= source.asides.get(at + place - cut, frozenset()) for place, words in quote.asides.items())
+
+
+def _parts(source: EvidenceForm, at: int, passage: str = "") -> bool:
+    """Whether a place is within a word or number. With the passage: as the beginning of what is quoted."""
+    hyphen = source.hyphens.get(at)
+    if hyphen:
+        before = re.search(r"[^\W\d_]*$", source.text[max(0, at - 5) : at])
+        return hyphen == BROKEN or bool(before and before.group() in _DENYING)
+    if passage and 0 < at < len(source.text) and source.text[at - 1] == "-":
+        sign = passage[source.offsets[at - 1]]
+        return source.text[at].isdigit() and sign != "—" and source.offsets[at - 1] + 1 == source.offsets[at]
+    return _cuts(source.text, at)
+
+
+def _follows_hyphen(text: str, at: int) -> bool:
+    """Whether the sign or other half of a number, "non-", or the first half of a broken word stands before a place."""
+    if text[at : at + 1].islower() and _BROKEN_END.match(text, max(0, at - 3)):
+        return True
+    if not 0 < at < len(text) or text[at - 1] not in "-−–‐‑":
+        return False
+    before = re.search(r"[^\W\d_]*$", text[max(0, at - 6) : at - 1])
+    return text[at].isdigit() or bool(before and before.group() in _DENYING)
+
+
+def _cuts(text: str, at: int) -> bool:
+    """Whether a place is within a spaced word or a number ("art" is not evidence from "party", nor 5 from 1.5)."""
     if not 0 < at < len(text):
         return False
     before, after = text[at - 1], text[at]
-    if before in ".," and after.isdigit() and text[at - 2 : at - 1].isdigit():
-        return True  # "5 million" is not evidence from "1.5 million"
-    if after in ".," and before.isdigit() and text[at + 1 : at + 2].isdigit():
+    if after.isdigit() and (before in "^<>≤≥≠±≈" or (before in ".,:/" and not text[at - 2 : at - 1].isalpha())):
+        return before not in ",:/" or text[at - 2 : at - 1].isdigit()
+    if before.isdigit() and (after in "%‰^" or (after in ".,:/-–−" and text[at + 1 : at + 2].isdigit())):
         return True
-    if not (before.isalnum() and after.isalnum()):
+    if after == "'" and text[at + 1 : at + 2] == "t" and not text[at + 2 : at + 3].isalnum():
+        return before.isalpha()  # "can" is not evidence from "can't"
+    if unicodedata.combining(after):
+        return True
+    if not (before.isalnum() or unicodedata.combining(before)) or not after.isalnum():
         return False
     return not (hides_words(before) or hides_words(after))
 

@@ -183,7 +183,7 @@ class GroundednessJudge(OnGivenText):
     """Is every claim of an answer borne out by its passage, word for word? And is the pair relevant, good and safe?"""
 
     name = "groundedness_judge"
-    version = "1"
+    version = "2"
     kind: Literal["judge"] = "judge"
     stage: Literal["pair"] = "pair"
     # Each claim of the answer is said again, with the words that bear it out.

@@ -233,7 +233,8 @@ def _check_document(source: LeafSource, leaf: Leaf, document: DocumentSource, ho
     commit = document.commit
     if not document.beside_leaf and not re.fullmatch(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}", commit):
         what = "an abbreviated hash" if re.fullmatch(r"[0-9a-fA-F]{4,63}", commit) else "no commit hash"
-        message = f"`{shorten(commit)}` is {what}; write all 40 digits, so that it always means the same documents."
+        digits = "all 40 digits (or 64, as `git rev-parse` prints it)"
+        message = f"`{shorten(commit)}` is {what}; write {digits}, so that it always means the same documents."
         source.add("LG309", node.get("commit") or node, message)
     if hooks.documents_missing is not None and (problem := hooks.documents_missing(leaf)):
         source.add("LG310", node.get("patterns") or node, problem)

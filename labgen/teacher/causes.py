@@ -37,6 +37,8 @@ UNREAD = ("only_reasoning", "cut_off", "looped", "empty", "unreadable")
 """Kinds of reply that can't be read."""
 FINAL = ("too_long", "refused")
 """Kinds of refusal that are kept in the ledger: they will be the same in the next run."""
+UNANSWERED = "exhausted"
+"""The kind of failure that is not kept: the next run asks again."""
 
 _LIMITS = {
     "knowledge_pairs": "max_pair_tokens",

@@ -46,10 +46,41 @@ _EMAIL = re.compile(
     r"(?<![\w.+-])(?<!//)(?!git@(?:git|bitbucket))[\w.+-]{1,64}@"
     r"(?P<host>(?:[\w-]{1,63}\.){1,8}(?P<end>[A-Za-z]{2,24}))(?!\.?[\w@]|:[\w/~]|[=(])"
 )
-_LOGIN = re.compile(r"://[^\s/@]*$")  # before a password: `https://user:password@host`
+# Before a password (`https://user:password@host`), or after a command that logs in somewhere.
+_LOGIN = re.compile(r"://[^\s/@]*$|\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)[ \t](?:-{1,2}[\w=-]+[ \t]){0,4}[<'\"]?$")
 _NO_PUBLIC_ENDS = frozenset(
     (
         *("example", "test", "invalid", "localhost", "localdomain", "local", "internal", "lan", "hostname"),
+        # What arrays are asked for after a product (`x@y.shape`).
+        *(
+            "shape",
+            "size",
+            "ndim",
+            "dtype",
+            "mean",
+            "sum",
+            "std",
+            "var",
+            "copy",
+            "values",
+            "reshape",
+            "transpose",
+            "flatten",
+        ),
+        *(
+            "ravel",
+            "astype",
+            "grad",
+            "device",
+            "numpy",
+            "inverse",
+            "conj",
+            "diagonal",
+            "real",
+            "imag",
+            "flat",
+            "nbytes",
+        ),
         *("png", "jpg", "jpeg", "gif", "svg", "txt", "git", "service", "socket", "target", "timer", "mount"),
     )
 )
@@ -135,6 +166,10 @@ def _social_security_numbers(text: str) -> _Places:
 
 
 _PLUS = re.compile(r"\+\d")
+_SUM = re.compile(r"(?:\d|\d[)\]])[ \t]*$")  # a number before the plus sign, as in `12 +44 2079460958`
+_TELEPHONE = re.compile(
+    r"\b(?:tel|phone|telephone|call|dial|fax|mobile|cell|whatsapp|contact|number|ext)\b", re.IGNORECASE
+)
 _NORTH_AMERICAN = re.compile(
     r"(?<![\w.+/-])(?:1[ .-])?(?:\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}(?P<gap>[.-])\d{3}(?P=gap)\d{4})(?![\w-]|\.\d)"
 )
@@ -151,8 +186,11 @@ def _international_phones(text: str) -> _Places:
 
     for match in phonenumbers.PhoneNumberMatcher(text, None):
         # Without a plus sign right before a digit it is a sum (`+ 14285714.286`).
-        if _PLUS.search(match.raw_string) and not _made_up(match.number.country_code, match.number.national_number):
-            yield match.start, match.end
+        plus = _PLUS.search(match.raw_string)
+        if plus and not _made_up(match.number.country_code, match.number.national_number):
+            before = text[max(0, match.start + plus.start() - 60) : match.start + plus.start()]
+            if not _SUM.search(before) or _TELEPHONE.search(before):
+                yield match.start, match.end
 
 
 def _national_phones(text: str) -> _Places:

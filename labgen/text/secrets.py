@@ -7,6 +7,7 @@ examples (`AKIA…EXAMPLE`, `user:password@`) is no finding.
 
 from __future__ import annotations
 
+import base64
 import importlib
 import re
 from functools import cache
@@ -58,7 +59,10 @@ _YOUNGER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 
 _PLACEHOLDER = re.compile(r"example|your|placeholder|changeme|redacted|\*{3}|\.{3}|x{6}|0{8}|1234567890", re.IGNORECASE)
-_COMMON_PASSWORD = re.compile(r":(?:pass|password|passwd|pwd|secret|token|key|[<{$\[].*|\w{1,3})@$", re.IGNORECASE)
+_COMMON_PASSWORD = re.compile(r":(?:pass|password|passwd|pwd|secret|token|key|\\?[<{$\[].*|\w{1,3})@$", re.IGNORECASE)
+_HASH = re.compile(r"['\"][0-9a-f]{40}['\"]$")
+"""A commit in quotes, near the letters `aws`: Amazon's keys use all letters and are never all hexadecimal."""
+_KEY_BODY = re.compile(r"[A-Z ]*-----\s*([A-Za-z0-9+/\s]{0,400})(.{0,8})")
 
 
 _Hints = tuple[str, ...]
@@ -87,6 +91,24 @@ def find_secrets(text: str) -> list[SensitiveSpan]:
         for pattern in patterns:
             for match in pattern.finditer(text):
                 words = match[0]
-                if not _PLACEHOLDER.search(words) and not _COMMON_PASSWORD.search(words):
+                if _PLACEHOLDER.search(words) or _COMMON_PASSWORD.search(words) or _HASH.search(words):
+                    continue
+                if category != "private key" or not _is_key_for_show(text, match.end()):
                     found.append(SensitiveSpan(category, match.start(), match.end(), SECRET))
     return without_overlaps(found)
+
+
+def _is_key_for_show(text: str, end: int) -> bool:
+    """Whether what follows the first words of a private key is none: dots, an end at once, or a text in base 64."""
+    body = _KEY_BODY.match(text, end)
+    if not body:
+        return False
+    chars = "".join(body[1].split())
+    if len(chars) < _SHORTEST_KEY_CHARS and body[2].startswith(("...", "…", "-----END", "[", "<")):
+        return True
+    whole = chars[: len(chars) // 4 * 4]
+    return len(whole) >= 16 and all(32 <= byte < 127 or byte in b"\n\r\t" for byte in base64.b64decode(whole))
+
+
+_SHORTEST_KEY_CHARS = 60
+"""Base 64 digits of the shortest keys, those of Ed25519."""

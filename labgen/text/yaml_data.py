@@ -6,6 +6,7 @@ read as what it looks like is an error with its place, never a guess.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from labgen.text.yamltree import Node, Positions, TreeError, parse_tree
 
 MAX_NUMBER_CHARS = 100
 """Digits of a number at most. Longer ones are texts without quotes, or an attempt to keep the reader busy."""
+
+_TWO_WAYS = re.compile(r"[-+]?0[0-9_]|.*:")
+"""Integers of YAML 1.1 that YAML 1.2 reads otherwise: octal with a leading 0 (`010` is 8, or 10), and base 60."""
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -126,6 +130,12 @@ def _scalar(node: Node) -> Any:
     if node.kind in ("integer", "number") and len(node.text) > MAX_NUMBER_CHARS:
         raise _Unreadable(
             node, f"a number of {len(node.text):,} characters is too long; put it in quotes if it is a text"
+        )
+    if node.kind == "integer" and _TWO_WAYS.match(node.text):
+        raise _Unreadable(
+            node,
+            f"`{shorten(node.text)}` is one number to some readers of YAML and another to others; write it in plain "
+            "decimal digits, or in quotes if it is a text",
         )
     construct = yaml.constructor.SafeConstructor()
     read = {

@@ -25,6 +25,23 @@ def test_a_full_commit_gives_the_files_as_they_were_then(origin, make_leaf, make
     assert (document.repo, document.commit) == (origin.url, then)
 
 
+def test_a_repository_with_hashes_of_64_digits_is_read(origin, git_home, make_leaf, make_store, tmp_path):
+    """A SHA-256 commit is a commit; a hash of the other kind is told as what it is, and spoils nothing."""
+    folder = tmp_path / "long"
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "init", "-q", "-b", "main", "--object-format=sha256", str(folder)], check=True)
+    (folder / "cheese.md").write_text(CHEESE, encoding="utf-8")
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "one"], check=True)
+    full = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+    store, url = make_store(), f"file://{folder}"
+    assert "40 or 64 digits" in _message(store, make_leaf(url, full[:40]))
+    (document,) = store.fetch(make_leaf(url, full))
+    assert len(full) == 64 and (document.text, document.commit) == (CHEESE, full)
+    assert make_store().fetch(make_leaf(url, full)) == (document,)
+    assert "40 or 64 digits" in _message(store, make_leaf(origin.url, "0" * 64)) or origin.commit({"cheese.md": CHEESE})
+
+
 def test_an_abbreviated_commit_is_resolved(origin, make_leaf, make_store):
     """Rows carry the full hash whatever the leaf wrote."""
     full = origin.commit({"cheese.md": CHEESE})
@@ -206,7 +223,7 @@ def test_a_branch_that_looks_like_a_commit_is_not_taken_for_one(origin, make_lea
     assert make_store().fetch(make_leaf(origin.url, good[:7]))[0].commit == good
 
 
-@pytest.mark.parametrize("commit", ["main", "", "HEAD", "abc", "0" * 41, "0" * 64, "--upload-pack=touch x", "a b c d"])
+@pytest.mark.parametrize("commit", ["main", "", "HEAD", "abc", "0" * 41, "0" * 63, "--upload-pack=touch x", "a b c d"])
 def test_only_hashes_are_commits(commit, origin, make_leaf, make_store):
     """Branches and tags move, so a row could not cite them."""
     origin.commit({"cheese.md": CHEESE})

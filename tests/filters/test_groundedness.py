@@ -1,4 +1,4 @@
-"""Evidence is found as written or not at all; figures and names without a source are named."""
+"""Evidence is found in the same words or not at all; figures and names without a source are named."""
 
 import pytest
 from hypothesis import given
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from labgen.filters.figures import unsupported_figures
 from labgen.filters.groundedness import find_evidence
 from labgen.filters.numerals import all_values, find_spelled
+from labgen.text.markdown_marks import find_marks
 
 PASSAGE = (
     "The Harbour  Bridge was opened on 19 March 1932.\nIt spans 1,149 metres (“the coathanger”) and cost £6.25 million;"
@@ -38,6 +39,105 @@ def test_evidence_is_found_as_written(quote, found):
     """Spacing, quotation marks and case may differ; no word or figure may, nor be cut in two."""
     span = find_evidence(quote, PASSAGE)
     assert (PASSAGE[slice(*span)] if span else None) == found
+
+
+MARKED = (
+    "**L**ighthouse [keeping\nwatch](Keeping_(watch) 'wikilink') cost `lamp_oil` \\$5 --- not 1.5 million.[1]"
+    " It was -5 °C or 10<sup>6</sup> m; H<sub>2</sub>O can't \\*be\\* non-toxic, 5% of <7 ms."
+    " Govern-\nment of Al-Qa\u00adrim, \ufb01ne caf\u00e9.\n\n"
+    "| a | b |\n|---|---|\n| lamp one | 17 units |\n\n1. snake_case is 2*3*4\n"
+    "2. Skerry—the capital of"
+    " 10–15 lands\n> quoted *text* here[^note] and [x](http://example.org/5)\n\n``` bash\nlamp --on **now**\n```\n"
+)
+
+
+@pytest.mark.parametrize(
+    "quote, found",
+    [
+        ("Lighthouse keeping\nwatch", "L**ighthouse [keeping\nwatch"),
+        ("cost lamp_oil $5 - not 1.5 million", "cost `lamp_oil` \\$5 --- not 1.5 million"),
+        ("10^6 m", "10<sup>6</sup> m"),
+        ("10⁶ m; H₂O can’t", "10<sup>6</sup> m; H<sub>2</sub>O can't"),
+        ("O can't *be* non–toxic", None),
+        ("H2O can't *be* non–toxic", "H<sub>2</sub>O can't \\*be\\* non-toxic"),
+        ("Government of Al-Qarim, fine cafe\u0301", "Govern-\nment of Al-Qa\u00adrim, \ufb01ne caf\u00e9"),
+        ("lamp one 17 units", "lamp one | 17 units"),
+        ("snake_case is 2*3*4", "snake_case is 2*3*4"),
+        ("Skerry - the capital of 10-15 lands", "Skerry—the capital of 10–15 lands"),
+        ("skerry-the capital", "Skerry—the capital"),
+        ("quoted text here and x", "quoted *text* here[^note] and [x"),
+        ("million.[1] It was", "million.[1] It was"),
+        ("million. It was −5 °C", "million.[1] It was -5 °C"),
+        ("lamp --on **now", "lamp --on **now"),
+    ],
+)
+def test_evidence_is_found_without_its_marks(quote: str, found: str | None) -> None:
+    """Marks, dashes, quotes, ligatures, composition and broken words may differ; the span is the passage's own."""
+    span = find_evidence(quote, MARKED)
+    assert (MARKED[slice(*span)] if span else None) == found
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        *(
+            "5 million",
+            "5 °C or",
+            "106 m",
+            "6 m; H",
+            "10 or",
+            "7 ms",
+            "5 of",
+            "15 lands",
+            "10 lands",
+            "snake_case is 234",
+        ),
+        *("toxic, 5%", "can be non-toxic", "H2O can", "H2O cant", "H2O can not be", "It was 5 °C", "cost lamp_oil $-5"),
+        *("govern", "ment of Al", "AlQarim", "cafe.", "million.[2] It was", "3. Skerry", "x](http://example.org/6)"),
+        *("here[^other] and x", "keeping watch](Keeping_(guard)", "2*3*5", "snakecase", "<8 ms", ">7 ms", "17 unit"),
+    ],
+)
+def test_nothing_else_than_the_passage_s_words_is_found(quote: str) -> None:
+    """Signs, points, powers, negations, footnotes' numbers and addresses are as the passage has them."""
+    assert find_evidence(quote, MARKED) is None
+
+
+_TERMS = st.lists(st.text("abcdefgh", min_size=3, max_size=8), min_size=4, max_size=12)
+
+
+@given(_TERMS, st.data())
+def test_marks_around_words_hide_none_of_them_and_make_no_other(words: list[str], data: st.DataObject) -> None:
+    """Words with any marks around them are found as they are read, and not with one of them altered."""
+    wraps = [
+        "{}",
+        "**{}**",
+        "*{}*",
+        "_{}_",
+        "`{}`",
+        "[{}](http://example.org/a_(b))",
+        "“{}”",
+        "{}[12]",
+        "\\({}\\)",
+        "<b>{}</b>",
+    ]
+    chosen = [data.draw(st.sampled_from(wraps)) for _ in words]
+    passage = " ".join(wrap.format(word) for wrap, word in zip(chosen, words, strict=True))
+    quote = " ".join(f"({word})" if "(" in wrap[:3] else word for wrap, word in zip(chosen, words, strict=True))
+    span = find_evidence(quote, passage)
+    assert span is not None
+    assert words[0] in passage[slice(*span)] and words[-1] in passage[slice(*span)]
+    place = data.draw(st.integers(1, len(words) - 2))
+    assert find_evidence(quote.replace(words[place], f"{words[place]}x"), passage) is None
+
+
+@given(st.text("*_`[]()<>|\\#!^~-: \n1a&;{}.", max_size=200))
+def test_any_marks_at_all_are_read_within_the_text(text: str) -> None:
+    """Marks come in order, none over another, within the text, and the text is found in itself."""
+    at = 0
+    for mark in find_marks(text):
+        assert at <= mark.start <= mark.end <= len(text)
+        at = mark.end
+    find_evidence(text, f"{text} {text}")
 
 
 def test_evidence_in_languages_without_spaces():
@@ -91,6 +191,13 @@ def test_no_text_makes_the_checks_fail(answer, passage):
 def test_figures_and_names_without_a_source_are_named(answer, flagged):
     """Altered figures, dates and names are flagged; other spellings of what is there are not."""
     assert unsupported_figures(answer, PASSAGE, "Which bridge, and why not one in Paris?") == flagged
+
+
+def test_figures_are_those_that_a_reader_of_the_passage_sees():
+    """A footnote's mark, a link's address and a power make no figure; words that a line breaks are whole."""
+    passage = "It has 10<sup>6</sup> of [them](http://example.org/77), says Wil-\nmut.[8] See **E**urostat."
+    assert unsupported_figures("It has 106, 77 and 8.", passage, "") == ["106", "77", "8"]
+    assert unsupported_figures("It has 10^6, says Wilmut, and Eurostat: http://example.org/77", passage, "") == []
 
 
 def test_what_completes_or_abbreviates_a_name_is_no_new_name():

@@ -42,12 +42,37 @@ def test_secrets_are_found_with_their_place(category: str) -> None:
         "ISBN 978-3-16-148410-0, version 1.2.3, 12+34 = 46, year 1999-12-2024, order 123-45-6789",
         "def f(a: int) -> None: return a @ b  # decorators @functools.cache",
         "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "assert x@y.shape == (3,) and x@y.mean",
+        "aws: the token moved at commit 'da39a3ee5e6b4b0d3255bfef95601890afd80709'",
+        "12 +44 2079460958, 12 +44 2071838750, (3) +1 6506364884",
+        "ssh ubuntu@node.front.corp.net and scp -r <root@node.corp.net>",
+        "curl https://\\<username\\>:\\<password\\>@host",
+        "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nVGhpcyBpcyBubyBrZXkgYXQgYWxsLCBvbmx5IHdvcmRzLg==\n-----END PRIVATE KEY-----",
         "",
     ],
 )
 def test_examples_and_ordinary_text_are_no_secret(text: str) -> None:
     """What is reserved for documentation, fails its check digits, or only looks alike."""
     assert find_sensitive(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "write to x@y.shapes.com or jane@size.net",
+        "aws_secret_key = 'wJalrXUtnFEMIK7MDENGbPxRfiCYzzqzzpzzKEYb'",
+        "Tel. 12 +44 2071838750",
+        "Reach us: +44 20 7183 8750",
+        "ssh is down, says jane.doe@mail.corp.net",
+        "https://admin:Tr0ub4dor3@host",
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END",
+        "-----BEGIN RSA PRIVATE KEY-----",
+    ],
+)
+def test_what_is_real_is_found_beside_what_only_looks_like_it(text: str) -> None:
+    """Each is the neighbour of a false alarm that is not told."""
+    assert find_sensitive(text)
 
 
 def test_spans_come_by_position_and_hold_no_secret() -> None:
