@@ -25,9 +25,15 @@ MEMORY_BYTES = 4 * 2**30
 
 EXTRA = "labgen[documents]"
 
+_FORM = 2
+"""Raised whenever the same converter gives another text: what was kept before is then converted anew."""
+
 
 def convert_file(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> str:
     """The Markdown of one file. The same bytes and the same version of the converter give the same text.
+
+    Superscripts and subscripts are written as `labgen.text.super_and_subscripts` has them (10⁶, H₂O), except in PDF,
+    which only says where each letter stands; table cells that span others are repeated in each place.
 
     Args:
         path: only its suffix counts.
@@ -40,7 +46,7 @@ def convert_file(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> 
     version = _converter_version()
     if version is None:
         raise TaxonomyError(_extra_missing(path, suffix))
-    kept = cache / f"{hashlib.sha256(data).hexdigest()}-{version}{suffix}.md"
+    kept = cache / f"{hashlib.sha256(data).hexdigest()}-{version}-{_FORM}{suffix}.md"
     if kept.is_file():
         return kept.read_bytes().decode("utf-8")
     text = _in_child(path, suffix, data, timeout_sec)
