@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from labgen.documents.not_prose import blanked, find_not_prose, spans_between
 from labgen.records import Chunk, Document, Source
 from labgen.text.token_count import ESTIMATE, TokenCounter
 
@@ -35,19 +36,22 @@ def chunk_documents(
         min_chunk_tokens: smaller chunks, such as a heading alone, are left out.
         count_tokens: how tokens are counted.
         tokenizer: what `count_tokens` was loaded from; the splitter reads a tokenizer.json by itself, which is faster.
-    Returns: chunks numbered from 0; `document.text[start:end]` is the chunk's text, without outer white space. Empty
-        where nothing is large enough. Same arguments, same answer.
+    Returns: chunks numbered from 0; `document.text[start:end]` is the chunk's text, without outer white space. None
+        spans what is not prose (`labgen.documents.not_prose`). Empty where nothing is large enough. Same arguments,
+        same answer.
     """
     chunks: list[Chunk] = []
     for document in documents:
         splitter = _splitter(document.markdown, chunk_tokens, count_tokens, tokenizer)
-        for start, part in _parts(document.text):
+        left_out = find_not_prose(document.text)
+        for start, part in _parts(blanked(document.text, left_out)):
             for offset, text in splitter.chunk_indices(part):
-                if count_tokens(text) < max(1, min_chunk_tokens):
-                    continue
-                first = start + offset
-                source = Source(document.repo, document.commit, document.file, first, first + len(text))
-                chunks.append(Chunk(len(chunks), text, source))
+                span = start + offset, start + offset + len(text)
+                for first, last in spans_between(document.text, *span, left_out):
+                    passage = document.text[first:last]
+                    if count_tokens(passage) >= max(1, min_chunk_tokens):
+                        source = Source(document.repo, document.commit, document.file, first, last)
+                        chunks.append(Chunk(len(chunks), passage, source))
     return tuple(chunks)
 
 

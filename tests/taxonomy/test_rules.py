@@ -9,7 +9,7 @@ import pytest
 from labgen.config import CheckConfig
 from labgen.filters.near_duplicates import NearDuplicates, rouge_l
 from labgen.filters.rouge import reference_rouge_l
-from labgen.records import Severity, Violation
+from labgen.records import Document, Leaf, Severity, Violation
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.content import ContentHooks
 from labgen.taxonomy.report import explain_rule, rule_table
@@ -56,7 +56,17 @@ def hooks() -> ContentHooks:
             "nothing there" if leaf.document and "none.md" in leaf.document.patterns else None
         ),
         benchmark_of=lambda question: "gsm8k/test/1" if "Natalia" in question else None,
+        documents=documents,
     )
+
+
+def documents(leaf: Leaf) -> tuple[list[Document], list[str]]:
+    """Beside the leaf is one file that can be read and, where the patterns name it, a scan."""
+    patterns = leaf.document.patterns if leaf.document else ()
+    text = "# Comets\n\n" + " ".join(f"Comet {number}. {ICE}" for number in range(5))
+    return [Document("", "", "comets.md", text, True)], [
+        f"no text is in `{name}`" for name in patterns if "scan" in name
+    ]
 
 
 def options(compat: str = "", config: CheckConfig | None = None) -> CheckOptions:
@@ -123,6 +133,8 @@ CASES = [
     ("LG314", skill("    context: A list of towns.\n", "", GROUNDED), 5, 5),
     ("LG315", skill("It is 0 hours away.", '"far \\e[8m away"'), 6, 13),
     ("LG316", {SKILL_PATH: "version: 1\ncreated_by: someone\ntask_description: ''\n" + SEEDS}, 3, 19),
+    ("LG319", knowledge("docs/*.md", "scan.pdf"), 50, 5),
+    ("LG320", knowledge("Comet 0. A comet is a ball of ice", "Comet 0. A comet is a cup of ice"), 6, 14),
     ("LG317", knowledge("https://example.org/comets.git", "ext::sh -c id"), 47, 9),
     ("LG401", skill("version: 3\n", ""), 1, 1),
     ("LG402", skill("someone", "someone  "), 2, 20),
