@@ -184,11 +184,23 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A span of a document, small enough for a prompt. `text` is exactly the document's `[start:end]`."""
+    """A span of a document, small enough for a prompt.
+
+    Attributes:
+        text: exactly the document's `[start:end]`.
+        lead: what the span starts in the middle of, as it is shown before it: headings, the header row of a table,
+            items that it is nested in. Ends with the white space between; empty for nothing.
+    """
 
     index: int
     text: str
     source: Source
+    lead: str = ""
+
+    @property
+    def passage(self) -> str:
+        """What a prompt shows, and what pairs are drawn from and judged by: the text below its lead."""
+        return self.lead + self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +420,7 @@ class Candidate:
     Attributes:
         leaf, slot, position: which draw it comes from and its place in that draw's reply.
         instruction, response: empty as long as (or because) they were never had.
-        context: grounded skills: the new context; knowledge: the chunk's text; else None.
+        context: grounded skills: the new context; knowledge: the chunk's passage; else None.
         source: where the context is from (knowledge).
         seed_examples: indices of the seed examples that the prompt showed.
         verdicts: in the order in which they were given.

@@ -74,7 +74,7 @@ def draw_pairs(prompt: Prompt) -> Draw:
             temperature=generation.temperature,
             leaf=slot.plan.leaf,
             seeds=[slot.plan.leaf.seed_examples[index] for index in which.seed_examples],
-            chunk=chunk.text,
+            chunk=chunk.passage,
             count=generation.instructions_per_call,
             slot=which,
         )
@@ -83,7 +83,7 @@ def draw_pairs(prompt: Prompt) -> Draw:
             replace(
                 _candidate(slot, position, pair, reading.calls),
                 response=pair.response,
-                context=chunk.text,
+                context=chunk.passage,
                 source=chunk.source,
                 truncated=pair.cut or (reading.truncated and position == len(pairs) - 1),
             )
