@@ -81,13 +81,17 @@ class SeedExample:
     pairs: tuple[Pair, ...]
 
 
+BESIDE_LEAF = (".", "./")
+"""How a leaf says that its documents lie in its own folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentSource:
     """Where a knowledge leaf's documents are, as written in the leaf.
 
     Attributes:
         repo: a git address, or `.` for files beside the leaf.
-        commit: full or abbreviated hash as written; ignored for `repo: .`.
+        commit: full or abbreviated hash as written; ignored for `repo: .`, and may then be empty.
         patterns: file patterns inside the repository (or the leaf's folder).
         line: 1-based line of `document` in the leaf's file, for messages.
     """
@@ -100,7 +104,7 @@ class DocumentSource:
     @property
     def beside_leaf(self) -> bool:
         """Whether the documents lie in the leaf's own folder."""
-        return self.repo.strip() in (".", "./")
+        return self.repo.strip() in BESIDE_LEAF
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from labgen.filters.rouge import reference_rouge_l
 from labgen.records import Document, Leaf, Severity, Violation
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.content import ContentHooks
+from labgen.taxonomy.load import load_taxonomy
 from labgen.taxonomy.report import explain_rule, rule_table
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import find_strays
@@ -205,6 +206,19 @@ def test_every_rule_has_a_case_and_can_be_explained() -> None:
         assert rule.why in said
         assert rule.bad != rule.good
     assert len(rule_table().splitlines()) == len(RULES) + 2
+
+
+@pytest.mark.parametrize("repo", [".", "./", "'. '"])
+def test_documents_beside_a_leaf_need_no_commit(repo: str, tmp_path: Path) -> None:
+    """As the README shows it; InstructLab wants one all the same, and so does a repository of git."""
+    without = KNOWLEDGE.replace("  commit: 0123456789abcdef0123456789abcdef01234567\n", "")
+    beside = without.replace("https://example.org/comets.git", repo)
+    assert [found.code for found in check(tmp_path, {KNOWLEDGE_PATH: beside})] == ["LG306"]
+    (leaf,) = load_taxonomy(tmp_path).leaves
+    assert leaf.document is not None and leaf.document.beside_leaf and leaf.document.commit == ""
+    errors = [each for each in check(tmp_path, {}, "instructlab") if each.severity is Severity.ERROR]
+    assert [(each.code, each.line) for each in errors] == [("LG203", 47)]
+    assert "LG203" in {found.code for found in check(tmp_path, {KNOWLEDGE_PATH: without})}
 
 
 def test_rules_are_switched_off_by_code_prefix_and_file(tmp_path: Path) -> None:
