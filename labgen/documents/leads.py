@@ -16,6 +16,9 @@ from typing import Any
 HEADING_CHARS, ITEM_CHARS = 120, 200
 """Longer headings and items of a list are cut in a lead."""
 
+HEADER_CHARS = 20_000
+"""A longer header row of a table is not repeated."""
+
 MOST_ITEMS = 6
 """Nearest items of a list that a lead shows."""
 
@@ -88,14 +91,17 @@ class _Sweep:
 
     def _container(self, block: _Block, line: int) -> str:
         if block.kind == "table":
-            header = self._between(block.first, block.first + 2).rstrip()
-            return header if line >= block.first + 2 and self.fits(header) else ""
-        said = self._between(block.first, min(block.own, line))
+            header = self._between(block.first, block.first + 2, HEADER_CHARS + 1).rstrip()
+            short = line >= block.first + 2 and len(header) <= HEADER_CHARS
+            return header if short and self.fits(header) else ""
+        said = self._between(block.first, min(block.own, line), 2 * ITEM_CHARS)
         indent = len(said) - len(said.lstrip())
         return said[:indent] + _cut(" ".join(said.split()), ITEM_CHARS)
 
-    def _between(self, first: int, end: int) -> str:
-        return self.text[self.lines[first] : self.lines[end] if end < len(self.lines) else len(self.text)]
+    def _between(self, first: int, end: int, most: int) -> str:
+        """Lines `first` to before `end`, at most so many characters: each passage asks, and lines may be long."""
+        start, stop = self.lines[first], self.lines[end] if end < len(self.lines) else len(self.text)
+        return self.text[start : min(stop, start + most)]
 
     def _indent(self, start: int, line: int) -> str:
         before = self.text[self.lines[line] : start]

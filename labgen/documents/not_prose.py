@@ -34,6 +34,7 @@ _TOKEN = re.compile(rf"[A-Za-z0-9+/_=-]{{{LEAST_TOKEN_CHARS},}}")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _ENCODED_LINE = re.compile(rf"[ \t>|\"']*([A-Za-z0-9+/_-]{{{LEAST_LINE_CHARS},}}={{0,2}})[\"',;\\+ \t\r]*")
 _DUMP_LINE = re.compile(r"[ \t>|]*(?:[0-9a-fA-F]{4,16}:?[ \t]+)?(?:(?:0x)?[0-9a-fA-F]{2,8}[ \t,:]{1,3}){7,}[^\n]{0,80}")
+_MOST_DUMP_CHARS = 400
 _LEAST_DISTINCT = 12
 _NOT_A_LINE_END = re.compile(r"[^\n]")
 
@@ -118,7 +119,9 @@ def _is_encoded_line(line: str) -> bool:
     if len(line) < LEAST_LINE_CHARS // 2:
         return False
     match = _ENCODED_LINE.fullmatch(line)
-    return _is_encoded(match.group(1)) if match else _DUMP_LINE.fullmatch(line) is not None
+    if match:
+        return _is_encoded(match.group(1))
+    return len(line) <= _MOST_DUMP_CHARS and _DUMP_LINE.fullmatch(line) is not None
 
 
 def _is_encoded(token: str) -> bool:

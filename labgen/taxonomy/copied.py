@@ -15,7 +15,7 @@ _WORD = re.compile(r"[^\W_]+(?:\\?['’][^\W_]+)?")
 _NO_WORDS = re.compile(r"(?<=\])\([^()\s]*(?:\s+\"[^\"\n]*\")?\)|<https?://[^<>\s]*>|\{[#.][^{}\n]*\}")
 _BREAK = re.compile(r"\n\s*\n|\[?(?:\.\.\.|…)\]?")
 _RUN = 4
-_MOST_PLACES = 20
+_MOST_PLACES = 4
 _AROUND = 4
 
 
