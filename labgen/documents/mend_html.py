@@ -7,7 +7,7 @@ converter writes Markdown: that drops the marks of `<sup>` and `<sub>`, and leav
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from labgen.text.super_and_subscripts import subscript, superscript
@@ -15,11 +15,17 @@ from labgen.text.super_and_subscripts import subscript, superscript
 MOST_SCRIPT_CHARS = 60
 """Longer superscripts are text that is merely set small."""
 
-MOST_FILLED_CELLS = 50_000
+MOST_FILLED_CELLS = 20_000
 """Cells of one page that are filled by repetition. What spans beyond that stays empty."""
+
+MOST_COLUMNS = 60
+"""A cell that says that it spans more columns is taken to span so many."""
 
 MOST_REPEATED_CHARS = 500
 """Longer cells are not repeated."""
+
+MOST_NODES = 200
+"""Nodes of the page that are looked at for one script or one cell."""
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DIGIT_BEFORE = re.compile(r"\d\s*\Z")
@@ -36,9 +42,12 @@ def mend_page(data: bytes) -> bytes:
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(data, "html.parser", from_encoding=None if data.startswith(_UTF16) else "utf-8")
-    _write_scripts(soup)
-    _fill_spans(soup)
-    return str(soup).encode("utf-8", "replace")
+    try:
+        _write_scripts(soup)
+        _fill_spans(soup)
+        return str(soup).encode("utf-8", "replace")
+    except RecursionError:
+        return data  # nested so deeply that the converter takes the text alone
 
 
 def _write_scripts(soup: Any) -> None:
@@ -51,11 +60,34 @@ def _write_scripts(soup: Any) -> None:
 
 
 def _write_script(tag: Any) -> None:
-    text = tag.get_text().strip()
-    if not text or len(text) > MOST_SCRIPT_CHARS or tag.find("a") is not None or _is_plain(tag, text):
-        tag.unwrap()
-    else:
+    text = _short_text(tag)
+    if text and tag.find("a") is None and not _is_plain(tag, text):
         tag.replace_with((superscript if tag.name == "sup" else subscript)(text))
+    # What stays is written by the converter as its text alone.
+
+
+def _short_text(tag: Any, most: int = MOST_SCRIPT_CHARS) -> str:
+    """The text of a tag, in single spaces; empty where it is longer than `most` characters.
+
+    Looks at so many nodes at most: tags may be nested thousands deep, and each of them is asked.
+    """
+    from bs4.element import PreformattedString
+
+    pieces: list[str] = []
+    waiting, size, left = [tag], 0, MOST_NODES
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, str):
+            if not isinstance(node, PreformattedString):  # comments and the like
+                pieces.append(node)
+                size += len(node)
+        else:
+            waiting += reversed(node.contents[:MOST_NODES])
+        left -= 1
+        if not left or size > 4 * most:
+            return ""
+    text = " ".join("".join(pieces).split())
+    return text if len(text) <= most else ""
 
 
 def _is_plain(tag: Any, text: str) -> bool:
@@ -71,11 +103,9 @@ def _is_plain(tag: Any, text: str) -> bool:
 def _write_formula(tag: Any) -> None:
     """MathML's `<msup>` and `<msub>`: a base and what is above or below it."""
     parts = [child for child in tag.children if getattr(child, "name", None)]
-    text = parts[1].get_text().strip() if len(parts) == 2 else ""
-    if 0 < len(text) <= MOST_SCRIPT_CHARS:
-        write: Callable[[str], str] = superscript if tag.name == "msup" else subscript
-        parts[1].replace_with(write(text))
-    tag.unwrap()
+    text = _short_text(parts[1]) if len(parts) == 2 else ""
+    if text:
+        parts[1].replace_with((superscript if tag.name == "msup" else subscript)(text))
 
 
 def _fill_spans(soup: Any) -> None:
@@ -104,9 +134,11 @@ def _fill_table(rows: list[Any], soup: Any, left: int) -> int:
             while left > 0 and above.get(column, ("", -1))[1] >= number:
                 cell.insert_before(_copy(soup, cell.name, above[column][0]))
                 column, left = column + 1, left - 1
-            across, down = max(1, min(_span(cell, "colspan"), left + 1)), _span(cell, "rowspan") or len(rows)
-            text = cell.get_text(" ", strip=True) if across > 1 or down > 1 else ""
-            text = text if len(text) <= MOST_REPEATED_CHARS else ""
+            across, down = (
+                max(1, min(_span(cell, "colspan"), MOST_COLUMNS, left + 1)),
+                _span(cell, "rowspan") or len(rows),
+            )
+            text = _short_text(cell, MOST_REPEATED_CHARS) if across > 1 or down > 1 else ""
             for _ in range(across - 1):
                 cell.insert_after(_copy(soup, cell.name, text))
             if down > 1:

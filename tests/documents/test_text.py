@@ -194,6 +194,7 @@ class TestWithConverter:
             ("H<sub>2</sub>SO<sub>4</sub> and SO<sub>4</sub><sup>2-</sup>", "H₂SO₄ and SO₄²⁻"),
             ("x<sup>n+1</sup>, e<sup>kt</sup>, 2<sup>0.5</sup>", "xⁿ⁺¹, e^(kt), 2^(0.5)"),
             ("a<sup>2<sup>3</sup></sup>", "a^(2³)"),
+            ("10<sup><!-- six -->6</sup>", "10⁶"),
             ("the 1<sup>st</sup> of May<sup>[1]</sup>", "the 1st of May[1]"),
             ('in 1990<sup><a href="#n1">1</a></sup>', "in 1990[1](#n1)"),
             ("<math><msup><mn>10</mn><mn>6</mn></msup></math>", "10⁶"),
@@ -241,6 +242,12 @@ class TestWithConverter:
             "| Rome | big | big |",
             "| Oslo | big | big |",
         ]
+
+    @pytest.mark.parametrize("tag", ["sup", "table><tr><td colspan=2", "div"])
+    def test_pages_nested_without_end_are_read(self, tag, tmp_path):
+        """As their text alone, at least."""
+        page = "<p>start</p>" + f"<{tag}>x" * 1500
+        assert "start" in read("a.html", page.encode(), tmp_path)
 
     def test_spans_without_end_stay_small(self, tmp_path):
         """A table that spans millions of cells is not written out."""
