@@ -81,13 +81,17 @@ class SeedExample:
     pairs: tuple[Pair, ...]
 
 
+BESIDE_LEAF = (".", "./")
+"""How a leaf says that its documents lie in its own folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentSource:
     """Where a knowledge leaf's documents are, as written in the leaf.
 
     Attributes:
         repo: a git address, or `.` for files beside the leaf.
-        commit: full or abbreviated hash as written; ignored for `repo: .`.
+        commit: full or abbreviated hash as written; ignored for `repo: .`, and may then be empty.
         patterns: file patterns inside the repository (or the leaf's folder).
         line: 1-based line of `document` in the leaf's file, for messages.
     """
@@ -100,7 +104,7 @@ class DocumentSource:
     @property
     def beside_leaf(self) -> bool:
         """Whether the documents lie in the leaf's own folder."""
-        return self.repo.strip() in (".", "./")
+        return self.repo.strip() in BESIDE_LEAF
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +188,23 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A span of a document, small enough for a prompt. `text` is exactly the document's `[start:end]`."""
+    """A span of a document, small enough for a prompt.
+
+    Attributes:
+        text: exactly the document's `[start:end]`.
+        lead: what the span starts in the middle of, as it is shown before it: headings, the header row of a table,
+            items that it is nested in. Ends with the white space between; empty for nothing.
+    """
 
     index: int
     text: str
     source: Source
+    lead: str = ""
+
+    @property
+    def passage(self) -> str:
+        """What a prompt shows, and what pairs are drawn from and judged by: the text below its lead."""
+        return self.lead + self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,7 +430,7 @@ class Candidate:
     Attributes:
         leaf, slot, position: which draw it comes from and its place in that draw's reply.
         instruction, response: empty as long as (or because) they were never had.
-        context: grounded skills: the new context; knowledge: the chunk's text; else None.
+        context: grounded skills: the new context; knowledge: the chunk's passage; else None.
         source: where the context is from (knowledge).
         seed_examples: indices of the seed examples that the prompt showed.
         verdicts: in the order in which they were given.

@@ -25,8 +25,9 @@ def command(ctx: click.Context, /, file: Path | None, **options: Any) -> None:
     wrong, which must not: what `generate` does before it draws from a leaf. Ends with status 1 where a judge is not fit
     for a leaf.
 
-    With FILE, all judges are run over a JSONL of labelled pairs: `instruction`, `response`, and `good` (true or false)
-    or `defect` (the kind of defect), with `context`, `leaf` and `task_description` where there are any. Recall is the
+    With FILE (JSON lines, JSON, Parquet or CSV), all judges are run over labelled pairs: `instruction`, `response`, and
+    `good` (true or false) or `defect` (the kind of defect), with `context`, `leaf` and `task_description` where there
+    are any. Recall is the
     share of a kind of defect that is turned down; precision is the share of these among what is turned down of that
     kind and of the good pairs.
     """

@@ -111,7 +111,7 @@ def check_options(config: Config, compat: str = "") -> CheckOptions:
 
 def _hooks(config: Config) -> ContentHooks:
     """What documents and filters know, asked only where a leaf has a document or a benchmark is indexed."""
-    from labgen.records import DocumentSource
+    from labgen.records import Document, DocumentSource
     from labgen.taxonomy.content import ContentHooks
 
     stores: list[Any] = []
@@ -128,15 +128,22 @@ def _hooks(config: Config) -> ContentHooks:
         outward = [pattern for pattern in document.patterns if ".." in pattern.split("/")]
         return next(filter(None, map(pattern_problem, outward)), None)
 
-    def documents_missing(leaf: Leaf) -> str | None:
+    def store() -> Any:
         from labgen.documents.store import DocumentStore
 
         if not stores:
             stores.append(DocumentStore(config.work_folder / "documents", config.documents))
-        problem: str | None = stores[0].cached_problem(leaf)
+        return stores[0]
+
+    def documents_missing(leaf: Leaf) -> str | None:
+        problem: str | None = store().cached_problem(leaf)
         return problem
 
-    return ContentHooks(document_problem, documents_missing, _benchmark_lookup(config))
+    def documents(leaf: Leaf) -> tuple[Sequence[Document], Sequence[str]]:
+        found = store().at_hand(leaf)
+        return found.documents, found.problems
+
+    return ContentHooks(document_problem, documents_missing, _benchmark_lookup(config), documents)
 
 
 def _benchmark_lookup(config: Config) -> Any:

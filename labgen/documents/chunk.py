@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from labgen.documents.leads import find_leads
+from labgen.documents.not_prose import blanked, find_not_prose, spans_between
 from labgen.records import Chunk, Document, Source
 from labgen.text.token_count import ESTIMATE, TokenCounter
 
@@ -31,24 +33,38 @@ def chunk_documents(
 
     Args:
         documents: in the order in which their chunks are numbered.
-        chunk_tokens: no chunk counts more tokens than this (> 0); one character that does stays whole.
+        chunk_tokens: no chunk counts more tokens than this (> 0), without its lead; one character that does stays
+            whole.
         min_chunk_tokens: smaller chunks, such as a heading alone, are left out.
         count_tokens: how tokens are counted.
         tokenizer: what `count_tokens` was loaded from; the splitter reads a tokenizer.json by itself, which is faster.
-    Returns: chunks numbered from 0; `document.text[start:end]` is the chunk's text, without outer white space. Empty
-        where nothing is large enough. Same arguments, same answer.
+    Returns: chunks numbered from 0; `document.text[start:end]` is the chunk's text, without outer white space. None
+        spans what is not prose (`labgen.documents.not_prose`). Empty where nothing is large enough. Same arguments,
+        same answer.
     """
     chunks: list[Chunk] = []
     for document in documents:
         splitter = _splitter(document.markdown, chunk_tokens, count_tokens, tokenizer)
-        for start, part in _parts(document.text):
-            for offset, text in splitter.chunk_indices(part):
-                if count_tokens(text) < max(1, min_chunk_tokens):
-                    continue
-                first = start + offset
-                source = Source(document.repo, document.commit, document.file, first, first + len(text))
-                chunks.append(Chunk(len(chunks), text, source))
+        spans = [
+            span
+            for span in _spans(document.text, splitter)
+            if count_tokens(document.text[slice(*span)]) >= max(1, min_chunk_tokens)
+        ]
+        leads = [""] * len(spans)
+        if document.markdown and any(start for start, _ in spans):
+            starts = [start for start, _ in spans]
+            leads = find_leads(document.text, starts, fits=lambda header: count_tokens(header) <= chunk_tokens // 2)
+        for (start, end), lead in zip(spans, leads, strict=True):
+            source = Source(document.repo, document.commit, document.file, start, end)
+            chunks.append(Chunk(len(chunks), document.text[start:end], source, lead))
     return tuple(chunks)
+
+
+def _spans(text: str, splitter: Any) -> Iterator[tuple[int, int]]:
+    left_out = find_not_prose(text)
+    for start, part in _parts(blanked(text, left_out)):
+        for offset, piece in splitter.chunk_indices(part):
+            yield from spans_between(text, start + offset, start + offset + len(piece), left_out)
 
 
 def _splitter(markdown: bool, limit: int, count: TokenCounter, tokenizer: str) -> Any:

@@ -25,22 +25,32 @@ MEMORY_BYTES = 4 * 2**30
 
 EXTRA = "labgen[documents]"
 
+_FORM = 2
+"""Raised whenever the same converter gives another text: what was kept before is then converted anew."""
+
+
+class ConverterMissing(TaxonomyError):
+    """The extra, or the part of it for this kind of file, is not installed."""
+
 
 def convert_file(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> str:
     """The Markdown of one file. The same bytes and the same version of the converter give the same text.
+
+    Superscripts and subscripts are written as `labgen.text.super_and_subscripts` has them (10⁶, H₂O), except in PDF,
+    which only says where each letter stands; table cells that span others are repeated in each place.
 
     Args:
         path: only its suffix counts.
         data: the file's content.
         cache: folder that keeps what was converted once, by content and version.
         timeout_sec: longest wait.
-    Raises: TaxonomyError: the extra is missing, or the file can't be converted within the limits.
+    Raises: ConverterMissing: the extra is not installed; TaxonomyError: the file can't be converted within the limits.
     """
     suffix = PurePosixPath(path).suffix.lower()
     version = _converter_version()
     if version is None:
-        raise TaxonomyError(_extra_missing(path, suffix))
-    kept = cache / f"{hashlib.sha256(data).hexdigest()}-{version}{suffix}.md"
+        raise ConverterMissing(_extra_missing(path, suffix))
+    kept = cache / f"{hashlib.sha256(data).hexdigest()}-{version}-{_FORM}{suffix}.md"
     if kept.is_file():
         return kept.read_bytes().decode("utf-8")
     text = _in_child(path, suffix, data, timeout_sec)
@@ -66,7 +76,7 @@ def _in_child(path: str, suffix: str, data: bytes, timeout_sec: float) -> str:
             f"`{shown(path)}` could not be converted to text within {timeout_sec:g} s. Convert it to Markdown yourself."
         ) from None
     if done.returncode == convert_child.MISSING_STATUS:
-        raise TaxonomyError(_extra_missing(path, suffix))
+        raise ConverterMissing(_extra_missing(path, suffix))
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         why = shown(lines[-1]) if lines else f"the converter ended with status {done.returncode}"

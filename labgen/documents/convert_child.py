@@ -6,6 +6,8 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 MAX_MARKDOWN_BYTES = 50_000_000
 
@@ -33,13 +35,14 @@ def main(suffix: str, memory_bytes: int) -> int:
         library = importlib.import_module("markitdown")
     except ImportError:
         return MISSING_STATUS
+    # Python was started without the paths that lead to labgen where it is not installed.
+    sys.path.append(str(Path(__file__).parents[2]))
     data = sys.stdin.buffer.read()
     # Libraries that print would otherwise print into the text.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    info = library.StreamInfo(extension=suffix, charset="utf-8" if "htm" in suffix else None)
     try:
-        markdown = getattr(converters, _CONVERTERS[suffix])().convert(io.BytesIO(data), info).markdown
+        markdown = _markdown(converters, library.StreamInfo(extension=suffix), data)
     except library.MissingDependencyException:
         return MISSING_STATUS
     content = markdown.encode("utf-8", "replace")
@@ -49,6 +52,36 @@ def main(suffix: str, memory_bytes: int) -> int:
     with out:
         out.write(content)
     return 0
+
+
+def _markdown(converters: Any, info: Any, data: bytes) -> str:
+    """Through the converter for the kind of file, with all pages of HTML that it meets or makes mended first."""
+    from labgen.documents.mend_html import mend_page
+
+    class Pages(converters.HtmlConverter):  # type: ignore[misc]
+        def convert(self, file_stream: Any, stream_info: Any, **options: Any) -> Any:
+            page = io.BytesIO(mend_page(file_stream.read()))
+            return super().convert(page, stream_info.copy_and_update(charset="utf-8"), **options)
+
+    kind = _CONVERTERS[info.extension]
+    if kind == "HtmlConverter":
+        converter = Pages()
+    else:
+        converter = getattr(converters, kind)()
+        # Word, slides and books are turned to HTML first, and handed to the converter that they hold.
+        converter._html_converter = Pages()
+    if kind == "PptxConverter":
+        data = _mended_slides(data)
+    return str(converter.convert(io.BytesIO(data), info).markdown)
+
+
+def _mended_slides(data: bytes) -> bytes:
+    try:
+        from labgen.documents.mend_slides import mend_slides
+
+        return mend_slides(data)
+    except ImportError:
+        return data  # the converter says so itself
 
 
 def _limit_memory(memory_bytes: int) -> None:

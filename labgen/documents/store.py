@@ -6,13 +6,16 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
 from labgen.config import DocumentsConfig
 from labgen.documents.address import address_problem
 from labgen.documents.beside import list_beside, read_beside
+from labgen.documents.convert import ConverterMissing
 from labgen.documents.file_patterns import MAX_PATTERNS, match_files, pattern_problem
+from labgen.documents.remarks import without_text
 from labgen.documents.repository import Repository, check_sizes
 from labgen.documents.text import is_document, is_markdown, read_text
 from labgen.errors import ConfigError, TaxonomyError
@@ -20,6 +23,14 @@ from labgen.records import Document, DocumentSource, Leaf
 from labgen.text.printable import shown
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{4,40}|[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """Documents with text in them that are on this machine, and in words what is wrong with others of the leaf."""
+
+    documents: tuple[Document, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 class DocumentStore:
@@ -38,6 +49,8 @@ class DocumentStore:
     def fetch(self, leaf: Leaf) -> tuple[Document, ...]:
         """All documents that a knowledge leaf's patterns match, each once, in path order; () for a leaf without any.
 
+        Those without text are among them, as long as one has some.
+
         Goes to the network only for what is not on this machine yet. Each document carries the address as written and
         the full hash of the commit, or of its own content where it lies beside the leaf.
 
@@ -52,7 +65,7 @@ class DocumentStore:
             with self._lock:
                 documents = self._beside(leaf, source) if source.beside_leaf else self._from_git(source)
             if not any(document.text.strip() for document in documents):
-                raise TaxonomyError("the documents hold no text. Write some, or correct `patterns`.")
+                raise TaxonomyError(without_text([document.file for document in documents]))
             return documents
         except TaxonomyError as error:
             raise TaxonomyError(f"{shown(leaf.path)}/{leaf.file.name}:{source.line}: {error}") from None
@@ -61,6 +74,23 @@ class DocumentStore:
                 f"{self._folder}: documents can't be kept there ({error.strerror or error}). "
                 "Free space, or choose another folder with --work."
             ) from None
+
+    def at_hand(self, leaf: Leaf) -> AtHand:
+        """A leaf's documents as far as they are on this machine, without the network.
+
+        Files that can't be read, or hold no text, are told and stand in nobody's way; those of a kind whose converter
+        is not installed are passed over.
+        """
+        source = leaf.document
+        if source is None:
+            return AtHand()
+        try:
+            with self._lock:
+                return self._local_beside(leaf, source) if source.beside_leaf else self._local_from_git(source)
+        except TaxonomyError as error:
+            return AtHand((), (str(error),))
+        except OSError:
+            return AtHand()  # the work folder can't be written: a build says so
 
     def cached_problem(self, leaf: Leaf) -> str | None:
         """What can be said against a leaf's documents without the network and without git, in plain words.
@@ -115,6 +145,37 @@ class DocumentStore:
             commit = f"sha256:{hashlib.sha256(data).hexdigest()}"
             documents.append(self._document(source.repo, commit, path, data))
         return tuple(documents)
+
+    def _local_beside(self, leaf: Leaf, source: DocumentSource) -> AtHand:
+        folder = leaf.file.parent
+        sizes = list_beside(folder)
+        paths = _matching(source, dict.fromkeys(sizes, True))
+        check_sizes({path: sizes[path] for path in paths}, self._config)
+        limit = self._config.max_file_bytes
+        return self._readable(source, "", ((path, read_beside(folder, path, max_bytes=limit)) for path in paths))
+
+    def _local_from_git(self, source: DocumentSource) -> AtHand:
+        self._judge(source)
+        repository = self._repository(source.repo)
+        listing = repository.cached(source.commit)
+        if listing is None:
+            return AtHand()
+        paths = _matching(source, {path: bool(blob) for path, blob in listing.files.items()})
+        return self._readable(source, listing.commit, repository.read(listing, paths).items())
+
+    def _readable(self, source: DocumentSource, commit: str, contents: Iterable[tuple[str, bytes]]) -> AtHand:
+        documents, problems = [], []
+        for path, data in contents:
+            try:
+                documents.append(self._document(source.repo, commit, path, data))
+            except ConverterMissing:
+                continue
+            except TaxonomyError as error:
+                problems.append(str(error))
+        empty = [document.file for document in documents if not document.text.strip()]
+        if empty:
+            problems.append(without_text(empty))
+        return AtHand(tuple(document for document in documents if document.text.strip()), tuple(problems))
 
     def _document(self, repo: str, commit: str, path: str, data: bytes) -> Document:
         text = read_text(path, data, cache=self._folder / "converted", timeout_sec=self._config.timeout_sec)

@@ -29,38 +29,42 @@ def is_markdown(path: str) -> bool:
 def read_text(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> str:
     """The text of one file, on whose characters all offsets count.
 
-    UTF-8 without its byte order mark, otherwise exactly as in the file (line endings too); for kinds of file that are
-    converted, the Markdown that came out.
+    UTF-8 (or UTF-16 with a byte order mark) without that mark, otherwise exactly as in the file (line endings too); for
+    kinds of file that are converted, the Markdown that came out.
 
     Args:
         path: decides how the file is read; it is never opened.
         data: the file's content.
         cache: folder that keeps conversions.
         timeout_sec: longest wait for a conversion.
-    Raises: TaxonomyError: not UTF-8, not text, kept in Git LFS, or it can't be converted; the message names the file.
+    Raises: TaxonomyError: in another encoding, not text, kept in Git LFS, or it can't be converted; the message names
+        the file.
     """
     if data.startswith(_LFS_POINTER):
         raise TaxonomyError(
             f"`{shown(path)}` is kept in Git LFS, and only a pointer is in the repository. Commit the file itself."
         )
     if _suffix(path) in CONVERTED:
-        return convert_file(path, data, cache=cache, timeout_sec=timeout_sec)
-    return _decode(path, data)
+        text = convert_file(path, data, cache=cache, timeout_sec=timeout_sec)
+    else:
+        text = _decode(path, data)
+    if "\x00" in text:
+        raise TaxonomyError(f"`{shown(path)}` is not text: it holds NUL bytes. Take it out of the patterns.")
+    return text
 
 
 def _decode(path: str, data: bytes) -> str:
-    if data.startswith(_UTF16):
-        raise TaxonomyError(f"`{shown(path)}` is in UTF-16. Save it as UTF-8.")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
+        if data.startswith(_UTF16):
+            raise TaxonomyError(
+                f"`{shown(path)}` starts as UTF-16 and is not (byte {error.start}). Save it as UTF-8."
+            ) from None
         line = data.count(b"\n", 0, error.start) + 1
         raise TaxonomyError(
             f"`{shown(path)}` is not UTF-8 (byte 0x{data[error.start]:02x} in line {line}). Save it as UTF-8."
         ) from None
-    if "\x00" in text:
-        raise TaxonomyError(f"`{shown(path)}` is not text: it holds NUL bytes. Take it out of the patterns.")
-    return text
 
 
 def _suffix(path: str) -> str:

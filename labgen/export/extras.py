@@ -12,23 +12,24 @@ from typing import Any
 from labgen.config import ExtraDataset
 from labgen.errors import ConfigError, UsageError
 from labgen.export.rows import ID_CHARS, storable
+from labgen.formats.conversation_rows import read_conversation
 from labgen.formats.dataset_reader import read_dataset
 
-ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
-QUESTIONS = ("instruction", "prompt", "question")
-ANSWERS = ("output", "completion", "response", "answer")
+CHECKED_ROWS = 1000
+"""First rows that are looked at before a build."""
 
 
 def check_extras(extras: Iterable[ExtraDataset]) -> None:
-    """Read the first row of each, so that a wrong path is said before a build is paid for, not after.
+    """Read the first rows of each, so that what is wrong is said before a build is paid for, not after.
 
-    Raises: ConfigError: one can't be opened, is empty, or has rows of no form that is known.
+    Raises: ConfigError: one can't be opened, is empty, or has rows that can't be taken.
     """
     for extra in extras:
-        first = next(_records(extra), None)
-        if first is None:
+        index = -1
+        for index, record in enumerate(islice(_records(extra), CHECKED_ROWS)):
+            _row(extra, index, record)
+        if index < 0:
             raise ConfigError(f"mix.extras `{extra.name}`: {extra.path} has no rows.")
-        _row(extra, 0, first)
 
 
 def count_extra(extra: ExtraDataset) -> int:
@@ -68,12 +69,16 @@ def _records(extra: ExtraDataset) -> Iterator[dict[str, Any]]:
 
 
 def _row(extra: ExtraDataset, index: int, record: dict[str, Any]) -> dict[str, Any]:
-    messages = _messages(record)
-    if not messages:
+    try:
+        turns = read_conversation(record, with_context=True)
+        if not turns[-1].content.strip():
+            raise UsageError("has an empty answer")
+    except UsageError as error:
         raise ConfigError(
-            f"mix.extras `{extra.name}`: row {index} of {extra.path} has neither `messages` nor `conversations` nor a "
-            f"question ({', '.join(QUESTIONS)}) with an answer ({', '.join(ANSWERS)}) in text."
-        )
+            f"mix.extras `{extra.name}`: row {index} of {extra.path} {error}. Take such rows out, or put them into "
+            "`messages`."
+        ) from None
+    messages = [{"role": turn.role, "content": storable(turn.content)} for turn in turns]
     text = json.dumps([extra.name, index, messages])
     return {
         "id": hashlib.sha256(text.encode()).hexdigest()[:ID_CHARS],
@@ -91,17 +96,3 @@ def _row(extra: ExtraDataset, index: int, record: dict[str, Any]) -> dict[str, A
         "leaf_fingerprint": "",
         "rehearsal": False,
     }
-
-
-def _messages(record: dict[str, Any]) -> list[dict[str, str]] | None:
-    turns = record.get("messages") or record.get("conversations")
-    if isinstance(turns, list) and all(isinstance(turn, dict) for turn in turns):
-        pairs = [(turn.get("role") or turn.get("from"), turn.get("content") or turn.get("value")) for turn in turns]
-    else:
-        question = next((record[name] for name in QUESTIONS if record.get(name)), None)
-        answer = next((record[name] for name in ANSWERS if record.get(name)), None)
-        more = record.get("input")
-        pairs = [("user", f"{question}\n\n{more}" if more and question else question), ("assistant", answer)]
-    if not all(isinstance(content, str) and ROLES.get(str(role)) for role, content in pairs):
-        return None
-    return [{"role": ROLES[str(role)], "content": storable(str(content))} for role, content in pairs]

@@ -99,7 +99,8 @@ def row_schema(*, rejected: bool = False) -> pa.Schema:
     """The Arrow schema of a config; `rejected` adds `state`, `reason` and `raw` at the end.
 
     `source.start`/`end` and evidence offsets count characters (Unicode code points) of the document and of
-    `context`; `seed_examples` are 0-based indices into the leaf's own list.
+    `context`, which ends with the document's own `[start:end]`; `seed_examples` are 0-based indices into the leaf's own
+    list.
     """
     import pyarrow as pa
 

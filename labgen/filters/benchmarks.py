@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
+from labgen.formats.conversation_rows import LISTS, ROLES
 from labgen.formats.dataset_reader import FILE_ENDINGS, read_dataset
 
 
@@ -63,7 +64,9 @@ def read_files(path: Path, fields: Sequence[str]) -> Iterator[tuple[str, Iterato
     """
     if not path.exists():
         raise UsageError(f"{path}: no such file or folder.")
-    files = sorted(file for file in path.rglob("*") if file.name.endswith(FILE_ENDINGS)) if path.is_dir() else [path]
+    found = path.rglob("*") if path.is_dir() else ()
+    files = sorted(file for file in found if file.name.endswith(FILE_ENDINGS) and file.is_file())
+    files = files if path.is_dir() else [path]
     if not files:
         raise UsageError(f"{path}: benchmark items are read from {', '.join(FILE_ENDINGS)} files.")
     for file in files:
@@ -87,7 +90,7 @@ def read_hub(
 def _texts(rows: Iterable[Mapping[str, Any]], fields: Sequence[str], where: str) -> Iterator[str]:
     for number, row in enumerate(rows):
         if not fields:
-            usual = [name for name in _USUAL_FIELDS if name in row]
+            usual = [name for name in (*_USUAL_FIELDS, *LISTS) if name in row]
             if not usual:
                 raise UsageError(f"{where}: which field holds the text? Choose with --field from: {_names(row)}.")
             fields = usual[:1]
@@ -117,6 +120,16 @@ def _strings(value: Any) -> Iterator[str]:
         elif isinstance(value, list | tuple):
             waiting += reversed(value)
         elif isinstance(value, Mapping):
-            waiting += reversed([*value.values()])
+            waiting += reversed(_said(value))
         elif value is not None:
             yield str(value)
+
+
+def _said(value: Mapping[str, Any]) -> list[Any]:
+    """What an object says: of a turn what is asked in it, of a part its text, of any other all."""
+    speaker = value.get("role") or value.get("from")
+    if speaker and ("content" in value or "value" in value):
+        return [] if ROLES.get(str(speaker)) == "assistant" else [value.get("content"), value.get("value")]
+    if "type" in value and isinstance(value.get("text"), str):
+        return [value["text"]]
+    return [*value.values()]

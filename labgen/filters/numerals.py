@@ -1,4 +1,4 @@
-"""Numbers in texts, whatever their spelling: 1,000 and 1000 and 1 000, 5.2 million, nineteenth, XIV, 1990s.
+"""Numbers in texts, whatever their spelling: 1,000 and 1000 and 1 000, 5.2 million, 5 × 10⁶, nineteenth, XIV, 1990s.
 
 A number that can be read in more than one way (`1.000`) has all its readings; two spellings agree when they share one.
 """
@@ -12,10 +12,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from labgen.text.super_and_subscripts import SUBSCRIPTS, SUPERSCRIPTS
+
 _DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(r"(?<![^\W\d_])\d(?:[\d.,'’\u00a0\u202f]*\d)?|(?<=[^\W\d_])\d(?:[\d.,]*\d)?")
 _GROUPED = re.compile(r"\d{1,3}(?:[,.'’\u00a0\u202f]\d{3})+")
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?!\d)")
+_EXPONENT = re.compile(r"[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|\\?\^[({]?[+−-]?\d+[)}]?|<sup>\s*[+−-]?\d+\s*</sup>", re.IGNORECASE)
+_TIMES_TEN = re.compile(
+    rf"[ \u00a0\u202f]?(?:[x×·⋅]|\\?\*|\\times|\\cdot)[ \u00a0\u202f]?10({_EXPONENT.pattern})", re.IGNORECASE
+)
+_MOST_EXPONENT = 40
+_RAISED_DIGITS = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[₀₁₂₃₄₅₆₇₈₉]+")
 _SCALES = {
     "hundred": 2, "thousand": 3, "k": 3, "million": 6, "mn": 6, "m": 6, "billion": 9, "bn": 9, "b": 9, "trillion": 12,
     "millions": 6, "billions": 9, "thousands": 3, "trillions": 12,
@@ -85,8 +93,16 @@ def find_numerals(text: str) -> Iterator[Numeral]:
     """Numbers written in digits, in order. The text is one that `plain_digits` gave."""
     if not _DIGIT.search(text):
         return  # most texts have none, and that is soon seen
+    past = 0
     for match in _DIGITS.finditer(text):
+        if match.start() < past:
+            continue  # the exponent of the number before
         values = _readings(match.group())
+        power = _power(text, match, values)
+        if power is not None:
+            past = power.end
+            yield power
+            continue
         scale = _SCALE.match(text, match.end())
         word = (scale.group(1) or scale.group(2)).lower() if scale else ""
         if word and len(match.group()) < 40:
@@ -95,6 +111,32 @@ def find_numerals(text: str) -> Iterator[Numeral]:
             yield Numeral(text[match.start() : end], match.start(), end, scaled or values, word, values)
         else:
             yield Numeral(match.group(), match.start(), match.end(), values)
+
+
+def _power(text: str, match: re.Match[str], values: frozenset[str]) -> Numeral | None:
+    """A number with an exponent, whole: `10^6`, `5 × 10⁶`. So neither is ever taken for a number with more digits."""
+    if len(match.group()) >= 40:
+        return None
+    times = _TIMES_TEN.match(text, match.end())
+    exponent = times or _EXPONENT.match(text, match.end())
+    if exponent is None:
+        return None
+    power = _exponent(exponent.group(1) if times else exponent.group())
+    plain = [Decimal(value) for value in values if _is_plain(value)]
+    if abs(power) > _MOST_EXPONENT:
+        found = frozenset(f"{value}^{power}" for value in values)
+    elif times:
+        found = frozenset(_canonical(value.scaleb(power)) for value in plain)
+    else:
+        found = frozenset(_canonical(value**power) for value in plain if value or power > 0)
+    end = exponent.end()
+    return Numeral(text[match.start() : end], match.start(), end, found or values, unscaled=values)
+
+
+def _exponent(text: str) -> int:
+    plain = "".join(SUPERSCRIPTS.get(char, char) for char in text).replace("−", "-")
+    digits = re.search(r"[+-]?\d+", plain)
+    return int(digits.group()[:8]) if digits else 1
 
 
 def find_spelled(text: str) -> Iterator[Numeral]:
@@ -121,6 +163,8 @@ def all_values(text: str) -> set[str]:
         values |= number.values | number.unscaled
         for part in re.findall(r"\d+", number.text):
             values.add(_canonical(Decimal(part[:60])))
+    for match in _RAISED_DIGITS.finditer(text):  # the 2 of H₂O and of km²
+        values.add(_canonical(Decimal("".join((SUPERSCRIPTS | SUBSCRIPTS)[char] for char in match.group()[:60]))))
     for number in find_spelled(text):
         values |= number.values
         for word in re.split(r"[ -]+", number.text.lower()):

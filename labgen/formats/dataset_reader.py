@@ -49,15 +49,18 @@ def read_dataset(
         config: configuration of a folder's or the Hub's dataset, where it has several.
         split: of a folder's or the Hub's dataset.
         columns: fields to read; only Parquet is read in parts.
-    Raises: UsageError: at once where there is no such file, while reading where it can't be opened or read.
+    Raises: UsageError: at once where there is no such file or it is none, while reading where it can't be opened or
+        read.
     """
     path = Path(source)
     if path.is_dir():
         # The whole path: a bare name might be that of one of the library's own builders.
         batches = _dataset_batches(str(path.absolute()), config, split, columns)
         rows = _rows(str(source), "as a dataset", batches)
-    elif path.exists():
+    elif path.is_file():
         rows = _file_rows(path, columns)
+    elif path.exists():
+        raise UsageError(f"{source}: can't be read: a device or a pipe. Put its content into a file.")
     elif is_hub_id(str(source)):
         where = "/".join(filter(None, (str(source), config, split)))
         rows = _rows(where, "as a dataset", _dataset_batches(str(source), config, split, columns))

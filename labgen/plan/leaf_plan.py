@@ -150,7 +150,7 @@ def fingerprint(leaf: Leaf, chunks: Sequence[Chunk]) -> str:
         leaf.domain,
         leaf.document_outline,
         [[seed.context, [[pair.question, pair.answer] for pair in seed.pairs]] for seed in leaf.seed_examples],
-        [[chunk.source.repo, chunk.source.commit, chunk.source.file, chunk.text] for chunk in chunks],
+        [[chunk.source.repo, chunk.source.commit, chunk.source.file, chunk.passage] for chunk in chunks],
     ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]
 

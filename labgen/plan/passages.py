@@ -15,7 +15,7 @@ def beside(plan: LeafPlan, chunk: int) -> int | None:
 
 
 def passage_of(plan: LeafPlan, slot: Slot) -> tuple[str, Source] | None:
-    """The text that a slot works from and where it stands; None for a leaf without documents.
+    """The text that a slot works from, with what it stands under, and where it stands; None without documents.
 
     Of two passages, in the document's order and with a blank line between them, the place is from the beginning of the
     first to the end of the second.
@@ -25,7 +25,7 @@ def passage_of(plan: LeafPlan, slot: Slot) -> tuple[str, Source] | None:
     numbers = [slot.chunk] if slot.beside is None else sorted((slot.chunk, slot.beside))
     first, *_, last = (*(plan.chunks[number] for number in numbers), plan.chunks[numbers[-1]])
     source = Source(first.source.repo, first.source.commit, first.source.file, first.source.start, last.source.end)
-    return "\n\n".join(plan.chunks[number].text for number in numbers), source
+    return "\n\n".join(plan.chunks[number].passage for number in numbers), source
 
 
 def _file(plan: LeafPlan, chunk: int) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from labgen.config import Config
 from labgen.documents.chunk import chunk_documents
+from labgen.documents.remarks import remarks
 from labgen.documents.store import DocumentStore
 from labgen.errors import TaxonomyError
 from labgen.formats.prompts import PromptSet
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
-from labgen.records import Chunk, Leaf, Taxonomy
+from labgen.records import Chunk, DocumentSource, Leaf, Taxonomy
 from labgen.taxonomy.load import load_taxonomy
 from labgen.text.token_count import load_token_counter
 
@@ -27,7 +28,7 @@ class Sources:
         plans: one for each leaf that rows are wanted of, in path order.
         left_out: leaf path to why it can't be used (its own fault or its documents').
         unselected: leaves that `leaf_patterns` left aside.
-        messages: what to tell the user of the leaves left out, each with file and line.
+        messages: what to tell the user of leaves left out and of their documents, each with file and line.
     """
 
     taxonomy: Taxonomy
@@ -65,7 +66,8 @@ def gather_sources(
     for leaf in taxonomy.leaves:
         try:
             if leaf.document is not None:
-                chunks[leaf.path] = _chunks_of(leaf, store, config)
+                chunks[leaf.path], remarks_on = _chunks_of(leaf, leaf.document, store, config)
+                messages += remarks_on
             usable.append(leaf)
         except TaxonomyError as error:
             left_out[leaf.path] = str(error)
@@ -80,7 +82,10 @@ def gather_sources(
     return Sources(taxonomy, plans, prompts, left_out, unselected, tuple(messages))
 
 
-def _chunks_of(leaf: Leaf, store: DocumentStore, config: Config) -> tuple[Chunk, ...]:
+def _chunks_of(
+    leaf: Leaf, document: DocumentSource, store: DocumentStore, config: Config
+) -> tuple[tuple[Chunk, ...], list[str]]:
+    """The passages of a leaf's documents, and what to tell of them."""
     documents = store.fetch(leaf)
     chunks = chunk_documents(
         documents,
@@ -89,10 +94,11 @@ def _chunks_of(leaf: Leaf, store: DocumentStore, config: Config) -> tuple[Chunk,
         count_tokens=load_token_counter(config.tokenizer),
         tokenizer=config.tokenizer,
     )
+    where = f"{leaf.path}/qna.yaml:{document.line}"
     if not chunks:
-        line = leaf.document.line if leaf.document else 1
         raise TaxonomyError(
-            f"{leaf.path}/qna.yaml:{line}: its documents hold no passage of at least "
+            f"{where}: its documents hold no passage of at least "
             f"{config.documents.min_chunk_tokens} tokens. Point `patterns` at files with text in them."
         )
-    return chunks
+    told = remarks(documents, chunks, min_chunk_tokens=config.documents.min_chunk_tokens)
+    return chunks, [f"{where}: {words}" for words in told]

@@ -18,7 +18,7 @@ from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import Stray
 from labgen.taxonomy.similar import Measures, check_similar, likely_relatives
 from labgen.taxonomy.source import LeafSource, find_leaf_files, read_source
-from labgen.taxonomy.strict import read_strictly
+from labgen.taxonomy.strict import check_strictly, read_strictly
 from labgen.taxonomy.structure import check_structure
 from labgen.taxonomy.style import find_comments, find_style_problems
 
@@ -95,6 +95,8 @@ def check_source(source: LeafSource, options: CheckOptions) -> Leaf | None:
     if options.compat == INSTRUCTLAB:
         read_strictly(source)
     version = check_structure(source)
+    if options.compat == INSTRUCTLAB:
+        check_strictly(source)
     if source.root is None:
         return None
     leaf = to_leaf(source, version) if source.usable else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from labgen.records import DocumentSource, Leaf, Violation
+from labgen.records import Document, DocumentSource, Leaf, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE, judge_licences, read_attribution
+from labgen.taxonomy.copied import Copied
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.source import LeafSource
 from labgen.text.language import other_languages
@@ -47,11 +48,14 @@ class ContentHooks:
         document_problem: what is wrong with a document's address or patterns, or nothing (LG317).
         documents_missing: what the patterns do not find, looked up only where it costs no network (LG310).
         benchmark_of: the benchmark that a question is copied from, or nothing (LG311).
+        documents: a leaf's documents that are on this machine, and what can be said against others of them (LG319,
+            LG320).
     """
 
     document_problem: Callable[[DocumentSource], str | None] | None = None
     documents_missing: Callable[[Leaf], str | None] | None = None
     benchmark_of: Callable[[str], str | None] | None = None
+    documents: Callable[[Leaf], tuple[Sequence[Document], Sequence[str]]] | None = None
 
 
 def read_examples(source: LeafSource) -> list[QuestionNodes]:
@@ -238,6 +242,27 @@ def _check_document(source: LeafSource, leaf: Leaf, document: DocumentSource, ho
         source.add("LG309", node.get("commit") or node, message)
     if hooks.documents_missing is not None and (problem := hooks.documents_missing(leaf)):
         source.add("LG310", node.get("patterns") or node, problem)
+        return
+    if hooks.documents is not None:
+        documents, problems = hooks.documents(leaf)
+        for problem in problems:
+            source.add("LG319", node.get("patterns") or node, problem)
+        _check_copies(source, documents)
+
+
+def _check_copies(source: LeafSource, documents: Sequence[Document]) -> None:
+    if not documents:
+        return
+    copied = Copied(documents)
+    seeds = source.root.get("seed_examples") if source.root else None
+    for number, item in enumerate(seeds.items if seeds else [], start=1):
+        context = _text(item, "context")
+        if context is not None and (problem := copied.problem(context.text)):
+            message = (
+                f"the context of seed example {number} is not in the leaf's documents word for word: {problem}; copy "
+                "the passage as it is there."
+            )
+            source.add("LG320", context, message)
 
 
 def _check_attribution(source: LeafSource) -> None:

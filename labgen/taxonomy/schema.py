@@ -7,6 +7,7 @@ costs neither an import nor a copy of the leaf. The tests hold it against the `j
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,7 +86,8 @@ def _apply_to_list(node: Node, schema: dict[str, Any], place: tuple[str | int, .
 
 def _apply_to_mapping(node: Node, schema: dict[str, Any], place: tuple[str | int, ...]) -> list[Problem]:
     known: dict[str, Any] = schema["properties"]
-    problems = [Problem("required", place, node, name) for name in schema.get("required", ()) if node.get(name) is None]
+    required = [*schema.get("required", ()), *(() if _condition_holds(node, schema) else schema["else"]["required"])]
+    problems = [Problem("required", place, node, name) for name in required if node.get(name) is None]
     closed = schema.get("additionalProperties") is False
     for key, value in node.entries:
         # A key that YAML reads as a number or a truth value is no key of ours, whatever it spells.
@@ -94,6 +96,15 @@ def _apply_to_mapping(node: Node, schema: dict[str, Any], place: tuple[str | int
         elif closed:
             problems.append(Problem("unknown", (*place, key.text), key, tuple(known)))
     return problems
+
+
+def _condition_holds(node: Node, schema: dict[str, Any]) -> bool:
+    """Whether the values that the schema's `if` names are there and match its patterns; what is no text does."""
+    named = schema.get("if", {}).get("properties", {})
+    values = [(node.get(name), wanted["pattern"]) for name, wanted in named.items()]
+    return all(
+        value is not None and (value.kind != "text" or re.search(wanted, value.text)) for value, wanted in values
+    )
 
 
 def plain_value(node: Node) -> Any:

@@ -1,9 +1,13 @@
-"""Reading a leaf as the field's validator does: with PyYAML's pure reader, which differs from the C one in corners."""
+"""Reading a leaf as the field's validator does: with PyYAML's pure reader, which differs from the C one in corners.
+
+And asking what it asks for and labgen does not.
+"""
 
 from __future__ import annotations
 
 import re
 
+from labgen.records import BESIDE_LEAF
 from labgen.taxonomy.source import LeafSource, parse_source
 
 _DIFFERENT = re.compile(r"[\t\ufeff]|^%|\\[uU][dD0-9]", re.MULTILINE)
@@ -17,3 +21,13 @@ def read_strictly(source: LeafSource) -> LeafSource:
         source.tree = None
         parse_source(source, pure=True)
     return source
+
+
+def check_strictly(source: LeafSource) -> None:
+    """Note what the reference validator misses: a commit also for documents beside the leaf."""
+    document = source.root.get("document") if source.root and source.kind == "knowledge" else None
+    if document is None or document.kind != "mapping" or document.get("commit") is not None:
+        return
+    repo = document.get("repo")
+    if repo is not None and repo.text.strip() in BESIDE_LEAF:
+        source.add("LG203", document, "`document` has no `commit`, which InstructLab wants for `repo: .` too; add one.")

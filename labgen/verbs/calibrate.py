@@ -6,7 +6,6 @@ Calls go through the ledger, so what is asked here costs a build nothing, and th
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,8 @@ from labgen.filters.base import settle
 from labgen.filters.calibration import Calibration, ItemOutcome, JudgeResult, count_outcomes
 from labgen.filters.calibration_items import TRUE
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.formats.conversation_rows import read_conversation
+from labgen.formats.dataset_reader import FILE_ENDINGS, read_dataset
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.slot_run import slot_context
@@ -35,14 +36,12 @@ ALL = "all judges"
 BAD = "bad"
 """Kind of a defect that the file gives no name to."""
 
-QUESTIONS, ANSWERS = ("instruction", "question", "prompt"), ("response", "answer", "output")
-
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One labelled pair of a file. `kind` is `true` for a good one."""
+    """One labelled pair of a file: its `row`, counted from 1. `kind` is `true` for a good one."""
 
-    line: int
+    row: int
     leaf: str
     kind: str
     context: str | None
@@ -78,7 +77,7 @@ def calibrate_pairs(config: Config, pairs: Iterable[Labelled], hooks: Hooks | No
     plans = {plan.leaf.path: plan for plan in session.sources.plans}
     for pair in pairs:
         if pair.leaf and pair.leaf not in plans:
-            raise UsageError(f"line {pair.line}: there is no usable leaf `{pair.leaf}` in {config.taxonomy}.")
+            raise UsageError(f"row {pair.row}: there is no usable leaf `{pair.leaf}` in {config.taxonomy}.")
 
     async def one(run: RunContext, place: int) -> list[ItemOutcome]:
         pair = pairs[place]
@@ -91,21 +90,18 @@ def calibrate_pairs(config: Config, pairs: Iterable[Labelled], hooks: Hooks | No
 
 
 def read_labelled(path: Path) -> list[Labelled]:
-    """Labelled pairs of a JSONL file.
+    """Labelled pairs of a file (see `labgen.formats.dataset_reader`).
 
-    A line is an object with a question (`instruction`, `question`, `prompt`) and an answer (`response`, `answer`,
-    `output`), or with `messages`; `good` (true or false) or `defect` (the kind of defect; empty for none); and, where
-    it has them, `context`, `leaf` and `task_description`.
-    Raises: UsageError: with file and line.
+    A row has a question with an answer, as `labgen.formats.conversation_rows` knows them; `good` (true or false) or
+    `defect` (the kind of defect; empty for none); and, where it has them, `context`, `leaf` and `task_description`. A
+    system text counts as part of the question.
+    Raises: UsageError: with file and row; also for a row with earlier turns, which judges are not shown.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: can't be read ({error}).") from None
-    pairs = []
-    for number, text in enumerate(lines, start=1):
-        if text.strip():
-            pairs.append(_labelled(f"{path}:{number}", number, text))
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder. Give a file of labelled pairs ({', '.join(FILE_ENDINGS)}).")
+    if not path.exists():
+        raise UsageError(f"{path}: no such file.")
+    pairs = [_labelled(f"{path}, row {number}", number, row) for number, row in enumerate(read_dataset(path), start=1)]
     if not any(pair.kind == TRUE for pair in pairs) or all(pair.kind == TRUE for pair in pairs):
         raise UsageError(
             f"{path}: has {len(pairs)} pair{'' if len(pairs) == 1 else 's'}. It takes good ones and bad ones to "
@@ -114,19 +110,13 @@ def read_labelled(path: Path) -> list[Labelled]:
     return pairs
 
 
-def _labelled(where: str, number: int, text: str) -> Labelled:
+def _labelled(where: str, number: int, data: dict[str, Any]) -> Labelled:
     try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"{where}: not JSON ({error}). Each line holds one object.") from None
-    if not isinstance(data, dict):
-        raise UsageError(f"{where}: not an object. Each line holds one.")
-    turns = data.get("messages")
-    if isinstance(turns, list) and len(turns) > 1 and all(isinstance(turn, dict) for turn in turns):
-        data = {"instruction": turns[-2].get("content"), "response": turns[-1].get("content"), **data}
-    question, answer = _first(data, QUESTIONS), _first(data, ANSWERS)
-    if question is None or answer is None:
-        raise UsageError(f"{where}: needs a question ({', '.join(QUESTIONS)}) and an answer ({', '.join(ANSWERS)}).")
+        *before, answer = read_conversation(data)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}.") from None
+    if sum(turn.role == "user" for turn in before) != 1 or any(turn.role == "assistant" for turn in before):
+        raise UsageError(f"{where}: has earlier turns, and judges are shown one question with its answer.")
     defect, good = data.get("defect"), data.get("good")
     if not isinstance(good, bool) and "defect" not in data:
         raise UsageError(f"{where}: needs a label: `good` (true or false), or `defect` with the kind of defect.")
@@ -135,17 +125,14 @@ def _labelled(where: str, number: int, text: str) -> Labelled:
         raise UsageError(f"{where}: is labelled as good, and with the defect `{defect}`.")
     context = data.get("context")
     leaf, task = str(data.get("leaf") or ""), str(data.get("task_description") or "")
-    return Labelled(number, leaf, kind, str(context) if context else None, question, answer, task)
-
-
-def _first(data: dict[str, Any], names: Sequence[str]) -> str | None:
-    return next((data[name] for name in names if isinstance(data.get(name), str)), None)
+    question = "\n\n".join(turn.content for turn in before)
+    return Labelled(number, leaf, kind, str(context) if context else None, question, answer.content, task)
 
 
 def _plan_of(pair: Labelled, flows: Sequence[Flow]) -> LeafPlan:
     """A leaf made up for a pair that names none: its one seed is the pair itself, which judges are not shown."""
     seed = SeedExample(0, pair.context, (Pair(pair.instruction, pair.response),))
-    path = f"compositional_skills/line_{pair.line}"
+    path = f"compositional_skills/row_{pair.row}"
     leaf = Leaf(path, "compositional_skills", Path(), 3, pair.task_description, "", "", (seed,), None, "")
     return LeafPlan(leaf, flow_of(leaf, flows), 0, (), 1, persona_of(leaf), 1, "", "")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cheese import CHEESE, HTTPS
 
+from labgen.documents.store import AtHand
 from labgen.errors import ConfigError, TaxonomyError
 
 
@@ -372,3 +373,33 @@ def test_documents_beside_the_leaf_carry_a_hash_of_their_content(make_leaf, make
     assert {document.repo for document in documents} == {"."}
     assert make_store().cached_problem(leaf) is None
     assert "matches no file" in str(make_store().cached_problem(make_leaf(".", "", "*.pdf")))
+
+
+def test_what_is_at_hand_is_read_without_the_origin(origin, make_leaf, make_store):
+    """Nothing before a commit was fetched; then its documents, and what is wrong with those that can't be read."""
+    full = origin.commit(
+        {"a.md": CHEESE, "b.md": b"caf\xe9", "c.md": " \n", "d.md": "version https://git-lfs.github.com/spec/v1"}
+    )
+    leaf, good = make_leaf(origin.url, full), make_leaf(origin.url, full, "[ac].md")
+    assert make_store().at_hand(leaf) == AtHand()
+    make_store().fetch(good)
+    shutil.rmtree(origin.path)
+    found = make_store().at_hand(leaf)
+    assert [(each.file, each.text) for each in found.documents] == [("a.md", CHEESE)]
+    utf8, lfs, empty = found.problems
+    assert "`b.md` is not UTF-8" in utf8 and "`d.md` is kept in Git LFS" in lfs and "no text is in `c.md`" in empty
+
+
+def test_what_lies_beside_a_leaf_is_at_hand(make_leaf, make_store):
+    """Too large is said too."""
+    leaf = make_leaf(".", "")
+    (leaf.file.parent / "a.md").write_text(CHEESE)
+    assert [each.text for each in make_store().at_hand(leaf).documents] == [CHEESE]
+    (problem,) = make_store(max_file_bytes=9).at_hand(leaf).problems
+    assert "documents.max_file_bytes" in problem
+
+
+def test_without_any_text_the_files_are_named(origin, make_leaf, make_store):
+    """A leaf whose documents are all empty can't be used."""
+    full = origin.commit({"a.md": "", "b.md": " \n"})
+    assert "no text is in `a.md`, `b.md`" in _message(make_store(), make_leaf(origin.url, full))

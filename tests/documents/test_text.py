@@ -67,6 +67,46 @@ def docx_of(body: str, relations: str = "") -> bytes:
     return buffer.getvalue()
 
 
+def epub_of(body: str) -> bytes:
+    """A book of one page."""
+    files = {
+        "META-INF/container.xml": '<container><rootfiles><rootfile full-path="content.opf"/></rootfiles></container>',
+        "content.opf": '<package xmlns:dc="d"><manifest><item id="p" href="p.xhtml"/></manifest>'
+        '<spine><itemref idref="p"/></spine></package>',
+        "p.xhtml": f"<html><body>{body}</body></html>",
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def slides() -> bytes:
+    """A slide with a power in its title and a table with merged cells."""
+    pytest.importorskip("pptx")
+    from pptx import Presentation
+    from pptx.util import Inches
+
+    presentation = Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+    paragraph = slide.shapes.title.text_frame.paragraphs[0]
+    for words, baseline in [("5 x 10", ""), ("6", "30000"), (" cells", "")]:
+        run = paragraph.add_run()
+        run.text = words
+        if baseline:
+            run.font._element.set("baseline", baseline)
+    table = slide.shapes.add_table(3, 3, Inches(1), Inches(3), Inches(5), Inches(2)).table
+    for row, cells in enumerate([("City", "Size", ""), ("Bern", "1", "2"), ("", "3", "4")]):
+        for column, words in enumerate(cells):
+            table.cell(row, column).text = words
+    table.cell(0, 1).merge(table.cell(0, 2))
+    table.cell(1, 0).merge(table.cell(2, 0))
+    buffer = io.BytesIO()
+    presentation.save(buffer)
+    return buffer.getvalue()
+
+
 def test_text_is_what_is_in_the_file(tmp_path):
     """Line endings stay; only a byte order mark goes."""
     assert read("a.md", b"\xef\xbb\xbf# T\r\n\r\nK\xc3\xa4se\r\n", tmp_path) == "# T\r\n\r\nKäse\r\n"
@@ -75,13 +115,25 @@ def test_text_is_what_is_in_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"one\ntwo caf\xe9\n", "byte 0xe9 in line 2"), ("x".encode("utf-16"), "UTF-16"), (b"a\x00b", "NUL")],
+    [
+        (b"one\ntwo caf\xe9\n", "byte 0xe9 in line 2"),
+        (b"\xff\xfex", "UTF-16"),
+        (b"a\x00b", "NUL"),
+        ("x".encode("utf-32"), "NUL"),
+        ("Käse".encode("utf-16-le"), "not UTF-8|NUL"),
+    ],
 )
 def test_text_in_another_encoding_is_named(data, words, tmp_path):
     """Which file, which byte, which line, what to do."""
     with pytest.raises(TaxonomyError, match=words) as caught:
         read("docs/a.md", data, tmp_path)
     assert "`docs/a.md`" in str(caught.value)
+
+
+@pytest.mark.parametrize("mark, encoding", [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")])
+def test_utf_16_is_read_by_its_byte_order_mark(mark, encoding, tmp_path):
+    """Either order of bytes; the mark is no part of the text."""
+    assert read("a.md", mark + "# Käse\r\n😀".encode(encoding), tmp_path) == "# Käse\r\n😀"
 
 
 def test_kinds_of_file_go_by_their_name():
@@ -122,6 +174,86 @@ class TestWithConverter:
         (kept,) = (tmp_path / "converted").iterdir()
         kept.write_text("kept")
         assert read("b.HTML", HTML, tmp_path) == "kept"
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-1"])
+    def test_a_page_is_read_in_its_encoding(self, encoding, tmp_path):
+        """By its mark, as UTF-8, or as it declares."""
+        page = f'<html><head><meta charset="{encoding.removesuffix("-sig")}"></head><body>Käse</body></html>'
+        assert read("a.html", page.encode(encoding), tmp_path) == "Käse"
+
+    def test_nul_in_a_converted_page_is_refused(self, tmp_path):
+        """UTF-16 without its mark can't be told from binary data."""
+        with pytest.raises(TaxonomyError, match=r"`a\.html`.*NUL"):
+            read("a.html", "<p>Cheddar</p>".encode("utf-16-be"), tmp_path)
+
+    @pytest.mark.parametrize(
+        "html, text",
+        [
+            ("5 x 10<sup>6</sup> cells", "5 x 10⁶ cells"),
+            ("10<sup>&minus;9</sup> m<sup>2</sup>", "10⁻⁹ m²"),
+            ("H<sub>2</sub>SO<sub>4</sub> and SO<sub>4</sub><sup>2-</sup>", "H₂SO₄ and SO₄²⁻"),
+            ("x<sup>n+1</sup>, e<sup>kt</sup>, 2<sup>0.5</sup>", "xⁿ⁺¹, e^(kt), 2^(0.5)"),
+            ("a<sup>2<sup>3</sup></sup>", "a^(2³)"),
+            ("10<sup><!-- six -->6</sup>", "10⁶"),
+            ("the 1<sup>st</sup> of May<sup>[1]</sup>", "the 1st of May[1]"),
+            ('in 1990<sup><a href="#n1">1</a></sup>', "in 1990[1](#n1)"),
+            ("<math><msup><mn>10</mn><mn>6</mn></msup></math>", "10⁶"),
+        ],
+    )
+    def test_superscripts_and_subscripts_of_pages_survive(self, html, text, tmp_path):
+        """An exponent is no further digit; ordinals and marks of footnotes stay as they are."""
+        assert read("a.html", f"<body><p>{html}</p></body>".encode(), tmp_path) == text
+
+    def test_superscripts_of_word_survive(self, tmp_path):
+        """Raised and lowered runs."""
+        body = "".join(
+            f'<w:r><w:rPr><w:vertAlign w:val="{place}"/></w:rPr><w:t xml:space="preserve">{words}</w:t></w:r>'
+            for place, words in [("baseline", "5 x 10"), ("superscript", "6"), ("baseline", " H"), ("subscript", "2")]
+        )
+        assert read("a.docx", docx_of(f"<w:p>{body}</w:p>"), tmp_path) == "5 x 10⁶ H₂"
+
+    def test_slides_keep_superscripts_and_merged_cells(self, tmp_path):
+        """Runs off the line, and cells that cover others."""
+        assert read("a.pptx", slides(), tmp_path).splitlines() == [
+            "<!-- Slide number: 1 -->",
+            "# 5 x 10⁶ cells",
+            "| City | Size | Size |",
+            "| --- | --- | --- |",
+            "| Bern | 1 | 2 |",
+            "| Bern | 3 | 4 |",
+        ]
+
+    def test_books_keep_superscripts(self, tmp_path):
+        """Pages of a book are pages."""
+        assert "5 x 10⁶" in read("a.epub", epub_of("<p>5 x 10<sup>6</sup></p>"), tmp_path)
+
+    def test_cells_that_span_are_repeated(self, tmp_path):
+        """Each row then says all that it says on the page."""
+        table = (
+            "<table><tr><th>City</th><th colspan='2'>Size</th></tr>"
+            "<tr><td rowspan='2'>Bern</td><td>1</td><td>2</td></tr><tr><td>3</td><td>4</td></tr>"
+            "<tr><td>Rome</td><td colspan='2' rowspan='0'>big</td></tr><tr><td>Oslo</td></tr></table>"
+        )
+        assert read("a.html", table.encode(), tmp_path).splitlines() == [
+            "| City | Size | Size |",
+            "| --- | --- | --- |",
+            "| Bern | 1 | 2 |",
+            "| Bern | 3 | 4 |",
+            "| Rome | big | big |",
+            "| Oslo | big | big |",
+        ]
+
+    @pytest.mark.parametrize("tag", ["sup", "table><tr><td colspan=2", "div"])
+    def test_pages_nested_without_end_are_read(self, tag, tmp_path):
+        """As their text alone, at least."""
+        page = "<p>start</p>" + f"<{tag}>x" * 1500
+        assert "start" in read("a.html", page.encode(), tmp_path)
+
+    def test_spans_without_end_stay_small(self, tmp_path):
+        """A table that spans millions of cells is not written out."""
+        cell = "<td colspan='1000' rowspan='9999'>word</td>"
+        page = f"<table>{'<tr>' + cell * 30 + '</tr>'}{'<tr></tr>' * 3000}</table>"
+        assert len(read("a.html", page.encode(), tmp_path)) < 2_000_000
 
     def test_pdf_becomes_text(self, tmp_path):
         """The words of the page."""

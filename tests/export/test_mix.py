@@ -211,13 +211,33 @@ def test_extra_datasets_come_in_by_weight_with_their_licence(tmp_path: Path, mak
         '{"question": ["hi"], "answer": "ho"}',
     ):
         (tmp_path / "chat.jsonl").write_text(odd)
-        with pytest.raises(ConfigError, match=r"mix.extras `chat`: row 0 of .* has neither"):
+        with pytest.raises(ConfigError, match=r"mix.extras `chat`: row 0 of .* (has|turn 1|`question`)"):
             check_extras([ExtraDataset(**extra)])
     (tmp_path / "chat.jsonl").write_text('{"text": 1}\n[')
     with pytest.raises(ConfigError, match=r"mix.extras `chat`: .*chat.jsonl, line 2: can't be read as JSON"):
         write(tmp_path / "odd", make_build(20), extras=(ExtraDataset(**extra),))
     with pytest.raises(ConfigError, match="can't be read"):
         write(tmp_path / "gone", make_build(20), extras=(ExtraDataset(**extra | {"path": str(tmp_path / "no.jsonl")}),))
+
+
+def test_rows_of_others_keep_what_belongs_to_them(tmp_path: Path, make_build: Callable) -> None:
+    """System text, earlier turns, contexts and parts go into the phases."""
+    row = {
+        "system": "Be brief.",
+        "history": [["One?", "1"]],
+        "context": "Two is two.",
+        "question": "Two?",
+        "answer": "2",
+    }
+    file = tmp_path / "chat.jsonl"
+    file.write_text(json.dumps(row) + "\n" + json.dumps({"prompt": "a\u2028b", "completion": "c"}, ensure_ascii=False))
+    extra = ExtraDataset(name="chat", path=str(file), licence="MIT", phases=(3,), weight=0.1)
+    found = write(tmp_path / "out", make_build(20), extras=(extra,), open_book=0, distractors=0)
+    mixed = [[turn["content"] for turn in row["messages"]] for row in found[THREE] if row["leaf"] == "extra/chat"]
+    assert sorted(mixed) == [["Be brief.", "One?", "1", "Two is two.\n\nTwo?", "2"], ["a\u2028b", "c"]]
+    file.write_text(f"{json.dumps(row)}\n" * 9 + json.dumps({"question": "q", "answer": ""}))
+    with pytest.raises(ConfigError, match=r"row 9 of .* has an empty answer"):
+        check_extras([extra])
 
 
 sizes = st.dictionaries(st.text(max_size=3), st.integers(0, 500), max_size=12)

@@ -254,14 +254,33 @@ def test_labelled_pairs_give_precision_and_recall(tmp_path: Path) -> None:
     assert list(results)[-1] == "all judges"
 
 
+def test_labelled_pairs_keep_what_belongs_to_their_question(tmp_path: Path) -> None:
+    """System text, input, parts; and a character that ends a line elsewhere ends none here."""
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
+    rows = [
+        {"messages": [*turns, {"role": "assistant", "content": "Ho"}], "good": True},
+        {"instruction": "Sum up.", "input": "one\u2028two\x85three", "output": "three", "defect": "cut"},
+    ]
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    first, second = read_labelled(file)
+    assert (first.instruction, first.response, first.kind) == ("Be brief.\n\nHi", "Ho", "true")
+    assert (second.instruction, second.row, second.kind) == ("Sum up.\n\none\u2028two\x85three", 2, "cut")
+    for wrong in (tmp_path, tmp_path / "none.jsonl"):
+        with pytest.raises(UsageError, match=r"is a folder|no such file"):
+            read_labelled(wrong)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("{", ":1: not JSON"),
-        ("[]", ":1: not an object"),
-        ('{"question": "q"}', ":1: needs a question"),
-        ('{"question": "q", "answer": "a"}', ":1: needs a label"),
-        ('{"question": "q", "answer": "a", "good": true, "defect": "x"}', ":1: is labelled as good, and"),
+        ("{", "line 1: can't be read as JSON"),
+        ("[]", "line 1: a row is an object"),
+        ('{"question": "q"}', "row 1: has neither"),
+        ('{"question": "q", "answer": "a"}', "row 1: needs a label"),
+        ('{"question": "q", "answer": "a", "good": true, "defect": "x"}', "row 1: is labelled as good, and"),
+        ('{"question": "q", "answer": "a", "good": true, "history": [["q", "a"]]}', "row 1: has earlier turns"),
+        ('{"question": "q", "answer": [{"type": "image"}], "good": true}', "row 1: `answer` has image as part 1"),
         ('{"question": "q", "answer": "a", "good": true}', "good ones and bad ones"),
     ],
 )

@@ -193,6 +193,18 @@ def test_an_item_may_be_nested_as_deeply_as_json_is_read(tmp_path):
     assert [list(texts) for _, texts in read_files(tmp_path / "a.jsonl", ())] == [["Who?\nme\n3"]]
 
 
+def test_an_item_that_is_a_conversation_is_what_is_asked_in_it(tmp_path):
+    """Neither who speaks, nor the kinds of parts, nor answers."""
+    turns = [
+        {"role": "user", "content": [{"type": "text", "text": "Who?"}]},
+        {"role": "assistant", "content": "42"},
+        {"from": "human", "value": "When\u2028then?"},
+    ]
+    (tmp_path / "a.jsonl").write_text(json.dumps({"messages": turns}, ensure_ascii=False), encoding="utf-8")
+    for fields in ((), ("messages",)):
+        assert [list(texts) for _, texts in read_files(tmp_path / "a.jsonl", fields)] == [["Who?\nWhen\u2028then?"]]
+
+
 def test_the_command_adds_lists_and_removes(tmp_path):
     """`labgen contaminate` does what its help says, and a preset lends its fields to a local file."""
     items = tmp_path / "items.jsonl"

@@ -200,6 +200,37 @@ def test_figures_are_those_that_a_reader_of_the_passage_sees():
     assert unsupported_figures("It has 10^6, says Wilmut, and Eurostat: http://example.org/77", passage, "") == []
 
 
+@pytest.mark.parametrize(
+    "answer, flagged",
+    [
+        ("It has 5 × 10⁶ cells.", []),
+        ("It has 5 x 10^6 cells.", []),
+        ("It has 5 million cells.", []),
+        ("It has 5,000,000 cells on 3 km^2.", []),
+        ("It has 5 x 10<sup>6</sup> cells in H2O.", []),
+        ("It has 5 x 106 cells.", ["106"]),
+        ("It has 5 × 10⁷ cells.", ["5 × 10⁷"]),
+        ("It has 5 x 10^-6 cells.", ["5 x 10^-6"]),
+        ("It is 10⁻⁹ m wide.", []),
+        ("It is 109 m wide.", ["109"]),
+    ],
+)
+@pytest.mark.parametrize(
+    "passage",
+    ["The 5 × 10⁶ cells on 3 km² in H₂O are 10⁻⁹ m wide.", "The 5 x 10^6 cells on 3 km^2 in H_(2)O are 10^-9 m wide."],
+)
+def test_a_power_is_no_number_with_more_digits(passage, answer, flagged):
+    """An exponent belongs to its number, in whichever way it is written, and must be the right one."""
+    assert unsupported_figures(answer, passage, "") == flagged
+
+
+@pytest.mark.parametrize("passage", ["about 5 × 10⁶ cells", "H₂O boils", "1990² found"])
+def test_evidence_is_not_found_where_an_exponent_would_have_to_be_a_digit(passage):
+    """Nor where it would have to be left out."""
+    for quote in ("5 × 106 cells", "5 × 10", "about 5 × 10", "H2O boils", "19902 found", "1990"):
+        assert find_evidence(quote, passage) is None
+
+
 def test_what_completes_or_abbreviates_a_name_is_no_new_name():
     """A first name where the source has only the last one, and acronyms of names that are there."""
     passage = "Ohm's law was extended by the International Electrotechnical Commission. Kirchhoff disagreed."

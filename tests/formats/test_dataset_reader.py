@@ -105,6 +105,28 @@ def test_sources_without_rows_are_empty(tmp_path: Path) -> None:
     assert list(read_dataset(tmp_path / "gap.parquet")) == [{"a": "x"}, {"a": None}]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "lines.json", "a.jsonl.gz", "a.json", "a.csv"])
+def test_only_a_line_feed_ends_a_line(tmp_path: Path, name: str) -> None:
+    """Not the other characters that Unicode counts among them."""
+    rows = [{"a": "one\u2028two\u2029three\x85four"}, {"a": "\u2028"}]
+    text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    text = {"a.json": json.dumps(rows, ensure_ascii=False), "a.csv": "\n".join(["a", *(row["a"] for row in rows)])}.get(
+        name, text
+    )
+    data = text.encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert list(read_dataset(tmp_path / name)) == rows
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX has devices and pipes as files")
+def test_a_device_is_refused_at_once(tmp_path: Path) -> None:
+    """It might never end, or never begin."""
+    os.mkfifo(tmp_path / "a.jsonl")
+    for path in (tmp_path / "a.jsonl", Path("/dev/zero")):
+        with pytest.raises(UsageError, match="a device or a pipe"):
+            read_dataset(path)
+
+
 DEEP = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
 
 

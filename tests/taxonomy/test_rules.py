@@ -9,9 +9,10 @@ import pytest
 from labgen.config import CheckConfig
 from labgen.filters.near_duplicates import NearDuplicates, rouge_l
 from labgen.filters.rouge import reference_rouge_l
-from labgen.records import Severity, Violation
+from labgen.records import Document, Leaf, Severity, Violation
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.content import ContentHooks
+from labgen.taxonomy.load import load_taxonomy
 from labgen.taxonomy.report import explain_rule, rule_table
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import find_strays
@@ -56,7 +57,17 @@ def hooks() -> ContentHooks:
             "nothing there" if leaf.document and "none.md" in leaf.document.patterns else None
         ),
         benchmark_of=lambda question: "gsm8k/test/1" if "Natalia" in question else None,
+        documents=documents,
     )
+
+
+def documents(leaf: Leaf) -> tuple[list[Document], list[str]]:
+    """Beside the leaf is one file that can be read and, where the patterns name it, a scan."""
+    patterns = leaf.document.patterns if leaf.document else ()
+    text = "# Comets\n\n" + " ".join(f"Comet {number}. {ICE}" for number in range(5))
+    return [Document("", "", "comets.md", text, True)], [
+        f"no text is in `{name}`" for name in patterns if "scan" in name
+    ]
 
 
 def options(compat: str = "", config: CheckConfig | None = None) -> CheckOptions:
@@ -123,6 +134,8 @@ CASES = [
     ("LG314", skill("    context: A list of towns.\n", "", GROUNDED), 5, 5),
     ("LG315", skill("It is 0 hours away.", '"far \\e[8m away"'), 6, 13),
     ("LG316", {SKILL_PATH: "version: 1\ncreated_by: someone\ntask_description: ''\n" + SEEDS}, 3, 19),
+    ("LG319", knowledge("docs/*.md", "scan.pdf"), 50, 5),
+    ("LG320", knowledge("Comet 0. A comet is a ball of ice", "Comet 0. A comet is a cup of ice"), 6, 14),
     ("LG317", knowledge("https://example.org/comets.git", "ext::sh -c id"), 47, 9),
     ("LG401", skill("version: 3\n", ""), 1, 1),
     ("LG402", skill("someone", "someone  "), 2, 20),
@@ -193,6 +206,19 @@ def test_every_rule_has_a_case_and_can_be_explained() -> None:
         assert rule.why in said
         assert rule.bad != rule.good
     assert len(rule_table().splitlines()) == len(RULES) + 2
+
+
+@pytest.mark.parametrize("repo", [".", "./", "'. '"])
+def test_documents_beside_a_leaf_need_no_commit(repo: str, tmp_path: Path) -> None:
+    """As the README shows it; InstructLab wants one all the same, and so does a repository of git."""
+    without = KNOWLEDGE.replace("  commit: 0123456789abcdef0123456789abcdef01234567\n", "")
+    beside = without.replace("https://example.org/comets.git", repo)
+    assert [found.code for found in check(tmp_path, {KNOWLEDGE_PATH: beside})] == ["LG306"]
+    (leaf,) = load_taxonomy(tmp_path).leaves
+    assert leaf.document is not None and leaf.document.beside_leaf and leaf.document.commit == ""
+    errors = [each for each in check(tmp_path, {}, "instructlab") if each.severity is Severity.ERROR]
+    assert [(each.code, each.line) for each in errors] == [("LG203", 47)]
+    assert "LG203" in {found.code for found in check(tmp_path, {KNOWLEDGE_PATH: without})}
 
 
 def test_rules_are_switched_off_by_code_prefix_and_file(tmp_path: Path) -> None:

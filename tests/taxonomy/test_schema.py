@@ -56,6 +56,10 @@ LEAF = st.fixed_dictionaries(
             st.dictionaries(
                 st.sampled_from(["repo", "commit", "patterns", "x"]), st.one_of(TEXT, st.lists(TEXT, max_size=3))
             ),
+            st.fixed_dictionaries(
+                {"repo": st.sampled_from([".", " ./ ", "..", "https://example.org/a"]), "patterns": st.just(["a"])},
+                optional={"commit": TEXT},
+            ),
         ),
         "unknown": TEXT,
     },

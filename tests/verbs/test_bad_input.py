@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from workbench import Labgen, freeform, knowledge, write_leaf
+from workbench import TIDES, Labgen, freeform, knowledge, write_leaf
 
 GOOD = "foundational_skills/requests"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -149,3 +149,21 @@ def test_an_address_that_is_none_is_wrong_configuration(taxonomy: Path, labgen: 
     write_leaf(taxonomy, GOOD, **freeform())
     status, words = generate(labgen, "--base-url", "localhost:8000")
     assert status == 2 and "http://" in words
+
+
+def test_documents_without_text_are_named_and_the_others_are_drawn_from(taxonomy: Path, labgen: Labgen) -> None:
+    """By plan, generate and check; embedded pictures are told too. A leaf of such files alone is left out."""
+    leaf = taxonomy / "knowledge/science/tides"
+    picture = "".join(f"{number * 7919:x}Q" for number in range(200))
+    (leaf / "scan.md").write_text(" \n")
+    (leaf / "picture.md").write_text(f"{TIDES}\n![tide](data:image/png;base64,{picture})\n")
+    document = {"repo": ".", "patterns": ["*.md"]}
+    write_leaf(taxonomy, "knowledge/science/tides", **knowledge(document=document))
+    for verb in (["plan"], ["generate", "--samples", "2"]):
+        run = labgen(*verb, "--leaf", "knowledge/**")
+        assert run.status == 0
+        assert "no text is in `scan.md`" in run.err and "left out of `picture.md`: embedded data" in run.err
+    assert "LG319" in labgen("check").out and "no text is in `scan.md`" in labgen("check").out
+    write_leaf(taxonomy, "knowledge/science/tides", **knowledge(document={"repo": ".", "patterns": ["scan.md"]}))
+    run = labgen("plan")
+    assert run.status == 1 and "no text is in `scan.md`" in run.err and "picture.md" not in run.err

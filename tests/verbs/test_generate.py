@@ -48,16 +48,18 @@ def test_rehearsal_rows_say_so_everywhere(taxonomy: Path, labgen: Labgen) -> Non
 
 
 def test_evidence_of_knowledge_rows_stands_in_their_source(dataset: Path, taxonomy: Path) -> None:
-    """Read back from the document at the row's span."""
+    """Read back from the document at the row's span; before it the context has only the headings above."""
     document = (taxonomy / "knowledge/science/tides/tides.md").read_text()
     for row in rows(dataset, "knowledge"):
         source = row["source"]
         passage = document[source["start"] : source["end"]]
-        assert passage == row["context"]
+        lead = row["context"].removesuffix(passage)
+        assert lead + passage == row["context"]
+        assert all(line in document and line.startswith("#") for line in lead.split("\n") if line)
         grounded = next(verdict for verdict in row["verdicts"] if verdict["filter"] == "groundedness")
         assert grounded["value"] == 1.0 and grounded["evidence"]
         for evidence in grounded["evidence"]:
-            assert passage[evidence["start"] : evidence["end"]] == evidence["text"]
+            assert row["context"][evidence["start"] : evidence["end"]] == evidence["text"]
 
 
 def test_states_add_up_per_leaf_and_in_all(dataset: Path) -> None:

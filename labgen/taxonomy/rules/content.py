@@ -179,4 +179,25 @@ RULES = (
         "knowledge/space -> /somewhere/else",
         "knowledge/space/ (a folder)",
     ),
+    Rule(
+        "LG319",
+        "document-without-text",
+        Severity.WARNING,
+        "A document that the patterns match can't be read, or holds no text.",
+        "Nothing is drawn from a scan or an empty page, and a file that can't be read keeps its leaf out of a build. "
+        "Looked at only where the documents lie beside the leaf or are in the cache.",
+        'patterns: ["scanned.pdf"]',
+        'patterns: ["with_its_text.pdf"]',
+    ),
+    Rule(
+        "LG320",
+        "context-not-in-document",
+        Severity.WARNING,
+        "A seed example's context is in none of the leaf's documents.",
+        "A knowledge context is copied from the document word for word: it shows what the passages are like, and its "
+        "answers are facts of the document. Words are compared, without spacing, punctuation, case and marks. Looked "
+        "at only where the documents lie beside the leaf or are in the cache.",
+        "context: It ages for four months. (The document has: It ages for three months.)",
+        "context: It ages for three months.",
+    ),
 )

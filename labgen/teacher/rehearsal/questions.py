@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from itertools import takewhile
 
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.request import Request
@@ -118,8 +119,10 @@ def _usable(sentence: Sentence) -> bool:
 def _topic(document: str) -> str:
     """What a document is about, for sentences that begin with a pronoun; empty where it does not show."""
     every = sentences(document)
-    if every and every[0].raw.startswith("#") and len(every[0].text) < 60:
-        return every[0].text
+    # Above a passage stand all the headings that it is under: the last of them is its own.
+    headings = list(takewhile(lambda sentence: sentence.raw.startswith("#"), every))
+    if headings and len(headings[-1].text) < 60:
+        return headings[-1].text
     counts: Counter[str] = Counter()
     for sentence in every:
         counts.update(word for word in split_words(sentence.text)[1:] if word[0].isupper() and len(word) > 3)
