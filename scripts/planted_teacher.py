@@ -13,7 +13,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from labgen.config import Config
@@ -26,7 +26,8 @@ from labgen.generate.leaf_run import LeafRun
 from labgen.ledger.replies import Ledger
 from labgen.plan.flow import flow_of
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.plan.seed_sampling import sampling_seed
+from labgen.plan.persona import persona_of
+from labgen.plan.seed_sampling import make_slot, sampling_seed
 from labgen.records import Call, Candidate, Chunk, DocumentSource, Leaf, Pair, Reply, SeedExample, Source
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
@@ -269,14 +270,18 @@ class Planted:
             document,
             "",
         )
-        chunks: tuple[Chunk, ...] = ()
-        if knowledge:
-            texts = [passage(self.flow, slot)[0] for slot in range(self.slots)]
-            chunks = tuple(
-                Chunk(index, text, Source(".", "sha256:0", "mills.md", 0, len(text)))
-                for index, text in enumerate(texts)
-            )
-        return LeafPlan(leaf, flow_of(leaf, SHIPPED_FLOWS), 0, chunks, 10**9, "precise", 3, "", "")
+        plan = LeafPlan(leaf, flow_of(leaf, SHIPPED_FLOWS), 0, (), 10**9, persona_of(leaf), 3, "", "")
+        return replace(plan, chunks=self._chunks(plan)) if knowledge else plan
+
+    def _chunks(self, plan: LeafPlan) -> tuple[Chunk, ...]:
+        """A passage for each slot, at the place from which that slot draws."""
+        texts = [passage(self.flow, slot)[0] for slot in range(self.slots)]
+        chunks = [Chunk(place, "", Source(".", "sha256:0", "mills.md", 0, 0)) for place in range(self.slots)]
+        empty = replace(plan, chunks=tuple(chunks))
+        for index, text in enumerate(texts):
+            place = make_slot(empty, index, seed=0).chunk or 0
+            chunks[place] = Chunk(place, text, Source(".", "sha256:0", "mills.md", 0, len(text)))
+        return tuple(chunks)
 
 
 def _inside(prompt: str, tag: str) -> str:

@@ -80,7 +80,7 @@ def test_an_absolute_path_needs_no_configuration(
     """The root is what stands before the branch."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert run(str(taxonomy / PLACE)).stdout.startswith("1 leaf: 0 errors")
+    assert "\n1 leaf: 0 errors" in run(str(taxonomy / PLACE)).stdout
 
 
 def test_fix_writes_what_it_mends_and_upgrade_raises_versions(taxonomy: Path) -> None:
@@ -92,7 +92,7 @@ def test_fix_writes_what_it_mends_and_upgrade_raises_versions(taxonomy: Path) ->
     Path("labgen.yaml").unlink()
     result = run("--fix", "--upgrade")
     assert file.read_text() == LEAF
-    assert result.stdout == "1 leaf: 0 errors, 0 warnings, 0 of style.\n"
+    assert result.stdout.endswith("1 leaf: 0 errors, 0 warnings, 0 of style.\n")
     assert "raised 1 leaf to version 3" in result.stderr
 
 
@@ -153,3 +153,12 @@ def test_checking_imports_nothing_heavy(taxonomy: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_contributor_learns_which_voice_answers_and_why(taxonomy: Path) -> None:
+    """By the kind of task, in words and as data; a setting wins."""
+    told = run(str(taxonomy / PLACE)).stdout
+    assert "compositional_skills/reasons: answered by the precise persona (" in told
+    Path("labgen.yaml").write_text("leaves: [{match: '**/reasons', persona: creative}]\n")
+    personas = json.loads(run("--format", "json", str(taxonomy / PLACE)).stdout)["personas"]
+    assert personas == {"compositional_skills/reasons": {"persona": "creative", "why": "`persona` in labgen.yaml"}}

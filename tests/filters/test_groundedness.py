@@ -224,10 +224,10 @@ def test_a_power_is_no_number_with_more_digits(passage, answer, flagged):
     assert unsupported_figures(answer, passage, "") == flagged
 
 
-@pytest.mark.parametrize("passage", ["about 5 × 10⁶ cells", "H₂O boils", "1990² found"])
+@pytest.mark.parametrize("passage", ["about 5 × 10⁶ cells", "1990² found"])
 def test_evidence_is_not_found_where_an_exponent_would_have_to_be_a_digit(passage):
     """Nor where it would have to be left out."""
-    for quote in ("5 × 106 cells", "5 × 10", "about 5 × 10", "H2O boils", "19902 found", "1990"):
+    for quote in ("5 × 106 cells", "5 × 10", "about 5 × 10", "19902 found", "1990"):
         assert find_evidence(quote, passage) is None
 
 

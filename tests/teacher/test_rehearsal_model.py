@@ -64,7 +64,7 @@ KNOWLEDGE_SEEDS = (
         pairs=(SimpleNamespace(question="How tall is the tower of Ost?", answer="It is 60 metres tall."),),
     ),
 )
-SLOT = SimpleNamespace(index=0)
+SLOT = SimpleNamespace(index=0, kind="fact", attributes=())
 STEPS: dict[str, dict[str, Any]] = {
     "knowledge_pairs": {"leaf": KNOWLEDGE, "seeds": KNOWLEDGE_SEEDS, "chunk": DOCUMENT, "count": 4, "slot": SLOT},
     "freeform_instructions": {"leaf": SKILL, "seeds": SKILL_SEEDS, "count": 4, "slot": SLOT},

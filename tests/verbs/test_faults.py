@@ -84,7 +84,9 @@ def test_faults_of_some_answers_cost_nothing_but_attempts(
         run = site.generate()
         assert run.status == 0, run.err
         assert set(teacher.faults) == set(kinds)
-        assert run.json["calls"]["retries"] == teacher.faults.total()
+        # A call of a slot beyond the last that was needed is not asked again: the run is over.
+        calls = run.json["calls"]
+        assert 0 <= teacher.faults.total() - calls["retries"] <= calls["ahead"]
         assert teacher.answered_twice == 0
     assert site.dataset == undisturbed
 

@@ -192,7 +192,7 @@ RULES = (
     Rule(
         "LG320",
         "context-not-in-document",
-        Severity.WARNING,
+        Severity.STYLE,
         "A seed example's context is in none of the leaf's documents.",
         "A knowledge context is copied from the document word for word: it shows what the passages are like, and its "
         "answers are facts of the document. Words are compared, without spacing, punctuation, case and marks. Looked "
