@@ -183,6 +183,7 @@ class GenerationConfig(Section):
                 *("history and places", "arts, sport and play", "public life", "something unusual"),
             ),
             "form": ("a request", "a question", "a request with a condition", "a request told as a situation"),
+            "audience": ("anyone", "a child", "a beginner", "a colleague", "an expert"),
             "length": ("short", "as the examples", "long and detailed"),
             "difficulty": ("as the examples", "a little harder", "much harder", "as hard as can be answered"),
         },
@@ -227,6 +228,7 @@ class KnowledgeConfig(Section):
                 *("somebody who is new to the subject", "a student before an examination"),
                 *("a practitioner who needs the exact detail", "a curious reader", "somebody who checks a claim"),
             ),
+            "form": ("a plain question", "a question with its occasion", "a request"),
         },
         description="What a draw from a passage is asked to vary, each with its values, as `generation.attributes`.",
     )

@@ -26,14 +26,14 @@ COLUMNS = (
 TEACHERS = {"by prompt": ("--by-prompt",), "by seed": ()}
 
 
-def build(python: str, options: list[str], teacher: tuple[str, ...]) -> list[str]:
+def build(python: str, options: list[str], teacher: tuple[str, ...], settings: str) -> list[str]:
     """One build, as cells of the table."""
     with (
         tempfile.TemporaryDirectory(prefix="labgen-draws-") as folder,
         mock_teacher("--mean-sec", "0", "--prefix-cache", *teacher) as url,
     ):
         # The mock judge always says yes, which is what calibration is there to stop.
-        (Path(folder) / "labgen.yaml").write_text("calibration: {enabled: false}\n")
+        (Path(folder) / "labgen.yaml").write_text(f"calibration: {{enabled: false}}\n{settings}\n")
         command = [python, "-m", "labgen", "generate", "--base-url", url, "--model", "mock", "--json", *options]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LABGEN_")}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--taxonomy", type=Path, default=SCRIPTS.parent / "taxonomy")
     parser.add_argument("--leaf", action="append", default=[], help="only leaves that this matches (repeatable)")
     parser.add_argument("--rows", type=int, default=100, help="wanted of each leaf")
+    parser.add_argument("--settings", default="", help="a line of labgen.yaml for this labgen, not for the other one")
     parser.add_argument("--teacher", choices=list(TEACHERS), action="append", help="only this one (repeatable)")
     chosen = parser.parse_args()
     options = ["--taxonomy", str(chosen.taxonomy.resolve()), "--samples", str(chosen.rows)]
@@ -69,7 +70,8 @@ def main() -> None:
     lines = [list(COLUMNS)]
     for teacher in chosen.teacher or TEACHERS:
         for name, python in pythons.items():
-            lines.append([name, teacher, *build(python, options, TEACHERS[teacher])])
+            settings = chosen.settings if name == "now" else ""
+            lines.append([name, teacher, *build(python, options, TEACHERS[teacher], settings)])
             print(" | ".join(lines[-1]), file=sys.stderr, flush=True)
     from labgen.text.columns import align_columns
 
