@@ -14,7 +14,8 @@ from labgen.records import Candidate, State
 class DuplicatesAcrossLeaves:
     """Every accepted instruction of the leaves before, and the look at those of the next.
 
-    Instructions with a context of their own are compared among themselves, both parts; all others by instruction.
+    Instructions with a context of their own are compared among themselves, both parts; all others by instruction, and
+    documents by text.
     Leaves come in build order, each begun with `begin`; a leaf's candidates come in slot order.
     """
 
@@ -49,11 +50,11 @@ class DuplicatesAcrossLeaves:
         """A candidate that would be accepted: as it was, or `duplicate` where it is too close to an earlier leaf's."""
         threshold, context_threshold = self._limits
         verdict = self._seen.find(
-            candidate.instruction, candidate.context, threshold=threshold, context_threshold=context_threshold
+            candidate.compared, candidate.context, threshold=threshold, context_threshold=context_threshold
         )
         if verdict is None:
             # It counts only when the leaf is over: within a leaf its own pass has decided.
-            self._kept.append((candidate.instruction, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
+            self._kept.append((candidate.compared, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
             return candidate
         return replace(
             candidate,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,6 +44,20 @@ _COMMON_ACRONYMS = frozenset(
         ram sql tb tv ui uk un url urls us usa usb utc xml yaml""",
     )
 )
+_OPENINGS = frozenset(
+    re.findall(
+        r"\w+",
+        """about above according after again all along already also although always among another any around because
+        before below besides between both by can consequently despite do does during each either even every everything
+        except few finally first following furthermore generally given had has have hence how however if including
+        indeed instead into its later less like many may meanwhile more moreover most much must near neither never
+        nevertheless nor nothing now often once one only other others otherwise out over overall per perhaps rather
+        second several should similarly since so some sometimes soon still such than their them therefore third those
+        though through throughout thus today together too under unless unlike until up upon using usually various very
+        was when whenever whereas wherever whether while whoever whose why will within without would yet""",
+    )
+)
+_OF_TITLES = "study notes note summary key facts fact overview introduction guide brief basics main points explained"
 _GERMAN = frozenset(re.findall(r"\w+", "der die das und ist nicht ein eine mit von den dem auf für"))
 
 
@@ -65,6 +79,43 @@ def unsupported_figures(answer: str, passage: str, question: str) -> list[str]:
     found = [*_numbers(answer, source, known), *_names(answer, source, known)]
     words = [text for _, text in sorted(found)]
     return list(dict.fromkeys(words))
+
+
+def unsupported_in_sentence(sentence: str, passage: str, cited: str, documents: Iterable[str]) -> list[str]:
+    """The same for one sentence of a text on a passage, held against the very words that are to bear it out.
+
+    Stricter, since another sentence takes its place: figures must stand in these words, spelled ones from two on as
+    well, and the first word, which has a capital anyway, must be known too, unless it is a word of everyday.
+
+    Args:
+        cited: the words of the passage that are to bear the sentence out.
+        documents: texts that show which words are everyday ones, by writing them small.
+    Returns: the words as the sentence has them, each once.
+    """
+    plain, seen, words = plain_digits(sentence), plain_digits(_seen(cited)), plain_digits(_seen(passage))
+    known = _facts(words) | _Facts(words=_facts(plain_digits(passage)).words)
+    found = [*_numbers(plain, seen, _facts(seen), least_spelled=2), *_names(plain, words, known)]
+    first = _WORD.search(plain)
+    if first and _is_new_name(first.group(), known.words, words, documents):
+        found.append((first.start(), first.group()))
+    return list(dict.fromkeys(text for _, text in sorted(found)))
+
+
+def unsupported_in_title(title: str, passage: str, about: str) -> list[str]:
+    """The same for a title, in which capitals say little: whatever has one must stand in the passage or in `about`."""
+    # Words that a title of any text may have, and between all of its words one that begins no name.
+    shown = " besides ".join(("", *title.split()))
+    return unsupported_figures(shown, passage, f"{about}\n{_OF_TITLES}")
+
+
+def _is_new_name(word: str, words: frozenset[str], source: str, documents: Iterable[str]) -> bool:
+    """Whether the first word of a sentence is one that its passage does not have, and that may be a name."""
+    if not word[0].isupper() or len(_GERMAN & words) >= 4 or word.lower() in _SMALL | _OPENINGS:
+        return False
+    if word.lower().endswith("ly") or _is_known(word, words, source):
+        return False
+    small = re.compile(rf"\b{re.escape(word.lower())}\b")
+    return not any(small.search(text) for text in documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +151,9 @@ def _facts(text: str) -> _Facts:
     return _Facts(frozenset(all_values(text)), frozenset(months), frozenset(_known_words(text)), frozenset(acronyms))
 
 
-def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str]]:
+def _numbers(
+    answer: str, source: str, facts: _Facts, *, least_spelled: int = _LEAST_SPELLED
+) -> Iterator[tuple[int, str]]:
     known, months = facts.values, facts.months
     enumerators = [match.span() for match in _ENUMERATOR.finditer(answer)]
     scales = source.lower()
@@ -115,7 +168,7 @@ def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str
             continue  # "5.2 million" from a table in millions
         yield number.start, number.text
     for number in find_spelled(answer):
-        if not number.values & known and all(int(value) >= _LEAST_SPELLED for value in number.values):
+        if not number.values & known and all(int(value) >= least_spelled for value in number.values):
             yield number.start, number.text
 
 
