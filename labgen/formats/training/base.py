@@ -61,7 +61,7 @@ class Conversation:
     @property
     def is_document(self) -> bool:
         """Whether it is a document, all of which is to be learned from: asked for by its title, as turns."""
-        return self.row["kind"] in DOCUMENT_KINDS
+        return self.row.get("kind", "") in DOCUMENT_KINDS  # datasets of earlier versions lack it
 
     @property
     def document(self) -> str:
