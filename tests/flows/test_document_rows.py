@@ -186,51 +186,73 @@ def test_a_title_that_says_what_the_passage_does_not_gives_way(taxonomy: Path, t
     assert rows and {row["messages"][0]["content"] for row in rows} == {"Tides"}
 
 
-def test_documents_load_are_exported_and_have_the_same_bytes_again(labgen: Labgen, taxonomy: Path) -> None:
-    """At another concurrency and on a rebuild; as TRL, llama-factory and InstructLab read them."""
-    from datasets import load_dataset
-
-    settings = (
+@pytest.fixture
+def dataset(labgen: Labgen, taxonomy: Path) -> Path:
+    """A dataset with questions and documents of every kind, half of the documents in its first phase."""
+    (labgen.folder / "labgen.yaml").write_text(
         "knowledge:\n  kinds: {fact: 1, summary: 0.5, extract: 0.5, key_facts: 0.5, notes: 0.5, rewrite: 1}\n"
         "documents: {chunk_tokens: 64, min_chunk_tokens: 5}\nmix: {documents: 0.5}\n"
     )
-    (labgen.folder / "labgen.yaml").write_text(settings)
-    digests = []
-    for number, concurrency in enumerate(("1", "16", "16")):
-        work, output = f"work{min(number, 1)}", f"dataset{number}"
-        run = labgen(
-            "generate", "--samples", "20", "--concurrency", concurrency, "--work", work, "--output", output
-        )  # fmt: skip
+    run = labgen("generate", "--samples", "20", "--concurrency", "1")
+    assert run.status == 0, run.err
+    return labgen.folder / "dataset"
+
+
+def loaded(folder: Path, config: str) -> list[dict[str, Any]]:
+    """The rows of a config, read as a trainer reads them."""
+    from datasets import load_dataset
+
+    return [dict(row) for row in load_dataset(str(folder), config, split="train")]
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    """The rows of a file of JSON Lines."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+
+
+def test_documents_have_the_same_bytes_again(dataset: Path, labgen: Labgen) -> None:
+    """At another concurrency, and on a rebuild that asks nothing."""
+    first = digest(dataset)
+    for _ in range(2):
+        run = labgen("generate", "--samples", "20", "--concurrency", "16", "--work", "other", "--output", "again")
         assert run.status == 0, run.err
-        digests.append(digest(labgen.folder / output))
-    assert digests[0] == digests[1] == digests[2]
-    rows = [dict(row) for row in load_dataset(str(labgen.folder / "dataset0"), "documents", split="train")]
-    card = (labgen.folder / "dataset0/README.md").read_text()
-    assert rows and all(row["text"] and row["unmask"] for row in rows) and "| `documents` |" in card
-    phase = load_dataset(str(labgen.folder / "dataset0"), "phase_1_knowledge_short", split="train")
-    mixed = [row["id"] for row in phase if row["kind"] in DOCUMENT_KINDS]
+        assert digest(labgen.folder / "again") == first
+
+
+def test_documents_load_and_are_described_and_shown(dataset: Path, labgen: Labgen) -> None:
+    """In a config of their own, with what they are trained on as one text; in the first phase as the mix says."""
+    rows = loaded(dataset, "documents")
+    assert rows and all(row["text"] and row["unmask"] for row in rows)
+    assert "| `documents` |" in (dataset / "README.md").read_text()
+    mixed = [row["id"] for row in loaded(dataset, "phase_1_knowledge_short") if row["kind"] in DOCUMENT_KINDS]
     assert len(mixed) == int(len(rows) / 2 + 0.5) and set(mixed) <= {row["id"] for row in rows}
-    shown = labgen("show", rows[0]["id"], "--output", "dataset0", "--work", "work0")
+    report = json.loads((dataset / "mix.json").read_text())["phases"]
+    assert report["phase_1_knowledge_short"]["own"]["documents"] == len(mixed)
+    assert not any(row["kind"] in DOCUMENT_KINDS for row in loaded(dataset, "knowledge"))
+    shown = labgen("show", rows[0]["id"])
     assert "sentence_support" in shown.out and "judge_document" in shown.out
 
+
+def test_documents_are_exported_as_trainers_read_them(dataset: Path, labgen: Labgen) -> None:
+    """TRL's `text`, llama-factory's entry for `stage: pt`, InstructLab's `unmask`, and its own form of knowledge."""
+
     def export(name: str, *options: str) -> Path:
-        run = labgen("export", "dataset0", "--format", name, "--to", f"out-{name}", *options)
+        run = labgen("export", "--format", name, "--to", f"out-{name}", *options)
         assert run.status == 0, run.err
         return labgen.folder / f"out-{name}"
 
     texts = export("text", "--only", "documents")
-    loaded = load_dataset(str(texts), "documents", split="train")
-    assert loaded["text"] == [row["text"] for row in rows]
+    assert [row["text"] for row in loaded(texts, "documents")] == [row["text"] for row in loaded(dataset, "documents")]
     assert json.loads((texts / "dataset_info.json").read_text()) == {
         "labgen_documents": {"file_name": "documents", "columns": {"prompt": "text"}}
     }
-    lab = [json.loads(line) for line in (export("instructlab") / "messages_documents.jsonl").open()]
-    assert all(row["unmask"] is True and row["messages"][1]["role"] == "assistant" for row in lab)
+    folder = export("instructlab")
+    documents = lines(folder / "messages_documents.jsonl")
+    assert all(row["unmask"] is True and row["messages"][1]["role"] == "assistant" for row in documents)
+    assert not any(row["unmask"] for row in lines(folder / "messages_knowledge.jsonl"))
     folder = export("instructlab-knowledge")
-    pairs = [json.loads(line) for line in (folder / "messages_knowledge.jsonl").open()]
-    branch = load_dataset(str(labgen.folder / "dataset0"), "knowledge", split="train")
-    for row, source in zip(pairs, branch, strict=True):
+    pairs = lines(folder / "messages_knowledge.jsonl")
+    for row, source in zip(pairs, loaded(dataset, "knowledge"), strict=True):
         assert row["unmask"] is True
         assert row["messages"][0]["content"] == f"{source['context']}\n\n{source['messages'][0]['content']}"
-    skills = [json.loads(line) for line in (folder / "messages_foundational_skills.jsonl").open()]
-    assert not any(row["unmask"] for row in skills)
+    assert not any(row["unmask"] for row in lines(folder / "messages_foundational_skills.jsonl"))
