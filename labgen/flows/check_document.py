@@ -21,9 +21,9 @@ JUDGE_DOCUMENT = Prompt("judge_document", rehearsed_as="judge a document")
 
 @dataclass(frozen=True)
 class CheckDocument(OneByOne):
-    """Has every sentence of a document borne out by its passage; lets all else go on as it is.
+    """Is every sentence of a document borne out by its passage? What is not is taken out, or ends the document.
 
-    A step and no filter, since it may leave sentences out: what comes after it looks at what is left. It can't be
+    All else goes on as it is. A step and no filter, since it may leave sentences out: what comes after it looks at what is left. It can't be
     switched off: a document that nobody has checked is none.
 
     Args:
