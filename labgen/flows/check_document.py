@@ -23,8 +23,8 @@ JUDGE_DOCUMENT = Prompt("judge_document", rehearsed_as="judge a document")
 class CheckDocument(OneByOne):
     """Is every sentence of a document borne out by its passage? What is not is taken out, or ends the document.
 
-    All else goes on as it is. A step and no filter, since it may leave sentences out: what comes after it looks at what is left. It can't be
-    switched off: a document that nobody has checked is none.
+    All else goes on as it is. A step and no filter, since it may leave sentences out: what comes after it looks at what
+    is left. It can't be switched off: a document that nobody has checked is none.
 
     Args:
         only: as of `FreeFilters`.
