@@ -59,21 +59,33 @@ def nothing_drawn(slot: SlotContext, end: CandidateEnds) -> Candidate:
     return ended(Candidate(which.leaf, which.index, 0, seed_examples=which.seed_examples), end)
 
 
-def draw_from_passage(pairs: Prompt, document: Prompt) -> Draw:
-    """What the slot's kind asks of its passage: question/answer pairs, or a document."""
+def draw_pairs(prompt: Prompt) -> Draw:
+    """Question/answer pairs on the slot's passage, in the manner of the seeds."""
 
     async def draw(slot: SlotContext) -> list[Candidate]:
-        kind = slot.asker.slot.kind
-        return await (_draw_document(document, slot) if _is_document(kind) else _draw_pairs(pairs, slot))
+        return await _draw_pairs(prompt, slot)
 
     def typical(slot: SlotContext) -> Mapping[str, str]:
-        if _is_document(slot.asker.slot.kind):
-            return {document.name: typical_document(slot)}
         shown = (
             f"<pair>\n<question>{each.instruction}</question>\n<answer>{each.response}</answer>\n</pair>"
             for each in slot.examples
         )
-        return {pairs.name: _as_many_as_asked(shown, slot)}
+        return {prompt.name: _as_many_as_asked(shown, slot)}
+
+    return Draw((prompt,), draw, typical)
+
+
+def draw_from_passage(pairs: Prompt, document: Prompt) -> Draw:
+    """What the slot's kind asks of its passage: question/answer pairs, or a document."""
+    of_pairs = draw_pairs(pairs)
+
+    async def draw(slot: SlotContext) -> Sequence[Candidate]:
+        return await (_draw_document(document, slot) if _is_document(slot.asker.slot.kind) else of_pairs.draw(slot))
+
+    def typical(slot: SlotContext) -> Mapping[str, str]:
+        if _is_document(slot.asker.slot.kind):
+            return {document.name: typical_document(slot)}
+        return of_pairs.typical(slot)
 
     return Draw((pairs, document), draw, typical)
 
