@@ -21,6 +21,7 @@ _MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})", re.IGNORECASE)
 _DAYS = [day.lower() for day in calendar.day_name]
 _ENUMERATOR = re.compile(r"(?m)^[ \t>*_#-]*(?:\(?\d{1,3}[.):]|(?:step|part|item)\s+\d{1,3}\b)", re.IGNORECASE)
 _LEAST_SPELLED = 13  # smaller numbers in letters are mostly counts that the answer itself makes
+_LEAST_CITED = 2  # "one" is mostly no number
 _CODE = re.compile(r"```.*?(?:```|$)|`[^`\n]*`", re.DOTALL)
 _LISTED = re.compile(r"[\s>]*\(?\d{1,3}[.)]")
 _BROKEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\n[ \t]*(?=[a-z])")
@@ -84,21 +85,40 @@ def unsupported_figures(answer: str, passage: str, question: str) -> list[str]:
 def unsupported_in_sentence(sentence: str, passage: str, cited: str, documents: Iterable[str]) -> list[str]:
     """The same for one sentence of a text on a passage, held against the very words that are to bear it out.
 
-    Stricter, since another sentence takes its place: figures must stand in these words, spelled ones from two on as
-    well, and the first word, which has a capital anyway, must be known too, unless it is a word of everyday.
+    Stricter, since another sentence takes its place: figures must stand in these words, also in the middle of a name
+    (`ext4`), and spelled ones from two on; names must stand in the passage wherever they are in the sentence. What has
+    a capital only since a sentence or a quotation begins with it is passed where it is a word of everyday.
 
     Args:
         cited: the words of the passage that are to bear the sentence out.
         documents: texts that show which words are everyday ones, by writing them small.
-    Returns: the words as the sentence has them, each once.
+    Returns: the words as the sentence has them without its marks, each once.
     """
-    plain, seen, words = plain_digits(sentence), plain_digits(_seen(cited)), plain_digits(_seen(passage))
+    plain = plain_digits(" ".join(without_marks(sentence, find_marks(sentence)).split()))
+    words = plain_digits(_seen(passage))
     known = _facts(words) | _Facts(words=_facts(plain_digits(passage)).words)
-    found = [*_numbers(plain, seen, _facts(seen), least_spelled=2), *_names(plain, words, known)]
-    first = _WORD.search(plain)
-    if first and _is_new_name(first.group(), known.words, words, documents):
-        found.append((first.start(), first.group()))
+    found = [*_cited_numbers(plain, plain_digits(_seen(cited))), *_names(plain, words, known)]
+    for word in _WORD.finditer(plain):
+        if any(_is_new_name(part, known.words, words, documents) for part in word.group().split("-") if part):
+            found.append((word.start(), word.group()))
     return list(dict.fromkeys(text for _, text in sorted(found)))
+
+
+def _cited_numbers(sentence: str, cited: str) -> Iterator[tuple[int, str]]:
+    """The numbers of a sentence that its evidence does not have."""
+    known, tokens = frozenset(all_values(cited)), frozenset(re.findall(r"\w+", cited.casefold()))
+    for number in find_numerals(sentence):
+        before = re.search(r"\w*\Z", sentence[max(0, number.start - 40) : number.start])
+        if before and any(char.isalpha() for char in before.group()):
+            after = re.match(r"\w*", sentence[number.start :])
+            token = before.group() + (after.group() if after else "")
+            if token.casefold() not in tokens:
+                yield number.start, token
+        elif not (number.values & known or (number.scale and number.unscaled & known)):
+            yield number.start, number.text
+    for number in find_spelled(sentence):
+        if not number.values & known and all(int(value) >= _LEAST_CITED for value in number.values):
+            yield number.start, number.text
 
 
 def unsupported_in_title(title: str, passage: str, about: str) -> list[str]:
@@ -109,7 +129,7 @@ def unsupported_in_title(title: str, passage: str, about: str) -> list[str]:
 
 
 def _is_new_name(word: str, words: frozenset[str], source: str, documents: Iterable[str]) -> bool:
-    """Whether the first word of a sentence is one that its passage does not have, and that may be a name."""
+    """Whether a word has a capital, is none that its passage has, and may be a name."""
     if not word[0].isupper() or len(_GERMAN & words) >= 4 or word.lower() in _SMALL | _OPENINGS:
         return False
     if word.lower().endswith("ly") or _is_known(word, words, source):
@@ -151,9 +171,7 @@ def _facts(text: str) -> _Facts:
     return _Facts(frozenset(all_values(text)), frozenset(months), frozenset(_known_words(text)), frozenset(acronyms))
 
 
-def _numbers(
-    answer: str, source: str, facts: _Facts, *, least_spelled: int = _LEAST_SPELLED
-) -> Iterator[tuple[int, str]]:
+def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str]]:
     known, months = facts.values, facts.months
     enumerators = [match.span() for match in _ENUMERATOR.finditer(answer)]
     scales = source.lower()
@@ -168,7 +186,7 @@ def _numbers(
             continue  # "5.2 million" from a table in millions
         yield number.start, number.text
     for number in find_spelled(answer):
-        if not number.values & known and all(int(value) >= least_spelled for value in number.values):
+        if not number.values & known and all(int(value) >= _LEAST_SPELLED for value in number.values):
             yield number.start, number.text
 
 
