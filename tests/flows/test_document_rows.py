@@ -256,3 +256,20 @@ def test_documents_are_exported_as_trainers_read_them(dataset: Path, labgen: Lab
         assert row["unmask"] is True
         assert row["messages"][0]["content"] == f"{source['context']}\n\n{source['messages'][0]['content']}"
     assert not any(row["unmask"] for row in lines(folder / "messages_foundational_skills.jsonl"))
+
+
+def test_of_two_rewrites_that_are_alike_one_stays(taxonomy: Path, tmp_path: Path) -> None:
+    """They are made when the look for near-duplicates within the leaf is over."""
+    first = "The sea rises and falls twice a day."
+
+    def same(call: Call) -> str | None:
+        if call.step != "knowledge_rewrite":
+            return None
+        text = between(call, "document")[0].split("\n\n")[-1]
+        return f"<title>{first}</title>\n<text>\n{' '.join(text.split())}\n</text>"
+
+    rehearse(tmp_path, same, **{**kinds("rewrite"), "samples": 30})
+    texts = [row["messages"][1]["content"] for row in rows_of(tmp_path / "dataset", "documents")]
+    assert texts and len(texts) == len(set(texts)) <= 4
+    gone = [row for row in rows_of(tmp_path / "dataset", "rejected") if row["kind"] == "rewrite"]
+    assert any(row["reason"].startswith("in_leaf: like slot") for row in gone)
