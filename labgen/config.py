@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Protocol, get_args
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
+from labgen.records import DOCUMENT_KINDS
+
 DEFAULT_MODEL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
 WORK_FOLDER = ".labgen"
 """Name of the work folder, beside labgen.yaml, else in the current folder."""
@@ -198,15 +200,17 @@ class GenerationConfig(Section):
     creative_temperature: float = Field(0.7, ge=0, le=2, description="For responses of the creative persona.")
     max_instruction_tokens: Count = Field(1024, description="Reply limit of a call that draws instructions.")
     max_pair_tokens: Count = Field(2048, description="Reply limit of a call that draws question/answer pairs.")
+    max_document_tokens: Count = Field(1024, description="Reply limit of a call that draws a document.")
     max_context_tokens: Count = Field(1024, description="Reply limit of a call that draws a context.")
     max_response_tokens: Count = Field(2048, description="Reply limit of a response.")
     max_verdict_tokens: Count = Field(1024, description="Reply limit of a judge.")
 
 
-KINDS = ("fact", "joined", "reasoning", "long", "across")
-"""Kinds of question on documents: see `KnowledgeConfig.kinds`."""
+QuestionKind = Literal["fact", "joined", "reasoning", "long", "across"]
+Kind = QuestionKind | Literal["summary", "extract", "key_facts", "notes", "rewrite"]
 
-Kind = Literal["fact", "joined", "reasoning", "long", "across"]
+KINDS: tuple[str, ...] = (*get_args(QuestionKind), *DOCUMENT_KINDS)
+"""What is drawn from documents: see `KnowledgeConfig.kinds`."""
 
 
 class KnowledgeConfig(Section):
@@ -216,7 +220,17 @@ class KnowledgeConfig(Section):
         {"fact": 0.4, "joined": 0.15, "reasoning": 0.2, "long": 0.15, "across": 0.1},
         description="Kind of question to its share of a leaf's draws, relative to the others': `fact` (one short "
         "fact), `joined` (several facts of a passage), `reasoning` (why, how, in what way things differ), `long` (a "
-        "full explanation), `across` (two neighbouring passages together). One that is not named is not drawn.",
+        "full explanation), `across` (two neighbouring passages together); and documents, texts of their own: "
+        "`summary`, `extract` (a summary in the passage's own sentences), `key_facts` (each in several phrasings), "
+        "`notes` (for study), `rewrite` (the passage told so that it answers a question that was accepted). One that "
+        "is not named is not drawn.",
+    )
+    phrasings: Annotated[int, Field(ge=1, le=9)] = Field(3, description="Phrasings of each fact of `key_facts`.")
+    unsupported_sentences: Literal["drop", "reject"] = Field(
+        "drop",
+        description="What becomes of a sentence of a document that its passage does not bear out: it is taken out "
+        "(`drop`; where fewer than half remain, the document ends as `ungrounded`), or it ends the document "
+        "(`reject`).",
     )
     attributes: dict[str, Values] = Field(
         {
@@ -389,7 +403,7 @@ class MixConfig(Section):
 
     phases: bool = Field(True, description="Whether to write the phase configs beside the branches.")
     seed: int = Field(0, ge=0, description="Changes which rows are drawn and their order.")
-    phase_2_kinds: tuple[Kind, ...] = Field(
+    phase_2_kinds: tuple[QuestionKind, ...] = Field(
         ("joined", "reasoning", "long", "across"),
         description="Kinds of question on documents that belong to phase 2, LAB's complicated knowledge with longer "
         "samples; all other knowledge belongs to phase 1.",
@@ -405,6 +419,7 @@ class MixConfig(Section):
     branch_rows: dict[Literal["knowledge", "foundational_skills", "compositional_skills"], Count] = Field(
         default_factory=dict, description="Rows to draw from a branch in all; all that balance allows where not named."
     )
+    documents: Share = Field(0.0, description="Share of the documents that belong to phase 1, and are replayed as it.")
     closed_book: Share = Field(1.0, description="Share of knowledge rows that come as the question alone.")
     open_book: Share = Field(0.25, description="Share of knowledge rows that (also) come with their passage.")
     distractors: Share = Field(0.25, description="Share that (also) come with passages of other places (RAFT).")

@@ -16,6 +16,9 @@ from typing import Any
 
 BRANCHES = ("knowledge", "foundational_skills", "compositional_skills")
 
+DOCUMENT_KINDS = ("summary", "extract", "key_facts", "notes", "rewrite")
+"""Kinds of what is drawn from a passage that are texts of their own, not questions on it."""
+
 REHEARSAL_MODEL = "labgen-rehearsal"
 """Name of the rehearsal teacher's one model. Its replies bear it, whatever the model is called when it is asked, and so
 their rows are rehearsal rows."""
@@ -217,7 +220,8 @@ class Slot:
         seed_examples: indices into the leaf's seed examples that the prompt shows, in that order.
         chunk: index into the leaf's chunks (knowledge), else None.
         sampling_seed: given to the teacher, 0 to 2**31 - 1.
-        kind: what kind of question is asked of the passage (one of `config.KINDS`); empty for skills.
+        kind: what is drawn from the passage, a kind of question or of document (one of `config.KINDS`); empty for
+            skills.
         beside: index of the chunk that is shown with the first one, where the kind of question needs two.
         attributes: what the draw is asked to vary, by name, and how.
     """
@@ -439,7 +443,8 @@ class Candidate:
         truncated: whether the token limit cut that text off.
         calls: keys of the calls in its history, in order (those it shares with its slot included).
         answered_by: the models whose replies it and its slot were made of and judged by, in order of their names.
-        kind: what kind of question was asked for (knowledge), as in its slot; else empty.
+        kind: what kind of question or document was asked for (knowledge); else empty. A document has its title as
+            `instruction` and its text as `response`.
     """
 
     leaf: str
@@ -458,3 +463,13 @@ class Candidate:
     truncated: bool = False
     answered_by: tuple[Answerer, ...] = ()
     kind: str = ""
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it is a text of its own on its passage, not a question with an answer."""
+        return self.kind in DOCUMENT_KINDS
+
+    @property
+    def compared(self) -> str:
+        """What near-duplicates are told by: the instruction, of a document the text."""
+        return self.response if self.is_document else self.instruction

@@ -12,6 +12,7 @@ from labgen.export.funnel import Funnel
 from labgen.export.licences import spdx, strictness
 from labgen.export.rows import BuildInfo, LeafInfo
 
+DOCUMENTS = "documents"
 REJECTED = "rejected"
 
 Works = dict[tuple[str, str], list[str]]

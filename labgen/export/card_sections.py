@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from labgen.export.card_facts import REJECTED, CardFacts
+from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts
 from labgen.export.funnel import Tally
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
@@ -22,6 +22,7 @@ ABOUT_CONFIGS = {
     PHASES[1]: "phase 1: knowledge, single facts with short responses",
     PHASES[2]: "phase 2: knowledge that takes more than one fact, foundational skills, replay of phase 1",
     PHASES[3]: "phase 3: compositional skills, replay of phases 1 and 2",
+    DOCUMENTS: "texts on passages of documents, each sentence borne out by its passage; for continued pre-training",
     REJECTED: "candidates that were turned down, with state, reason and raw text; never uploaded",
 }
 
@@ -97,9 +98,14 @@ def contents(facts: CardFacts) -> str:
     parts.append(
         "Every config has the same columns: `id`, `messages` (role and content), `leaf`, `branch`, `context` (the "
         "passage or the text that the task is on), `source` (repository, resolved commit, file, characters from "
-        "`start` up to `end`), `kind` (of question, for knowledge), `seed_examples` (indices shown to "
+        "`start` up to `end`), `kind` (of question or document, for knowledge), `seed_examples` (indices shown to "
         "the teacher), `verdicts` (filter, version, value, reason, evidence), `teacher` (its name as it was asked), "
         "`served_model` (its name in its own replies), `prompt_version`, `leaf_fingerprint`, `rehearsal`."
+        + (
+            " `documents` has `text` (title and text as one) and `unmask` as well."
+            if DOCUMENTS in facts.configs
+            else ""
+        )
     )
     return "\n\n".join(parts)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import PublishError, UsageError
+from labgen.export.card_facts import DOCUMENTS
 from labgen.export.folder import MANIFEST, read_manifest
 from labgen.filters.near_duplicates import NearDuplicates
 from labgen.formats.dataset_reader import read_dataset
@@ -147,7 +148,7 @@ def _gather(name: str, folder: Path) -> Side:
 
 def _rows(folder: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     configs = read_manifest(folder)["configs"]
-    for branch in BRANCHES:
+    for branch in (*BRANCHES, DOCUMENTS):
         for file in configs.get(branch, {"files": []})["files"]:
             yield from read_dataset(folder / file, columns=columns)
 

@@ -14,7 +14,7 @@ from typing import Any
 from labgen.config import MixConfig
 from labgen.errors import OutputError
 from labgen.export.card import write_card
-from labgen.export.card_facts import REJECTED, CardFacts, CardNotes
+from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts, CardNotes
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.folder import check_output, explained, replacing, write_manifest
 from labgen.export.funnel import Funnel
@@ -22,6 +22,7 @@ from labgen.export.mix import write_phases
 from labgen.export.rows import (
     BuildInfo,
     LeafInfo,
+    document_row_of,
     lineage_of,
     lineage_schema,
     rejected_row_of,
@@ -72,10 +73,10 @@ def writing_dataset(
 ) -> Iterator[DatasetWriter]:
     """Write the dataset that `datasets.load_dataset(folder, CONFIG)` opens, while its candidates are made.
 
-    Configs are the three branches, the phases that `mix` asks for, and `rejected`; one without rows is left out, and
-    the card says so. The same input gives the same bytes (and data files the same names). Memory does not grow with
-    the number of rows. The folder is replaced whole, by a rename, when the block ends well after `finish`; else nothing
-    has changed, and nothing half-written is left.
+    Configs are the three branches, documents, the phases that `mix` asks for, and `rejected`; one without rows is left
+    out, and the card says so. The same input gives the same bytes (and data files the same names). Memory does not grow
+    with the number of rows. The folder is replaced whole, by a rename, when the block ends well after `finish`; else
+    nothing has changed, and nothing half-written is left.
 
     Args:
         folder: see `check_output` for what may be replaced.
@@ -125,6 +126,7 @@ class DatasetWriter:
     def _tables(self) -> dict[str, ShardedTable]:
         # Made for the first candidate: until then a build does without Arrow and its quarter of a second.
         tables = {branch: ShardedTable(self._root, f"data/{branch}", row_schema()) for branch in BRANCHES}
+        tables[DOCUMENTS] = ShardedTable(self._root, f"data/{DOCUMENTS}", row_schema(documents=True))
         return tables | {REJECTED: ShardedTable(self._root, f"data/{REJECTED}", row_schema(rejected=True))}
 
     @cached_property
@@ -135,7 +137,8 @@ class DatasetWriter:
         """Take a leaf's next candidate in slot order, accepted or not. Raises: OutputError: the disk is full."""
         with explained(self._folder):
             if candidate.state is State.ACCEPTED:
-                row = row_of(candidate, leaf, self._about)
+                write = document_row_of if candidate.is_document else row_of
+                row = write(candidate, leaf, self._about)
                 self._add_row(row, candidate, leaf)
             else:
                 row = rejected_row_of(candidate, leaf, self._about)
@@ -148,7 +151,8 @@ class DatasetWriter:
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Say that the leaf is complete; the next one follows in `leaves`. Raises: OutputError: the disk is full."""
         with explained(self._folder):
-            for table in (self._tables[leaf.branch], self._tables[REJECTED], self._lineage):
+            own = (self._tables[name] for name in (leaf.branch, DOCUMENTS, REJECTED))
+            for table in (*own, self._lineage):
                 table.end_leaf()
 
     def as_answered(self, about: BuildInfo) -> BuildInfo:
@@ -182,7 +186,9 @@ class DatasetWriter:
             for table in (*self._tables.values(), self._lineage):
                 table.close()
             files = {name: table.files for name, table in self._tables.items() if table.files}
-            branches: dict[str, Sequence[DataFile]] = {name: files[name] for name in BRANCHES if name in files}
+            branches: dict[str, Sequence[DataFile]] = {
+                name: files[name] for name in (*BRANCHES, DOCUMENTS) if name in files
+            }
             phases = write_phases(self._root, branches, self._mix, self._survey) if self._mix and self._survey else None
             rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
             configs = branches | (dict(phases.configs) if phases else {}) | rejected
@@ -205,7 +211,7 @@ class DatasetWriter:
             write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))
 
     def _add_row(self, row: dict[str, Any], candidate: Candidate, leaf: LeafInfo) -> None:
-        self._tables[leaf.branch].add(row)
+        self._tables[DOCUMENTS if candidate.is_document else leaf.branch].add(row)
         if self._survey:
             self._survey.add(row)
         self._accepted[leaf.path] += 1

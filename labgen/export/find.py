@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
+from labgen.export.card_facts import DOCUMENTS, REJECTED
 from labgen.export.folder import read_manifest
+from labgen.records import BRANCHES
 
-SHOWN = ("knowledge", "foundational_skills", "compositional_skills", "rejected")
+SHOWN = (*BRANCHES, DOCUMENTS, REJECTED)
 
 
 def find_row(folder: Path, prefix: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
+from labgen.export.card_facts import DOCUMENTS
 from labgen.export.chance import Quota, draw
 from labgen.export.extras import count_extra, draw_extra
 from labgen.export.files import GROUP_ROWS, DataFile, ShardedTable, read_rows, read_tables
@@ -47,18 +48,20 @@ def write_phases(root: Path, branches: Mapping[str, Sequence[DataFile]], mix: Mi
     spread like them. Within a phase no row comes twice; each is in a seeded order of its own.
 
     Args:
-        branches: branch to its finished files below `root`, each leaf's rows together.
+        branches: branch, or `documents`, to its finished files below `root`, each leaf's rows together.
         mix: shares, cut, balance, forms, extras and seed.
         survey: told of every row in those files, in order.
     Returns: files and report. The same rows and settings give the same bytes.
     Raises: ConfigError: floors, totals or extras ask for more rows than there are. OSError: the disk is full.
     """
     survey.close()
-    largest = sum(sum(sizes.values()) for sizes in survey.sizes.values())
+    largest = survey.documents + sum(sum(sizes.values()) for sizes in survey.sizes.values())
     with closing(Shuffle(root, seed=mix.seed, rows=largest)) as shuffle:
         mixer = _Mixer(mix, survey, shuffle)
         for branch in BRANCHES:
             mixer.add_branch(branch, [root / file.path for file in branches.get(branch, ())])
+        if mix.documents:
+            mixer.add_documents([root / file.path for file in branches.get(DOCUMENTS, ())])
         mixer.add_extras()
         configs = {}
         for phase in PHASES.values():
@@ -119,6 +122,22 @@ class _Mixer:
             while table is not None and table.num_rows <= len(drawn):
                 self._put(table, [drawn.popleft() for _ in range(table.num_rows)])
                 table = next(tables, None)
+
+    def add_documents(self, files: list[Path]) -> None:
+        """Add the share of the documents that phase 1 takes, leaf by leaf, and their replays."""
+        columns, quota = row_schema().names, Quota(self._mix.documents)
+        for table in chain.from_iterable(read_tables(file, columns) for file in files):
+            ids = table["id"].to_pylist()
+            phases = [1] * len(ids)
+            drawn = [_Drawn(Passages(self._mix.seed)) for _ in ids]
+            for leaf, rows in groupby(enumerate(table["leaf"].to_pylist()), key=lambda row: str(row[1])):
+                mine = [(ids[index], index) for index, _ in rows]
+                chosen = draw(mine, quota.take(len(mine)), self._mix.seed, "documents")
+                targets = self._targets(ids, phases, [(index, CLOSED_BOOK) for index in sorted(chosen)])
+                self._count(DOCUMENTS, leaf, phases, targets)
+                for (index, form), into in targets.items():
+                    drawn[index].into[form] = into
+            self._put(table, drawn)
 
     def _own_phase(self, branch: str, kind: str) -> int:
         if branch == "knowledge":

@@ -54,6 +54,8 @@ def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: 
         mode="json",
         include={
             "samples",
+            "samples_per_passage",
+            "knowledge",
             "seed",
             "tokenizer",
             "generation",

@@ -95,8 +95,9 @@ class BuildInfo:
         return any(said) if said else self.rehearsal
 
 
-def row_schema(*, rejected: bool = False) -> pa.Schema:
-    """The Arrow schema of a config; `rejected` adds `state`, `reason` and `raw` at the end.
+def row_schema(*, rejected: bool = False, documents: bool = False) -> pa.Schema:
+    """The Arrow schema of a config; `rejected` adds `state`, `reason` and `raw` at the end, `documents` what a document
+    is trained on as.
 
     `source.start`/`end` and evidence offsets count characters (Unicode code points) of the document and of
     `context`, which ends with the document's own `[start:end]`; `seed_examples` are 0-based indices into the leaf's own
@@ -133,6 +134,8 @@ def row_schema(*, rejected: bool = False) -> pa.Schema:
     ]
     if rejected:
         columns += [("state", pa.string()), ("reason", pa.string()), ("raw", pa.string())]
+    if documents:
+        columns += [("text", pa.string()), ("unmask", pa.bool_())]
     return pa.schema(columns)
 
 
@@ -218,6 +221,20 @@ def is_rehearsal(candidate: Candidate, about: BuildInfo) -> bool:
     """Whether any reply that a candidate was made of or judged by was the rehearsal teacher's."""
     said = [each.rehearsal for each in candidate.answered_by]
     return any(said) if said else about.rehearsal
+
+
+def document_row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, Any]:
+    """An accepted document as a row of `row_schema(documents=True)`: the same columns, and the text as one.
+
+    As turns it is a text that is asked for by its title; `unmask` says that all of it is to be learned from.
+    """
+    row = row_of(candidate, leaf, about)
+    return row | {"text": document_text(row["messages"]), "unmask": True}
+
+
+def document_text(messages: Iterable[Mapping[str, str]]) -> str:
+    """A document's turns as one text: title, blank line, text."""
+    return "\n\n".join(turn["content"] for turn in messages if turn["role"] != "system")
 
 
 def rejected_row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, Any]:

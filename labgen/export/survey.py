@@ -7,7 +7,7 @@ from typing import Any
 from labgen.config import MixConfig
 from labgen.export.balance import allocate
 from labgen.export.forms import Passages
-from labgen.records import BRANCHES
+from labgen.records import BRANCHES, DOCUMENT_KINDS
 
 
 class Survey:
@@ -15,6 +15,7 @@ class Survey:
 
     Attributes:
         passages: a sample of all leaves' passages, for leaves that have too few distractors of their own.
+        documents: rows that are documents, which do not count in `sizes`.
         sizes: branch to leaf to rows. drawn: leaf to the rows that balance draws from it, once `close` was called.
     """
 
@@ -22,10 +23,17 @@ class Survey:
         self.passages = Passages(mix.seed)
         self.sizes: dict[str, dict[str, int]] = {branch: {} for branch in BRANCHES}
         self.drawn: dict[str, int] = {}
+        self.documents = 0
         self._mix = mix
 
     def add(self, row: dict[str, Any]) -> None:
-        """Note an accepted row of `rows.row_schema()`; rows come in the order in which they are written."""
+        """Note an accepted row of `rows.row_schema()`; rows come in the order in which they are written.
+
+        Documents are drawn by a share of their own, and balanced by none.
+        """
+        if row["kind"] in DOCUMENT_KINDS:
+            self.documents += 1
+            return
         sizes = self.sizes[row["branch"]]
         sizes[row["leaf"]] = sizes.get(row["leaf"], 0) + 1
         if row["branch"] == "knowledge" and self._mix.distractors and row["context"]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
-from labgen.config import ThresholdsConfig
+from labgen.config import KnowledgeConfig, ThresholdsConfig
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.flow import Flow
@@ -35,6 +35,7 @@ class SlotContext:
         duplicates: what came before in the leaf.
         siblings: the slot's candidates that reached the same step, for judges that take them in one call.
         seen: what this slot's candidates added to `duplicates`.
+        knowledge: settings of what is drawn from documents.
     """
 
     plan: LeafPlan
@@ -45,6 +46,7 @@ class SlotContext:
     duplicates: DuplicatesInLeaf
     siblings: tuple[Candidate, ...] = ()
     seen: list[Seen] = field(default_factory=list)
+    knowledge: KnowledgeConfig = field(default_factory=KnowledgeConfig)
     _shared: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
 
     @cached_property

@@ -1,4 +1,7 @@
-"""The last look for near-duplicates: across leaves, in leaf order, at what a leaf would accept. Earlier leaves win."""
+"""The last look for near-duplicates: across leaves, in leaf order, at what a leaf would accept. Earlier leaves win.
+
+Documents are looked at within their leaf, too: see `DuplicatesAcrossLeaves.look_at`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from labgen.records import Candidate, State
 class DuplicatesAcrossLeaves:
     """Every accepted instruction of the leaves before, and the look at those of the next.
 
-    Instructions with a context of their own are compared among themselves, both parts; all others by instruction.
+    Instructions with a context of their own are compared among themselves, both parts; all others by instruction, and
+    documents by text.
     Leaves come in build order, each begun with `begin`; a leaf's candidates come in slot order.
     """
 
@@ -27,6 +31,7 @@ class DuplicatesAcrossLeaves:
         )
         self._seen = self._plain
         self._limits = (base, base)
+        self._documents = EarlierInstructions(base, by_context=False)
         self._leaf = ""
         self._kept: list[tuple[str, str | None, str]] = []
 
@@ -37,6 +42,7 @@ class DuplicatesAcrossLeaves:
         own_context = plan.flow.own_context
         examples = example_pairs(plan.leaf, plan.flow)
         self._leaf, self._kept = plan.leaf.path, []
+        self._documents = EarlierInstructions(self._thresholds.duplicate_rouge_l, by_context=False)
         self._seen = self._with_context if own_context else self._plain
         self._limits = thresholds_for(
             [example.instruction for example in examples],
@@ -46,18 +52,28 @@ class DuplicatesAcrossLeaves:
         )
 
     def look_at(self, candidate: Candidate) -> Candidate:
-        """A candidate that would be accepted: as it was, or `duplicate` where it is too close to an earlier leaf's."""
+        """A candidate that would be accepted: as it was, or `duplicate` where it is too close to an earlier leaf's.
+
+        A document is held against the earlier ones of its own leaf as well: a rewrite is made for a pair that has been
+        judged, when the leaf's own look is over.
+        """
         threshold, context_threshold = self._limits
         verdict = self._seen.find(
-            candidate.instruction, candidate.context, threshold=threshold, context_threshold=context_threshold
+            candidate.compared, candidate.context, threshold=threshold, context_threshold=context_threshold
         )
+        where = "across_leaves"
+        if verdict is None and candidate.is_document:
+            where, verdict = "in_leaf", self._documents.find(candidate.compared, None, threshold=threshold)
         if verdict is None:
+            if candidate.is_document:
+                name = f"slot {candidate.slot}, position {candidate.position}"
+                self._documents.add(candidate.compared, None, name)
             # It counts only when the leaf is over: within a leaf its own pass has decided.
-            self._kept.append((candidate.instruction, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
+            self._kept.append((candidate.compared, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
             return candidate
         return replace(
             candidate,
             state=State.DUPLICATE,
-            reason=f"across_leaves: {verdict.reason}",
+            reason=f"{where}: {verdict.reason}",
             verdicts=(*candidate.verdicts, verdict),
         )

@@ -20,7 +20,7 @@ from labgen.records import Candidate, State
 
 
 class Seen(NamedTuple):
-    """What later instructions of the leaf must not resemble: the slot it comes from, its texts, what it is called.
+    """What later instructions and documents of the leaf must not resemble: slot, texts, what it is called.
 
     `context` is None where it does not count.
     """
@@ -84,13 +84,13 @@ class DuplicatesInLeaf:
         """
         threshold, context_threshold = self._thresholds
         verdict = self._seen.find(
-            candidate.instruction, candidate.context, threshold=threshold, context_threshold=context_threshold
+            candidate.compared, candidate.context, threshold=threshold, context_threshold=context_threshold
         )
         if verdict is None:
             name = f"slot {candidate.slot}, position {candidate.position}"
             context = candidate.context if self._by_context else None
-            self._seen.add(candidate.instruction, context, name)
-            return candidate, Seen(candidate.slot, candidate.instruction, context, name)
+            self._seen.add(candidate.compared, context, name)
+            return candidate, Seen(candidate.slot, candidate.compared, context, name)
         reason = f"{'of_a_seed' if verdict.reason.startswith('like seed') else 'in_leaf'}: {verdict.reason}"
         verdicts = (*candidate.verdicts, verdict)
         return replace(candidate, verdicts=verdicts, state=State.DUPLICATE, reason=reason), None

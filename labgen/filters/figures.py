@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,6 +21,7 @@ _MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})", re.IGNORECASE)
 _DAYS = [day.lower() for day in calendar.day_name]
 _ENUMERATOR = re.compile(r"(?m)^[ \t>*_#-]*(?:\(?\d{1,3}[.):]|(?:step|part|item)\s+\d{1,3}\b)", re.IGNORECASE)
 _LEAST_SPELLED = 13  # smaller numbers in letters are mostly counts that the answer itself makes
+_LEAST_CITED = 2  # "one" is mostly no number
 _CODE = re.compile(r"```.*?(?:```|$)|`[^`\n]*`", re.DOTALL)
 _LISTED = re.compile(r"[\s>]*\(?\d{1,3}[.)]")
 _BROKEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\n[ \t]*(?=[a-z])")
@@ -44,6 +45,20 @@ _COMMON_ACRONYMS = frozenset(
         ram sql tb tv ui uk un url urls us usa usb utc xml yaml""",
     )
 )
+_OPENINGS = frozenset(
+    re.findall(
+        r"\w+",
+        """about above according after again all along already also although always among another any around because
+        before below besides between both by can consequently despite do does during each either even every everything
+        except few finally first following furthermore generally given had has have hence how however if including
+        indeed instead into its later less like many may meanwhile more moreover most much must near neither never
+        nevertheless nor nothing now often once one only other others otherwise out over overall per perhaps rather
+        second several should similarly since so some sometimes soon still such than their them therefore third those
+        though through throughout thus today together too under unless unlike until up upon using usually various very
+        was when whenever whereas wherever whether while whoever whose why will within without would yet""",
+    )
+)
+_OF_TITLES = "study notes note summary key facts fact overview introduction guide brief basics main points explained"
 _GERMAN = frozenset(re.findall(r"\w+", "der die das und ist nicht ein eine mit von den dem auf für"))
 
 
@@ -65,6 +80,62 @@ def unsupported_figures(answer: str, passage: str, question: str) -> list[str]:
     found = [*_numbers(answer, source, known), *_names(answer, source, known)]
     words = [text for _, text in sorted(found)]
     return list(dict.fromkeys(words))
+
+
+def unsupported_in_sentence(sentence: str, passage: str, cited: str, documents: Iterable[str]) -> list[str]:
+    """The same for one sentence of a text on a passage, held against the very words that are to bear it out.
+
+    Stricter, since another sentence takes its place: figures must stand in these words, also in the middle of a name
+    (`ext4`), and spelled ones from two on; names must stand in the passage wherever they are in the sentence. What has
+    a capital only since a sentence or a quotation begins with it is passed where it is a word of everyday.
+
+    Args:
+        cited: the words of the passage that are to bear the sentence out.
+        documents: texts that show which words are everyday ones, by writing them small.
+    Returns: the words as the sentence has them without its marks, each once.
+    """
+    plain = plain_digits(" ".join(without_marks(sentence, find_marks(sentence)).split()))
+    words = plain_digits(_seen(passage))
+    known = _facts(words) | _Facts(words=_facts(plain_digits(passage)).words)
+    found = [*_cited_numbers(plain, plain_digits(_seen(cited))), *_names(plain, words, known)]
+    for word in _WORD.finditer(plain):
+        if any(_is_new_name(part, known.words, words, documents) for part in word.group().split("-") if part):
+            found.append((word.start(), word.group()))
+    return list(dict.fromkeys(text for _, text in sorted(found)))
+
+
+def _cited_numbers(sentence: str, cited: str) -> Iterator[tuple[int, str]]:
+    """The numbers of a sentence that its evidence does not have."""
+    known, tokens = frozenset(all_values(cited)), frozenset(re.findall(r"\w+", cited.casefold()))
+    for number in find_numerals(sentence):
+        before = re.search(r"\w*\Z", sentence[max(0, number.start - 40) : number.start])
+        if before and any(char.isalpha() for char in before.group()):
+            after = re.match(r"\w*", sentence[number.start :])
+            token = before.group() + (after.group() if after else "")
+            if token.casefold() not in tokens:
+                yield number.start, token
+        elif not (number.values & known or (number.scale and number.unscaled & known)):
+            yield number.start, number.text
+    for number in find_spelled(sentence):
+        if not number.values & known and all(int(value) >= _LEAST_CITED for value in number.values):
+            yield number.start, number.text
+
+
+def unsupported_in_title(title: str, passage: str, about: str) -> list[str]:
+    """The same for a title, in which capitals say little: whatever has one must stand in the passage or in `about`."""
+    # Words that a title of any text may have, and between all of its words one that begins no name.
+    shown = " besides ".join(("", *title.split()))
+    return unsupported_figures(shown, passage, f"{about}\n{_OF_TITLES}")
+
+
+def _is_new_name(word: str, words: frozenset[str], source: str, documents: Iterable[str]) -> bool:
+    """Whether a word has a capital, is none that its passage has, and may be a name."""
+    if not word[0].isupper() or len(_GERMAN & words) >= 4 or word.lower() in _SMALL | _OPENINGS:
+        return False
+    if word.lower().endswith("ly") or _is_known(word, words, source):
+        return False
+    small = re.compile(rf"\b{re.escape(word.lower())}\b")
+    return not any(small.search(text) for text in documents)
 
 
 @dataclass(frozen=True, slots=True)

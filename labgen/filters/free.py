@@ -8,7 +8,7 @@ from typing import Literal
 from labgen.filters.base import Ending, EveryFlow, OnGivenText, SlotContext
 from labgen.filters.contamination import ContaminationIndex
 from labgen.filters.groundedness import unsupported_figures
-from labgen.filters.rules import check_instruction, check_response
+from labgen.filters.rules import check_instruction, check_response, check_title
 from labgen.records import Candidate, Evidence, Grounding, State, Verdict
 
 
@@ -22,6 +22,9 @@ class InstructionRules(EveryFlow):
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """A verdict where a rule is broken, nothing otherwise."""
+        if candidate.is_document:
+            found = check_title(candidate.instruction)
+            return [found] if found else []
         verdict = check_instruction(
             candidate.instruction,
             seeds=slot.seed_pairs,
@@ -73,7 +76,9 @@ class UnsupportedFigures(OnGivenText):
     stage: Literal["pair"] = "pair"
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
-        """How many there are (count), with the words themselves."""
+        """How many there are (count), with the words themselves; of a document nothing."""
+        if candidate.is_document:
+            return []  # its sentences are looked at one by one: see `labgen.flows.check_document`
         found = unsupported_figures(candidate.response, candidate.context or "", candidate.instruction)
         evidence = tuple(Evidence(words) for words in found)
         return [Verdict(self.name, self.version, float(len(found)), "", evidence)]

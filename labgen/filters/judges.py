@@ -194,8 +194,11 @@ class GroundednessJudge(OnGivenText):
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """Groundedness with evidence (offsets count characters of the candidate's context), relevance, score, safety.
 
+        Returns: nothing of a document: see `labgen.flows.check_document`.
         Raises: CandidateEnds: no reply, none that can be read, or one that ends before its claims do.
         """
+        if candidate.is_document:
+            return []
         fields = {
             "answerable": "yes_no",
             "claims": "list",

@@ -44,6 +44,7 @@ _MARKUP = re.compile(rf"{_CHAT_MARKS}|</?(?:{'|'.join(TAGS)})>", re.IGNORECASE |
 
 _BLANKS = " \t\r\n.…-–—*_#>`\"'"
 _LEAST_COPIED_CHARS = 24  # shorter answers ("Yes.", "Positive") are the same by right
+_MOST_TITLE_CHARS = 300
 _PROMPT_RUN_TOKENS = 9  # words in a row shared with a prompt; chance and idiom don't reach it
 
 
@@ -65,6 +66,11 @@ def check_instruction(
         or (None if own_context else _copy(text, questions, name))
         or _text(text, questions + [seed.answer for seed in seeds], name)
     )
+
+
+def check_title(text: str) -> Verdict | None:
+    """What is wrong with the title of a document, or None. It may be as short as it likes, and says what others say."""
+    return _length(text, 1, _MOST_TITLE_CHARS, (), "instruction_rules") or _text(text, (), "instruction_rules")
 
 
 def check_response(

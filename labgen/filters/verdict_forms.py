@@ -25,6 +25,9 @@ _CLAIM_CHARS = 70
 _EVIDENCE_SHARE = 0.65
 """Part of a claim's characters that its evidence may have: it is copied in full, the claim itself may be shortened."""
 
+_QUOTES = 2
+"""Stretches of words that may bear out one sentence of a document."""
+
 _STEPS = (6, 12, 20)
 """How many claims a verdict may have; few different schemas, since servers compile each one that they meet."""
 
@@ -77,6 +80,32 @@ def grounded_schema(claims: int, max_tokens: int) -> Schema:
             "claims": array_of(claim, least=0, most=claims),
         }
     )
+
+
+@lru_cache(maxsize=64)
+def document_schema(count: int, max_tokens: int) -> Schema:
+    """Verdicts on `count` sentences of a document in a reply of at most `max_tokens`."""
+    quote = bounded_text(document_evidence_chars(count, max_tokens))
+    sentence = object_of(
+        {
+            "id": {"type": "integer", "enum": list(range(1, count + 1))},
+            "evidence": array_of(quote, least=0, most=_QUOTES),
+            "supported": YES_NO,
+        }
+    )
+    return object_of(
+        {
+            "safe": YES_NO,
+            "hazard": bounded_text(HAZARD_CHARS),
+            "sentences": array_of(sentence, least=count, most=count),
+        }
+    )
+
+
+def document_evidence_chars(count: int, max_tokens: int) -> int:
+    """The most characters of one stretch of words that bears out one of `count` sentences of a document."""
+    room = max_tokens * CHARS_PER_TOKEN - _VERDICT_CHARS - HAZARD_CHARS
+    return max(_LEAST_REASON_CHARS, (room // count - _CLAIM_CHARS) // _QUOTES)
 
 
 def most_claims(response: str) -> int:

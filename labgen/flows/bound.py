@@ -11,8 +11,11 @@ from typing import cast
 from labgen.errors import ConfigError
 from labgen.filters.available import DUPLICATES, FilterSet
 from labgen.filters.base import Filter, SlotContext
+from labgen.filters.sentence_support import NAME as SENTENCE_SUPPORT
+from labgen.flows.check_document import CheckDocument
 from labgen.flows.draw import Draw
 from labgen.flows.find_duplicates import FindDuplicates
+from labgen.flows.rewrite import Rewrite
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step, wrong_step
 from labgen.flows.take_step import take_one, take_slot
 from labgen.packages import PackageFault, guarded
@@ -97,24 +100,32 @@ class BoundFlow:
             candidate = await take_one(self.flow, step, candidate, slot)
         return candidate
 
+    @cached_property
+    def added(self) -> frozenset[str]:
+        """Names of the prompts by which candidates are added to those that were drawn."""
+        rewrites = (step for step in self.steps if isinstance(step, Rewrite))
+        return frozenset(prompt.name for step in rewrites for prompt in step.prompts)
+
     @property
     def judges(self) -> tuple[Filter, ...]:
         """The filters that ask a model, in the order in which a candidate meets them."""
         found: list[Filter] = []
         for step in self.steps:
             found += step.filters if isinstance(step, Judges) else ()
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
 
     @property
     def filters(self) -> tuple[Filter | str, ...]:
-        """All filters, in the order in which a candidate meets them; the look for near-duplicates by its name."""
+        """All filters, in the order in which a candidate meets them; those that are steps by their names."""
         found: list[Filter | str] = []
         for step in self.steps:
             if isinstance(step, FindDuplicates):
                 found.append(DUPLICATES)
+            elif isinstance(step, CheckDocument):
+                found.append(SENTENCE_SUPPORT)
             elif isinstance(step, FreeFilters | Judges):
                 found += step.filters
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
 
 
 def _bound(flow: Flow, filters: FilterSet) -> Iterator[Step]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.rules import check_context
 from labgen.flows.steps import WholeSlot
-from labgen.formats.draw_forms import Drawn, context_form, instructions_form, pairs_form
+from labgen.formats.draw_forms import Drawn, context_form, document_form, instructions_form, pairs_form
 from labgen.formats.prompts import Prompt
 from labgen.plan.passages import passage_of
-from labgen.records import Candidate, State
-from labgen.teacher.asker import CandidateEnds
+from labgen.records import DOCUMENT_KINDS, Candidate, Source, State
+from labgen.teacher.asker import CandidateEnds, Reading
+from labgen.text.sentences import sentence_spans
 
 MOST_PER_CALL = 4
 """A reply may hold this many times what was asked for; the rest of it is left aside."""
@@ -62,45 +63,123 @@ def draw_pairs(prompt: Prompt) -> Draw:
     """Question/answer pairs on the slot's passage, in the manner of the seeds."""
 
     async def draw(slot: SlotContext) -> list[Candidate]:
-        which, generation = slot.asker.slot, slot.asker.generation
-        if (passage := passage_of(slot.plan, which)) is None:
-            raise CandidateEnds(State.FAILED, "no_document")
-        text, source = passage
-        form = pairs_form(generation.instructions_per_call, generation.max_pair_tokens)
-        reading = await slot.asker.for_draws().ask(
-            prompt.name,
-            form.read,
-            schema=form.schema,
-            max_tokens=generation.max_pair_tokens,
-            temperature=generation.temperature,
-            leaf=slot.plan.leaf,
-            seeds=[slot.plan.leaf.seed_examples[index] for index in which.seed_examples],
-            chunk=text,
-            count=generation.instructions_per_call,
-            slot=which,
-        )
-        # No more than was asked for: what a passage yields beyond that would leave others out.
-        pairs = reading.value[: generation.instructions_per_call]
-        return [
-            replace(
-                _candidate(slot, position, pair, reading.calls),
-                response=pair.response,
-                context=text,
-                source=source,
-                kind=which.kind,
-                truncated=pair.cut or (reading.truncated and position == len(pairs) - 1),
-            )
-            for position, pair in enumerate(pairs)
-        ]
+        return await _draw_pairs(prompt, slot)
 
     def typical(slot: SlotContext) -> Mapping[str, str]:
-        pairs = (
+        shown = (
             f"<pair>\n<question>{each.instruction}</question>\n<answer>{each.response}</answer>\n</pair>"
             for each in slot.examples
         )
-        return {prompt.name: _as_many_as_asked(pairs, slot)}
+        return {prompt.name: _as_many_as_asked(shown, slot)}
 
     return Draw((prompt,), draw, typical)
+
+
+def draw_from_passage(pairs: Prompt, document: Prompt) -> Draw:
+    """What the slot's kind asks of its passage: question/answer pairs, or a document."""
+    of_pairs = draw_pairs(pairs)
+
+    async def draw(slot: SlotContext) -> Sequence[Candidate]:
+        return await (_draw_document(document, slot) if _is_document(slot.asker.slot.kind) else of_pairs.draw(slot))
+
+    def typical(slot: SlotContext) -> Mapping[str, str]:
+        if _is_document(slot.asker.slot.kind):
+            return {document.name: typical_document(slot)}
+        return of_pairs.typical(slot)
+
+    return Draw((pairs, document), draw, typical)
+
+
+def _is_document(kind: str) -> bool:
+    """Whether one document is all that a slot draws; a rewrite comes after pairs."""
+    return kind in DOCUMENT_KINDS and kind != "rewrite"
+
+
+async def _draw_pairs(prompt: Prompt, slot: SlotContext) -> list[Candidate]:
+    """Question/answer pairs on the slot's passage, in the manner of the seeds."""
+    which, generation = slot.asker.slot, slot.asker.generation
+    text, source = _passage(slot)
+    if which.kind == "rewrite":
+        which = replace(which, kind="reasoning")  # what it is worth to tell a passage anew for
+    form = pairs_form(generation.instructions_per_call, generation.max_pair_tokens)
+    reading = await slot.asker.for_draws().ask(
+        prompt.name,
+        form.read,
+        schema=form.schema,
+        max_tokens=generation.max_pair_tokens,
+        temperature=generation.temperature,
+        leaf=slot.plan.leaf,
+        seeds=[slot.plan.leaf.seed_examples[index] for index in which.seed_examples],
+        chunk=text,
+        count=generation.instructions_per_call,
+        slot=which,
+    )
+    # No more than was asked for: what a passage yields beyond that would leave others out.
+    drawn = reading.value[: generation.instructions_per_call]
+    return [
+        replace(
+            _candidate(slot, position, pair, reading.calls),
+            response=pair.response,
+            context=text,
+            source=source,
+            kind=which.kind,
+            truncated=pair.cut or (reading.truncated and position == len(drawn) - 1),
+        )
+        for position, pair in enumerate(drawn)
+    ]
+
+
+async def _draw_document(prompt: Prompt, slot: SlotContext) -> list[Candidate]:
+    """One document on the slot's passage."""
+    first = replace(slot, asker=slot.asker.for_draws())
+    reading = await ask_document(prompt, first, chunk=_passage(slot)[0], phrasings=slot.knowledge.phrasings)
+    return [document_of(reading, slot, position=0)]
+
+
+async def ask_document(prompt: Prompt, slot: SlotContext, **values: Any) -> Reading[list[Drawn]]:
+    """Ask for one document. Raises: CandidateEnds: as `Asker.ask`."""
+    generation = slot.asker.generation
+    form = document_form(generation.max_document_tokens)
+    return await slot.asker.ask(
+        prompt.name,
+        form.read,
+        schema=form.schema,
+        max_tokens=generation.max_document_tokens,
+        temperature=generation.temperature,
+        leaf=slot.plan.leaf,
+        slot=slot.asker.slot,
+        **values,
+    )
+
+
+def document_of(reading: Reading[list[Drawn]], slot: SlotContext, *, position: int) -> Candidate:
+    """A document that was asked for, as a candidate: its title as the instruction, its text as the response."""
+    drawn = reading.value[0]
+    text, source = _passage(slot)
+    return replace(
+        _candidate(slot, position, drawn, reading.calls),
+        instruction=" ".join(drawn.instruction.split()),
+        response=drawn.response,
+        context=text,
+        source=source,
+        kind=slot.asker.slot.kind,
+        truncated=drawn.cut or reading.truncated,
+    )
+
+
+def typical_document(slot: SlotContext) -> str:
+    """A reply that holds a document, in the passage's own words: every other sentence of it."""
+    text = _passage(slot)[0]
+    spans = sentence_spans(text) or [(0, len(text))]
+    kept = " ".join(text[start:end] for start, end in spans[::2])
+    return f"<title>{slot.plan.leaf.document_outline}</title>\n<text>\n{kept}\n</text>"
+
+
+def _passage(slot: SlotContext) -> tuple[str, Source]:
+    """The text that the slot works from, and its place. Raises: CandidateEnds: the leaf has no documents."""
+    if (passage := passage_of(slot.plan, slot.asker.slot)) is None:
+        raise CandidateEnds(State.FAILED, "no_document")
+    return passage
 
 
 def draw_instructions(prompt: Prompt) -> Draw:

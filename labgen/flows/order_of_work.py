@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from labgen.filters.available import DUPLICATES, FilterSet
 from labgen.filters.base import Cost, Filter
 from labgen.filters.installed import Installed
+from labgen.filters.sentence_support import NAME as SENTENCE_SUPPORT
+from labgen.filters.sentence_support import SENTENCES_PER_CALL, VERSION
 from labgen.flows.bound import BoundFlow
 from labgen.plan.flow import Flow
 
@@ -20,7 +22,7 @@ class Row:
         calls: what a candidate costs in calls, in words.
         places: flow to 1-based place; flows that it does not look at are missing.
         origin: `labgen`, or the package that it comes from.
-        filter: the filter itself; None for the look for near-duplicates.
+        filter: the filter itself; None for one that is a step: the look for near-duplicates, and that at sentences.
     """
 
     name: str
@@ -50,6 +52,9 @@ def order_of_work(flows: Sequence[Flow], filters: FilterSet, *, per_call: int) -
 
 
 def _row(each: Filter | str, places: dict[str, int], per_call: int) -> Row:
+    if each == SENTENCE_SUPPORT:
+        calls = f"1 for {SENTENCES_PER_CALL} sentences"
+        return Row(SENTENCE_SUPPORT, "judge", "pair", calls, places, VERSION, "labgen")
     if isinstance(each, str):
         return Row(DUPLICATES, "index", "instruction", "0", places, "1", "labgen")
     origin = each.package if isinstance(each, Installed) else "labgen"

@@ -98,10 +98,15 @@ class OneByOne(_StepDefaults):
 
 @dataclass(frozen=True)
 class FreeFilters(OneByOne):
-    """The filters of a stage that ask nobody: rules, and benchmark items."""
+    """The filters of a stage that ask nobody: rules, and benchmark items.
+
+    Args:
+        only: the one kind of candidate that it looks at, where others have been through it before; empty for all.
+    """
 
     stage: Stage
     filters: tuple[Filter, ...] = ()
+    only: str = ""
 
     def bind(self, flow: Flow, filters: FilterSet) -> Self | None:
         """With those that look at this flow's candidates."""
@@ -110,19 +115,24 @@ class FreeFilters(OneByOne):
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
         """Up to the first filter that ends it."""
+        if self.only not in ("", candidate.kind):
+            return candidate
         return await settle(candidate, self.filters, slot)
 
 
 @dataclass(frozen=True)
 class Judges(OneByOne):
-    """The filters of a stage that ask a model: judges, a guard, those of other packages."""
+    """The filters of a stage that ask a model: judges, a guard, those of other packages. `only`: as `FreeFilters`."""
 
     asks: ClassVar[bool] = True
     stage: Stage
     filters: tuple[Filter, ...] = ()
+    only: str = ""
 
     def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
-        """Those of the judges that come with labgen."""
+        """Those of the judges that come with labgen; none where others have been through it before."""
+        if self.only:
+            return ()
         judges = [each for each in SHIPPED_JUDGES if each.stage == self.stage and each.applies_to(flow)]
         return [prompt for judge in judges for prompt in getattr(judge, "prompts", ())]
 
@@ -133,6 +143,8 @@ class Judges(OneByOne):
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
         """Up to the first judge that turns it down."""
+        if self.only not in ("", candidate.kind):
+            return candidate
         return await settle(candidate, self.filters, slot)
 
 

@@ -23,8 +23,10 @@ _FORM_CHARS = 60
 _QUESTION_SHARE = 0.25
 """Part of a pair's characters that its question may have."""
 
+_TITLE_CHARS = 120
+"""Characters that the title of a document may have."""
+
 _STARTS_AS_JSON = re.compile(r"\s*(?:```\w*\s*)?(?:\{|\[\s*[\"{])")
-_QUESTION = re.compile(r"(?=<\s*question\b)", re.IGNORECASE)
 _HEADER = r"^[ \t]*## Task:"
 _SECTIONS = "example|task_description|domain|outline|document|passage|query"
 
@@ -76,8 +78,8 @@ class DrawForm:
     def _from_tags(self, text: str) -> list[Drawn]:
         if not self.fields:
             return [Drawn(block, raw=block) for block in read_blocks(text, self.tag) if block]
-        # Each pair runs from its question to the next one, whether or not the tags around it are closed.
-        blocks = [block.strip() for block in _QUESTION.split(text)[1:]]
+        # Each item runs from its first part to the next one's, whether or not the tags around it are closed.
+        blocks = [block.strip() for block in _beginning(self.fields[0]).split(text)[1:]]
         return [Drawn(_first(block, self.fields[0]), _first(block, self.fields[1]), block) for block in blocks]
 
     def _from_json(self, text: str) -> list[Drawn]:
@@ -135,6 +137,19 @@ def context_form(max_tokens: int) -> DrawForm:
     return DrawForm("context", (), {"context": room}, object_of({"context": bounded_text(room, least=1)}))
 
 
+@lru_cache(maxsize=64)
+def document_form(max_tokens: int) -> DrawForm:
+    """One document, a title and a text, in a reply of at most `max_tokens`."""
+    bounds = {"title": _TITLE_CHARS, "text": _room(1, max_tokens) - _TITLE_CHARS}
+    texts = {field: bounded_text(most, least=1) for field, most in bounds.items()}
+    return DrawForm("document", tuple(bounds), bounds, object_of(texts))
+
+
+@lru_cache(maxsize=4)
+def _beginning(field: str) -> re.Pattern[str]:
+    return re.compile(rf"(?=<\s*{field}\b)", re.IGNORECASE)
+
+
 def _room(count: int, max_tokens: int) -> int:
     return max(40, (max_tokens * CHARS_PER_TOKEN - _FORM_CHARS) // count - _FORM_CHARS)
 
@@ -166,7 +181,7 @@ def _said(item: Any, field: str) -> str:
 
 def _bare(value: str) -> str:
     """A text of a JSON reply without the tags that the prompt shows around it."""
-    found = re.match(r"<\s*(question|answer|instruction|context)\b[^<>]{0,200}>", value, re.IGNORECASE)
+    found = re.match(r"<\s*(question|answer|instruction|context|title|text)\b[^<>]{0,200}>", value, re.IGNORECASE)
     return _first(value, found[1]) if found else value
 
 

@@ -16,7 +16,8 @@ from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.slot_run import SlotResult, SlotRun
 from labgen.generate.yields import falls_short
-from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.leaf_plan import LeafPlan, per_slot
+from labgen.plan.seed_sampling import asked_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class LeafRun:
         self.issued = 0
         self.seen: tuple[Seen, ...] = ()
         self._run = run
-        self._per_slot = run.config.generation.instructions_per_call
+        self._per_call = run.config.generation.instructions_per_call
+        self._per_slot = per_slot(plan, self._per_call)
         self._test = JudgesTest(plan, run)
         self._duplicates = DuplicatesInLeaf(plan, run.config.thresholds)
         self._live: dict[int, SlotRun] = {}
@@ -102,7 +104,7 @@ class LeafRun:
         Args:
             on_done: called when the slot is done, and when the test is over.
         """
-        slot = SlotRun(self.issued, float(self._per_slot))
+        slot = SlotRun(self.issued, float(self._asked_for(self.issued)))
         self.issued += 1
         self._live[slot.index] = slot
         self._test.begin(on_done)
@@ -115,6 +117,9 @@ class LeafRun:
         slot.task = asyncio.create_task(self._draw(slot))
         slot.task.add_done_callback(done)
         return slot
+
+    def _asked_for(self, index: int) -> int:
+        return asked_for(self.plan, index, seed=self._run.config.seed, per_call=self._per_call)
 
     async def _draw(self, slot: SlotRun) -> SlotResult:
         if not await self._test.passed():
@@ -139,10 +144,11 @@ class LeafRun:
             if progress.calibration is None and (test := self._test.result):
                 progress.note_test(test, stops=self._test.stops(test))
             del self._live[slot.index]
-            progress.end_slot(result.candidates, self._per_slot, len(slot.spent), self._run.config.stop)
+            drawn = self._asked_for(slot.index)
+            progress.end_slot(result.candidates, drawn, len(slot.spent), self._run.config.stop)
             if progress.fruitful:
                 # A leaf whose judge is not fit, or of which nothing can be drawn, says nothing of the others' yield.
-                self._run.yields.add(self.plan.flow.name, self._per_slot, progress.passed - passed)
+                self._run.yields.add(self.plan.flow.name, drawn, progress.passed - passed)
         return retired
 
     def cancel(self) -> None:

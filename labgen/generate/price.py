@@ -25,6 +25,7 @@ from labgen.generate.slot_run import asker_for, slot_context
 from labgen.packages import PackageFault, guarded, plain_text
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.seed_sampling import asked_for, kind_of
 from labgen.records import Call, Candidate, Reply, State
 from labgen.teacher.asker import CandidateEnds
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
@@ -82,11 +83,12 @@ class SlotPrice:
     Attributes:
         draw: the calls that draw its candidates.
         asked: what comes after, in the order in which a candidate meets it.
+        per_slot: candidates that a slot is asked for (count, on average).
     """
 
     draw: CallTotals
     asked: tuple[QuestionPrice, ...]
-    per_slot: int
+    per_slot: float
 
     def reaching(self, yield_share: float) -> list[float]:
         """Share of a slot's candidates that gets to each thing asked, and last the share that passes all, 0 to 1.
@@ -148,31 +150,54 @@ class _Recorder:
         return Reply(self.replies[call.step])
 
 
-async def slot_price(plan: LeafPlan, run: RunContext, indices: Sequence[int], count_tokens: TokenCounter) -> SlotPrice:
+async def slot_price(
+    plan: LeafPlan, run: RunContext, slots: Mapping[int, float], count_tokens: TokenCounter
+) -> SlotPrice:
     """What slots of a leaf typically cost, on average over some of them.
 
     Args:
-        indices: of slots, one or more.
+        slots: index of a slot to its weight, which is more than 0; one or more.
     """
-    found = [await _price_one(plan, run, index, count_tokens) for index in indices]
+    total = sum(slots.values())
+    found = [(await _price_one(plan, run, index, count_tokens), weight / total) for index, weight in slots.items()]
+    per_slot = sum(share * each.per_slot for each, share in found)
     draw = CallTotals()
-    for each in found:
-        draw.add_all(each.draw, 1.0 / len(found))
-    # A step or a judge of another package may ask in some slots only: the same question is what has the same name, and
-    # comes as often before it in its slot.
-    questions: dict[tuple[str, int], list[QuestionPrice]] = {}
-    for each in found:
+    # A step or a judge may ask in some slots only: the same question is what has the same name, and comes as often
+    # before it in its slot.
+    questions: dict[tuple[str, int], list[tuple[QuestionPrice, float]]] = {}
+    for each, share in found:
+        draw.add_all(each.draw, share)
         times: Counter[str] = Counter()
         for question in each.asked:
-            questions.setdefault((question.step, times[question.step]), []).append(question)
+            calls = share * question.calls * (1.0 if question.shared else each.per_slot / per_slot)
+            questions.setdefault((question.step, times[question.step]), []).append((question, calls))
             times[question.step] += 1
-    asked = []
-    for same in questions.values():
-        calls = sum(question.calls for question in same) / len(found)
-        prompt = sum(question.prompt_tokens for question in same) / len(same)
-        reply = sum(question.reply_tokens for question in same) / len(same)
-        asked.append(replace(same[0], calls=calls, prompt_tokens=prompt, reply_tokens=reply))
-    return SlotPrice(draw, tuple(asked), run.config.generation.instructions_per_call)
+    return SlotPrice(draw, tuple(_average(same) for same in questions.values()), per_slot)
+
+
+def _average(same: Sequence[tuple[QuestionPrice, float]]) -> QuestionPrice:
+    """One question of several slots, each with the calls that it adds to those of all."""
+    calls = sum(count for _, count in same)
+    prompt = sum(count * question.prompt_tokens for question, count in same) / calls if calls else 0.0
+    reply = sum(count * question.reply_tokens for question, count in same) / calls if calls else 0.0
+    return replace(same[0][0], calls=calls, prompt_tokens=prompt, reply_tokens=reply)
+
+
+def typical_slots(plan: LeafPlan, run: RunContext, first: int, slots: int, most: int) -> dict[int, float]:
+    """Some of a leaf's slots from the first on that all are like on average, with their weights.
+
+    Args:
+        slots: how many there will be (count); most: how many to choose, or as many as there are kinds.
+    """
+    if not plan.kinds:
+        return dict.fromkeys(range(first, first + max(1, slots), max(1, slots // most))[:most], 1.0)
+    weights: dict[int, float] = {}
+    of_kind: dict[str, int] = {}
+    for index in range(first, first + len(plan.kinds)):
+        kind = kind_of(plan, index, seed=run.config.seed)
+        chosen = of_kind.setdefault(kind, index)
+        weights[chosen] = weights.get(chosen, 0.0) + 1.0
+    return weights
 
 
 async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: TokenCounter) -> SlotPrice:
@@ -181,23 +206,29 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
     slot = slot_context(plan, own, index, DuplicatesInLeaf(plan, run.config.thresholds), [])
     first, *others = own.bound(plan.flow).steps
     draw, asked = CallTotals(), []
+    per_slot = asked_for(plan, index, seed=run.config.seed, per_call=run.config.generation.instructions_per_call)
     candidates, calls = await _typical(plan.flow, first, (), slot, recorder)
     for call in calls:
         draw.add(call.step, 1.0, prompt_size(call, count_tokens), count_tokens(recorder.replies[call.step]))
     for step in others:
-        slot = replace(slot, siblings=tuple(candidates))
+        found: list[QuestionPrice] = []
+        here = [each for each in candidates if getattr(step, "only", "") in ("", each.kind)]
+        slot = replace(slot, siblings=tuple(here))
         if isinstance(step, Judges):
-            for judge in step.filters:
-                asked += await _judge_price(judge, candidates, slot, recorder, count_tokens)
+            for judge in step.filters if here else ():
+                found += await _judge_price(judge, here, slot, recorder, count_tokens)
         elif isinstance(step, FreeFilters):
             for each in step.filters:
-                await _check_rule(each, candidates, slot)
-        elif step.asks or (plan.flow.package and not isinstance(step, FindDuplicates)):
+                await _check_rule(each, here, slot)
+        elif here and (step.asks or (plan.flow.package and not isinstance(step, FindDuplicates))):
             taken, calls = await _typical(plan.flow, step, candidates, slot, recorder)
-            asked += _questions(step, calls, candidates, recorder, count_tokens)
+            found = _questions(step, calls, candidates, recorder, count_tokens)
+            here = list(candidates)
             # A price is that of candidates which come as far as that.
             candidates = [candidate for candidate in taken if candidate.state is None] or candidates
-    return SlotPrice(draw, tuple(asked), run.config.generation.instructions_per_call)
+        # Of all that the slot is asked for: some get here only later, or never by their kind.
+        asked += [each if each.shared else replace(each, calls=each.calls * len(here) / per_slot) for each in found]
+    return SlotPrice(draw, tuple(asked), per_slot)
 
 
 async def _check_rule(rule: Filter, candidates: Sequence[Candidate], slot: SlotContext) -> None:
@@ -384,6 +415,9 @@ async def take_paid(
             except NotPaid as lacking:
                 if not candidates:
                     return None
+                if lacking.call.step in bound.added:
+                    waiting.append(lacking.call.step)  # what it adds is lacking, and all else is there
+                    continue
                 waiting += [lacking.call.step for candidate in candidates if candidate.state is None]
                 candidates = []
                 duplicates.end_turn(index)  # it may have been to come, and the next slot waits for it

@@ -73,6 +73,7 @@ def slot_context(
         asker,
         run.config.thresholds,
         duplicates,
+        knowledge=run.config.knowledge,
     )
 
 

@@ -36,7 +36,7 @@ class YieldSeen:
 
 
 def falls_short(
-    missing: int, potential: float, *, drawn: float, passed: float, usual: float, per_slot: int, eager: bool
+    missing: int, potential: float, *, drawn: float, passed: float, usual: float, per_slot: float, eager: bool
 ) -> bool:
     """Whether the slots of a leaf that are on their way are expected to bring fewer rows than are missing.
 
@@ -45,7 +45,7 @@ def falls_short(
         potential: candidates on their way that may still be accepted.
         drawn, passed: candidates of the leaf's retired slots, and those that passed every filter.
         usual: share that passes in the leaf's flow, 0 to 1.
-        per_slot: candidates that a slot is asked for.
+        per_slot: candidates that a slot is asked for, on average.
         eager: whether any expected shortfall counts, so that the leaf is done as early as can be. Otherwise the slots
             have to fall short even with some luck: one slot too many is paid for nothing.
     """

@@ -13,12 +13,12 @@ from labgen.config import Config, Kind, LeafOverride
 from labgen.formats.prompts import PromptSet
 from labgen.plan.flow import Flow, flow_of
 from labgen.plan.persona import Persona, persona_of
-from labgen.records import Chunk, Leaf
+from labgen.records import DOCUMENT_KINDS, Chunk, Leaf
 from labgen.taxonomy.path_patterns import match_path
 
 FINGERPRINT_VERSION = 1
 TURNS = 20
-"""Draws after which kinds of question come in the same turns again: shares are kept to a twentieth."""
+"""Draws after which kinds come in the same turns again: shares are kept to a twentieth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class LeafPlan:
         wanted: accepted rows to draw.
         persona: voice of the responses, and why that one.
         attributes: what its draws vary, by name, with all values of each (one or more).
-        kinds: kinds of question on its documents, in turns; empty for skills.
+        kinds: what is drawn from its documents, in turns; empty for skills.
         fingerprint: 16 hex digits over exactly what changes the leaf's rows (see `fingerprint`).
         prompt_version: version of the prompts of its flow.
     """
@@ -101,12 +101,32 @@ def rows_wanted(config: Config, overrides: Sequence[LeafOverride], *, passages: 
     if not samples or not passages:
         return samples
     if per_passage is None:
-        return max(samples, config.generation.instructions_per_call * (passages - 1) + 1)
+        return max(samples, _most_of(passages - 1, config) + 1)
     return max(samples, math.ceil(per_passage * passages))
 
 
+def candidates_of(kind: str, per_call: int) -> int:
+    """Candidates that a slot is asked for (count): one document, or questions; a rewrite comes beside these."""
+    if kind == "rewrite":
+        return per_call + 1
+    return 1 if kind in DOCUMENT_KINDS else per_call
+
+
+def per_slot(plan: LeafPlan, per_call: int) -> float:
+    """Candidates that a slot of a leaf is asked for on average (count)."""
+    return sum(candidates_of(kind, per_call) for kind in plan.kinds) / len(plan.kinds) if plan.kinds else per_call
+
+
+def _most_of(slots: int, config: Config) -> int:
+    """The most rows that so many slots in a row can bring, wherever in the turns they begin."""
+    per_call, turns = config.generation.instructions_per_call, kinds_in_turns(config.knowledge.kinds)
+    each = [candidates_of(kind, per_call) for kind in turns]
+    rounds, rest = divmod(slots, len(each))
+    return rounds * sum(each) + max(sum((each + each)[begin : begin + rest]) for begin in range(len(each)))
+
+
 def kinds_in_turns(shares: Mapping[Kind, float]) -> tuple[Kind, ...]:
-    """Kinds of question in turns, so that any first few are near their shares: `TURNS` of them, then again."""
+    """Kinds in turns, so that any first few are near their shares: `TURNS` of them, then again."""
     total, given = sum(shares.values()), dict.fromkeys(shares, 0)
     turns: list[Kind] = []
     for turn in range(1, TURNS + 1):

@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from labgen.plan.leaf_plan import LeafPlan
+from labgen.config import Kind
+from labgen.plan.leaf_plan import LeafPlan, candidates_of
 from labgen.plan.passages import beside
 from labgen.records import Slot
 
@@ -32,7 +33,7 @@ def make_slot(plan: LeafPlan, index: int, *, seed: int) -> Slot:
     own = f"{seed}\0{plan.leaf.path}"
     start = in_rounds(range(len(plan.leaf.seed_examples)), index, f"{own}\0seed examples")
     chunk = in_rounds(range(len(plan.chunks)), index, f"{own}\0passages") if plan.chunks else None
-    kind = plan.kinds[(index + _hash(f"{own}\0kinds")) % len(plan.kinds)] if plan.kinds else ""
+    kind = kind_of(plan, index, seed=seed)
     other = beside(plan, chunk) if kind == "across" and chunk is not None else None
     return Slot(
         plan.leaf.path,
@@ -44,6 +45,16 @@ def make_slot(plan: LeafPlan, index: int, *, seed: int) -> Slot:
         other,
         _attributes(plan, index, own),
     )
+
+
+def kind_of(plan: LeafPlan, index: int, *, seed: int) -> Kind | Literal[""]:
+    """The kind of question or document whose turn it is in a slot, before it is known whether the passage has it."""
+    return plan.kinds[(index + _hash(f"{seed}\0{plan.leaf.path}\0kinds")) % len(plan.kinds)] if plan.kinds else ""
+
+
+def asked_for(plan: LeafPlan, index: int, *, seed: int, per_call: int) -> int:
+    """How many candidates a slot is asked for (count), where a call that draws several asks for `per_call`."""
+    return candidates_of(kind_of(plan, index, seed=seed), per_call)
 
 
 def _attributes(plan: LeafPlan, index: int, own: str) -> tuple[tuple[str, str], ...]:

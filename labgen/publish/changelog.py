@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labgen.export.card_facts import DOCUMENTS
 from labgen.export.files import read_rows
 from labgen.records import BRANCHES
 
@@ -36,9 +37,10 @@ class RowKey:
 
 
 def branch_files(manifest: Mapping[str, Any]) -> set[str]:
-    """Files of the branch configs, which hold each row once (phases hold them again)."""
+    """Files of the branches and of the documents, which hold each row once (phases hold them again)."""
     configs = manifest["configs"]
-    names = [name for name in BRANCHES if name in configs] or [name for name in configs if name != "rejected"]
+    once = [name for name in (*BRANCHES, DOCUMENTS) if name in configs]
+    names = once or [name for name in configs if name != "rejected"]
     return {file for name in names for file in configs[name]["files"]}
 
 

@@ -42,6 +42,8 @@ UNANSWERED = "exhausted"
 
 _LIMITS = {
     "knowledge_pairs": "max_pair_tokens",
+    "knowledge_document": "max_document_tokens",
+    "knowledge_rewrite": "max_document_tokens",
     "freeform_instructions": "max_instruction_tokens",
     "grounded_instructions": "max_instruction_tokens",
     "grounded_context": "max_context_tokens",
@@ -49,6 +51,7 @@ _LIMITS = {
     "judge_instructions": "max_verdict_tokens",
     "judge_pair": "max_verdict_tokens",
     "judge_grounded": "max_verdict_tokens",
+    "judge_document": "max_verdict_tokens",
 }
 """Step to the setting under `generation:` that limits its replies."""
 

@@ -23,7 +23,15 @@ from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.price import CallTotals, SlotPrice, prompt_size, slot_price, take_paid, test_questions
+from labgen.generate.price import (
+    CallTotals,
+    SlotPrice,
+    prompt_size,
+    slot_price,
+    take_paid,
+    test_questions,
+    typical_slots,
+)
 from labgen.generate.resume import one_by_one, open_ledger, replay_slots
 from labgen.generate.workers import Workers
 from labgen.plan.leaf_plan import LeafPlan
@@ -37,7 +45,7 @@ LEAST_YIELD = 0.05
 """Yield to reckon with at least."""
 
 PRICED_SLOTS = 4
-"""Slots of a leaf whose prompts are counted; the others are taken to be like these on average."""
+"""Slots of a leaf whose prompts are counted, or one of each kind; the others are taken to be like these on average."""
 
 ERRING = (1, 2)
 """So many judges of so many are taken to make a mistake in the first round of their test, so that there are others.
@@ -171,7 +179,7 @@ def observed_yields(config: Config, plans: Sequence[LeafPlan]) -> dict[str, floa
     return {flow: max(LEAST_YIELD, accepted[flow] / count) for flow, count in candidates.items() if flow and count}
 
 
-def expected_slots(rows: float, per_slot: int, yield_share: float) -> float:
+def expected_slots(rows: float, per_slot: float, yield_share: float) -> float:
     """Slots that it takes on average to get so many rows (count); the last one brings half a slot more than is missing.
 
     Where every candidate passes (`yield_share` 1), exactly as many as are needed.
@@ -239,10 +247,11 @@ class _Pricing:
 
     async def _price_slots(self, leaf: LeafEstimate, past: Past, count_paid: Callable[[], None]) -> None:
         """Add what is left of the leaf from its first slot on that is not paid in full."""
-        plan, per_slot = self.plan, self.run.config.generation.instructions_per_call
+        plan = self.plan
         duplicates = DuplicatesInLeaf(plan, self.run.config.thresholds)
         duplicates.go_on_from(past.progress.slots, past.seen)
-        price = await self._slot_price(leaf.slots, math.ceil(plan.wanted / per_slot))
+        most_per_call = self.run.config.generation.instructions_per_call
+        price = await self._slot_price(leaf.slots, math.ceil(plan.wanted / most_per_call))
         places = {each.step: place for place, each in reversed(list(enumerate(price.asked)))}
         while leaf.expected_rows < plan.wanted:
             slot = await take_paid(plan, self.run, self.client, leaf.slots, duplicates)
@@ -259,16 +268,15 @@ class _Pricing:
             leaf.slots += 1
         if leaf.expected_rows < plan.wanted:
             missing = plan.wanted - leaf.expected_rows
-            slots = expected_slots(missing, per_slot, self.yield_share)
+            slots = expected_slots(missing, price.per_slot, self.yield_share)
             leaf.to_pay.add_all(price.whole(self.yield_share), slots)
             leaf.slots += math.ceil(slots)
-            leaf.first_calls += math.ceil(missing / per_slot)  # so many are drawn whatever becomes of them
+            leaf.first_calls += math.ceil(missing / price.per_slot)  # so many are drawn whatever becomes of them
             leaf.expected_rows = plan.wanted
 
     async def _slot_price(self, first: int, slots: int) -> SlotPrice:
-        step = max(1, slots // PRICED_SLOTS)
-        indices = range(first, first + max(1, slots), step)[:PRICED_SLOTS]
-        return await slot_price(self.plan, self.run, indices, self.count_tokens)
+        chosen = typical_slots(self.plan, self.run, first, slots, PRICED_SLOTS)
+        return await slot_price(self.plan, self.run, chosen, self.count_tokens)
 
     def _add(self, totals: CallTotals, call: Call, price: SlotPrice, times: float = 1.0) -> None:
         """Add so many calls like one that is known exactly, but for its reply."""

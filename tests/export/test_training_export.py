@@ -209,8 +209,8 @@ def test_what_cannot_be_exported_is_said(dataset: Path, tmp_path: Path) -> None:
         row_format("csv")
     with pytest.raises(UsageError, match="leaves the chat template to the trainer"):
         row_format("messages", template=find_format("chatml"))
-    with pytest.raises(UsageError, match="`text` needs --template"):
-        row_format("text")
+    with pytest.raises(UsageError, match=r"^row \w+: `text` needs --template for conversations"):
+        export_training(dataset, tmp_path / "out", row_format("text"))
     with pytest.raises(UsageError, match=r"manifest\.json is missing"):
         export_training(tmp_path, tmp_path / "out", row_format("messages"))
     for file in (dataset / "data").glob("knowledge*"):

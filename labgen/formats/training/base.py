@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labgen.formats.chat import ChatFormat
-from labgen.records import Message
+from labgen.records import DOCUMENT_KINDS, Message
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-READS = ("id", "messages", "leaf", "branch", "context", "source", "teacher", "rehearsal")
+READS = ("id", "messages", "leaf", "branch", "context", "source", "kind", "teacher", "rehearsal")
 """Columns of the dataset that formats are given."""
 
 KEPT = ("id", "leaf", "rehearsal")
@@ -57,6 +57,16 @@ class Conversation:
     def spoken(self) -> tuple[Message, ...]:
         """The turns of user and assistant."""
         return tuple(turn for turn in self.turns if turn.role != "system")
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it is a document, all of which is to be learned from: asked for by its title, as turns."""
+        return self.row.get("kind", "") in DOCUMENT_KINDS  # datasets of earlier versions lack it
+
+    @property
+    def document(self) -> str:
+        """A document as one text: title, blank line, text."""
+        return "\n\n".join(turn.content for turn in self.spoken)
 
     @property
     def system(self) -> str:

@@ -15,7 +15,15 @@ from labgen.packages import entries_of, installed_names
 if TYPE_CHECKING:
     from labgen.formats.training.base import ExportFormat
 
-SHIPPED_FORMATS = ("messages", "alpaca", "sharegpt", "prompt-completion", "text", "instructlab")
+SHIPPED_FORMATS = (
+    "messages",
+    "alpaca",
+    "sharegpt",
+    "prompt-completion",
+    "text",
+    "instructlab",
+    "instructlab-knowledge",
+)
 """Names of labgen's own formats, the default first. Each is `FORMAT` in the module of its name."""
 
 FORMATS_GROUP = "labgen.formats"

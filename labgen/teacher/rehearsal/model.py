@@ -15,6 +15,7 @@ from typing import Any
 from labgen.records import Message
 from labgen.teacher.rehearsal import slips
 from labgen.teacher.rehearsal.dice import Dice
+from labgen.teacher.rehearsal.documents import document_on, verdict_on_document
 from labgen.teacher.rehearsal.judge import verdict_on_grounded, verdict_on_instructions, verdict_on_pair
 from labgen.teacher.rehearsal.questions import question_answer_pairs
 from labgen.teacher.rehearsal.request import Request, read_request
@@ -131,6 +132,18 @@ def _pair(question: str, answer: str) -> str:
     return f"<pair>\n<question>{question}</question>\n<answer>{answer}</answer>\n</pair>"
 
 
+def _document(dice: Dice, request: Request, asked: _Asked) -> str:
+    title, said = document_on(dice, request, asked.room)
+    if not said:
+        return _formed(dice, request, asked, "There is nothing in this that could be told.", None)
+    if asked.erring and dice.chance(len(said) * slips.UNGROUNDED_SHARE):
+        place = dice.below(len(said))
+        said[place] = slips.ungrounded(dice, said[place])
+    text = "\n".join(f"- {sentence}" for sentence in said)
+    form = f"<title>{title}</title>\n<text>\n{text}\n</text>"
+    return _formed(dice, request, asked, form, {"title": title, "text": text})
+
+
 def _instructions(
     draw: Callable[[Dice, Request, int], list[str]],
 ) -> _Writer:
@@ -192,6 +205,8 @@ def _plain_sentence(dice: Dice, request: Request) -> str:
 
 _WRITERS: dict[str, _Writer] = {
     "question-answer pairs": _knowledge_pairs,
+    "a document on a passage": _document,
+    "a passage rewritten for a question": _document,
     "new instructions": _instructions(new_instructions),
     "new context": _context,
     "new instructions on a context": _instructions(instructions_on),
@@ -201,6 +216,7 @@ _JUDGES: dict[str, Callable[[Request], dict[str, Any]]] = {
     "judge instructions": verdict_on_instructions,
     "judge a pair": verdict_on_pair,
     "judge a grounded pair": lambda request: verdict_on_grounded(request, 1024),
+    "judge a document": verdict_on_document,
 }
 
 SKILLS = (*_WRITERS, *_JUDGES, "restate")

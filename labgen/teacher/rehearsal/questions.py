@@ -86,10 +86,10 @@ _ANY_LANGUAGE = ("“{quote}”?", "“{quote}” …?")
 def question_answer_pairs(dice: Dice, request: Request) -> list[tuple[str, str]]:
     """As many pairs as are asked for, fewer where the document has too few sentences. Questions differ in subject."""
     every = sentences(request.document)
-    usable = [number for number, sentence in enumerate(every) if _usable(sentence)]
+    usable = [number for number, sentence in enumerate(every) if is_usable(sentence)]
     # A document of tables or code alone has lines to ask about all the same.
     usable = usable or [number for number, sentence in enumerate(every) if 10 <= len(sentence.text) <= 400]
-    topic = _topic(request.document) or request.description.split("\n")[0][:60] or "this subject"
+    topic = topic_of(request.document) or request.description.split("\n")[0][:60] or "this subject"
     manner = " ".join(pair[0] for example in request.examples for pair in example.pairs) or request.document
     language = guess_language(manner) or ("en" if is_english(manner) else "")
     made = []
@@ -97,15 +97,16 @@ def question_answer_pairs(dice: Dice, request: Request) -> list[tuple[str, str]]
         sentence = every[number]
         answer = sentence.text
         before = every[number - 1] if number else None
-        if split_words(answer)[0].lower() in _PRONOUNS and before is not None and _usable(before):
+        if split_words(answer)[0].lower() in _PRONOUNS and before is not None and is_usable(before):
             answer = f"{before.text} {answer}"
-        elif dice.chance(0.15) and number + 1 < len(every) and _usable(every[number + 1]):
+        elif dice.chance(0.15) and number + 1 < len(every) and is_usable(every[number + 1]):
             answer = f"{answer} {every[number + 1].text}"
         made.append((_question(dice, sentence, topic, language), answer))
     return made
 
 
-def _usable(sentence: Sentence) -> bool:
+def is_usable(sentence: Sentence) -> bool:
+    """Whether a sentence says enough to be asked about, or to stand in a text of its own."""
     text = sentence.text
     if sentence.raw.startswith(("#", "|", "```", "<")) or len(text) > 700:
         return False
@@ -116,7 +117,7 @@ def _usable(sentence: Sentence) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _topic(document: str) -> str:
+def topic_of(document: str) -> str:
     """What a document is about, for sentences that begin with a pronoun; empty where it does not show."""
     every = sentences(document)
     # Above a passage stand all the headings that it is under: the last of them is its own.

@@ -1,0 +1,5 @@
+"""The fixtures of `workbench`: a small taxonomy, labgen run on it."""
+
+from workbench import labgen, taxonomy
+
+__all__ = ["labgen", "taxonomy"]
