@@ -261,7 +261,8 @@ def _lineage(row: Candidate) -> str:
         cited = (
             f", {source.file} characters {source.start} to {source.end} at {source.commit.removeprefix('sha256:')[:10]}"
         )
-    return f"slot {row.slot}, seed examples {seeds}{cited}; id {row_id(row)}"
+    kind = f", kind {row.kind}" if row.kind else ""
+    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row_id(row)}"
 
 
 def _verdict(verdict: Verdict) -> str:

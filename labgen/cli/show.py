@@ -62,7 +62,8 @@ def words_of(row: dict[str, Any], history: list[dict[str, Any]]) -> str:
     state = row.get("state")
     lines = [f"{row['id']}  {plain(row['leaf'])}  " + (f"{state}: {plain(row['reason'])}" if state else "accepted")]
     if row["slot"] is not None:
-        lines.append(f"slot {row['slot']}, position {row['position']}, seed examples {row['seed_examples']}")
+        kind = f", kind `{row['kind']}`" if row.get("kind") else ""
+        lines.append(f"slot {row['slot']}, position {row['position']}, seed examples {row['seed_examples']}{kind}")
     served = row.get("served_model") or row["teacher"]  # datasets of earlier versions lack it
     named = plain(row["teacher"]) + (f" ({plain(served)} in its own replies)" if served != row["teacher"] else "")
     lines.append(f"teacher {named}" + ("  (REHEARSAL)" if row["rehearsal"] else ""))

@@ -64,7 +64,7 @@ def test_a_leaf_is_previewed_with_all_that_a_reviewer_wants() -> None:
     assert "Check: clean." in page
     assert "At full size (30 rows): about" in page and "at the configured prices" in page
     assert page.count("\nRow ") == 3
-    assert re.search(r"Drawn from slot 0, seed examples \d, \d, \d, compost.md characters 0 to", page)
+    assert re.search(r"Drawn from slot 0, seed examples \d, \d, \d, kind \w+, compost.md characters 0 to", page)
     assert "groundedness" in page and "refused" in page.lower()
     assert not Path("dataset").exists()
 
