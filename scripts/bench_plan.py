@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 from unittest import mock
 
-from labgen.config import Config
+from labgen.config import KINDS, Config
 from labgen.filters import installed
 from labgen.filters.base import Cost, Ending, SlotContext
 from labgen.filters.calibration_items import ANSWER_EXCHANGED
@@ -43,6 +43,7 @@ CASES: tuple[tuple[str, dict[str, object], bool], ...] = (
     ("with a guard", {"guard": GUARD}, False),
     ("with another package's judge", {}, True),
     ("with both", {"guard": GUARD}, True),
+    ("with documents", {"knowledge": {"kinds": dict.fromkeys(KINDS, 1)}}, False),
 )
 JUDGE_TOKENS = 8
 

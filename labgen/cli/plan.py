@@ -12,6 +12,7 @@ import click
 from labgen.cli import option
 from labgen.cli.settings import base_option, build_options, chosen_leaves, config_from, source_options
 
+PER_ROW = ("calls", "prompt_tokens", "reply_tokens")
 MANY_GAPS = 12  # leaves with passages left out that are named; --json has all
 
 
@@ -20,6 +21,7 @@ MANY_GAPS = 12  # leaves with passages left out that are named; --json has all
 @base_option
 @build_options
 @option("--by-leaf/--by-branch", default=False, help="A line for every leaf.")
+@option("--by-kind/--no-by-kind", default=False, help="What a row costs by the kind of what is drawn from documents.")
 @option("--filters/--no-filters", "show_filters", default=False, help="Show the order of work instead.")
 @option("--json/--no-json", "as_json", default=False, help="Print the plan as JSON.")
 @click.pass_context
@@ -53,6 +55,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     click.echo(
         json.dumps(plan_data(estimate), indent=2) if options["as_json"] else plan_table(estimate, options["by_leaf"])
     )
+    if options["by_kind"] and not options["as_json"]:
+        click.echo(kinds_table(estimate))
     ctx.exit(1 if session.sources.left_out else 0)
 
 
@@ -120,11 +124,31 @@ def plan_data(estimate: Any) -> dict[str, Any]:
         "calls_paid": round(estimate.total("paid")),
         "calls_to_pay": round(estimate.total("calls"), 1),
         "calls_by_step": _by_step(estimate),
+        "per_row_by_kind": {
+            kind: {name: round(number, 1) for name, number in zip(PER_ROW, numbers, strict=True)}
+            for kind, numbers in _per_row(estimate).items()
+        },
         "prompt_tokens": round(estimate.total("prompt_tokens")),
         "completion_tokens": round(estimate.total("completion_tokens")),
         "cost": estimate.cost,
         "time": dataclasses.asdict(estimate.time) if estimate.time else None,
     }
+
+
+def _per_row(estimate: Any) -> dict[str, tuple[float, ...]]:
+    return {
+        kind: (sum(row.calls.values()), row.prompt_tokens, row.completion_tokens)
+        for kind, row in estimate.per_row.items()
+    }
+
+
+def kinds_table(estimate: Any) -> str:
+    """What an accepted row costs, by the kind of what is drawn from documents."""
+    from labgen.text.columns import align_columns
+
+    lines = [["an accepted row of", *(name.replace("_", " ") for name in PER_ROW)]]
+    lines += [[kind, *(f"{number:,.1f}" for number in numbers)] for kind, numbers in _per_row(estimate).items()]
+    return "\n".join(align_columns(lines)) if lines[1:] else "No leaf with documents has anything left to pay."
 
 
 def _by_step(estimate: Any) -> dict[str, float]:

@@ -249,8 +249,9 @@ def _compared(comparison: Comparison, rows: int) -> str:
 def _row(row: Candidate, writer: Writer) -> Iterable[str]:
     if row.context and row.source is None:
         yield writer.quote("Context", row.context)
-    yield writer.quote("Question" if row.source else "Instruction", row.instruction)
-    yield writer.quote("Answer" if row.source else "Response", row.response)
+    asked, answered = ("Question", "Answer") if row.source else ("Instruction", "Response")
+    yield writer.quote("Title" if row.is_document else asked, row.instruction)
+    yield writer.quote("Text" if row.is_document else answered, row.response)
 
 
 def _lineage(row: Candidate) -> str:

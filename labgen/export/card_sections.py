@@ -35,8 +35,11 @@ def introduction(facts: CardFacts) -> str:
     judged_by = str(about.settings.get("judge", about.teacher))
     judge = "the same model" if judged_by == about.teacher else named(judged_by, about)
     with_rows = sum(1 for rows in facts.rows_by_leaf.values() if rows)
+    documents = sum(file.rows for file in facts.configs.get(DOCUMENTS, ()))
+    pairs = f"{facts.rows - documents:,} instruction/response pairs"
+    rows = f"{pairs} and {documents:,} documents" if documents else pairs
     text = (
-        f"{facts.rows:,} instruction/response pairs from {with_rows:,} leaves of a curated taxonomy, written by "
+        f"{rows} from {with_rows:,} leaves of a curated taxonomy, written by "
         f"{named(about.teacher, about)} and judged by {judge}, after the LAB method "
         f"([arXiv 2403.01081](https://arxiv.org/abs/2403.01081)), with labgen {escaped(about.labgen)}. Every row names "
         "the leaf, the seed examples and, for knowledge, the passage and commit that it comes from, and what every "
@@ -111,8 +114,13 @@ def contents(facts: CardFacts) -> str:
 
 
 def how_made(facts: CardFacts) -> str:
-    """The method in five sentences."""
-    del facts
+    """The method in a few sentences."""
+    documents = (
+        " Documents are drawn from passages, too: each of their sentences is a claim, and stands only where the judge "
+        "says so, its evidence is found in the passage as a string, and its figures and names are there."
+        if DOCUMENTS in facts.configs
+        else ""
+    )
     return (
         "## How it was made\n\n"
         "People curate a taxonomy whose leaves hold a few hand-written examples and, for knowledge, the documents to "
@@ -123,7 +131,7 @@ def how_made(facts: CardFacts) -> str:
         "claim of a knowledge answer supported by words that stand verbatim in the passage; how good is the pair on "
         "LAB's 3-point scale. Each leaf is drawn from until it has its rows, or until it stops yielding, and every "
         "candidate that was turned down is kept apart with its reason."
-    )
+    ) + documents
 
 
 def phases(facts: CardFacts) -> str:

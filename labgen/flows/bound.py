@@ -73,6 +73,8 @@ class BoundFlow:
         """
         candidates: Sequence[Candidate] = ()
         for whole, steps in self.stretches:
+            if all(getattr(step, "only", "") not in ("", slot.asker.slot.kind) for step in steps):
+                continue  # nothing of such a kind is drawn here, and a wait for it would only cost time
             if whole:
                 for step in cast(tuple[SlotStep, ...], steps):
                     candidates = await take_slot(self.flow, step, candidates, slot)

@@ -15,7 +15,7 @@ from labgen.config import Config
 from labgen.errors import ConfigError
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
-from labgen.generate.price import slot_price, test_questions, typical_slots
+from labgen.generate.price import slot_prices, test_questions, typical_slots
 from labgen.plan.flow import Flow, flow_of
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
 from labgen.records import Call, Chunk, Leaf, Reply, Source
@@ -56,7 +56,7 @@ async def dry_run(plans: Iterable[LeafPlan], run: RunContext) -> None:
 
 
 async def _go_through(plan: LeafPlan, run: RunContext) -> None:
-    await slot_price(plan, run, typical_slots(plan, run, 0, 1, 1), len)
+    await slot_prices(plan, run, typical_slots(plan, run, 0, 1, 1), len)
     if run.config.calibration.enabled:
         await test_questions(plan, run)
     for prompt in plan.flow.prompts:

@@ -116,6 +116,12 @@ class SlotPrice:
             totals.add(each.step, count, each.prompt_tokens, each.reply_tokens)
         return totals
 
+    def per_row(self, yield_share: float) -> CallTotals:
+        """An accepted row of a slot of which nothing is paid."""
+        totals = CallTotals()
+        totals.add_all(self.whole(yield_share), 1.0 / (self.per_slot * yield_share))
+        return totals
+
     def rest(self, place: int, yield_share: float, totals: CallTotals) -> float:
         """Add what a candidate will still cost whose answer at one place in `asked` is not known yet.
 
@@ -150,16 +156,21 @@ class _Recorder:
         return Reply(self.replies[call.step])
 
 
-async def slot_price(
+async def slot_prices(
     plan: LeafPlan, run: RunContext, slots: Mapping[int, float], count_tokens: TokenCounter
-) -> SlotPrice:
+) -> dict[int, SlotPrice]:
+    """What some slots of a leaf typically cost, each by its index. `slots`: as `average_price`."""
+    return {index: await _price_one(plan, run, index, count_tokens) for index in slots}
+
+
+def average_price(prices: Mapping[int, SlotPrice], slots: Mapping[int, float]) -> SlotPrice:
     """What slots of a leaf typically cost, on average over some of them.
 
     Args:
         slots: index of a slot to its weight, which is more than 0; one or more.
     """
     total = sum(slots.values())
-    found = [(await _price_one(plan, run, index, count_tokens), weight / total) for index, weight in slots.items()]
+    found = [(prices[index], weight / total) for index, weight in slots.items()]
     per_slot = sum(share * each.per_slot for each, share in found)
     draw = CallTotals()
     # A step or a judge may ask in some slots only: the same question is what has the same name, and comes as often

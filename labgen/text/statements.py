@@ -15,7 +15,7 @@ _HEADING = re.compile(r"[ \t>]*#{1,6}(?:[ \t]|$)")
 _END = re.compile(r"[.!?]++[\"'”’»)\]*_]*+(?=\s)|[。！？]+[」』”]*+")
 _ABBREVIATION = re.compile(
     r"(?:(?:^|[\s(])(?:\w|\d{1,3})|"
-    r"\b(?:e\.g|i\.e|etc|vs|cf|ca|approx|no|nos|dr|mr|mrs|ms|prof|st|jr|sr|fig|vol|pp?|inc|ltd|co|corp|gen|col|"
+    r"\b(?:e\.g|i\.e|[ap]\.m|etc|vs|cf|ca|approx|no|nos|dr|mr|mrs|ms|prof|st|jr|sr|fig|vol|pp?|inc|ltd|co|corp|gen|col|"
     r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|u\.s|u\.k|z\.b|bzw|usw|nr|d\.h))\.$",
     re.IGNORECASE,
 )

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from labgen.config import CalibrationConfig, Config
+from labgen.config import KINDS, CalibrationConfig, Config
 from labgen.export.extras import check_extras
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.formats.dataset_reader import is_hub_id
@@ -26,8 +26,9 @@ from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.price import (
     CallTotals,
     SlotPrice,
+    average_price,
     prompt_size,
-    slot_price,
+    slot_prices,
     take_paid,
     test_questions,
     typical_slots,
@@ -35,6 +36,7 @@ from labgen.generate.price import (
 from labgen.generate.resume import one_by_one, open_ledger, replay_slots
 from labgen.generate.workers import Workers
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.seed_sampling import kind_of
 from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
@@ -63,6 +65,7 @@ class LeafEstimate:
         slots: draws expected in all (count); paid: calls already in the ledger that the build would use (count).
         first_calls: of the calls to pay, those known exactly (count).
         to_pay: calls still to pay by step, and their tokens.
+        per_row: the same of an accepted row, whoever pays it, by the kind of what is drawn from documents.
         erred: of judges whose test is paid, by name, whether they made a mistake in it.
         further_rounds: what else the tests of judges take, by name, where they make a mistake in the first round.
     """
@@ -73,6 +76,7 @@ class LeafEstimate:
     first_calls: int = 0
     expected_rows: float = 0.0
     to_pay: CallTotals = field(default_factory=CallTotals)
+    per_row: dict[str, CallTotals] = field(default_factory=dict)
     erred: dict[str, bool] = field(default_factory=dict)
     further_rounds: dict[str, CallTotals] = field(default_factory=dict)
 
@@ -108,6 +112,16 @@ class Estimate:
     yields: Mapping[str, float]
     cost: float | None
     time: BuildTime | None = None
+
+    @property
+    def per_row(self) -> dict[str, CallTotals]:
+        """What an accepted row costs in calls and tokens, by kind of what is drawn; the mean over leaves."""
+        found: dict[str, CallTotals] = {}
+        for kind in KINDS:
+            same = [leaf.per_row[kind] for leaf in self.leaves if kind in leaf.per_row]
+            for each in same:
+                found.setdefault(kind, CallTotals()).add_all(each, 1.0 / len(same))
+        return found
 
     def total(self, name: str) -> float:
         """Sum of an attribute over the leaves."""
@@ -190,13 +204,20 @@ def expected_slots(rows: float, per_slot: float, yield_share: float) -> float:
 
 @dataclass
 class _Pricing:
-    """The price of one leaf. `client` is that of `run`; `yield_share`: accepted rows per candidate, 0 to 1."""
+    """The price of one leaf.
+
+    Attributes:
+        client: that of `run`.
+        yield_share: accepted rows per candidate, 0 to 1.
+        kinds: price of a slot by the kind of what is drawn in it, as last reckoned.
+    """
 
     plan: LeafPlan
     run: RunContext
     client: LedgerOnly
     count_tokens: TokenCounter
     yield_share: float
+    kinds: dict[str, SlotPrice] = field(default_factory=dict)
 
     async def estimate(self) -> LeafEstimate:
         leaf = LeafEstimate(self.plan)
@@ -252,6 +273,7 @@ class _Pricing:
         duplicates.go_on_from(past.progress.slots, past.seen)
         most_per_call = self.run.config.generation.instructions_per_call
         price = await self._slot_price(leaf.slots, math.ceil(plan.wanted / most_per_call))
+        leaf.per_row = {kind: each.per_row(self.yield_share) for kind, each in self.kinds.items() if kind}
         places = {each.step: place for place, each in reversed(list(enumerate(price.asked)))}
         while leaf.expected_rows < plan.wanted:
             slot = await take_paid(plan, self.run, self.client, leaf.slots, duplicates)
@@ -276,7 +298,9 @@ class _Pricing:
 
     async def _slot_price(self, first: int, slots: int) -> SlotPrice:
         chosen = typical_slots(self.plan, self.run, first, slots, PRICED_SLOTS)
-        return await slot_price(self.plan, self.run, chosen, self.count_tokens)
+        prices = await slot_prices(self.plan, self.run, chosen, self.count_tokens)
+        self.kinds = {kind_of(self.plan, index, seed=self.run.config.seed): each for index, each in prices.items()}
+        return average_price(prices, chosen)
 
     def _add(self, totals: CallTotals, call: Call, price: SlotPrice, times: float = 1.0) -> None:
         """Add so many calls like one that is known exactly, but for its reply."""

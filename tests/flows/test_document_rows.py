@@ -273,3 +273,43 @@ def test_of_two_rewrites_that_are_alike_one_stays(taxonomy: Path, tmp_path: Path
     assert texts and len(texts) == len(set(texts)) <= 4
     gone = [row for row in rows_of(tmp_path / "dataset", "rejected") if row["kind"] == "rewrite"]
     assert any(row["reason"].startswith("in_leaf: like slot") for row in gone)
+
+
+def judged(verdict: Callable[[int], dict[str, Any]]) -> Callable[[Call], str | None]:
+    """The rehearsal teacher, but for verdicts on documents: those on so many numbered texts."""
+    return lambda call: json.dumps(verdict(len(between(call, "candidate")))) if call.step == "judge_document" else None
+
+
+@pytest.mark.parametrize(("verdict", "reason"), [
+    (lambda count: {"safe": "no", "hazard": "hate", "sentences": []}, "document: hate"),
+    (lambda count: {"safe": "yes", "hazard": "none", "sentences": []}, "sentence_without_evidence"),
+    (lambda count: {"safe": "yes", "sentences": [{"id": 99, "evidence": ["tide"], "supported": "yes"}] * count},
+     "sentence_without_evidence"),
+    (lambda count: {"safe": "yes", "sentences": [{"id": 1, "evidence": "", "supported": "yes"}] * count},
+     "sentence_without_evidence"),
+    (lambda count: {"sentences": []}, "unreadable_judge_document"),
+])  # fmt: skip
+def test_a_document_without_a_full_verdict_is_no_row(
+    verdict: Callable[[int], dict[str, Any]], reason: str, taxonomy: Path, tmp_path: Path
+) -> None:
+    """What the judge leaves out is not supported; whatever is unsafe ends it; what can't be read ends it."""
+    rehearse(tmp_path, judged(verdict), **kinds("notes", "fact"))
+    dataset = tmp_path / "dataset"
+    assert not rows_of(dataset, "documents")
+    documents = [row for row in rows_of(dataset, "rejected") if row["kind"] == "notes" and row["state"] != "duplicate"]
+    assert documents and {row["reason"] for row in documents} <= {reason, "leaf_already_full"}
+
+
+def test_a_document_comes_as_json_where_a_schema_is_enforced(taxonomy: Path, tmp_path: Path) -> None:
+    """Of the same fields, and the text keeps its lines."""
+
+    def as_json(call: Call) -> str | None:
+        if call.step != "knowledge_document":
+            return None
+        assert call.schema is not None and list(call.schema["properties"]) == ["title", "text"]
+        text = "\n".join(f"- {sentence}" for sentence in sentences(between(call, "document")[0]))
+        return json.dumps({"title": "Tides", "text": text})
+
+    rehearse(tmp_path, as_json, **kinds("key_facts"))
+    rows = rows_of(tmp_path / "dataset", "documents")
+    assert rows and all(line.startswith("- ") for row in rows for line in row["text"].split("\n")[2:])

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import Config
+from labgen.config import KINDS, Config
 from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
 from labgen.plan.example_pairs import example_pairs
-from labgen.plan.leaf_plan import LeafPlan, kinds_in_turns, plan_leaves, rows_wanted
+from labgen.plan.leaf_plan import LeafPlan, candidates_of, kinds_in_turns, per_slot, plan_leaves, rows_wanted
 from labgen.plan.passages import passage_of
-from labgen.plan.seed_sampling import make_slot
+from labgen.plan.seed_sampling import asked_for, make_slot
 from labgen.records import Chunk, DocumentSource, Leaf, Pair, SeedExample, Slot, Source
 
 PROMPTS = PromptSet()
@@ -169,3 +170,33 @@ def test_the_prompt_says_what_kind_of_question_is_asked() -> None:
     closings = {text.split("</document>")[1].split("Where the passage")[0] for text in texts.values()}
     assert len(closings) == 5
     assert "Passage 0.\n\nPassage 1." in texts["across"] and "Passage 0.\n\nPassage 1." not in texts["fact"]
+
+
+@given(
+    shares=st.dictionaries(st.sampled_from(KINDS), st.integers(1, 9), min_size=1),
+    passages=st.integers(1, 60),
+    per_call=st.integers(1, 6),
+    seed=st.integers(0, 3),
+)
+def test_rows_are_as_many_as_take_a_draw_from_every_passage(
+    shares: dict[str, int], passages: int, per_call: int, seed: int
+) -> None:
+    """Whatever is drawn: a document is one row, a rewrite comes on top of its pairs; and not many more than that."""
+    settings = {"kinds": {kind: share / 10 for kind, share in shares.items()}}
+    plan = plan_of(passages=passages, samples=1, knowledge=settings, generation={"instructions_per_call": per_call})
+    asked = [asked_for(plan, index, seed=seed, per_call=per_call) for index in range(passages)]
+    assert sum(asked[:-1]) < plan.wanted <= sum(asked[:-1]) + 1 + 20 * per_call
+    assert per_slot(plan, per_call) == sum(candidates_of(kind, per_call) for kind in plan.kinds) / len(plan.kinds)
+
+
+def test_the_prompt_says_what_kind_of_document_is_asked() -> None:
+    """Each kind in words of its own; of key facts how many phrasings each has."""
+    plan = plan_of(passages=2, knowledge={"kinds": {"summary": 1}})
+    slot = make_slot(plan, 0, seed=0)
+    closings = set()
+    for kind in ("summary", "extract", "key_facts", "notes"):
+        values = {"leaf": plan.leaf, "chunk": "A passage.", "phrasings": 5, "slot": replace(slot, kind=kind)}
+        text = PROMPTS.render("knowledge_document", **values)[-1].content
+        closings.add(text.split("</document>")[1])
+        assert ("in 5 different phrasings" in text) is (kind == "key_facts")
+    assert len(closings) == 4

@@ -63,3 +63,13 @@ def test_a_judge_that_erred_in_tests_that_are_paid_is_priced_with_more_rounds_in
         return sum(leaf.to_pay.calls["tidy"] for leaf in estimate.leaves if leaf.plan.leaf.path.startswith("knowledge"))
 
     assert price(after) > price(before)
+
+
+def test_a_plan_says_what_a_row_of_each_kind_costs(tmp_path: Path) -> None:
+    """A document has a slot to itself, and a call for each handful of sentences; a rewrite shares its slot."""
+    kinds = {"knowledge": {"kinds": {"fact": 1, "summary": 1, "rewrite": 1}}}
+    config = Config.model_validate({"taxonomy": BUNDLED, "work": tmp_path, **kinds})
+    rows = estimate_build(Session.prepare(config, ("knowledge/science/**",))).per_row
+    calls = {kind: sum(row.calls.values()) for kind, row in rows.items()}
+    assert list(calls) == ["fact", "summary", "rewrite"] and calls["fact"] < calls["rewrite"] < calls["summary"] < 5
+    assert rows["summary"].calls["judge_document"] > rows["rewrite"].calls["judge_document"] > 0
