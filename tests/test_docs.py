@@ -89,17 +89,6 @@ def test_generated_references_are_current(name: str) -> None:
     assert part[1] == load_script().PARTS[name]().strip(), "run scripts/update_docs"
 
 
-def test_what_the_readme_shows_of_a_build_is_what_a_build_shows(tmp_path: Path) -> None:
-    """Plan, funnel, row and rejection of the README come from running the commands, now as then; nothing is stale."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "update_docs"), "--check"],
-        capture_output=True,
-        text=True,
-        env=clean_environment(tmp_path),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def commands(
     command: click.Command, name: str, parent: click.Context | None = None
 ) -> Iterator[tuple[str, click.Command]]:
