@@ -82,9 +82,9 @@ def test_under_a_budget_leaves_are_filled_alike(tmp_path: Path, labgen: Labgen) 
         write_leaf(root, f"foundational_skills/requests_{number}", **freeform(task_description=f"Requests, {number}."))
         write_leaf(root, f"compositional_skills/notes_{number}", **grounded(task_description=f"Tasks, {number}."))
     price = "price: {prompt_per_million: 1, completion_per_million: 3}\n"
-    (labgen.folder / "labgen.yaml").write_text(price + "leaves: [{match: '**/notes_1', samples: 20}]\n")
-    cost = labgen("plan", "--samples", "40", "--json").json["cost"]
-    run = labgen("generate", "--samples", "40", "--max-cost", str(round(0.27 * cost, 4)), "--json")
+    (labgen.folder / "labgen.yaml").write_text(price + "leaves: [{match: '**/notes_1', samples: 12}]\n")
+    cost = labgen("plan", "--samples", "24", "--json").json["cost"]
+    run = labgen("generate", "--samples", "24", "--max-cost", str(round(0.27 * cost, 4)), "--json")
     assert run.status == 1 and run.json["budget"]["reached"], run.err
     rows = accepted(labgen.folder / "dataset")
     leaves = run.json["funnel"]["leaves"]
@@ -96,8 +96,8 @@ def test_under_a_budget_leaves_are_filled_alike(tmp_path: Path, labgen: Labgen) 
     phases = json.loads((labgen.folder / "dataset/mix.json").read_text())["phases"]
     assert len(phases) == 3 and all(phase["rows"] for phase in phases.values())
     # What waits is there for the run that has the means.
-    rest = labgen("generate", "--samples", "40", "--json")
-    assert rest.status == 0 and accepted(labgen.folder / "dataset")["foundational_skills/requests_0"] == 40
+    rest = labgen("generate", "--samples", "24", "--json")
+    assert rest.status == 0 and accepted(labgen.folder / "dataset")["foundational_skills/requests_0"] == 24
 
 
 def test_rows_beyond_an_even_share_can_be_kept(tmp_path: Path, labgen: Labgen) -> None:
