@@ -7,7 +7,6 @@ every leaf is replayed beyond its last row, to the last slot that the ledger kno
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -88,7 +87,8 @@ async def _used_by(
     """The paid calls that a leaf uses, or would with more samples."""
     used: set[bytes] = set()
     draws = 0
-    drawing = plan.flow.prompts[0].name
+    drawing = {prompt.name for prompt in plan.flow.steps[0].prompts_of(plan.flow)}
+    drawn_ever = sum(kept.get((plan.leaf.path, name), 0) for name in drawing)
 
     async def take(leaf: LeafRun) -> bool:
         """Replay the next slot; whether it used what was not used before."""
@@ -98,7 +98,7 @@ async def _used_by(
         await asyncio.wait([slot.task])
         leaf.retire()
         fresh = {call.key: call for call, _ in client.paid if call.key not in used}
-        draws += Counter((call.leaf, call.step) for call in fresh.values())[plan.leaf.path, drawing]
+        draws += sum(call.leaf == plan.leaf.path and call.step in drawing for call in fresh.values())
         used.update(fresh)
         return bool(fresh)
 
@@ -106,7 +106,7 @@ async def _used_by(
     leaf, idle = LeafRun(replace(plan, wanted=EVERYTHING), replace(run, config=_endless(run.config))), 0
     most_idle = max(SLOTS_UNKNOWN, 2 * run.config.teacher.concurrency)
     # It ends as soon as every draw that the ledger has of this leaf was seen.
-    while idle < most_idle and draws < kept.get((plan.leaf.path, drawing), 0):
+    while idle < most_idle and draws < drawn_ever:
         idle = 0 if await take(leaf) else idle + 1
     return list(used)
 

@@ -313,3 +313,13 @@ def test_a_document_comes_as_json_where_a_schema_is_enforced(taxonomy: Path, tmp
     rehearse(tmp_path, as_json, **kinds("key_facts"))
     rows = rows_of(tmp_path / "dataset", "documents")
     assert rows and all(line.startswith("- ") for row in rows for line in row["text"].split("\n")[2:])
+
+
+def test_no_reply_for_a_document_is_taken_for_unused(taxonomy: Path, labgen: Labgen) -> None:
+    """Pruning goes on as long as there are draws of either kind, questions or documents."""
+    settings = {**SETTINGS, "knowledge": {"kinds": {"fact": 0.1, "summary": 0.9}}}
+    (labgen.folder / "labgen.yaml").write_text(json.dumps(settings))
+    run = labgen("generate", "--json")
+    assert run.json["calls"]["answered"] > 20, run.err
+    pruned = labgen("ledger", "prune")
+    assert "0 calls would be removed" in pruned.out + pruned.err, pruned
