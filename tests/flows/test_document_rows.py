@@ -322,4 +322,4 @@ def test_no_reply_for_a_document_is_taken_for_unused(taxonomy: Path, labgen: Lab
     run = labgen("generate", "--json")
     assert run.json["calls"]["answered"] > 20, run.err
     pruned = labgen("ledger", "prune")
-    assert "0 calls would be removed" in pruned.out + pruned.err, pruned
+    assert pruned.out.startswith("0 calls would be removed"), pruned
