@@ -35,6 +35,7 @@ _SPAN = re.compile(r"\[([^\[\]]*)\](?=\{[.#])")
 _ATTRIBUTES = re.compile(r"\{[.#][^{}]*\}")
 _DIVISION = re.compile(r"(?m)^[ \t>]*:{3,}.*$")
 _LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "ff": "ﬀ", "fi": "ﬁ", "fl": "ﬂ"}
+_DRAWING = re.compile(r"[-+=_~]{3,}|\|[^|]*\|")
 _LONG = re.compile(r"\b[a-z]{4}(?=[a-z]{4})")
 
 
@@ -71,7 +72,7 @@ SAME: dict[str, Change] = {
     "broken by soft hyphens": replaced(_LONG.pattern, lambda match: f"{match.group()}\u00ad"),
     "broken at their hyphens": replaced(r"(?<=[a-z])-(?=[a-z])", "-\n"),
     "dashes to hyphens": replaced("[–—−]", "-"),
-    "hyphens to en dashes": replaced("-", "–"),
+    "hyphens to en dashes": replaced(r"(?<=\w)-(?=\w)", "–"),
     "hyphens to em dashes": replaced(r"(?<=\w)-(?=[^\W\d])", "—"),
     "quotes to typographic": replaced("[\"']", lambda match: "”" if match.group() == '"' else "’"),
     "double quotes to single": replaced('["“”]', "'"),
@@ -110,7 +111,7 @@ def passages(folder: Path, chunk_tokens: int) -> Iterator[str]:
 
 
 def sentences(passage: str, reader: MarkdownIt) -> Iterator[str]:
-    """What is to be read in a passage, sentence by sentence: at least four words, code blocks left out."""
+    """What is to be read in a passage, sentence by sentence: at least four words; code and drawings are left out."""
     for token in reader.parse(_DIVISION.sub("", passage)):
         if token.type != "inline":
             continue
@@ -120,7 +121,7 @@ def sentences(passage: str, reader: MarkdownIt) -> Iterator[str]:
             if part.type in ("text", "text_special", "code_inline", "softbreak", "hardbreak")
         )
         for sentence in _SENTENCE.split(_ATTRIBUTES.sub("", _SPAN.sub(r"\1", " ".join("".join(shown).split())))):
-            if len(re.findall(r"[^\W\d_]{2,}", sentence)) >= 4:
+            if len(re.findall(r"[^\W\d_]{2,}", sentence)) >= 4 and not _DRAWING.search(sentence):
                 yield sentence
 
 
