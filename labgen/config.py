@@ -6,6 +6,7 @@ nearest known key, since a misspelt setting that is silently ignored costs money
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, get_args
@@ -172,13 +173,14 @@ class GuardConfig(ModelConfig):
         return self
 
 
+Word = Annotated[str, Field(min_length=1, max_length=60)]
 Values = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
 
 
 class GenerationConfig(Section):
     """What is drawn from a leaf at a time, and with which sampling parameters."""
 
-    attributes: dict[str, Values] = Field(
+    attributes: dict[Word, Values] = Field(
         {
             "subject": (
                 *("everyday life", "family and home", "work", "school and study", "nature and science", "technology"),
@@ -216,7 +218,7 @@ KINDS: tuple[str, ...] = (*get_args(QuestionKind), *DOCUMENT_KINDS)
 class KnowledgeConfig(Section):
     """What is asked of a leaf's documents."""
 
-    kinds: dict[Kind, Share] = Field(
+    kinds: dict[str, Share] = Field(
         {"fact": 0.4, "joined": 0.15, "reasoning": 0.2, "long": 0.15, "across": 0.1},
         description="Kind of question to its share of a leaf's draws, relative to the others': `fact` (one short "
         "fact), `joined` (several facts of a passage), `reasoning` (why, how, in what way things differ), `long` (a "
@@ -232,7 +234,7 @@ class KnowledgeConfig(Section):
         "(`drop`; where fewer than half remain, the document ends as `ungrounded`), or it ends the document "
         "(`reject`).",
     )
-    attributes: dict[str, Values] = Field(
+    attributes: dict[Word, Values] = Field(
         {
             "focus": (
                 *("figures, dates and names", "reasons and causes", "differences and likenesses", "consequences"),
@@ -249,6 +251,11 @@ class KnowledgeConfig(Section):
 
     @model_validator(mode="after")
     def _some_kind(self) -> KnowledgeConfig:
+        for name in self.kinds:
+            if name not in KINDS:
+                meant = difflib.get_close_matches(name, KINDS, n=1)
+                hint = f"; did you mean `{meant[0]}`?" if meant else ""
+                raise ValueError(f"`kinds` has `{name}`{hint} There are: {', '.join(KINDS)}")
         if not any(self.kinds.values()):
             raise ValueError("one of `kinds` must have a share above 0")
         return self
@@ -367,7 +374,7 @@ class LeafOverride(Section):
     match: str = Field(description="Pattern on the leaf's path, such as `knowledge/science/**`.")
     samples: Annotated[int, Field(ge=0)] | None = Field(None, description="Accepted rows wanted; 0 skips the leaf.")
     samples_per_passage: Annotated[float, Field(ge=0)] | None = Field(None, description="See samples_per_passage.")
-    attributes: dict[str, Values] = Field(
+    attributes: dict[Word, Values] = Field(
         default_factory=dict, description="What draws are asked to vary: names here replace those for all leaves."
     )
     persona: Literal["precise", "creative"] | None = Field(None, description="Voice of the responses.")

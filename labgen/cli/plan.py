@@ -206,7 +206,9 @@ def _coverage(estimate: Any) -> list[str]:
         return []
     drawn = sum(leaf.passages_drawn for leaf in estimate.leaves)
     gaps = [leaf for leaf in estimate.leaves if leaf.passages_drawn < len(leaf.plan.chunks)]
-    lines = [f"Documents: {drawn:,} of {passages:,} passages would be drawn from."]
+    lines = [
+        f"Documents: {'' if drawn == passages else 'at least '}{drawn:,} of {passages:,} passages would be drawn from."
+    ]
     lines += [
         f"warning: {leaf.plan.leaf.path}: {leaf.passages_drawn:,} of {len(leaf.plan.chunks):,} passages would be drawn "
         "from. `samples` and `samples_per_passage` say how many rows, and so passages, are drawn."

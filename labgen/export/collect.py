@@ -132,7 +132,7 @@ class Collector:
                 for candidate in batch:
                     settled = self._settle(candidate, leaf.wanted)
                     self.funnel.add(settled)
-                    if settled.state is State.ACCEPTED and self._coverage:
+                    if self._coverage:
                         self._coverage.add(settled)
                     self._writer.add(settled, leaf)
                 return True

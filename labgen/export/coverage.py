@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import Candidate, Chunk
+from labgen.records import Candidate, Chunk, State
 from labgen.text.sentences import sentence_spans
 
 
@@ -57,7 +57,7 @@ NOT_FROM_DOCUMENTS = Coverage()
 
 
 class CoverageCount:
-    """Counts one leaf's accepted rows against its passages."""
+    """Counts one leaf's candidates against its passages."""
 
     def __init__(self, plan: LeafPlan) -> None:
         self._chunks = plan.chunks
@@ -66,10 +66,13 @@ class CoverageCount:
         self._spans: dict[int, list[tuple[int, int]]] = {}
         self._cited: set[tuple[int, int]] = set()
         self._with_rows: set[int] = set()
+        self._drawn: set[int] = set()
 
     def add(self, candidate: Candidate) -> None:
-        """Count an accepted candidate."""
-        for number, at in self._shown(candidate):
+        """Count a candidate in its final state."""
+        shown = self._shown(candidate)
+        self._drawn.update(number for number, _ in shown)
+        for number, at in shown if candidate.state is State.ACCEPTED else ():
             self._with_rows.add(number)
             for start, end in self._evidence(candidate):
                 for place, (first, last) in enumerate(self._sentences(number)):
@@ -79,7 +82,8 @@ class CoverageCount:
     def result(self, slots: int) -> Coverage:
         """What it comes to, of a leaf with so many retired slots: these go through all passages before one twice."""
         sentences = sum(len(self._sentences(number)) for number in range(len(self._chunks)))
-        drawn = min(slots, len(self._chunks))
+        # A draw of which nothing could be read says of no passage that it is from it.
+        drawn = max(min(slots, len(self._chunks)), len(self._drawn))
         return Coverage(len(self._chunks), drawn, len(self._with_rows), sentences, len(self._cited))
 
     def _shown(self, candidate: Candidate) -> list[tuple[int, int]]:

@@ -20,6 +20,15 @@ _OUTER = " '\"….,;:-"
 _BROKEN_END = re.compile(r"[^\W\d_][-\u2010\u00ad] [^\W\d_]")
 _MOST_PLACES = 200
 """Places that are looked at for one quotation. More mean a passage of one thing over and over."""
+_LAST_WORD = re.compile(r"(?:^|[^\w'’])([^\W\d_](?:[^\W_]|['’])*+)[*_`~]* $")
+_NEGATIONS = frozenset(
+    """
+    not no never nobody none nothing neither nor without hardly barely scarcely seldom rarely cannot cant
+    nicht kein keine keinen keinem keiner keines nie niemals niemand nichts ohne weder kaum
+    ne pas jamais sans aucun aucune ni nunca sin ningún ninguno ninguna jamás tampoco
+    mai senza nessun nessuno nessuna neppure nem sem nenhum nenhuma
+    """.split()  # noqa: SIM905 (a list of so many strings would fill the screen)
+)
 _DENYING = frozenset(("non", "un", "anti", "not", "no", "in", "im", "dis"))
 
 
@@ -28,8 +37,9 @@ def find_evidence(quote: str, passage: str) -> tuple[int, int] | None:
 
     Found is what a person would call the same words: spacing, case, quotation marks, dashes, ligatures, composed or
     decomposed letters, and words broken at the end of a line may differ, and the passage's Markdown marks, footnote
-    marks and links' addresses may be left out. No word, figure, sign, apostrophe or other punctuation may differ, and
-    no word or number may be cut in two. Quotation marks and stops around the whole quotation are not part of it.
+    marks and links' addresses may be left out. No word, figure, sign, apostrophe or other punctuation may differ, no
+    word or number may be cut in two, and no negation may stand right before what is quoted. Quotation marks and stops
+    around the whole quotation are not part of it.
 
     Returns: `(start, end)`, character offsets into `passage` as given; the first occurrence as written, else the first.
     """
@@ -39,7 +49,8 @@ def find_evidence(quote: str, passage: str) -> tuple[int, int] | None:
     text, offsets = _normalise(passage)
     for at in _places(wanted, text):
         end = at + len(wanted)
-        if not (_cuts(text, at) or _cuts(text, end) or _follows_hyphen(text, at) or _BROKEN_END.match(text, end - 1)):
+        within = _cuts(text, at) or _cuts(text, end) or _follows_hyphen(text, at) or _BROKEN_END.match(text, end - 1)
+        if not within and not _denied(text, at):
             return offsets[at], _end(passage, offsets[end - 1])
     return _find_as_read(quote, passage)
 
@@ -53,7 +64,8 @@ def _find_as_read(quote: str, passage: str) -> tuple[int, int] | None:
             continue
         for at in _places(wanted, source.text):
             end = at + len(wanted)
-            if _agrees(form, cut, source, at, len(wanted)) and not (_parts(source, at, passage) or _parts(source, end)):
+            within = _parts(source, at, passage) or _parts(source, end)
+            if _agrees(form, cut, source, at, len(wanted)) and not within and not _denied(source.text, at):
                 return source.offsets[at], _end(passage, source.ends[end - 1] - 1)
     return None
 
@@ -129,6 +141,12 @@ def _parts(source: EvidenceForm, at: int, passage: str = "") -> bool:
         sign = passage[source.offsets[at - 1]]
         return source.text[at].isdigit() and sign != "—" and source.offsets[at - 1] + 1 == source.offsets[at]
     return _cuts(source.text, at)
+
+
+def _denied(text: str, at: int) -> bool:
+    """Whether the word before a place turns what follows into its opposite: left out, nothing of it is said."""
+    before = _LAST_WORD.search(text, max(0, at - 24), at)
+    return bool(before and (before[1] in _NEGATIONS or before[1].endswith(("n't", "n’t"))))
 
 
 def _follows_hyphen(text: str, at: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labgen.config import Config, Kind, LeafOverride
+from labgen.config import Config, LeafOverride
 from labgen.formats.prompts import PromptSet
 from labgen.plan.flow import Flow, flow_of
 from labgen.plan.persona import Persona, persona_of
@@ -47,7 +47,7 @@ class LeafPlan:
     fingerprint: str
     prompt_version: str
     attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 def plan_leaves(
@@ -101,7 +101,8 @@ def rows_wanted(config: Config, overrides: Sequence[LeafOverride], *, passages: 
     if not samples or not passages:
         return samples
     if per_passage is None:
-        return max(samples, _most_of(passages - 1, config) + 1)
+        turns = kinds_in_turns(config.knowledge.kinds)
+        return max(samples, _most_of(passages - 1, turns, config.generation.instructions_per_call) + 1)
     return max(samples, math.ceil(per_passage * passages))
 
 
@@ -117,18 +118,27 @@ def per_slot(plan: LeafPlan, per_call: int) -> float:
     return sum(candidates_of(kind, per_call) for kind in plan.kinds) / len(plan.kinds) if plan.kinds else per_call
 
 
-def _most_of(slots: int, config: Config) -> int:
+def fewest_slots(plan: LeafPlan, per_call: int) -> int:
+    """How many slots a leaf takes at least, where all that is drawn is accepted (count)."""
+    low, high = 0, plan.wanted
+    while low < high:
+        middle = (low + high) // 2
+        enough = _most_of(middle, plan.kinds or ("",), per_call) >= plan.wanted
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return low
+
+
+def _most_of(slots: int, turns: Sequence[str], per_call: int) -> int:
     """The most rows that so many slots in a row can bring, wherever in the turns they begin."""
-    per_call, turns = config.generation.instructions_per_call, kinds_in_turns(config.knowledge.kinds)
     each = [candidates_of(kind, per_call) for kind in turns]
     rounds, rest = divmod(slots, len(each))
     return rounds * sum(each) + max(sum((each + each)[begin : begin + rest]) for begin in range(len(each)))
 
 
-def kinds_in_turns(shares: Mapping[Kind, float]) -> tuple[Kind, ...]:
+def kinds_in_turns(shares: Mapping[str, float]) -> tuple[str, ...]:
     """Kinds in turns, so that any first few are near their shares: `TURNS` of them, then again."""
     total, given = sum(shares.values()), dict.fromkeys(shares, 0)
-    turns: list[Kind] = []
+    turns: list[str] = []
     for turn in range(1, TURNS + 1):
         # The kind that is furthest behind its share; of those, the one that was named first.
         kind = max(shares, key=lambda name: shares[name] / total * turn - given[name])

@@ -12,9 +12,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from labgen.config import Kind
 from labgen.plan.leaf_plan import LeafPlan, candidates_of
 from labgen.plan.passages import beside
 from labgen.records import Slot
@@ -47,7 +46,7 @@ def make_slot(plan: LeafPlan, index: int, *, seed: int) -> Slot:
     )
 
 
-def kind_of(plan: LeafPlan, index: int, *, seed: int) -> Kind | Literal[""]:
+def kind_of(plan: LeafPlan, index: int, *, seed: int) -> str:
     """The kind of question or document whose turn it is in a slot, before it is known whether the passage has it."""
     return plan.kinds[(index + _hash(f"{seed}\0{plan.leaf.path}\0kinds")) % len(plan.kinds)] if plan.kinds else ""
 

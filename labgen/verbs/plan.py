@@ -35,7 +35,7 @@ from labgen.generate.price import (
 )
 from labgen.generate.resume import one_by_one, open_ledger, replay_slots
 from labgen.generate.workers import Workers
-from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.plan.seed_sampling import kind_of
 from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
@@ -73,6 +73,7 @@ class LeafEstimate:
     plan: LeafPlan
     slots: int = 0
     paid: int = 0
+    fewest_slots: int = 0
     first_calls: int = 0
     expected_rows: float = 0.0
     to_pay: CallTotals = field(default_factory=CallTotals)
@@ -82,8 +83,8 @@ class LeafEstimate:
 
     @property
     def passages_drawn(self) -> int:
-        """Passages of its documents that a draw would work from (count)."""
-        return min(self.slots, len(self.plan.chunks))
+        """Passages of its documents that draws would work from, even if all that is drawn is accepted (count)."""
+        return min(self.fewest_slots if self.calls else self.slots, len(self.plan.chunks))
 
     @property
     def calls(self) -> float:
@@ -220,7 +221,8 @@ class _Pricing:
     kinds: dict[str, SlotPrice] = field(default_factory=dict)
 
     async def estimate(self) -> LeafEstimate:
-        leaf = LeafEstimate(self.plan)
+        per_call = self.run.config.generation.instructions_per_call
+        leaf = LeafEstimate(self.plan, fewest_slots=fewest_slots(self.plan, per_call))
         paid = await self._price_test(leaf)
 
         def count_paid(candidates: Sequence[Candidate] = ()) -> None:

@@ -68,3 +68,26 @@ def test_sentences_are_told_apart_by_their_marks_and_by_blank_lines() -> None:
         "Is there any water on it?",
         "“There is a little ice.”",
     ]
+
+
+def test_plan_promises_no_more_than_the_fewest_draws_reach_and_no_passage_has_rows_undrawn(
+    tmp_path: Path, labgen: Labgen
+) -> None:
+    """However well a leaf yields; a neighbour that a draw has shown beside its passage counts as drawn from."""
+    long_document(tmp_path / "taxonomy", 9)
+    with (labgen.folder / "labgen.yaml").open("a") as settings:
+        settings.write("samples_per_passage: 3\nknowledge: {kinds: {across: 1}}\n")
+    plan = labgen("plan", "--samples", "1")
+    least = int(plan.out.split("Documents: at least ")[1].split(" ")[0])
+    labgen("generate", "--samples", "1")
+    coverage = json.loads((labgen.folder / "dataset/funnel.json").read_text())["leaves"][LEAF]["coverage"]
+    assert least <= coverage["drawn"] and coverage["with_rows"] <= coverage["drawn"] <= coverage["passages"]
+
+
+def test_an_unknown_kind_is_told_with_the_nearest_and_all_that_there_are(tmp_path: Path, labgen: Labgen) -> None:
+    """In one sentence, with the file and the line."""
+    long_document(tmp_path / "taxonomy", 1)
+    (labgen.folder / "labgen.yaml").write_text("samples: 3\nknowledge: {kinds: {facts: 1}}\n")
+    run = labgen("plan")
+    assert run.status == 2 and "did you mean `fact`?" in run.err and "key_facts" in run.err, run.err
+    assert "labgen.yaml" in run.err and "literal" not in run.err

@@ -276,3 +276,22 @@ def test_letters_that_only_look_like_a_number_s_stop_nothing(text: str) -> None:
     for number in find_spelled(text):
         assert text[number.start : number.end] == number.text
     all_values(text)
+
+
+@pytest.mark.parametrize(
+    ("passage", "quote"),
+    [
+        ("Never open the valve while it is hot.", "Open the valve while it is hot."),
+        ("No bees were harmed by the drug.", "Bees were harmed by the drug."),
+        ("Without a licence nobody may drive.", "a licence nobody may drive"),
+        ("**Not** all bees fly.", "all bees fly"),
+        ("It isn't warm in there.", "warm in there"),
+        ("Das Ventil ist nicht offen.", "offen"),
+        ("La porte n'est pas ouverte.", "ouverte"),
+    ],
+)
+def test_words_are_no_evidence_without_the_negation_before_them(passage, quote):
+    """Whoever leaves it out says the opposite; with it the same words are found, and so is another sentence."""
+    assert find_evidence(quote, passage) is None
+    assert find_evidence(passage, passage) is not None
+    assert find_evidence(quote, f"{passage} {quote}") is not None
