@@ -11,7 +11,7 @@ from workbench import TIDES, Labgen, Teacher, digest, freeform, grounded, knowle
 
 from labgen.export.files import read_rows
 
-TWINS = ("knowledge/science/tides", "knowledge/travel/tides", "knowledge/work/tides")
+TWINS = ("knowledge/science/tides", "knowledge/travel/tides", "knowledge/voyages/tides")
 
 
 @pytest.fixture
