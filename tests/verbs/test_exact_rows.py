@@ -36,11 +36,11 @@ def test_rows_too_close_to_another_leafs_are_drawn_anew(twins: Path, labgen: Lab
     digests = []
     for concurrency in ("1", "7", "64"):
         work = f"work-{concurrency}"
-        options = ("--samples", "9", "--work", work, "--output", f"out-{concurrency}", "--replace")
+        options = ("--samples", "12", "--work", work, "--output", f"out-{concurrency}", "--replace")
         asked = ("--base-url", teacher.base_url, "--model", "labgen-rehearsal", "--concurrency", concurrency)
         run = labgen("generate", *options, *asked, "--json")
         assert run.status == 0, run.err
-        assert set(accepted(labgen.folder / f"out-{concurrency}").values()) == {9}
+        assert set(accepted(labgen.folder / f"out-{concurrency}").values()) == {12}
         digests.append(digest(labgen.folder / f"out-{concurrency}"))
         again = labgen("generate", *options, *asked, "--json")
         assert again.json["calls"]["answered"] == 0
@@ -52,7 +52,7 @@ def test_rows_too_close_to_another_leafs_are_drawn_anew(twins: Path, labgen: Lab
 
 def test_a_killed_run_goes_on_where_a_leaf_was_drawn_from_again(twins: Path, labgen: Labgen, teacher: Teacher) -> None:
     """Budgets cut it at many places; what comes of it in the end is what one run makes, and nothing is paid twice."""
-    asked = ("--base-url", teacher.base_url, "--model", "labgen-rehearsal", "--samples", "9")
+    asked = ("--base-url", teacher.base_url, "--model", "labgen-rehearsal", "--samples", "12")
     whole = labgen("generate", *asked, "--work", "one", "--output", "whole", "--json")
     assert whole.status == 0, whole.err
     answered, status, runs = 0, 1, 0
