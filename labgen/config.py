@@ -209,7 +209,6 @@ class GenerationConfig(Section):
 
 
 QuestionKind = Literal["fact", "joined", "reasoning", "long", "across"]
-Kind = QuestionKind | Literal["summary", "extract", "key_facts", "notes", "rewrite"]
 
 KINDS: tuple[str, ...] = (*get_args(QuestionKind), *DOCUMENT_KINDS)
 """What is drawn from documents: see `KnowledgeConfig.kinds`."""

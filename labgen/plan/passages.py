@@ -23,7 +23,7 @@ def passage_of(plan: LeafPlan, slot: Slot) -> tuple[str, Source] | None:
     if slot.chunk is None:
         return None
     numbers = [slot.chunk] if slot.beside is None else sorted((slot.chunk, slot.beside))
-    first, *_, last = (*(plan.chunks[number] for number in numbers), plan.chunks[numbers[-1]])
+    first, last = plan.chunks[numbers[0]], plan.chunks[numbers[-1]]
     source = Source(first.source.repo, first.source.commit, first.source.file, first.source.start, last.source.end)
     return "\n\n".join(plan.chunks[number].passage for number in numbers), source
 
