@@ -37,7 +37,9 @@ WORDS = tuple(
 BLOCK_TOKENS = 16
 CHARS_PER_TOKEN = 4
 DRAWS = re.compile(r"^## Task: (?:question-answer pairs|new (?:instructions|context)$)", re.MULTILINE)
-SENTENCE = re.compile(r"[^.!?\n]{20,}[.!?]")
+WRAPPED = re.compile(r"(?<!\n)\n(?!\n)")
+SENTENCE = re.compile(r"[^\n]{20,}?[.!?](?=\s|$)")
+"""A sentence of a text whose lines are joined: a point within a number does not end it."""
 
 
 class Mock:
@@ -177,7 +179,7 @@ def reply_to(prompt: str, dice: random.Random) -> str:
     """A reply of the form that the prompt asks for."""
     task = prompt[prompt.rfind("## Task: ") + 9 :].split("\n", 1)[0]
     if task.startswith("question-answer"):
-        sentences = SENTENCE.findall(between(prompt, "document")) or ["Nothing is said here at all."]
+        sentences = SENTENCE.findall(WRAPPED.sub(" ", between(prompt, "document"))) or ["Nothing is said here at all."]
         return "\n".join(
             f"<pair>\n<question>What about {words(dice, 9)}?</question>\n"
             f"<answer>{dice.choice(sentences).strip()}</answer>\n</pair>"

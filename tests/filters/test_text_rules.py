@@ -142,7 +142,7 @@ def test_a_leaf_s_own_seeds_widen_the_lengths():
 
 def test_words_of_the_shipped_prompts_are_recognised():
     """A teacher that repeats its prompt is caught, for the instructions of every generating step."""
-    text = "You will be given a passage of a document and asked for questions about it, each with its answer."
+    text = "Answer in whole sentences, with the exact figures, names and dates that the passage gives."
     rendered = PromptSet()._texts["knowledge_pairs"]
     assert text in rendered  # the prompt still says so; else choose another sentence of it
     assert instruction_reason(text) == "copy_of_prompt"
