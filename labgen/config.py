@@ -361,10 +361,34 @@ class PriceConfig(Section):
 
     prompt_per_million: float = Field(ge=0, description="Price of a million prompt tokens.")
     completion_per_million: float = Field(ge=0, description="Price of a million completion tokens.")
+    batch_discount: Share = Field(
+        0.5, description="Share of the price that a batch API saves; `labgen plan` shows both prices."
+    )
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """What so many tokens cost."""
         return (prompt_tokens * self.prompt_per_million + completion_tokens * self.completion_per_million) / 1e6
+
+
+class BulkConfig(Section):
+    """How calls are asked in files of many: see `labgen bulk`."""
+
+    provider: Literal["openai", "azure", "groq", "together", "litellm", "other"] | None = Field(
+        None, description="Whose batch API it is, where the address does not say so; decides limits and shapes."
+    )
+    max_lines: Count | None = Field(None, description="Calls in a file at most; None: the provider's limit.")
+    max_bytes: Annotated[int, Field(ge=1000)] | None = Field(
+        None, description="Size of a file at most; None: the provider's limit."
+    )
+    window: str | None = Field(None, description="Time in which a batch is to be answered; None: the provider's `24h`.")
+    poll_sec: float | None = Field(
+        None, gt=0, description="Time between two looks at a batch; None: from 1 s on ever longer, up to a minute."
+    )
+    probe_lines: Count = Field(
+        20,
+        description="Calls of the first round, for an endpoint that has not answered yet: one wrong parameter "
+        "would otherwise fail every line of a large one.",
+    )
 
 
 class LeafOverride(Section):
@@ -484,6 +508,7 @@ class Config(Section):
     check: CheckConfig = Field(default_factory=CheckConfig)
     mix: MixConfig = Field(default_factory=MixConfig)
     price: PriceConfig | None = Field(None, description="Prices, for `plan` and for a budget in money.")
+    bulk: BulkConfig = Field(default_factory=BulkConfig)
     expected_yield: Annotated[float, Field(gt=0, le=1)] = Field(
         0.7, description="Accepted rows per candidate that `plan` reckons with until a build has shown its own."
     )

@@ -303,6 +303,27 @@ class Call:
             f'"seed":{self.seed},{stop}"temperature":{self.temperature!r},"top_p":{self.top_p!r}}}'
         )
 
+    @classmethod
+    def of_canonical(cls, text: str, *, leaf: str = "", step: str = "") -> Call:
+        """The call that `canonical` was written of. Raises: ValueError, KeyError, TypeError: it is none's."""
+        data = json.loads(text)
+        made = cls(
+            model=data["model"],
+            messages=tuple(Message(role, content) for role, content in data["messages"]),
+            max_tokens=data["max_tokens"],
+            temperature=data["temperature"],
+            seed=data["seed"],
+            top_p=data["top_p"],
+            stop=tuple(data.get("stop", ())),
+            schema=Schema(data["schema"]) if "schema" in data else None,
+            extra_body=Schema(data["extra_body"]) if "extra_body" in data else None,
+            reasoning=data.get("reasoning", ""),
+            leaf=leaf,
+            step=step,
+        )
+        made.__dict__["canonical"] = text  # the same, at no price
+        return made
+
 
 WHOLE = frozenset({"stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "complete", "completed"})
 """Endpoints' words for a reply that ended by itself. Only these are known to be whole."""

@@ -25,6 +25,7 @@ ORDER = (
     {"filters"},
     {"flows"},
     {"generate"},
+    {"bulk"},
     {"export"},
     {"publish"},
     {"verbs"},

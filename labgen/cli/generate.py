@@ -25,6 +25,10 @@ MANY_SHORT = 12  # leaves that fell short, named on the terminal; the card and f
 @option("--max-tokens", type=click.IntRange(min=0), help="Tokens, of prompts and replies, that it may use at most.")
 @option("--max-cost", type=click.FloatRange(min=0), help="Money that it may spend at most, at `price:` in labgen.yaml.")
 @option("--retry-failed/--no-retry-failed", default=False, help="Ask again for what was too long or refused before.")
+@option("--bulk/--no-bulk", default=False, help="Ask in rounds, by the batch API: see `labgen bulk run`.")
+@option(
+    "--finish-online", type=click.IntRange(min=0), help="With --bulk: ask one by one once a round has no more calls."
+)
 @option("--log", type=click.Path(path_type=Path), help="Append the outcome of every call, without its text, to a file.")
 @option("--json/--no-json", "as_json", default=False, help="Print the funnel and the counts as JSON on stdout.")
 @click.pass_context
@@ -38,6 +42,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     leaf was left out, its judges were not fit, calls failed, the budget was reached or there is no row at all, 2 when
     the command or the configuration is wrong.
     """
+    if options["bulk"]:
+        from labgen.cli.bulk import run_bulk
+
+        _check_bulk(options)
+        run_bulk(ctx, options)
     from labgen.cli.lean import without_pandas
     from labgen.cli.progress import ProgressLine
     from labgen.teacher.call_log import CallLog
@@ -71,8 +80,20 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         click.echo(json.dumps(build_summary(build), ensure_ascii=False, indent=2))
     else:
         click.echo(report(build))
-    problems = bool(build.left_out) or build.failed > 0 or not build.complete or bool(build.unfit) or not build.rows
-    ctx.exit(1 if problems or (options["strict"] and build.short) else 0)
+    ctx.exit(1 if build_problems(build) or (options["strict"] and build.short) else 0)
+
+
+def _check_bulk(options: dict[str, Any]) -> None:
+    """Raises: click.UsageError: an option that rounds have no use for."""
+    for name in ("max_calls", "max_tokens", "max_cost", "retry_failed", "log"):
+        if options[name] not in (None, False):
+            words = f"--{name.replace('_', '-')} is for calls that are asked one by one"
+            raise click.UsageError(f"{words}: leave it out, or --bulk. `labgen plan` shows the price of both.")
+
+
+def build_problems(build: Any) -> bool:
+    """Whether a build has left something undone."""
+    return bool(build.left_out or build.failed or not build.complete or build.unfit or not build.rows)
 
 
 def build_summary(build: Any) -> dict[str, Any]:

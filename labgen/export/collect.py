@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from labgen.export.coverage import CoverageCount
-from labgen.export.dataset import DatasetWriter
 from labgen.export.funnel import Funnel
 from labgen.export.rows import LeafInfo
 from labgen.filters.calibration import Calibration
@@ -33,6 +33,16 @@ AHEAD = "ahead_of_other_leaves"
 """Why a row waits that a budget has paid for and that would make its leaf larger than others; a later run takes it."""
 FAILED_BEFORE = "rows were too close to earlier leaves', and an earlier draw has had no reply"
 """Why a leaf ends short that can't be drawn from further: the next run asks that draw again."""
+
+
+class Written(Protocol):
+    """What candidates are brought into, leaf by leaf: a dataset, most often."""
+
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
+        """Take a candidate in its final state."""
+
+    def end_leaf(self, leaf: LeafInfo) -> None:
+        """Nothing more comes of a leaf."""
 
 
 class Collector:
@@ -55,7 +65,7 @@ class Collector:
         plans: Sequence[LeafPlan],
         leaves: Mapping[str, LeafInfo],
         spool: Spool,
-        writer: DatasetWriter,
+        writer: Written,
         across: DuplicatesAcrossLeaves | None,
         *,
         evenly: bool = False,

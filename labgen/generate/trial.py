@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, Protocol
 
 from labgen.filters.calibration import ItemOutcome, Question, sound_out, testable
 from labgen.filters.calibration_items import TRUE
@@ -32,7 +32,7 @@ from labgen.generate.slot_run import slot_context
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import REHEARSAL_MODEL, Call, Candidate, Reply, State
 from labgen.teacher.causes import cause_of
-from labgen.teacher.client import TeacherClient
+from labgen.teacher.client import Asking
 
 FIRST_LEAVES = 3
 """Leaves that are tried first, where there are no more flows than that (count)."""
@@ -178,15 +178,33 @@ def _nothing_of(tried: Tried, what: str) -> Hopeless:
     return Hopeless(f"{words}; most {cause.words}", cause.remedy)
 
 
+class TrialClient(Asking, Protocol):
+    """What a trial asks, and what it is ended by."""
+
+    changed: asyncio.Event
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further call can be answered in this run."""
+
+    def count_once(self, keys: Iterable[bytes]) -> None:
+        """Calls that will be asked for once more: that is no second use of them."""
+
+
 class Trial:
     """The trial of one run.
 
     Args:
         plans: all leaves of the build, done or not, in build order.
         client: that of `run`.
+
+    Attributes:
+        hope: whether all that a build needs was seen at least once.
     """
 
-    def __init__(self, plans: Sequence[LeafPlan], run: RunContext, client: TeacherClient) -> None:
+    hope = False
+
+    def __init__(self, plans: Sequence[LeafPlan], run: RunContext, client: TrialClient) -> None:
         self._leaves = _flows_in_turn(plans)
         self._client = client
         self._noting = _Noting(client)
@@ -202,6 +220,7 @@ class Trial:
         try:
             for questions in self._waves(findings):
                 await self._ask(questions, findings)
+                self.hope = findings.hope
                 if findings.hope or self._client.finished:
                     return None
                 if found := findings.hopeless(self._run):
@@ -300,7 +319,7 @@ def _flows_in_turn(plans: Sequence[LeafPlan]) -> list[LeafPlan]:
 class _Noting:
     """A client that notes which calls it was asked: the build will ask them once more, and finds them in the ledger."""
 
-    def __init__(self, client: TeacherClient) -> None:
+    def __init__(self, client: TrialClient) -> None:
         self._client = client
         self.keys: set[bytes] = set()
 

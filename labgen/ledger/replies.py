@@ -13,7 +13,8 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 from labgen.errors import LedgerError
 from labgen.records import Call, Reply, Served
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LEDGER_NAME = "ledger.sqlite"
 BALLAST_NAME = "ledger.ballast"
 BALLAST_BYTES = 4 * 2**20
@@ -45,8 +46,32 @@ CREATE TABLE IF NOT EXISTS endpoint_notes (name TEXT NOT NULL PRIMARY KEY, value
 """,
     # From 1, in which a reply said nothing of where it came from: older rows stay as they are.
     "",
+    # From 2, which knew no calls that are answered in bulk (see `labgen.ledger.parked`).
+    """
+CREATE TABLE IF NOT EXISTS parked_calls (
+    key BLOB NOT NULL PRIMARY KEY,
+    model TEXT NOT NULL,
+    leaf TEXT NOT NULL,
+    step TEXT NOT NULL,
+    call BLOB NOT NULL,
+    rejected INTEGER NOT NULL,
+    batch INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS batches (
+    number INTEGER PRIMARY KEY,
+    address TEXT NOT NULL,
+    model TEXT NOT NULL,
+    lines INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    file_id TEXT NOT NULL,
+    batch_id TEXT NOT NULL
+);
+""",
 )
 """The statements that take a ledger from each schema version to the next; every one adds, none removes."""
+
+Statements = tuple[str, Sequence[tuple[object, ...]]]
+"""A statement, and the values that it is done with, each in turn."""
 
 _INSERT = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT reply, failure, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
@@ -198,34 +223,48 @@ class Ledger:
             if not future.done():
                 future.set_result(None)
 
-    def insert(self, rows: Iterable[tuple[object, ...]]) -> int:
-        """Write rows (see `row_of`) in one transaction, those whose key is known left out; returns how many were new.
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The database, for statements that are all done or none. Raises: LedgerError: it can't be written."""
+        with self._explained():
+            self._db.execute("BEGIN")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def insert(self, rows: Iterable[tuple[object, ...]], *beside: Statements) -> int:
+        """Write rows (see `reply_row`) in one transaction, those whose key is known left out.
+
+        Returns: how many were new.
+        Args:
+            beside: statements that belong to the same transaction, each with its values, time and again.
 
         Raises: LedgerError: the disk is full and the ballast is spent, or the file can't be written.
         """
         rows = list(rows)
         try:
             with self._explained():
-                return self._insert(rows)
+                return self._insert(rows, beside)
         except LedgerError as error:
             if not (_lacks_room(str(error)) and self._ballast.exists()):
                 raise
             self._full = str(error)
         with self._explained():
             self._ballast.unlink()
-            return self._insert(rows)
+            return self._insert(rows, beside)
 
-    def _insert(self, rows: list[tuple[object, ...]]) -> int:
-        before = self._db.total_changes
-        self._db.execute("BEGIN")
-        try:
-            self._db.executemany(_INSERT, rows)
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        return self._db.total_changes - before
+    def _insert(self, rows: list[tuple[object, ...]], beside: Sequence[Statements] = ()) -> int:
+        with self.transaction() as database:
+            before = database.total_changes
+            database.executemany(_INSERT, rows)
+            new = database.total_changes - before
+            for statement, values in beside:
+                database.executemany(statement, values)
+        return new
 
     def note(self, name: str) -> str | None:
         """What was remembered of an endpoint under a name, None for nothing."""

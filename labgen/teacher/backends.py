@@ -30,6 +30,8 @@ from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import whole
 
 BACKENDS_GROUP = "labgen.backends"
+BULK = "bulk"
+"""The kind of what is answered in files alone, and never while one waits (see `labgen.bulk`)."""
 MOST_WAIT_SEC = 7 * 86_400.0
 """A back end that asks for a longer wait is taken to ask for this one."""
 _TELLING = (NoConnection, *RETRYABLE, *PERMANENT, TeacherMisconfigured, TeacherDown)
@@ -53,12 +55,12 @@ def known_kinds() -> list[str]:
     """Every kind of back end, without importing any. Raises: ConfigError: a package's has the name of labgen's own."""
     entries = entries_of(BACKENDS_GROUP)
     for entry in entries:
-        if entry.name == HTTP:
+        if entry.name in (HTTP, BULK):
             raise ConfigError(
-                f"back end `{HTTP}` of {package_of(entry)}: labgen has a back end of that name. Uninstall the "
+                f"back end `{entry.name}` of {package_of(entry)}: labgen has a back end of that name. Uninstall the "
                 "package, or have its entry point renamed."
             )
-    return [HTTP, *sorted({entry.name for entry in entries})]
+    return [HTTP, BULK, *sorted({entry.name for entry in entries})]
 
 
 def check_kind(kind: str) -> None:
@@ -81,6 +83,8 @@ def make_backend(spec: EndpointSpec) -> Backend:
     Raises: ConfigError: there is no such kind, or two; it can't be loaded, is no back end, or refuses its settings.
     """
     check_kind(spec.kind)
+    if spec.kind == BULK:
+        return InFilesAlone(spec)
     entries = entries_of(BACKENDS_GROUP, spec.kind)
     where = _where(entries)
     try:
@@ -99,6 +103,23 @@ def make_backend(spec: EndpointSpec) -> Backend:
 
 def _where(entries: Sequence[EntryPoint]) -> str:
     return f"back end `{entries[0].name}` of {' and of '.join(map(package_of, entries))}" if entries else ""
+
+
+class InFilesAlone:
+    """What stands for a model that is asked in files: whoever asks it otherwise is told how to."""
+
+    def __init__(self, spec: EndpointSpec) -> None:
+        self._model = spec.model
+
+    async def ask(self, call: Call) -> Reply:
+        """Raises: TeacherMisconfigured: always."""
+        raise TeacherMisconfigured(
+            f"`{self._model}` is answered in files alone (`backend: {{kind: {BULK}}}`), and the ledger lacks replies: "
+            "`labgen bulk write DIR` writes what is to be answered, `labgen bulk read FILE...` brings the replies in."
+        )
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 class InstalledBackend:

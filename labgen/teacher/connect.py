@@ -80,6 +80,19 @@ def _rehearsal_spec(config: Config, base_url: str) -> EndpointSpec:
     return replace(spec, key_env="")
 
 
+def specs_by_model(config: Config, rehearsal_url: str = "") -> dict[str, EndpointSpec]:
+    """The first endpoint of each model that a build may ask, by its logical name.
+
+    Args:
+        rehearsal_url: where the rehearsal teacher is, which stands for teacher and judge where none is configured.
+    Raises: ConfigError: what is wrong with one.
+    """
+    specs = all_specs(config)
+    if not endpoint_specs(config):
+        specs = (_rehearsal_spec(config, rehearsal_url or "http://localhost/v1"), *specs)
+    return {spec.model: spec for spec in reversed(specs)}
+
+
 @contextmanager
 def connect(
     config: Config,

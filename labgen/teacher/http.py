@@ -6,6 +6,7 @@ call succeed; it is worked around from then on, and the logical call, and so the
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from labgen.errors import BadReply, ContextTooLong, TeacherError, TeacherMisconf
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
 from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
-from labgen.teacher.openai_client import Answer, OpenAIClient
+from labgen.teacher.openai_client import Answer, OpenAIClient, words_of_body
 from labgen.teacher.parameters import REASONING_OFF
 from labgen.teacher.quirks import OPTIONAL_PARAMETERS, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause
@@ -127,7 +128,7 @@ class HttpBackend:
         while True:
             try:
                 reply = await self._send(call, left_out.keys() | self._quirks.lacking)
-            except _Lacking as lack:
+            except Lacking as lack:
                 if lack.name in left_out or len(left_out) > len(OPTIONAL_PARAMETERS) + 4:
                     raise TeacherMisconfigured(
                         f"{self.name} refuses every form of the request ({lack.refusal}). `labgen doctor` says more."
@@ -156,8 +157,43 @@ class HttpBackend:
         """Close the connections."""
         await self._client.close()
 
+    @property
+    def client(self) -> OpenAIClient:
+        """What asks the endpoint, for what else it has than calls."""
+        return self._client
+
+    @property
+    def path(self) -> str:
+        """Where calls are sent, below the base URL."""
+        return "/completions" if self._chat_format else "/chat/completions"
+
+    def body_in_file(self, call: Call) -> dict[str, Any]:
+        """What `ask` would send, as it stands in a file of many calls: in no file is a reply streamed."""
+        return self._body(call, {*self._quirks.lacking, "stream"})
+
+    def reply_in_file(self, call: Call, status: int, body: Any) -> Reply:
+        """The reply to such a body.
+
+        Args:
+            status: HTTP's, as the file has it; body: the decoded body of the answer.
+        Raises: TeacherError: as `ask`; Lacking: it was refused for what could be left out.
+        """
+        answer = Answer(status, {}, json.dumps(body).encode())
+        sent = self.body_in_file(call)
+        if status >= 400:
+            raise self._refusal(replace(answer, words=self._client.safe(words_of_body(body))), call, sent)
+        return self._named(self._read(answer, call, sent, None), sent["model"])
+
+    def safe(self, words: str) -> str:
+        """An endpoint's words as messages may hold them."""
+        return self._client.safe(words)
+
+    def believe(self, lack: str) -> None:
+        """Leave out from now on what an endpoint has refused (see `Lacking`)."""
+        self._quirks.add(lack)
+
     async def _send(self, call: Call, lacking: Collection[str]) -> Reply:
-        path, body = ("/completions" if self._chat_format else "/chat/completions"), self._body(call, lacking)
+        path, body = self.path, self._body(call, lacking)
         stuck = StuckReply() if body.get("stream") else None
         answer = await self._client.post(path, body, stuck)
         self._heed(answer.headers)
@@ -257,12 +293,12 @@ class HttpBackend:
         model = self._send_model or call.model
         error = refusal_of(answer, name=self.name, api_hint=hint, model=model, answered=self._answered)
         if holds_schema(sent) and no_schema_fits(answer.words):
-            return _Lacking(ONCE, error)
+            return Lacking(ONCE, error)
         # Only a refusal that may be of the request's form is one that leaving something out may help.
         own = {name: value for name, value in sent.items() if name not in (call.extra_body or {})}
         lack = _lack(answer.words, own) if answer.status in (400, 404, 405, 422, 500, 501) else None
         if lack and not isinstance(error, ContextTooLong | TeacherRefused):
-            return _Lacking(lack, self._told(error, answer))
+            return Lacking(lack, self._told(error, answer))
         return self._told(error, answer)
 
     def _told(self, error: TeacherError, answer: Answer) -> TeacherError:
@@ -294,8 +330,8 @@ def _lack(words: str, sent: Mapping[str, Any]) -> str | None:
     return refused_field(words, sent)
 
 
-class _Lacking(Exception):
-    """The endpoint may lack something that can be worked around. `refusal` is what it said, as an error."""
+class Lacking(Exception):
+    """The endpoint may lack something that can be worked around: `name`. `refusal` is what it said, as an error."""
 
     def __init__(self, name: str, refusal: TeacherError) -> None:
         super().__init__(name)

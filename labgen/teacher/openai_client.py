@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from labgen.teacher.listening import Listening, Wait
 from labgen.teacher.parameters import expanded, secrets_in
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, OpenAI
 
 NO_KEY = "none"
 """Sent where no key is set: local servers ask for none, the client wants one."""
@@ -113,11 +114,7 @@ class OpenAIClient:
         import httpx2
         from openai import AsyncOpenAI, DefaultAioHttpClient
 
-        if not sendable(self._key):
-            raise TeacherMisconfigured(
-                f"{self.name}: the key in the environment holds characters that no key has, such as a line break or a "
-                "typographic dash. Copy it anew."
-            )
+        self._check_key()
         limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
         # How long is waited for is not the client's to say, but for a connection.
         timeout = httpx2.Timeout(None, connect=CONNECT_SEC)
@@ -134,6 +131,13 @@ class OpenAIClient:
             default_headers=expanded(self._headers, "extra_headers"),
             default_query=expanded(self._query, "extra_query"),
         )
+
+    def _check_key(self) -> None:
+        if not sendable(self._key):
+            raise TeacherMisconfigured(
+                f"{self.name}: the key in the environment holds characters that no key has, such as a line break or a "
+                "typographic dash. Copy it anew."
+            )
 
     def prepare(self) -> None:
         """Load what is needed to ask, which takes a moment, so that no call's time holds it."""
@@ -208,6 +212,49 @@ class OpenAIClient:
         self.listening.answered(wait)
         return Answer(response.status_code, response.headers, b"".join(pieces), cut=cut)
 
+    def for_files(self, timeout_sec: float) -> OpenAI:
+        """A client for what takes long and is asked for one by one, such as files; nothing is tried again by itself.
+
+        Raises: TeacherMisconfigured: as any request.
+        """
+        from openai import DefaultHttpx2Client, OpenAI
+
+        self._check_key()
+        return OpenAI(
+            base_url=self.base_url,
+            api_key=self._key or NO_KEY,
+            max_retries=0,
+            timeout=timeout_sec,
+            http_client=DefaultHttpx2Client(trust_env=not is_loopback(self.base_url), timeout=timeout_sec),
+            default_headers=self._sent_headers(),
+            default_query=expanded(self._query, "extra_query"),
+        )
+
+    def _sent_headers(self) -> dict[str, Any]:
+        import openai
+
+        headers: dict[str, Any] = dict(expanded(self._headers, "extra_headers"))
+        if self._headers and not self._key:
+            headers["Authorization"] = openai.Omit()  # one of the headers may well be the key
+        return headers
+
+    def answer_of(self, error: Any) -> Answer:
+        """A refusal that the client raised."""
+        response = error.response
+        with suppress(Exception):  # of a stream nothing may have been read, or can be any more
+            response.read()
+        return Answer(error.status_code, response.headers, b"", self.safe(_words_of(error)))
+
+    def no_answer(self, error: BaseException) -> TeacherError:
+        """What the client raised where there was no answer."""
+        causes = _causes(error)
+        words = self.safe(str(causes[-1]) or type(causes[-1]).__name__)
+        if any("ConnectError" in type(cause).__name__ for cause in causes):
+            return NoConnection(f"{self.name}: no connection ({words[:200]})")
+        if any("Timeout" in type(cause).__name__ for cause in causes):
+            return TeacherTimeout(f"{self.name}: no reply in time")
+        return TeacherUnavailable(f"{self.name}: the connection broke ({words[:200]})")
+
     async def close(self) -> None:
         """Close the connections."""
         if "_client" in self.__dict__:
@@ -230,10 +277,19 @@ def whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def words_of_body(body: Any) -> str:
+    """An endpoint's own words in the decoded body of a refusal."""
+    if isinstance(body, Mapping):
+        error = body.get("error", body)
+        if isinstance(error, Mapping) and error.get("message"):
+            return " ".join(str(part) for part in (error["message"], error.get("code") or "") if part)
+        body = error
+    return body.strip() if isinstance(body, str) and body.strip() else "no explanation"
+
+
 def _words_of(error: Any) -> str:
-    body = error.body
-    if isinstance(body, Mapping) and body.get("message"):
-        return " ".join(str(part) for part in (body["message"], body.get("code") or "") if part)
+    if isinstance(error.body, Mapping) and error.body.get("message"):
+        return words_of_body(error.body)
     text: str = error.response.text
     return "a web page" if "<html" in text[:500].lower() else (text.strip() or "no explanation")
 

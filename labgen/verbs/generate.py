@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
@@ -262,7 +263,17 @@ class Begun:
     pasts: dict[str, Past]
 
 
-def take_replayed(session: Session, workers: Workers[Replayed], collector: Collector) -> Begun:
+class LeavesReplayed(Protocol):
+    """What gives the leaves as the ledger makes them, such as `Workers`."""
+
+    def begin(self) -> bool:
+        """See `Workers.begin`."""
+
+    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, Replayed]]:
+        """See `Workers.results`."""
+
+
+def take_replayed(session: Session, workers: LeavesReplayed, collector: Collector) -> Begun:
     """Bring in what the ledger alone makes of every leaf. Raises: LedgerError; OutputError: no space."""
     plans, hooks = session.sources.plans, session.hooks
     progress, traffic, yields = Progress.of(plans), Traffic(), YieldSeen()

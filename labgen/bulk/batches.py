@@ -1,0 +1,289 @@
+"""The files of a round, answered by endpoints' batch APIs: handed over, watched and read, whatever happens meanwhile.
+
+Before anything is handed over the ledger notes it, so that a run which is killed at any moment finds again what it has
+begun: a batch that was made is watched on, a file of which none was made is forgotten, and its calls are asked anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from labgen.bulk.batch_api import BatchApi, QuotaReached, RemoteBatch
+from labgen.bulk.doors import CUSTOM_ID, Door
+from labgen.bulk.reply_files import LinesTold, ReplyReader
+from labgen.bulk.request_files import RequestFile, explained, halves
+from labgen.errors import RETRYABLE, CallRejected, TeacherDown, TeacherError, TeacherMisconfigured, UsageError
+from labgen.ledger.parked import Batch, ParkedCalls
+
+T = TypeVar("T")
+
+FIRST_POLL_SEC = 1.0
+LONGEST_POLL_SEC = 60.0
+"""A look at a batch follows the last one after a second, then ever later, up to this."""
+OUTAGE_SEC = 3600.0
+"""An endpoint that can't be reached for so long, while batches are watched, ends the run; what it has is kept."""
+QUOTA_SEC = 86_400.0
+"""So long is waited for a quota that takes not a single call."""
+
+
+@dataclass
+class Batches:
+    """Batches at the endpoints of a run.
+
+    Args:
+        folder: where files lie that are handed over or fetched.
+        poll_sec: time between two looks; None: as `FIRST_POLL_SEC` and `LONGEST_POLL_SEC` say.
+        notice: told what happens.
+        sleep: waits so many seconds.
+    """
+
+    doors: Mapping[str, Door]
+    parked: ParkedCalls
+    reader: ReplyReader
+    folder: Path
+    poll_sec: float | None = None
+    notice: Callable[[str], None] = lambda words: None
+    sleep: Callable[[float], None] = time.sleep
+    told: LinesTold = field(default_factory=LinesTold, init=False)
+    _files: dict[int, RequestFile] = field(default_factory=dict, init=False)
+
+    def answer(self, files: Iterable[RequestFile]) -> LinesTold:
+        """Have files answered, and what was begun before, and read what comes of it.
+
+        Raises: TeacherError: an endpoint can't be reached for long, or refuses every batch; LedgerError; OutputError.
+            Batches that were begun go on: the next run takes them up.
+        """
+        self.told = LinesTold()
+        files = list(files)
+        for file in files:
+            self._door(file.model)  # a fault of the configuration is told before anything is handed over
+        waiting = deque(files)
+        under_way = self.open_batches()
+        pause, held_sec = self.poll_sec or FIRST_POLL_SEC, 0.0
+        while waiting or under_way:
+            full = False
+            while waiting and not full:
+                made = self._submit(waiting[0])
+                if isinstance(made, Batch):
+                    waiting.popleft()
+                    under_way.append(made)
+                    held_sec = 0.0
+                elif not under_way and waiting[0].lines > 1:
+                    self.notice(f"{made} The file of {waiting[0].lines:,} calls is split.")
+                    waiting.extendleft(reversed(halves(waiting.popleft())))
+                else:
+                    full = True
+                    if held_sec == 0.0:
+                        self.notice(f"{made} {sum(file.lines for file in waiting):,} calls wait.")
+            if full and not under_way and held_sec > QUOTA_SEC:
+                raise TeacherDown(
+                    f"not even a batch of one call was taken for {held_sec / 3600:.0f} h. Run again later."
+                )
+            self._rest(pause)
+            held_sec += pause if full else 0.0
+            pause = self.poll_sec or min(pause * 1.5, LONGEST_POLL_SEC)
+            for batch in list(under_way):
+                remote = self._look(batch)
+                if not remote.ended:
+                    continue
+                under_way.remove(batch)
+                pause = self.poll_sec or FIRST_POLL_SEC
+                again = self._end(batch, remote)
+                over = self._files.pop(batch.number, None)
+                if again:
+                    waiting.append(again)
+                elif over:
+                    over.path.unlink(missing_ok=True)
+        return self.told
+
+    def open_batches(self) -> list[Batch]:
+        """The batches that were begun and have not ended, as their endpoints know them.
+
+        One that was handed over when labgen was killed is looked for there; where there is none, its calls are free.
+        """
+        found = []
+        for noted in self.parked.batches():
+            batch = noted
+            if batch.model not in self.doors or self.doors[batch.model].spec.name != batch.address:
+                raise UsageError(
+                    f"a batch of {batch.lines:,} calls to `{batch.model}` is under way at {batch.address}, and the "
+                    "settings name no such endpoint. Set them as they were, or give it up with `labgen bulk cancel "
+                    "--forget`."
+                )
+            if batch.batch_id or (batch := self._found(batch)).batch_id:
+                found.append(batch)
+            else:
+                self._give_up(batch)
+        return found
+
+    def _found(self, batch: Batch) -> Batch:
+        """A batch whose name was not noted, with its name, where it was made all the same."""
+        remote = self._patiently(partial(self._api(batch).find, batch.file_id)) if batch.file_id else None
+        return self._noted(replace(batch, batch_id=remote.id)) if remote else batch
+
+    def _noted(self, batch: Batch) -> Batch:
+        self.parked.note_batch(batch)
+        return batch
+
+    def _give_up(self, batch: Batch) -> None:
+        """A file of which no batch was made: its calls are free."""
+        if batch.file_id:
+            self._api(batch).delete(batch.file_id)
+        self.parked.end_batch(batch)
+
+    def look(self, batch: Batch) -> RemoteBatch:
+        """What its endpoint says of a batch. Raises: TeacherError."""
+        return self._api(batch).retrieve(batch.batch_id)
+
+    def cancel(self, batch: Batch) -> RemoteBatch:
+        """Have a batch stopped. Raises: TeacherError."""
+        return self._api(batch).cancel(batch.batch_id)
+
+    def fetch(self) -> tuple[LinesTold, list[Batch]]:
+        """Read what has ended, without waiting; gives what was read, and what has not ended yet."""
+        self.told = LinesTold()
+        under_way = []
+        for batch in self.open_batches():
+            remote = self.look(batch)
+            if remote.ended:
+                self._end(batch, remote)
+            else:
+                under_way.append(batch)
+        return self.told, under_way
+
+    def submit(self, files: Iterable[RequestFile]) -> list[Batch]:
+        """Hand files over without waiting. Raises: QuotaReached: too much waits there; TeacherError."""
+        made: list[Batch] = []
+        for file in files:
+            batch = self._submit(file)
+            file.path.unlink(missing_ok=True)
+            if isinstance(batch, str):
+                raise QuotaReached(f"{batch} {len(made)} files were handed over; submit the rest later.")
+            made.append(batch)
+        return made
+
+    def _door(self, model: str) -> Door:
+        door = self.doors[model]
+        if not door.spec.base_url:
+            raise UsageError(
+                f"`{model}` has no address whose batch API could be asked. `labgen bulk write DIR` writes the files, "
+                "and `labgen bulk read FILE...` brings the replies in."
+            )
+        return door
+
+    def _api(self, batch: Batch) -> BatchApi:
+        return BatchApi(self._door(batch.model))
+
+    def _submit(self, file: RequestFile) -> Batch | str:
+        """Hand a file over; gives the batch, or why it is not taken now."""
+        door = self._door(file.model)
+        api = BatchApi(door)
+        batch = self.parked.begin_batch(door.spec.name, file.model, _keys(file.path), file.size_bytes)
+        batch = self._noted(replace(batch, file_id=self._patiently(partial(api.upload, file.path))))
+        try:
+            remote = self._made(api, batch)
+        except QuotaReached as refusal:
+            self._give_up(batch)
+            return f"{door.spec.name} takes no further batch now ({_short(refusal)})."
+        except TeacherError as refusal:
+            if not isinstance(refusal, RETRYABLE) or isinstance(refusal, CallRejected):
+                self._give_up(batch)
+                raise TeacherMisconfigured(
+                    f"{door.spec.name} takes no batch of calls to `{door.spec.send_model}` ({_short(refusal)}). "
+                    "Nothing was asked."
+                ) from refusal
+            raise
+        batch = self._noted(replace(batch, batch_id=remote.id))
+        self._files[batch.number] = file
+        self.notice(f"{remote.id}: {file.lines:,} calls to {file.model} handed over.")
+        return batch
+
+    def _made(self, api: BatchApi, batch: Batch) -> RemoteBatch:
+        """A batch of a file that was handed over: one, however often an answer is lost."""
+        try:
+            return api.create(batch.file_id)
+        except RETRYABLE as problem:
+            if isinstance(problem, CallRejected):
+                raise
+            self.sleep(self.poll_sec or FIRST_POLL_SEC)
+
+            def found_or_made() -> RemoteBatch:
+                return api.find(batch.file_id) or api.create(batch.file_id)
+
+            return self._patiently(found_or_made)
+
+    def _look(self, batch: Batch) -> RemoteBatch:
+        remote = self._patiently(lambda: self.look(batch))
+        if not remote.ended and remote.total:
+            self.notice(
+                f"{batch.batch_id}: {remote.status.replace('_', ' ')}, {remote.done:,} of {remote.total:,} calls."
+            )
+        return remote
+
+    def _end(self, batch: Batch, remote: RemoteBatch) -> RequestFile | None:
+        """Read what a batch has come to; gives its file where that is to be handed over once more."""
+        api = self._api(batch)
+        told = LinesTold()
+        for file_id in (remote.output_id, remote.error_id):
+            if file_id:
+                path = self.folder / f"replies-{batch.number}.jsonl"
+                self._patiently(partial(api.download, file_id, path))
+                told.add_all(self.reader.read(path, f"{batch.batch_id} {file_id}"))
+                with explained(path):
+                    path.unlink(missing_ok=True)
+        self.told.add_all(told)
+        self.parked.end_batch(batch)
+        api.delete(batch.file_id)
+        if remote.for_quota:
+            self.notice(f"{batch.batch_id}: {_short(remote.problem)}")
+            return self._files.get(batch.number)
+        if remote.status == "failed" and not told.lines:
+            raise TeacherMisconfigured(
+                f"{batch.address}: the batch {batch.batch_id} failed ({_short(remote.problem) or 'no reason given'}). "
+                "None of its calls was asked."
+            )
+        self.notice(f"{batch.batch_id}: {remote.status}, {told.lines:,} lines of {batch.lines:,} calls.")
+        return None
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Do something again and again while the endpoint can't be reached, or is too busy.
+
+        Raises: TeacherDown: for too long; TeacherError: it says no.
+        """
+        waited_sec, pause = 0.0, self.poll_sec or FIRST_POLL_SEC
+        while True:
+            try:
+                return work()
+            except RETRYABLE as problem:
+                if isinstance(problem, CallRejected):
+                    raise
+                if waited_sec == 0.0:
+                    self.notice(f"{_short(problem)}; it is tried again.")
+                if waited_sec > OUTAGE_SEC:
+                    raise TeacherDown(
+                        f"no answer for {waited_sec / 60:.0f} min, stopped. Last problem: {problem}. Batches that were "
+                        "handed over go on; run again when the endpoint answers."
+                    ) from problem
+                wait_sec = max(problem.retry_after_sec or 0.0, pause)
+            self._rest(wait_sec)
+            waited_sec += wait_sec
+            pause = min(pause * 2.0, LONGEST_POLL_SEC)
+
+    def _rest(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+
+def _keys(path: Path) -> list[bytes]:
+    """The keys of the calls in a file that labgen wrote."""
+    with explained(path), path.open("rb") as lines:
+        return [bytes.fromhex(line[CUSTOM_ID].decode("ascii")) for line in lines]
+
+
+def _short(words: object) -> str:
+    return str(words)[:300]

@@ -1,0 +1,52 @@
+"""The first round to an endpoint that has not answered yet: a few calls, the very ones that a run's trial asks.
+
+One wrong parameter fails every line of a batch, and a teacher of which nothing can be used fails every draw: both are
+found out by these, at the price of a round of a few lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from labgen.generate.context import RunContext
+from labgen.generate.trial import Hopeless, Trial
+from labgen.ledger.replies import Ledger
+from labgen.plan.leaf_plan import LeafPlan
+from labgen.records import Call
+from labgen.teacher.ledger_only import LedgerOnly
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the trial of a run comes to by the ledger alone.
+
+    Attributes:
+        hopeless: why there is no hope; None where there is some, or it is not known.
+        calls: what it would ask next, in order; none where there is hope.
+    """
+
+    hopeless: Hopeless | None
+    calls: tuple[Call, ...]
+
+
+class _Nobody(LedgerOnly):
+    """The client of a trial in which nobody is asked."""
+
+    finished = False
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger, failing=True)
+        self.changed = asyncio.Event()
+
+    def count_once(self, keys: Iterable[bytes]) -> None:
+        """Nothing is counted."""
+
+
+async def probe(plans: Sequence[LeafPlan], run: RunContext, ledger: Ledger) -> Probe:
+    """Take the trial of a run as far as the ledger allows. `run`: of the build; its client is not asked."""
+    client = _Nobody(ledger)
+    trial = Trial(plans, replace(run, client=client), client)
+    hopeless = await trial.hopeless()
+    return Probe(hopeless, () if trial.hope or hopeless else tuple(client.missing.values()))

@@ -1,0 +1,271 @@
+"""Replies from files: in any order, any number of times, from any engine that writes OpenAI's batch format.
+
+Every line is accounted for in one of the ways of `Outcome`. A line is read whole or not at all, and the ledger keeps
+its reply before anything is said of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from labgen.bulk.doors import Door
+from labgen.bulk.request_files import explained
+from labgen.errors import PERMANENT, CallRejected, ContextTooLong, TeacherError, TeacherMisconfigured, UsageError
+from labgen.ledger.parked import Parked, ParkedCalls
+from labgen.ledger.replies import Ledger
+from labgen.records import Call, Reply
+from labgen.teacher.http import Lacking
+
+LINES_AT_ONCE = 500
+LONGEST_LINE_BYTES = 64 * 2**20
+MANY_EXAMPLES = 3
+"""Examples of each kind of line that is not read, with file and number."""
+
+
+class Outcome(StrEnum):
+    """What became of a line."""
+
+    READ = "read"
+    KNOWN = "known already"
+    FAILED = "failed for good"
+    REJECTED = "turned down"
+    ERROR = "to be asked again"
+    EXPIRED = "expired"
+    OTHER_MODEL = "of another model"
+    UNKNOWN = "of no call known here"
+    BROKEN = "not of the format"
+
+
+@dataclass
+class LinesTold:
+    """What became of the lines of files.
+
+    Attributes:
+        counts: lines by outcome; examples: for some of each that was not read, where it stands and why.
+        prompt_tokens, completion_tokens: of the replies that were read.
+        lacks: of lines that were turned down, what the endpoint says it does not take, by model.
+        names: of lines of other models, the names that these bear, by model.
+    """
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    examples: dict[Outcome, list[str]] = field(default_factory=dict)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    lacks: dict[str, Counter[str]] = field(default_factory=dict)
+    names: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome, where: str, why: str = "") -> None:
+        """Count a line."""
+        self.counts[outcome] += 1
+        told = self.examples.setdefault(outcome, [])
+        if why and len(told) < MANY_EXAMPLES:
+            told.append(f"{where}: {why}")
+
+    def add_all(self, other: LinesTold) -> None:
+        """Count what was told of other files."""
+        self.counts += other.counts
+        for outcome, told in other.examples.items():
+            examples = self.examples.setdefault(outcome, [])
+            examples += told[: MANY_EXAMPLES - len(examples)]
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+        for mine, theirs in ((self.lacks, other.lacks), (self.names, other.names)):
+            for model, counted in theirs.items():
+                mine.setdefault(model, Counter()).update(counted)
+
+    @property
+    def lines(self) -> int:
+        """How many lines there were."""
+        return self.counts.total()
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    where: str
+    key: bytes
+    data: Mapping[str, Any]
+
+
+def reply_files(paths: Iterable[Path]) -> list[Path]:
+    """Files as they were named, and those of the folders among these. Raises: UsageError: there is none."""
+    found = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(each for each in path.rglob("*") if each.suffix in (".jsonl", ".json") and each.is_file())
+            if not inside:
+                raise UsageError(f"{path}: there is no .jsonl file in it.")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise UsageError(f"{path}: there is no such file.")
+    return found
+
+
+class ReplyReader:
+    """Reads files of replies into a ledger.
+
+    Args:
+        doors: by the model's logical name.
+        accepted: names that replies may bear beside those of the asked models.
+        notice: told of what was found out about an endpoint.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        doors: Mapping[str, Door],
+        *,
+        accepted: Sequence[str] = (),
+        notice: Callable[[str], None] = lambda words: None,
+    ) -> None:
+        self._ledger, self._doors = ledger, doors
+        self._parked = ParkedCalls(ledger)
+        self._accepted = set(accepted)
+        self._names = {model: door.known_names() for model, door in doors.items()}
+        self._notice = notice
+
+    def read(self, path: Path, name: str = "") -> LinesTold:
+        """Read a file; `name`: what it is called in what is told.
+
+        Raises: LedgerError: the disk is full (what was read is kept); OutputError: the file can't be read.
+        """
+        told = LinesTold()
+        lines: list[_Line] = []
+        for line in self._lines(path, name or path.name, told):
+            lines.append(line)
+            if len(lines) >= LINES_AT_ONCE:
+                self._take(lines, told)
+                lines.clear()
+        self._take(lines, told)
+        self._learn(told)
+        return told
+
+    def _lines(self, path: Path, name: str, told: LinesTold) -> Iterator[_Line]:
+        for where, raw in _raw_lines(path, name):
+            if len(raw) > LONGEST_LINE_BYTES:
+                told.add(Outcome.BROKEN, where, f"longer than {LONGEST_LINE_BYTES // 2**20} MB")
+                continue
+            try:
+                data = json.loads(raw)
+                key = data["custom_id"]
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                whole = raw.endswith(b"\n")
+                told.add(Outcome.BROKEN, where, f"{_short(error)}{'' if whole else '; the file ends within it'}")
+                continue
+            try:
+                yield _Line(where, bytes.fromhex(key), data)
+            except (ValueError, TypeError):
+                told.add(Outcome.UNKNOWN, where, f"custom_id {str(key)[:80]!r} is none of labgen's")
+
+    def _take(self, lines: Sequence[_Line], told: LinesTold) -> None:
+        """Bring in some lines: their replies are in the ledger when this returns."""
+        waiting = self._parked.find([line.key for line in lines])
+        replies: dict[bytes, tuple[Call, Reply]] = {}
+        rejected: dict[bytes, tuple[Call, int]] = {}
+        found: list[tuple[Outcome, str, str]] = []
+        for line in lines:
+            parked = waiting.get(line.key)
+            if line.key in replies or (parked is None and self._ledger.contains(line.key)):
+                found.append((Outcome.KNOWN, line.where, ""))
+                continue
+            if parked is None or parked.call.model not in self._doors:
+                found.append((Outcome.UNKNOWN, line.where, f"custom_id {line.key.hex()[:16]}..."))
+                continue
+            outcome, why, came = self._read_line(line, parked, told)
+            if isinstance(came, Reply):
+                replies[line.key] = parked.call, came
+                rejected.pop(line.key, None)
+                told.prompt_tokens += came.prompt_tokens
+                told.completion_tokens += came.completion_tokens
+            elif came:
+                rejected[line.key] = parked.call, came
+            found.append((outcome, line.where, why))
+        self._parked.answered(replies.values(), rejected.values())
+        for outcome, where, why in found:
+            told.add(outcome, where, why)
+
+    def _read_line(self, line: _Line, parked: Parked, told: LinesTold) -> tuple[Outcome, str, Reply | int]:
+        """What became of a line, why, and its reply, or the status with which it was turned down (0 for neither)."""
+        door, call = self._doors[parked.call.model], parked.call
+        response, error = line.data.get("response"), line.data.get("error")
+        if not isinstance(response, Mapping):
+            words = _words(error) or "neither a response nor an error"
+            return (Outcome.EXPIRED if "expired" in words else Outcome.ERROR), door.backend.safe(words), 0
+        status, body = response.get("status_code", 200), response.get("body")
+        if not isinstance(status, int) or isinstance(status, bool):
+            return Outcome.BROKEN, "its status_code is no number", 0
+        if status >= 400 and not body:
+            body = error  # vLLM's batch runner says there what was wrong
+        if status < 400 and (name := self._other_name(door, body)):
+            told.names.setdefault(call.model, Counter())[name] += 1
+            return Outcome.OTHER_MODEL, f"`{name[:80]}`, and `{door.spec.send_model}` was asked", 0
+        try:
+            return Outcome.READ, "", door.backend.reply_in_file(call, status, body)
+        except PERMANENT as refusal:
+            failure = "too_long" if isinstance(refusal, ContextTooLong) else "refused"
+            return Outcome.FAILED, str(refusal), Reply("", "", failure=failure, detail=str(refusal)[:500])
+        except Lacking as lack:
+            told.lacks.setdefault(call.model, Counter())[lack.name] += 1
+            return self._rejected(door, parked, CallRejected(str(lack.refusal), status=status))
+        except CallRejected as refusal:
+            return self._rejected(door, parked, refusal)
+        except TeacherMisconfigured as refusal:
+            return Outcome.REJECTED, str(refusal), 0
+        except TeacherError as problem:
+            return Outcome.ERROR, str(problem), 0
+
+    def _rejected(self, door: Door, parked: Parked, refusal: CallRejected) -> tuple[Outcome, str, Reply | int]:
+        """Turned down by an endpoint that does answer: said twice of the same call it is final, as it is online."""
+        if parked.rejected == refusal.status and door.answered_before:
+            return Outcome.FAILED, str(refusal), Reply("", "", failure="refused", detail=str(refusal)[:500])
+        return Outcome.REJECTED, str(refusal), refusal.status
+
+    def _other_name(self, door: Door, body: Any) -> str:
+        """The name of another model that an answer bears; empty where it is the asked one's, or one that is known."""
+        name = body.get("model") if isinstance(body, Mapping) else None
+        if not isinstance(name, str) or door.is_own_name(name) or name in self._accepted:
+            return ""
+        known = self._names[door.model]
+        if not known:
+            # Behind an alias or a deployment's name replies bear the model's own, from the first one on.
+            known.add(name)
+            door.learn_name(name)
+        return "" if name in known else name
+
+    def _learn(self, told: LinesTold) -> None:
+        """Leave out from now on what every line was turned down for, by an endpoint that has never answered."""
+        for model, lacks in told.lacks.items():
+            door = self._doors[model]
+            (name, count), *others = lacks.most_common()
+            if not door.answered_before and not others and count == told.counts[Outcome.REJECTED]:
+                door.backend.believe(name)
+
+
+def _raw_lines(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    """Where each line stands, and its bytes; of one that is too long the first ones."""
+    with explained(path), path.open("rb") as file:
+        number = 0
+        while raw := file.readline(LONGEST_LINE_BYTES + 1):
+            number += 1
+            rest = raw
+            while len(rest) > LONGEST_LINE_BYTES and not rest.endswith(b"\n"):
+                rest = file.readline(LONGEST_LINE_BYTES + 1)
+            if raw.strip():
+                yield f"{name}:{number}", raw
+
+
+def _words(error: Any) -> str:
+    if isinstance(error, Mapping):
+        return " ".join(str(error[name]) for name in ("code", "message") if error.get(name))
+    return str(error) if error else ""
+
+
+def _short(error: Exception) -> str:
+    return f"no `{error.args[0]}`" if isinstance(error, KeyError) else str(error)[:120]

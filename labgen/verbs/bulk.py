@@ -1,0 +1,337 @@
+"""A build in rounds of many calls at once: written to files, answered by whatever answers batches, and read back.
+
+Nothing is known between rounds but the ledger: it holds the replies, the calls that wait for one, and the names of the
+batches that have not ended. So a round can be written, answered or read again at any time, and a run that is killed
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from labgen.bulk.batch_api import RemoteBatch
+from labgen.bulk.batches import Batches
+from labgen.bulk.doors import Door, open_doors
+from labgen.bulk.reply_files import LinesTold, Outcome, ReplyReader, reply_files
+from labgen.bulk.request_files import RequestFile, RequestFiles
+from labgen.config import Config
+from labgen.errors import LabgenError, UsageError
+from labgen.flows.prompts import prompts_of, rehearsed_tasks
+from labgen.generate.trial import Hopeless
+from labgen.ledger.parked import Batch, ParkedCalls
+from labgen.ledger.replies import Ledger
+from labgen.records import REHEARSAL_MODEL
+from labgen.teacher.addresses import endpoint_specs
+from labgen.teacher.budget import Limits
+from labgen.verbs.bulk_rounds import Round, Rounds, Shard
+from labgen.verbs.generate import Build, build_dataset, check_output_of
+from labgen.verbs.session import Hooks, Session
+
+FOLDER = "bulk"
+"""Folder in the work folder for files that are under way; nothing in it is needed once a run has ended."""
+IN_VAIN = 3
+"""So many rounds of which no line could be read, one after the other, end a run (count)."""
+
+
+class Answering(Protocol):
+    """What answers the files of a round."""
+
+    def answer(self, files: Sequence[RequestFile]) -> LinesTold:
+        """Have the calls answered, and read what comes of it; what is not answered is asked in the next round."""
+
+
+MakeAnswering = Callable[[dict[str, Door], ReplyReader, Path], Answering]
+"""Makes one, given the models, what reads replies, and a folder to work in."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTold:
+    """One round of a run: its calls, and what became of the lines that were read."""
+
+    calls: int
+    files: int
+    told: LinesTold
+    steps: dict[str, int]
+
+
+@dataclass(frozen=True)
+class BulkRun:
+    """What came of a run in rounds.
+
+    Attributes:
+        build: the dataset that was written at the end.
+        rounds: in order; left: calls that no round has had an answer to (count), 0 where all is done.
+        online: calls that were asked one by one at the end (count).
+        ahead: replies of these rounds that the build does not use (count).
+        hopeless: why the run ended after its first calls; None where it did not.
+        problem: why it ended with calls left; empty where it did not.
+    """
+
+    build: Build
+    rounds: tuple[RoundTold, ...]
+    left: int = 0
+    online: int = 0
+    ahead: int = 0
+    hopeless: Hopeless | None = None
+    problem: str = ""
+
+    @property
+    def told(self) -> LinesTold:
+        """Of all rounds together."""
+        total = LinesTold()
+        for each in self.rounds:
+            total.add_all(each.told)
+        return total
+
+
+@dataclass
+class Read:
+    """What was read from files: in all, and of each file."""
+
+    told: LinesTold = field(default_factory=LinesTold)
+    files: dict[str, LinesTold] = field(default_factory=dict)
+
+
+def write_round(
+    config: Config,
+    folder: Path,
+    leaf_patterns: Sequence[str] = (),
+    *,
+    shard: Shard | None = None,
+    hooks: Hooks | None = None,
+) -> Round:
+    """Write all calls that can be asked now and have no reply yet: the whole of `labgen bulk write`.
+
+    Args:
+        folder: for the files; there must be none of an earlier round in it.
+        shard: only a part of them; the calls of the others are known here, too, so that their replies can be read.
+    Raises: LabgenError: see `labgen.errors`; UsageError: files of another round are there.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.glob("*.jsonl"))):
+        raise UsageError(f"{folder}: files of an earlier round are there. Name another folder, or take them away.")
+    session = _prepared(config, leaf_patterns, hooks)
+    with _written(session, folder, shard) as (_, _, found):
+        return found
+
+
+def read_replies(
+    config: Config, paths: Sequence[Path], *, accepted: Sequence[str] = (), hooks: Hooks | None = None
+) -> Read:
+    """Bring in replies from files: the whole of `labgen bulk read`.
+
+    Args:
+        paths: files, or folders of files.
+        accepted: names of models that replies may bear beside those that were asked.
+    Raises: LabgenError: see `labgen.errors`; what was read up to then is kept.
+    """
+    files = reply_files(paths)
+    session = Session.prepare(config, hooks=hooks, leaves=False)
+    read = Read()
+    with session.locked() as ledger:
+        doors = open_doors(config, ledger, notice=session.hooks.notice)
+        reader = ReplyReader(ledger, doors, accepted=accepted, notice=session.hooks.notice)
+        for path in files:
+            told = read.files[str(path)] = reader.read(path)
+            read.told.add_all(told)
+    return read
+
+
+def submit_round(
+    config: Config, leaf_patterns: Sequence[str] = (), *, hooks: Hooks | None = None
+) -> tuple[Round, list[Batch]]:
+    """Hand the next round over to the endpoints' batch APIs, and don't wait. Raises: LabgenError."""
+    session = _prepared(config, leaf_patterns, hooks)
+    folder = _fresh(config)
+    with _written(session, folder, None) as (ledger, doors, found):
+        batches = _batches(session, ledger, doors)
+        batches.open_batches()
+        return found, batches.submit(found.files)
+
+
+def batch_states(config: Config, *, hooks: Hooks | None = None) -> list[tuple[Batch, RemoteBatch]]:
+    """The batches that have not been read yet, and what their endpoints say of them. Raises: LabgenError."""
+    with _watching(config, hooks) as (batches, _):
+        return [(batch, batches.look(batch)) for batch in batches.open_batches()]
+
+
+def fetch_ended(config: Config, *, hooks: Hooks | None = None) -> tuple[LinesTold, list[Batch]]:
+    """Read the batches that have ended; gives what was read, and those that have not. Raises: LabgenError."""
+    with _watching(config, hooks) as (batches, _):
+        return batches.fetch()
+
+
+def cancel_batches(
+    config: Config, *, forget: bool = False, hooks: Hooks | None = None
+) -> tuple[list[tuple[Batch, str]], LinesTold]:
+    """Have all batches stopped that have not ended; those that have are read.
+
+    Args:
+        forget: give up also those that can't be stopped: what comes of them is not read, and asked again.
+    Returns: each batch and what became of it, and what was read.
+    """
+    found: list[tuple[Batch, str]] = []
+    with _watching(config, hooks) as (batches, parked):
+        if forget:
+            for batch in parked.batches():
+                try:
+                    batches.cancel(batch)
+                except LabgenError as error:
+                    found.append((batch, f"given up ({error})"))
+                else:
+                    found.append((batch, "cancelled and given up"))
+                parked.end_batch(batch)
+            return found, LinesTold()
+        for batch in batches.open_batches():
+            found.append((batch, batches.cancel(batch).status))
+        return found, batches.fetch()[0]
+
+
+def run_rounds(
+    config: Config,
+    leaf_patterns: Sequence[str] = (),
+    *,
+    replace_output: bool = False,
+    finish_online: int = 0,
+    answering: MakeAnswering | None = None,
+    hooks: Hooks | None = None,
+) -> BulkRun:
+    """Build the dataset in rounds: the whole of `labgen bulk run` and of `labgen generate --bulk`.
+
+    Args:
+        replace_output: let a narrower build replace a fuller one.
+        finish_online: once a round has no more calls than that, they and what follows are asked one by one.
+        answering: what answers; None: the batch APIs of the endpoints.
+    Raises: LabgenError: see `labgen.errors`; every reply that was read is in the ledger, and batches go on.
+    """
+    session = _prepared(config, leaf_patterns, hooks)
+    check_output_of(session, replace=replace_output)
+    with _rehearsal(session) as rehearsal_url:
+        rounds, left, hopeless, problem = _ask_in_rounds(session, finish_online, answering, rehearsal_url)
+        online = bool(left and not problem and not hopeless)
+        build = build_dataset(
+            config,
+            leaf_patterns=leaf_patterns,
+            replace_output=replace_output,
+            limits=None if online or not left else Limits(max_calls=0),
+            hooks=hooks,
+        )
+    read = sum((each.told.counts[Outcome.READ] + each.told.counts[Outcome.FAILED] for each in rounds), 0)
+    return BulkRun(
+        build,
+        tuple(rounds),
+        left=0 if online else left,
+        online=build.traffic.answered,
+        ahead=max(0, read - sum(build.traffic.kept_from.values())),
+        hopeless=hopeless,
+        problem=problem,
+    )
+
+
+def _ask_in_rounds(
+    session: Session, finish_online: int, answering: MakeAnswering | None, rehearsal_url: str
+) -> tuple[list[RoundTold], int, Hopeless | None, str]:
+    """Round after round; gives them, the calls that are left, and why it ended where it was not for want of calls."""
+    rounds: list[RoundTold] = []
+    in_vain = 0
+    while True:
+        with _written(session, _fresh(session.config), None, rehearsal_url) as (ledger, doors, found):
+            if found.hopeless:
+                return rounds, 0, found.hopeless, ""
+            asked = found.calls + found.waiting
+            if not asked:
+                return rounds, 0, None, ""
+            if found.calls <= finish_online and not found.waiting and not found.later:
+                return rounds, found.calls, None, ""
+            if in_vain >= IN_VAIN:
+                return rounds, asked, None, f"{IN_VAIN} rounds, one after the other, had no answer that could be read"
+            session.hooks.notice(_round_words(len(rounds) + 1, found))
+            reader = ReplyReader(ledger, doors, notice=session.hooks.notice)
+            make = answering or (lambda doors, reader, folder: _batches(session, ledger, doors, reader))
+            told = make(doors, reader, session.config.work_folder / FOLDER).answer(found.files)
+        rounds.append(RoundTold(asked, len(found.files), told, found.steps))
+        got = told.counts[Outcome.READ] + told.counts[Outcome.FAILED]
+        in_vain = 0 if got else in_vain + 1
+
+
+def _round_words(number: int, found: Round) -> str:
+    files = f"{len(found.files)} {'file' if len(found.files) == 1 else 'files'}"
+    tried = f", to try the endpoint out; {found.later:,} more wait for that" if found.later else ""
+    before = f", {found.waiting:,} more are in batches begun before" if found.waiting else ""
+    return f"Round {number}: {found.calls:,} calls in {files}{before}{tried}."
+
+
+def _prepared(config: Config, leaf_patterns: Sequence[str], hooks: Hooks | None) -> Session:
+    session = Session.prepare(config, leaf_patterns, hooks=hooks)
+    session.check_leaves()
+    session.check_flows()
+    return session
+
+
+@contextmanager
+def _rehearsal(session: Session) -> Iterator[str]:
+    """The address of the rehearsal teacher, which has a batch API, where no endpoint is configured; else ''."""
+    if endpoint_specs(session.config):
+        yield ""
+        return
+    from labgen.teacher.rehearsal.server import RehearsalServer
+
+    with session.locked() as ledger:
+        parked = ParkedCalls(ledger)
+        for batch in parked.batches():
+            if batch.model == REHEARSAL_MODEL:  # of a run that was killed, and the server with it
+                parked.end_batch(batch)
+    with RehearsalServer(tasks=rehearsed_tasks(session.prompts, prompts_of(session.flows, session.filters))) as server:
+        session.hooks.notice(
+            f"No endpoint is configured: the built-in rehearsal teacher answers at {server.base_url}, in batches. Its "
+            "rows show that leaves pass every stage; they teach a model nothing."
+        )
+        yield server.base_url
+
+
+def _fresh(config: Config) -> Path:
+    """An empty folder for files that are under way."""
+    folder = config.work_folder / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def _written(
+    session: Session, folder: Path, shard: Shard | None, rehearsal_url: str = ""
+) -> Iterator[tuple[Ledger, dict[str, Door], Round]]:
+    """The next round, written to a folder; the work folder stays locked meanwhile."""
+    rounds = Rounds(session, rehearsal_url)
+    with rounds.workers() as workers, session.locked() as ledger:
+        doors = open_doors(session.config, ledger, notice=session.hooks.notice, rehearsal_url=rehearsal_url)
+        files = RequestFiles(folder)
+        try:
+            found = rounds.write(workers, ledger, doors, files, shard)
+        finally:
+            files.close()
+        yield ledger, doors, found
+
+
+@contextmanager
+def _watching(config: Config, hooks: Hooks | None) -> Iterator[tuple[Batches, ParkedCalls]]:
+    session = Session.prepare(config, hooks=hooks, leaves=False)
+    with session.locked() as ledger:
+        doors = open_doors(config, ledger, notice=session.hooks.notice)
+        yield _batches(session, ledger, doors), ParkedCalls(ledger)
+
+
+def _batches(session: Session, ledger: Ledger, doors: dict[str, Door], reader: ReplyReader | None = None) -> Batches:
+    folder = session.config.work_folder / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    return Batches(
+        doors,
+        ParkedCalls(ledger),
+        reader or ReplyReader(ledger, doors, notice=session.hooks.notice),
+        folder,
+        poll_sec=session.config.bulk.poll_sec,
+        notice=session.hooks.notice,
+    )
