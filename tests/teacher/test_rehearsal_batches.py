@@ -191,16 +191,18 @@ def test_batches_and_files_are_listed_the_newest_first_in_pages(client: openai.O
 
 def test_a_cancelled_batch_says_what_was_not_run() -> None:
     """Nothing is answered after it; the rest is in the error file; it cannot be cancelled twice over."""
-    with RehearsalServer(delay_sec=3600) as slow:
-        with openai.OpenAI(base_url=slow.base_url, api_key="anything", max_retries=0) as client:
-            batch = submit(client, jsonl([entry(0), entry(1)]))
-            assert client.batches.cancel(batch.id).status in ("cancelling", "cancelled")
-            batch = wait(client, batch)
-            assert (batch.status, batch.output_file_id) == ("cancelled", None)
-            assert {line["error"]["code"] for line in lines_of(client, batch.error_file_id)} == {"batch_cancelled"}
-            assert slow.stats()["requests"] == 0
-            with pytest.raises(openai.ConflictError, match="cancelled"):
-                client.batches.cancel(batch.id)
+    with (
+        RehearsalServer(delay_sec=3600) as slow,
+        openai.OpenAI(base_url=slow.base_url, api_key="anything", max_retries=0) as client,
+    ):
+        batch = submit(client, jsonl([entry(0), entry(1)]))
+        assert client.batches.cancel(batch.id).status in ("cancelling", "cancelled")
+        batch = wait(client, batch)
+        assert (batch.status, batch.output_file_id) == ("cancelled", None)
+        assert {line["error"]["code"] for line in lines_of(client, batch.error_file_id)} == {"batch_cancelled"}
+        assert slow.stats()["requests"] == 0
+        with pytest.raises(openai.ConflictError, match="cancelled"):
+            client.batches.cancel(batch.id)
 
 
 def test_a_deleted_file_is_gone(client: openai.OpenAI) -> None:
