@@ -120,7 +120,7 @@ def test_a_batch_of_refused_lines_only_has_no_output_file(client: openai.OpenAI)
         (jsonl([entry(0)]) + b"[" * 100_000, "invalid_json_line", 2),
         (jsonl([entry(0)]) + b"\xff\xfe\n", "invalid_json_line", 2),
         (jsonl([entry(0), entry(1), entry(0)]), "duplicate_custom_id", 3),
-        (jsonl([entry(0), {**entry(1), "url": "/v1/completions"}]), "mismatched_url", 2),
+        (jsonl([entry(0), {**entry(1), "url": "/v1/completions"}]), "invalid_url", 2),
         (jsonl([entry(0), {**entry(1), "method": "GET"}]), "invalid_method", 2),
         (jsonl([{**entry(1), "custom_id": 7}]), "missing_required_parameter", 1),
         (jsonl([entry(0), entry(1, model="another")]), "mismatched_model", 2),

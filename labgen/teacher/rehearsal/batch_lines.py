@@ -71,7 +71,7 @@ class InputCheck:
         if entry["method"] != "POST":
             return "invalid_method", "The method of a request must be POST.", "method"
         if entry["url"] != self._endpoint:
-            return "mismatched_url", "The URL provided for this request does not match the batch endpoint.", "url"
+            return "invalid_url", "The URL provided for this request does not match the batch endpoint.", "url"
         if custom_id in self._seen:
             message = f"The custom_id '{str(custom_id)[:200]}' was used before in this file. It must be unique."
             return "duplicate_custom_id", message, "custom_id"
