@@ -151,6 +151,15 @@ class Batches:
             batch.come_to("cancelling")
         return as_response(200, batch.as_json())
 
+    async def validate(self, batch: Batch, lines: BinaryIO) -> None:
+        """Check every line before any is answered: sets the batch's `errors`, `total` and `model`."""
+        check = InputCheck(batch.endpoint)
+        for raw in lines:
+            check.take(raw)
+            await asyncio.sleep(0)
+        check.end()
+        batch.total, batch.errors, batch.model = check.total, check.errors, check.model
+
     def result(self, custom_id: str, body: dict[str, Any], *, chat: bool) -> tuple[int, dict[str, Any]]:
         """Status and body of the response to a line."""
         try:
@@ -227,7 +236,7 @@ class Batches:
 
     async def _work(self, batch: Batch) -> None:
         with open_file(batch.input, "rb") as lines:
-            await self._validate(batch, lines)
+            await self.validate(batch, lines)
             if batch.errors:
                 batch.come_to("failed")
                 return
@@ -247,14 +256,6 @@ class Batches:
         until = time.monotonic() + self.delay_sec
         while self.stopped(batch) is None and (left_sec := until - time.monotonic()) > 0:  # noqa: ASYNC110  an event would be tied to one loop
             await asyncio.sleep(min(left_sec, NOTICE_SEC))
-
-    async def _validate(self, batch: Batch, lines: BinaryIO) -> None:
-        check = InputCheck(batch.endpoint)
-        for raw in lines:
-            check.take(raw)
-            await asyncio.sleep(0)
-        check.end()
-        batch.total, batch.errors, batch.model = check.total, check.errors, check.model
 
     async def _answer_lines(self, batch: Batch, lines: BinaryIO) -> str:
         chat = batch.endpoint.endswith("/chat/completions")
