@@ -39,10 +39,11 @@ def command(
 ) -> None:
     """Serve a teacher over HTTP until Ctrl-C: the built-in rehearsal teacher, or with --gguf a real model.
 
-    The rehearsal teacher speaks the API of OpenAI's chat completions and completions, needs no key and no download, and
-    its one model is `labgen-rehearsal`. It copies and recombines what prompts hold: enough to see that a taxonomy
-    passes every stage, never anything to train on. With --gguf, llama.cpp serves a model file over the same API; slots,
-    context and threads are chosen for this machine and the model. The base URL is printed on standard output.
+    The rehearsal teacher speaks the API of OpenAI's chat completions, completions and batches, needs no key and no
+    download, and its one model is `labgen-rehearsal`. It copies and recombines what prompts hold: enough to see that a
+    taxonomy passes every stage, never anything to train on. With --gguf, llama.cpp serves a model file over the same
+    API; slots, context and threads are chosen for this machine and the model. The base URL is printed on standard
+    output.
     """
     if gguf is not None:
         if delay_sec:

@@ -1,5 +1,7 @@
 """The rehearsal teacher over HTTP: `/v1/chat/completions`, `/v1/completions`, `/v1/models`, `/v1/labgen/stats`.
 
+Batches of requests in files are in `labgen.teacher.rehearsal.batches`.
+
 `RehearsalServer` runs in a thread of this process, for a build without an endpoint and for tests; `serve` runs in the
 foreground, for `labgen teacher`. Any API key will do, or none.
 """
@@ -20,6 +22,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from labgen.errors import LabgenError
+from labgen.teacher.rehearsal.batches import Batches
+from labgen.teacher.rehearsal.responses import as_response
 from labgen.teacher.rehearsal.wire import RequestRefused, answer, as_events, models
 
 if TYPE_CHECKING:
@@ -167,6 +171,7 @@ class _Handlers:
         self._delay_sec = delay_sec
         self._tasks = tasks
         self._asked: Counter[bytes] = Counter()
+        self.batches = Batches(self.reply, delay_sec)
 
     def application(self) -> web.Application:
         from aiohttp import web
@@ -176,12 +181,23 @@ class _Handlers:
         application.router.add_post("/v1/completions", self._complete)
         application.router.add_get("/v1/models", self._models)
         application.router.add_get("/v1/labgen/stats", self._stats)
+        self.batches.add_routes(application)
         return application
 
     def stats(self) -> dict[str, int]:
         """Requests answered, how many of them are distinct bodies, and how many bodies were answered more than once."""
         counts = tuple(self._asked.values())
         return {"requests": sum(counts), "distinct": len(counts), "answered_twice": sum(count > 1 for count in counts)}
+
+    def reply(self, body: dict[str, Any], chat: bool) -> dict[str, Any]:
+        """Answer a request of a batch, and count it. Raises: RequestRefused."""
+        found = answer(body, chat=chat, tasks=self._tasks)
+        self._count(body)
+        return found
+
+    def _count(self, body: object) -> None:
+        written = json.dumps(body, sort_keys=True, separators=(",", ":")).encode("ascii")
+        self._asked[blake2b(written, digest_size=12).digest()] += 1
 
     async def _chat(self, request: web.Request) -> web.Response:
         return await self._answer(request, chat=True)
@@ -198,18 +214,18 @@ class _Handlers:
         found = answer(body, chat=chat, tasks=self._tasks)
         if self._delay_sec > 0:
             await asyncio.sleep(self._delay_sec)
-        self._asked[blake2b(raw, digest_size=12).digest()] += 1
+        self._count(body)
         if body.get("stream"):
             from aiohttp import web
 
             return web.Response(body=as_events(found, body), content_type="text/event-stream")
-        return _json(200, found)
+        return as_response(200, found)
 
     async def _models(self, request: web.Request) -> web.Response:
-        return _json(200, models())
+        return as_response(200, models())
 
     async def _stats(self, request: web.Request) -> web.Response:
-        return _json(200, self.stats())
+        return as_response(200, self.stats())
 
 
 def _refusing() -> Any:
@@ -221,19 +237,12 @@ def _refusing() -> Any:
         try:
             response: web.StreamResponse = await handler(request)
         except RequestRefused as refusal:
-            return _json(refusal.status, refusal.body())
+            return as_response(refusal.status, refusal.body())
         except web.HTTPException as error:
             if error.status < 400:
                 raise
             unknown = RequestRefused(error.status, f"{request.method} {request.path}: {error.reason}.")
-            return _json(unknown.status, unknown.body())
+            return as_response(unknown.status, unknown.body())
         return response
 
     return refuse
-
-
-def _json(status: int, value: object) -> web.Response:
-    from aiohttp import web
-
-    # ASCII only, so that half a surrogate pair in someone's text cannot break the encoding.
-    return web.Response(status=status, body=json.dumps(value).encode("ascii"), content_type="application/json")

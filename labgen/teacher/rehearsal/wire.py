@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -51,7 +51,7 @@ def answer(body: object, *, chat: bool, tasks: Mapping[str, str] | None = None) 
 
     Args:
         tasks: see `labgen.teacher.rehearsal.model.reply`.
-    Raises: Refusal: what the body lacks or has wrong.
+    Raises: RequestRefused: what the body lacks or has wrong.
     """
     asked = _checked(body, chat=chat)
     completions = [
@@ -99,6 +99,31 @@ def as_events(found: dict[str, Any], body: Mapping[str, Any]) -> bytes:
     # ASCII only, as for replies in one object.
     lines = [f"data: {json.dumps(event)}" for event in events]
     return "\n\n".join([*lines, "data: [DONE]", ""]).encode("ascii")
+
+
+def page(entries: Sequence[Mapping[str, Any]], query: Mapping[str, str], *, most: int, default: int) -> dict[str, Any]:
+    """A list as OpenAI's API gives it out in pages.
+
+    Args:
+        entries: all of it, in order; each has an `id`.
+        query: of the request: `limit`, entries on this page; `after`, the id that the page before ended with.
+        most, default: for `limit`.
+    Raises: RequestRefused: no such limit.
+    """
+    stated = query.get("limit", str(default))
+    limit = int(stated) if stated.isdecimal() and len(stated) < 10 else 0
+    if not 1 <= limit <= most:
+        raise RequestRefused(400, f"`limit` must be a whole number from 1 to {most}.", param="limit")
+    places = {entry["id"]: place for place, entry in enumerate(entries)}
+    first = places.get(query.get("after", ""), -1) + 1
+    shown = entries[first : first + limit]
+    return {
+        "object": "list",
+        "data": list(shown),
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": first + limit < len(entries),
+    }
 
 
 def models() -> dict[str, Any]:
