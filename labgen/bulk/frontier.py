@@ -29,14 +29,14 @@ from labgen.plan.seed_sampling import asked_for
 from labgen.records import Call, Candidate, State
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 
-BAD_LUCK = 1.0
+BAD_LUCK = 0.0
 """Standard deviations by which slots may do worse than expected before there are too few."""
 
 LEAST_YIELD = 0.1
 """Yield to reckon with at least: a leaf of which little can be used had better be looked at than drawn from at once."""
 
-TURNS = 8
-"""Turns of the event loop after which the test of a leaf's judges has asked all that it asks at once."""
+LONGEST_SEC = 60.0
+"""Time for the questions of a leaf's test; only a judge of another package that waits for something takes any."""
 
 
 @dataclass
@@ -95,12 +95,11 @@ class Frontier:
         if not self.run.config.calibration.enabled:
             return {}
         client = LedgerOnly(self.ledger)
-        test = asyncio.ensure_future(JudgesTest(plan, replace(self.run, client=client)).take())
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-        test.cancel()
-        with suppress(NotPaid, asyncio.CancelledError):
-            await test
+        with suppress(NotPaid):
+            await JudgesTest(plan, replace(self.run, client=client)).take()
+        # The first question that is not paid for has ended the test; the others are asked at the same time.
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=LONGEST_SEC)
         return dict(client.missing)
 
     async def _slots(self, plan: LeafPlan, past: Past) -> dict[bytes, Call]:

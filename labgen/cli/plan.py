@@ -131,6 +131,10 @@ def plan_data(estimate: Any) -> dict[str, Any]:
         "prompt_tokens": round(estimate.total("prompt_tokens")),
         "completion_tokens": round(estimate.total("completion_tokens")),
         "cost": estimate.cost,
+        "bulk": {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in dataclasses.asdict(estimate.bulk).items()
+        },
         "time": dataclasses.asdict(estimate.time) if estimate.time else None,
     }
 
@@ -189,9 +193,20 @@ def plan_table(estimate: Any, by_leaf: bool) -> str:
     text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
     if estimate.cost is not None:
         text.append(f"At the configured prices: about {estimate.cost:,.2f}.")
+    if estimate.bulk.rounds:
+        text.append(_bulk_words(estimate))
     if estimate.time is not None:
         text.append(_time_words(estimate.time))
     return "\n".join(text)
+
+
+def _bulk_words(estimate: Any) -> str:
+    """The same build by a batch API, beside asking one by one."""
+    bulk = estimate.bulk
+    words = (
+        f"In bulk (`labgen bulk run`): about {bulk.rounds} rounds and {bulk.calls:,.0f} calls, {bulk.surplus:,.0f} more"
+    )
+    return f"{words}, for about {bulk.cost:,.2f}." if bulk.cost is not None else f"{words}."
 
 
 def _voice(plan: Any) -> str:

@@ -197,11 +197,12 @@ class _Writer:
     files: RequestFiles
     shard: Shard
     round: Round = field(default_factory=Round)
+    _seen: set[bytes] = field(default_factory=set)
     _tried: dict[str, set[bytes]] = field(default_factory=dict)
 
     def take(self, lines: Iterable[Line]) -> None:
         """Write calls, those aside that a batch holds already."""
-        new = [line for line in lines if self._wanted(line)]
+        new = [line for line in lines if line.row[0] not in self._seen and self._wanted(line)]
         waiting = self.parked.waiting([line.row[0] for line in new])
         new = [line for line in new if line.row[0] not in waiting]
         self.round.waiting += len(waiting)
@@ -210,6 +211,9 @@ class _Writer:
         self.parked.park(line.row for line in new)
         for line in new:
             key, _, _, step, _ = line.row
+            if key in self._seen:
+                continue  # leaves may ask the very same
+            self._seen.add(key)
             if not self.shard.holds(key):
                 self.round.elsewhere += 1
                 continue

@@ -49,6 +49,12 @@ LEAST_YIELD = 0.05
 PRICED_SLOTS = 4
 """Slots of a leaf whose prompts are counted, or one of each kind; the others are taken to be like these on average."""
 
+BULK_SURPLUS_SLOTS = 0.5
+"""Slots that asking in bulk takes more for each leaf that is drawn from, on average: they are begun many at a time."""
+
+MAKING_GOOD_ROUNDS = 2
+"""Rounds after the longest chain of calls in which what was lost on the way is made good, for most leaves."""
+
 ERRING = (1, 2)
 """So many judges of so many are taken to make a mistake in the first round of their test, so that there are others.
 
@@ -68,6 +74,8 @@ class LeafEstimate:
         per_row: the same of an accepted row, whoever pays it, by the kind of what is drawn from documents.
         erred: of judges whose test is paid, by name, whether they made a mistake in it.
         further_rounds: what else the tests of judges take, by name, where they make a mistake in the first round.
+        surplus: what asking in bulk takes beyond that, since slots are begun without seeing what the last ones brought.
+        chain: calls that follow one upon the other in a slot (count): each has a bulk round to itself.
     """
 
     plan: LeafPlan
@@ -80,6 +88,8 @@ class LeafEstimate:
     per_row: dict[str, CallTotals] = field(default_factory=dict)
     erred: dict[str, bool] = field(default_factory=dict)
     further_rounds: dict[str, CallTotals] = field(default_factory=dict)
+    surplus: CallTotals = field(default_factory=CallTotals)
+    chain: int = 0
 
     @property
     def passages_drawn(self) -> int:
@@ -102,17 +112,36 @@ class LeafEstimate:
         return self.to_pay.completion_tokens
 
 
+@dataclass(frozen=True, slots=True)
+class BulkEstimate:
+    """What a build in bulk rounds would take (see `labgen bulk`).
+
+    Attributes:
+        rounds: about how many; 0 where nothing is left to pay.
+        calls: in all; surplus: of these, so many more than one by one.
+        cost: at the batch price, None without prices.
+    """
+
+    rounds: int
+    calls: float
+    surplus: float
+    prompt_tokens: float
+    completion_tokens: float
+    cost: float | None
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What a build would take, leaf by leaf. `yields` are accepted rows per candidate, by flow, 0 to 1.
 
-    `time` is None where no endpoint was measured.
+    `time` is None where no endpoint was measured, `bulk` before it is reckoned.
     """
 
     leaves: tuple[LeafEstimate, ...]
     yields: Mapping[str, float]
     cost: float | None
     time: BuildTime | None = None
+    bulk: BulkEstimate | None = None
 
     @property
     def per_row(self) -> dict[str, CallTotals]:
@@ -163,7 +192,23 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     estimate = Estimate(leaves, yields, None)
     tokens = estimate.total("prompt_tokens"), estimate.total("completion_tokens")
     cost = config.price.cost(*tokens) if config.price else None
-    return replace(estimate, cost=cost, time=build_time(config, *tokens) if session.backend is None else None)
+    time = build_time(config, *tokens) if session.backend is None else None
+    return replace(estimate, cost=cost, time=time, bulk=_in_bulk(config, estimate))
+
+
+def _in_bulk(config: Config, estimate: Estimate) -> BulkEstimate:
+    """The same build in rounds: the longest chain of calls, the probe before it, and slots that make losses good."""
+    totals, surplus = CallTotals(), CallTotals()
+    for leaf in estimate.leaves:
+        totals.add_all(leaf.to_pay)
+        surplus.add_all(leaf.surplus)
+    totals.add_all(surplus)
+    chain = max((leaf.chain for leaf in estimate.leaves), default=0)
+    tokens = totals.prompt_tokens, totals.completion_tokens
+    cost = config.price.cost(*tokens) * (1.0 - config.price.batch_discount) if config.price else None
+    calls = float(sum(totals.calls.values()))
+    more = float(sum(surplus.calls.values()))
+    return BulkEstimate(1 + chain + MAKING_GOOD_ROUNDS if calls else 0, calls, more, *tokens, cost)
 
 
 def _add_further_rounds(leaves: Iterable[LeafEstimate]) -> None:
@@ -275,6 +320,7 @@ class _Pricing:
         duplicates.go_on_from(past.progress.slots, past.seen)
         most_per_call = self.run.config.generation.instructions_per_call
         price = await self._slot_price(leaf.slots, math.ceil(plan.wanted / most_per_call))
+        leaf.chain = max(len(each.draw.calls) + len({one.step for one in each.asked}) for each in self.kinds.values())
         leaf.per_row = {kind: each.per_row(self.yield_share) for kind, each in self.kinds.items() if kind}
         places = {each.step: place for place, each in reversed(list(enumerate(price.asked)))}
         while leaf.expected_rows < plan.wanted:
@@ -294,6 +340,7 @@ class _Pricing:
             missing = plan.wanted - leaf.expected_rows
             slots = expected_slots(missing, price.per_slot, self.yield_share)
             leaf.to_pay.add_all(price.whole(self.yield_share), slots)
+            leaf.surplus.add_all(price.whole(self.yield_share), BULK_SURPLUS_SLOTS)
             leaf.slots += math.ceil(slots)
             leaf.first_calls += math.ceil(missing / price.per_slot)  # so many are drawn whatever becomes of them
             leaf.expected_rows = plan.wanted
