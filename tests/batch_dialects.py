@@ -1,4 +1,4 @@
-"""How batch APIs differ from OpenAI's, for `batch_server`: what is documented of Azure OpenAI and of Together."""
+"""How batch APIs differ from OpenAI's, for `batch_server`, as Azure OpenAI, Groq and Together document them."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ class Dialect:
         """The reply to one that is retrieved or cancelled."""
         return as_response(200, self.batch(_read(response)))
 
+    def asked(self, request: web.Request) -> web.Request:
+        """A request for the list, as OpenAI would be asked."""
+        return request
+
     def listed(self, response: web.StreamResponse) -> web.StreamResponse:
         """A page of the list."""
         found = _read(response)
@@ -69,6 +73,30 @@ class Azure(Dialect):
         early = found["status"] == "validating"
         ids = {name: found[name] or "" for name in ("output_file_id", "error_file_id")}
         return found | ids | {"endpoint": None if early else found["endpoint"]}
+
+
+class Groq(Dialect):
+    """Groq: pages of the list by a cursor of its own, while `after` is ignored; errors as a bare list."""
+
+    endpoints = ("/v1/chat/completions",)
+
+    def batch(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Errors have nothing around them."""
+        return found | {"errors": found["errors"] and found["errors"]["data"]}
+
+    def asked(self, request: web.Request) -> web.Request:
+        """Its cursor is the last id; a page has two batches, so that few are enough to see pages."""
+        query = {"limit": "2"}
+        if "cursor" in request.query:
+            query["after"] = request.query["cursor"]
+        return request.clone(rel_url=request.rel_url.with_query(query))
+
+    def listed(self, response: web.StreamResponse) -> web.StreamResponse:
+        """A page with the cursor of the next, where there is one."""
+        found = _read(response)
+        entries = [self.batch(entry) for entry in found["data"]]
+        paging = {"next_cursor": found["last_id"]} if found["has_more"] else {}
+        return as_response(200, {"object": "list", "data": entries, "paging": paging})
 
 
 class Together(Dialect):

@@ -188,7 +188,7 @@ class _FaultyBatches(Batches):
         return self._dialect.shown(await super().cancel(request))
 
     async def list(self, request: web.Request) -> web.StreamResponse:
-        return self._dialect.listed(await super().list(request))
+        return self._dialect.listed(await super().list(self._dialect.asked(request)))
 
     def _over_quota(self, lines: int) -> bool:
         if self._faults.take("quota_refusals"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import openai
 import pytest
-from batch_dialects import Azure, Together
+from batch_dialects import Azure, Groq, Together
 from batch_server import OTHER_MODEL, BatchServer, Faults
 from openai.types import Batch
 
@@ -196,6 +196,21 @@ def test_azure_says_some_things_otherwise() -> None:
         assert errors(client, batch) == []
         assert len(output(client, batch)) == 3
         assert len(list(client.batches.list())) == 2
+
+
+def test_groq_has_pages_and_errors_of_its_own() -> None:
+    """A cursor beside the page, which a client must follow by itself; a bare list of errors."""
+    with BatchServer(dialect=Groq()) as server, openai.OpenAI(base_url=server.base_url, api_key="any") as client:
+        made = [run(client, 1).id for _ in range(3)]
+        first = client.batches.list()
+        assert [batch.id for batch in first.data] == made[:0:-1]
+        assert client.batches.list(after=first.data[-1].id).data == first.data
+        cursor = (first.model_extra or {})["paging"]["next_cursor"]
+        (last,) = client.batches.list(extra_query={"cursor": cursor}).data
+        assert last.id == made[0]
+        server.faults = Faults(failing_batches=1)
+        failed: Any = run(client, 1)
+        assert [error.code for error in failed.errors] == ["invalid_json_line"]
 
 
 def test_together_says_many_things_otherwise() -> None:
