@@ -7,11 +7,12 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self
 
 from aiohttp import web
+from batch_dialects import Dialect
 
 from labgen.teacher.rehearsal.batch_lines import LineError, result_line
 from labgen.teacher.rehearsal.batches import ENDED, Answer, Batch, Batches
@@ -80,15 +81,20 @@ class Faults:
 class BatchServer(RehearsalServer):
     """A rehearsal teacher with faults in its batch API, as a context manager; `faults` may be changed at any time.
 
+    Args:
+        dialect: how its API differs from OpenAI's; None: not at all.
+
     Attributes:
         faults: what goes wrong from now on.
         answered: how many times each custom_id got a reply of status 200 in a batch, over all batches.
         spoiled: how many of those replies no reader can use, because a fault broke the line or the model was another.
         sizes: lines of each batch that was asked for, in order, with those that were refused.
+        upload_headers: of each upload, names in small letters.
     """
 
-    def __init__(self, faults: Faults | None = None, *, port: int = 0) -> None:
+    def __init__(self, faults: Faults | None = None, *, port: int = 0, dialect: Dialect | None = None) -> None:
         super().__init__(port=port)
+        self.dialect = dialect or Dialect()
         self.faults = faults or Faults()
         self._folder = Path(tempfile.mkdtemp(prefix="labgen-batch-server-"))
         self._faulty = _FaultyBatches(self, self._handlers.reply, self._folder)
@@ -96,6 +102,7 @@ class BatchServer(RehearsalServer):
         self.answered: Counter[str] = Counter()
         self.spoiled: Counter[str] = Counter()
         self.sizes: list[int] = []
+        self.upload_headers: list[dict[str, str]] = []
 
     def __exit__(self, *error: Any) -> None:
         self.stop()
@@ -124,6 +131,9 @@ class _FaultyBatches(Batches):
     def __init__(self, server: BatchServer, answer: Answer, folder: Path) -> None:
         super().__init__(answer, folder=folder)
         self._server = server
+        self._dialect = server.dialect
+        self.files.purpose = self._dialect.purpose
+        self.endpoints = self._dialect.endpoints
         self._lines: dict[str, int] = {}
         self._expiring: set[str] = set()
         self.files.upload = self._upload  # type: ignore[method-assign]
@@ -135,7 +145,14 @@ class _FaultyBatches(Batches):
     def _faults(self) -> Faults:
         return self._server.faults
 
+    def add_routes(self, application: web.Application) -> None:
+        if self._dialect.upload_path != "/v1/files":
+            application.router.add_post("/v1/files", self._dialect.no_upload)
+            application.router.add_post(self._dialect.upload_path, self.files.upload)
+        super().add_routes(application)
+
     async def _upload(self, request: web.Request) -> web.StreamResponse:
+        self._server.upload_headers.append({name.lower(): value for name, value in request.headers.items()})
         if self._faults.take("upload_errors"):
             await request.read()
             raise RequestRefused(500, "The server had an error while processing your request.")
@@ -161,7 +178,17 @@ class _FaultyBatches(Batches):
         self._lines[next(reversed(self.batches))] = lines
         if self._faults.take("lost_creates"):
             _hang_up(request)
-        return response
+            return response
+        return self._dialect.created(response)
+
+    async def retrieve(self, request: web.Request) -> web.StreamResponse:
+        return self._dialect.shown(await super().retrieve(request))
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        return self._dialect.shown(await super().cancel(request))
+
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        return self._dialect.listed(await super().list(self._dialect.asked(request)))
 
     def _over_quota(self, lines: int) -> bool:
         if self._faults.take("quota_refusals"):
@@ -174,6 +201,7 @@ class _FaultyBatches(Batches):
         await super().validate(batch, lines)
         self.delay_sec = self._faults.in_progress_sec
         if batch.errors:
+            batch.errors = [replace(error, code=self._dialect.code(error.code)) for error in batch.errors]
             return
         own = self._lines.pop(batch.id, batch.total)
         if self._faults.quota_form == "failed" and self._over_quota(own):
@@ -230,6 +258,13 @@ class _FaultyBatches(Batches):
             self._spoil(last)
             lines.append(last[: len(last) // 2])
         batch.output.write_bytes(b"".join(lines))
+
+    def hand_out(self, batch: Batch) -> None:
+        empty = self._dialect.always_error_file and not batch.error.stat().st_size
+        super().hand_out(batch)
+        if empty:
+            batch.error.touch()
+            batch.error_file_id = self.files.register(batch.error, "error.jsonl", "batch_output").id
 
     def _spoil(self, line: bytes) -> None:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from batch_dialects import Azure, Groq, Together
 from batch_server import OTHER_MODEL, BatchServer, Faults
 from openai.types import Batch
 
@@ -175,3 +176,60 @@ def test_a_server_that_comes_back_knows_its_batches(server: BatchServer, client:
     assert len(output(client, wait(client, batch))) == 3001
     assert len(server.answered) == 3010
     assert not server.paid_twice()
+
+
+def test_azure_says_some_things_otherwise() -> None:
+    """Endpoint without /v1, empty ids, an empty error file, codes of its own."""
+    with BatchServer(dialect=Azure()) as server, openai.OpenAI(base_url=server.base_url, api_key="any") as client:
+        for lines, status in ((content(2), "failed"), (content(2).replace(b'"/v1/chat', b'"/chat'), "completed")):
+            stored = client.files.create(file=("a.jsonl", lines), purpose="batch")
+            batch = client.batches.create(
+                input_file_id=stored.id,
+                endpoint="/chat/completions",  # type: ignore[arg-type]
+                completion_window="24h",
+            )
+            assert (batch.output_file_id, batch.endpoint) == ("", None)
+            batch = wait(client, batch)
+            assert batch.status == status
+            if batch.errors and batch.errors.data:
+                assert {error.code for error in batch.errors.data} == {"url_mismatch"}
+        assert errors(client, batch) == []
+        assert len(output(client, batch)) == 3
+        assert len(list(client.batches.list())) == 2
+
+
+def test_groq_has_pages_and_errors_of_its_own() -> None:
+    """A cursor beside the page, which a client must follow by itself; a bare list of errors."""
+    with BatchServer(dialect=Groq()) as server, openai.OpenAI(base_url=server.base_url, api_key="any") as client:
+        made = [run(client, 1).id for _ in range(3)]
+        first = client.batches.list()
+        assert [batch.id for batch in first.data] == made[:0:-1]
+        assert client.batches.list(after=first.data[-1].id).data == first.data
+        cursor = (first.model_extra or {})["paging"]["next_cursor"]
+        (last,) = client.batches.list(extra_query={"cursor": cursor}).data
+        assert last.id == made[0]
+        server.faults = Faults(failing_batches=1)
+        failed: Any = run(client, 1)
+        assert [error.code for error in failed.errors] == ["invalid_json_line"]
+
+
+def test_together_says_many_things_otherwise() -> None:
+    """Another purpose and path of uploads, a wrapped batch, capitals, and a bare list."""
+    with BatchServer(dialect=Together()) as server, openai.OpenAI(base_url=server.base_url, api_key="any") as client:
+        with pytest.raises(openai.BadRequestError, match="checksum"):
+            client.files.create(file=("a.jsonl", content(2)), purpose="batch-api")  # type: ignore[arg-type]
+        stored = client.post(
+            "/files/upload",
+            cast_to=dict[str, Any],
+            body={"purpose": "batch-api", "file_name": "a.jsonl"},
+            files={"file": ("a.jsonl", content(2))},
+            options={"headers": {"Content-Type": "multipart/form-data"}},
+        )
+        made = client.batches.create(input_file_id=stored["id"], endpoint=CHAT, completion_window="24h")
+        job = (made.model_extra or {})["job"]
+        assert (made.id, job["status"]) == (None, "VALIDATING")
+        batch = client.batches.retrieve(job["id"])
+        while batch.status != "COMPLETED":  # type: ignore[comparison-overlap]
+            batch = client.batches.retrieve(job["id"])
+        assert len(output(client, batch)) == 3
+        assert [entry["id"] for entry in client.get("/batches", cast_to=list[dict[str, Any]])] == [batch.id]

@@ -52,9 +52,11 @@ class BatchFiles:
 
     Args:
         folder: where to keep them; None: a temporary folder, made for the first file and removed by `close`.
+        purpose: what uploads have to name as theirs.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, purpose: str = "batch") -> None:
+        self.purpose = purpose
         self._folder = folder
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._files: dict[str, StoredFile] = {}
@@ -111,7 +113,7 @@ class BatchFiles:
                 elif part.name == "file":
                     filename = part.filename or ""
                     await _receive(part, path)
-            _check_upload(purpose, filename, path)
+            self._check_upload(purpose, filename, path)
             kept = True
             return as_response(200, self.register(path, filename, purpose).as_json())
         finally:
@@ -146,6 +148,15 @@ class BatchFiles:
         stored.path.unlink(missing_ok=True)
         return as_response(200, {"id": stored.id, "object": "file", "deleted": True})
 
+    def _check_upload(self, purpose: str, filename: str, path: Path) -> None:
+        if purpose != self.purpose:
+            message = f"'{purpose[:200]}' is no purpose of this server. Upload with purpose '{self.purpose}'."
+            raise RequestRefused(400, message, param="purpose")
+        if not path.exists():
+            raise RequestRefused(400, "'file' is a required property.", param="file")
+        if not filename.endswith(".jsonl"):
+            raise RequestRefused(400, "Invalid file format for Batch API. Must be .jsonl", param="file")
+
 
 async def _receive(part: BodyPartReader, path: Path) -> None:
     with open_file(path, "wb") as target:
@@ -154,16 +165,6 @@ async def _receive(part: BodyPartReader, path: Path) -> None:
                 message = f"The file is larger than the limit of {MAX_FILE_BYTES} bytes. Split it into several."
                 raise RequestRefused(413, message, param="file")
             target.write(piece)
-
-
-def _check_upload(purpose: str, filename: str, path: Path) -> None:
-    if purpose != "batch":
-        message = f"'{purpose[:200]}' is not a purpose that this server knows. Upload files with purpose 'batch'."
-        raise RequestRefused(400, message, param="purpose")
-    if not path.exists():
-        raise RequestRefused(400, "'file' is a required property.", param="file")
-    if not filename.endswith(".jsonl"):
-        raise RequestRefused(400, "Invalid file format for Batch API. Must be .jsonl", param="file")
 
 
 def open_file(path: Path, mode: str) -> BinaryIO:

@@ -21,7 +21,6 @@ from labgen.teacher.rehearsal.wire import RequestRefused, page
 if TYPE_CHECKING:
     from aiohttp import web
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/completions")
 WINDOW_SEC = 24 * 3600
 NOTICE_SEC = 0.1
 """How soon a batch that waits notices that it is cancelled."""
@@ -104,6 +103,8 @@ class Batches:
         folder: see `BatchFiles`.
     """
 
+    endpoints: tuple[str, ...] = ("/v1/chat/completions", "/v1/completions")
+
     def __init__(self, answer: Answer, delay_sec: float = 0.0, folder: Path | None = None) -> None:
         self.answer = answer
         self.delay_sec = delay_sec
@@ -178,19 +179,29 @@ class Batches:
     def finish(self, batch: Batch) -> None:
         """Called when every line has its result, before the files are handed out."""
 
+    def hand_out(self, batch: Batch) -> None:
+        """Make the files that hold anything known under ids."""
+        for path, name in ((batch.output, "output"), (batch.error, "error")):
+            if path.stat().st_size:
+                stored = self.files.register(path, f"{batch.id}_{name}.jsonl", "batch_output")
+                setattr(batch, f"{name}_file_id", stored.id)
+            else:
+                path.unlink()
+
     def _new_batch(self, body: object) -> Batch:
         if not isinstance(body, dict):
             raise RequestRefused(400, "The request body must be a JSON object.")
         file_id, endpoint, metadata = body.get("input_file_id"), body.get("endpoint"), body.get("metadata")
         if not isinstance(file_id, str):
             raise RequestRefused(400, "Missing required parameter: 'input_file_id'.", param="input_file_id")
-        if endpoint not in ENDPOINTS:
-            raise RequestRefused(400, f"'endpoint' must be one of {', '.join(ENDPOINTS)}.", param="endpoint")
+        if endpoint not in self.endpoints:
+            raise RequestRefused(400, f"'endpoint' must be one of {', '.join(self.endpoints)}.", param="endpoint")
         if body.get("completion_window") != "24h":
             raise RequestRefused(400, "'completion_window' must be '24h'.", param="completion_window")
         stored = self.files.find(file_id)
-        if stored.purpose != "batch":
-            raise RequestRefused(400, f"{file_id} was not uploaded with purpose 'batch'.", param="input_file_id")
+        if stored.purpose != self.files.purpose:
+            message = f"{file_id} was not uploaded with purpose '{self.files.purpose}'."
+            raise RequestRefused(400, message, param="input_file_id")
         _check_metadata(metadata)
         batch = Batch(
             id=f"batch_{secrets.token_hex(12)}",
@@ -249,7 +260,7 @@ class Batches:
             batch.come_to("finalizing")
             await asyncio.sleep(0)
         self.finish(batch)
-        self._hand_out(batch)
+        self.hand_out(batch)
         batch.come_to(ended_as)
 
     async def _wait(self, batch: Batch) -> None:
@@ -281,14 +292,6 @@ class Batches:
                 batch.completed, batch.failed = batch.completed + good, batch.failed + (not good)
                 await asyncio.sleep(0)
         return ended_as
-
-    def _hand_out(self, batch: Batch) -> None:
-        for path, name in ((batch.output, "output"), (batch.error, "error")):
-            if path.stat().st_size:
-                stored = self.files.register(path, f"{batch.id}_{name}.jsonl", "batch_output")
-                setattr(batch, f"{name}_file_id", stored.id)
-            else:
-                path.unlink()
 
 
 def _check_metadata(metadata: object) -> None:
