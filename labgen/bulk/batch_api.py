@@ -138,16 +138,21 @@ class BatchApi:
         return None
 
     def _listed(self) -> Iterator[RemoteBatch]:
-        if not self._provider.paged:
+        if self._provider.pages == "none":
             found: Any = self._client.get("/batches", cast_to=object)
             yield from (self._batch(each) for each in (found if isinstance(found, list) else ()))
             return
-        page: Any = self._client.batches.list(limit=LISTED, extra_headers=self._routed)
+        query: dict[str, str] = {}
         for _ in range(PAGES):
+            page: Any = self._client.batches.list(limit=LISTED, extra_headers=self._routed, extra_query=query)
             yield from (self._batch(each) for each in page.data)
-            if not page.data or not page.has_next_page():
+            if self._provider.pages == "after":
+                query = {"after": page.data[-1].id} if page.data and page.has_more else {}
+            else:
+                cursor = _fields(_fields(page).get("paging") or {}).get("next_cursor")
+                query = {"cursor": str(cursor)} if cursor else {}
+            if not query:
                 return
-            page = page.get_next_page()
 
     def cancel(self, batch_id: str) -> RemoteBatch:
         """Have a batch stopped; what is answered by then can still be fetched. Raises: TeacherError."""
@@ -171,12 +176,19 @@ class BatchApi:
         with suppress(TeacherError), self._explained():
             self._client.files.delete(file_id, extra_headers=self._routed)
 
+    def close(self) -> None:
+        """Close the connections."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
     def _batch(self, made: Any) -> RemoteBatch:
         data = _fields(made)
         if isinstance(data.get("job"), Mapping):  # Together's
             data = data["job"]
         counts = _fields(data.get("request_counts") or {})
-        errors = _fields(data.get("errors") or {}).get("data") or data.get("error") or ()
+        errors = data.get("errors") or data.get("error") or ()
+        if isinstance(errors, Mapping) and "data" in errors:
+            errors = errors["data"] or ()
         status = str(data.get("status") or "").lower()
         return RemoteBatch(
             str(data.get("id") or ""),

@@ -52,6 +52,7 @@ class Batches:
     sleep: Callable[[float], None] = time.sleep
     told: LinesTold = field(default_factory=LinesTold, init=False)
     _files: dict[int, RequestFile] = field(default_factory=dict, init=False)
+    _apis: dict[str, BatchApi] = field(default_factory=dict, init=False)
 
     def answer(self, files: Iterable[RequestFile]) -> LinesTold:
         """Have files answered, and what was begun before, and read what comes of it.
@@ -124,7 +125,7 @@ class Batches:
 
     def _found(self, batch: Batch) -> Batch:
         """A batch whose name was not noted, with its name, where it was made all the same."""
-        remote = self._patiently(partial(self._api(batch).find, batch.file_id)) if batch.file_id else None
+        remote = self._patiently(partial(self._api(batch.model).find, batch.file_id)) if batch.file_id else None
         return self._noted(replace(batch, batch_id=remote.id)) if remote else batch
 
     def _noted(self, batch: Batch) -> Batch:
@@ -134,16 +135,16 @@ class Batches:
     def _give_up(self, batch: Batch) -> None:
         """A file of which no batch was made: its calls are free."""
         if batch.file_id:
-            self._api(batch).delete(batch.file_id)
+            self._api(batch.model).delete(batch.file_id)
         self.parked.end_batch(batch)
 
     def look(self, batch: Batch) -> RemoteBatch:
         """What its endpoint says of a batch. Raises: TeacherError."""
-        return self._api(batch).retrieve(batch.batch_id)
+        return self._api(batch.model).retrieve(batch.batch_id)
 
     def cancel(self, batch: Batch) -> RemoteBatch:
         """Have a batch stopped. Raises: TeacherError."""
-        return self._api(batch).cancel(batch.batch_id)
+        return self._api(batch.model).cancel(batch.batch_id)
 
     def fetch(self) -> tuple[LinesTold, list[Batch]]:
         """Read what has ended, without waiting; gives what was read, and what has not ended yet."""
@@ -177,13 +178,19 @@ class Batches:
             )
         return door
 
-    def _api(self, batch: Batch) -> BatchApi:
-        return BatchApi(self._door(batch.model))
+    def _api(self, model: str) -> BatchApi:
+        if model not in self._apis:
+            self._apis[model] = BatchApi(self._door(model))
+        return self._apis[model]
+
+    def close(self) -> None:
+        """Close the connections."""
+        for api in self._apis.values():
+            api.close()
 
     def _submit(self, file: RequestFile) -> Batch | str:
         """Hand a file over; gives the batch, or why it is not taken now."""
-        door = self._door(file.model)
-        api = BatchApi(door)
+        door, api = self._door(file.model), self._api(file.model)
         batch = self.parked.begin_batch(door.spec.name, file.model, _keys(file.path), file.size_bytes)
         batch = self._noted(replace(batch, file_id=self._patiently(partial(api.upload, file.path))))
         try:
@@ -228,7 +235,7 @@ class Batches:
 
     def _end(self, batch: Batch, remote: RemoteBatch) -> RequestFile | None:
         """Read what a batch has come to; gives its file where that is to be handed over once more."""
-        api = self._api(batch)
+        api = self._api(batch.model)
         told = LinesTold()
         for file_id in (remote.output_id, remote.error_id):
             if file_id:

@@ -7,6 +7,7 @@ their documentation of autumn 2026, the smaller one where two pages differ; `bul
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 from urllib.parse import urlsplit
 
 from labgen.config import BulkConfig
@@ -26,7 +27,7 @@ class Provider:
         prefix: what stands before the path in each line and in a batch's `endpoint`.
         purpose: what a file is uploaded as.
         upload_path: where it is uploaded to.
-        paged: whether its list of batches is a page, and not a plain array.
+        pages: how its list of batches goes on: by the last one's id, by a cursor of its own, or not at all.
         model_header: header that tells a gateway which model, and so which provider, a file is for; empty for none.
         window: the time within which a batch is answered.
     """
@@ -39,7 +40,7 @@ class Provider:
     prefix: str = "/v1"
     purpose: str = "batch"
     upload_path: str = "/files"
-    paged: bool = True
+    pages: Literal["after", "cursor", "none"] = "after"
     model_header: str = ""
     window: str = "24h"
 
@@ -48,13 +49,13 @@ PROVIDERS = (
     Provider("openai", ("api.openai.com",), max_bytes=200 * MB, completions=True),
     # The address without /openai/v1 has `/chat/completions` in lines and batches, the one with it `/v1/chat/...`.
     Provider("azure", (".openai.azure.com", ".services.ai.azure.com"), max_bytes=200 * MB, completions=True),
-    Provider("groq", ("api.groq.com",)),
+    Provider("groq", ("api.groq.com",), pages="cursor"),
     Provider(
         "together",
         ("api.together.xyz", "api.together.ai"),
         purpose="batch-api",
         upload_path="/files/upload",
-        paged=False,
+        pages="none",
     ),
     Provider("litellm", completions=True, model_header="x-litellm-model"),
     Provider("other", completions=True),

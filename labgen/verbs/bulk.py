@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -148,9 +148,9 @@ def submit_round(
     session = _prepared(config, leaf_patterns, hooks)
     folder = _fresh(config)
     with _written(session, folder, None) as (ledger, doors, found):
-        batches = _batches(session, ledger, doors)
-        batches.open_batches()
-        return found, batches.submit(found.files)
+        with closing(_batches(session, ledger, doors)) as batches:
+            batches.open_batches()
+            return found, batches.submit(found.files)
 
 
 def batch_states(config: Config, *, hooks: Hooks | None = None) -> list[tuple[Batch, RemoteBatch]]:
@@ -251,8 +251,11 @@ def _ask_in_rounds(
                 return rounds, asked, None, f"{IN_VAIN} rounds, one after the other, had no answer that could be read"
             session.hooks.notice(_round_words(len(rounds) + 1, found))
             reader = ReplyReader(ledger, doors, notice=session.hooks.notice)
-            make = answering or (lambda doors, reader, folder: _batches(session, ledger, doors, reader))
-            told = make(doors, reader, session.config.work_folder / FOLDER).answer(found.files)
+            if answering:
+                told = answering(doors, reader, session.config.work_folder / FOLDER).answer(found.files)
+            else:
+                with closing(_batches(session, ledger, doors, reader)) as batches:
+                    told = batches.answer(found.files)
         rounds.append(RoundTold(asked, len(found.files), told, found.steps))
         got = told.counts[Outcome.READ] + told.counts[Outcome.FAILED]
         in_vain = 0 if got else in_vain + 1
@@ -321,7 +324,8 @@ def _watching(config: Config, hooks: Hooks | None) -> Iterator[tuple[Batches, Pa
     session = Session.prepare(config, hooks=hooks, leaves=False)
     with session.locked() as ledger:
         doors = open_doors(config, ledger, notice=session.hooks.notice)
-        yield _batches(session, ledger, doors), ParkedCalls(ledger)
+        with closing(_batches(session, ledger, doors)) as batches:
+            yield batches, ParkedCalls(ledger)
 
 
 def _batches(session: Session, ledger: Ledger, doors: dict[str, Door], reader: ReplyReader | None = None) -> Batches:
