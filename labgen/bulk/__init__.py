@@ -1,0 +1,1 @@
+"""Bulk rounds: all calls that can be asked now, as files that any engine answers."""
