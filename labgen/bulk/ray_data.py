@@ -23,8 +23,12 @@ from labgen.teacher.addresses import is_loopback
 
 CALLS_PER_WORKER = 32
 """Calls that one worker process of Ray keeps under way at most (count)."""
-WORKER_CPUS = 0.25
-"""Share of a core that a worker asks Ray for: it waits for replies most of the time."""
+CPUS = {"num_cpus": 0.25}
+"""Share of a core that workers and tasks ask Ray for: they wait most of the time.
+
+There are no more workers than cores, so that tasks find room beside them, also once most of the nodes are gone: a task
+that asks for a whole core would wait for ever on a last node with one core and one worker.
+"""
 FIRST_PAUSE_SEC = 1.0
 """Ray's pause before a request is sent a second time; it doubles with each further one."""
 SHORTEST_SECRET_CHARS = 8
@@ -85,9 +89,10 @@ def answer_files(
         return []
     with _connected(address) as ray:
         if base_url is not None:
-            calls = concurrency or CALLS_PER_WORKER * max(1, len([node for node in ray.nodes() if node["Alive"]]))
+            calls = concurrency or CALLS_PER_WORKER * sum(node["Alive"] for node in ray.nodes())
+            workers = min(-(-calls // CALLS_PER_WORKER), len(pieces), int(ray.cluster_resources().get("CPU", 1)))
             factory = _factory(base_url, key, headers or {}, query or {}, timeout_sec, max_attempts)
-            processor = _http_processor(factory, calls, len(pieces), max_attempts)
+            processor = _http_processor(factory, calls, max(1, workers))
         else:
             processor = _engine_processor(engine or {}, concurrency, ray_engine.api_of(pieces[0]))
         return _run(ray, pieces, processor, replies.resolve(), progress)
@@ -111,23 +116,28 @@ def _factory(
     )
 
 
-def _http_processor(factory: ray_http.SessionFactory, calls: int, blocks: int, attempts: int) -> Any:
+def _http_processor(factory: ray_http.SessionFactory, calls: int, workers: int) -> Any:
     """Ray's HTTP processor, with so many workers that together they keep so many calls under way."""
     from ray.data.llm import HttpRequestProcessorConfig, HttpRequestStageConfig, build_processor
 
-    workers = max(1, min(-(-calls // CALLS_PER_WORKER), blocks))
     factory.calls_at_once = max(1, calls // workers)
     config = HttpRequestProcessorConfig(
         url=factory.base_url,
         # Ray works on four batches of a block at a time; the session bounds what is under way.
         batch_size=max(1, factory.calls_at_once // 2),
         concurrency=(workers, workers),
-        max_retries=attempts - 1,
+        max_retries=factory.attempts - 1,
         base_retry_wait_time_in_s=FIRST_PAUSE_SEC,
         session_factory=factory,
-        http_request_stage=HttpRequestStageConfig(num_cpus=WORKER_CPUS),
+        http_request_stage=HttpRequestStageConfig(**CPUS),
     )
-    return build_processor(config, preprocess=ray_blocks.http_payload, postprocess=ray_blocks.http_line)
+    return build_processor(
+        config,
+        preprocess=ray_blocks.http_payload,
+        postprocess=ray_blocks.http_line,
+        preprocess_map_kwargs=CPUS,
+        postprocess_map_kwargs=CPUS,
+    )
 
 
 def _engine_processor(engine: Mapping[str, Any], concurrency: int | None, api: str) -> Any:
@@ -150,6 +160,8 @@ def _engine_processor(engine: Mapping[str, Any], concurrency: int | None, api: s
         config,
         preprocess=partial(ray_engine.engine_row, api=api),
         postprocess=partial(ray_engine.engine_reply, context_tokens=most),
+        preprocess_map_kwargs=CPUS,
+        postprocess_map_kwargs=CPUS,
     )
 
 
@@ -160,8 +172,8 @@ def _run(
     from ray.exceptions import RayError
 
     source = ray.data.from_items([piece.as_row() for piece in pieces], override_num_blocks=len(pieces))
-    answered = processor(source.flat_map(ray_blocks.read_piece)).map(ray_engine.engine_line)
-    written = answered.map_batches(partial(ray_blocks.write_block, folder=str(folder)), batch_size=None)
+    answered = processor(source.flat_map(ray_blocks.read_piece, **CPUS)).map(ray_engine.engine_line, **CPUS)
+    written = answered.map_batches(partial(ray_blocks.write_block, folder=str(folder)), batch_size=None, **CPUS)
     found = []
     try:
         for row in written.iter_rows():
@@ -204,8 +216,10 @@ def _connected(address: str | None) -> Iterator[Any]:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(f"no Ray cluster answers at {address or 'its default'}: {_first_line(error)}") from error
-    context = ray.data.DataContext.get_current()
-    bars, context.enable_progress_bars = context.enable_progress_bars, False
+    context, words = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
+    bars, level = context.enable_progress_bars, words.level
+    context.enable_progress_bars = False
+    words.setLevel(logging.ERROR)
     for module in MODULES:
         register_pickle_by_value(module)
     try:
@@ -214,5 +228,6 @@ def _connected(address: str | None) -> Iterator[Any]:
         for module in MODULES:
             unregister_pickle_by_value(module)
         context.enable_progress_bars = bars
+        words.setLevel(level)
         if ours:
             ray.shutdown()

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labgen.bulk.ray_blocks import Piece, read_piece
-from labgen.bulk.ray_http import error_line, read_request, reply_line
+from labgen.bulk.ray_http import error_line, read_batch_line, reply_line
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 PASSED_ON: Mapping[str, Any] = {
@@ -55,7 +55,7 @@ class Refused(ValueError):
 
 def api_of(piece: Piece) -> str:
     """The API that a piece's first line is for. Raises: ValueError: it is for none that the engine answers."""
-    url = read_request(read_piece(piece.as_row())[0]["request"])[1]
+    url = read_batch_line(read_piece(piece.as_row())[0]["request"])[1]
     if url not in (CHAT, COMPLETIONS):
         raise ValueError(f"{url}: an engine answers {CHAT} and {COMPLETIONS}")
     return url
@@ -98,7 +98,7 @@ def engine_row(row: Mapping[str, Any], *, api: str) -> dict[str, Any]:
     """
     found: dict[str, Any] = {"sampling_params": dict(PASSED_ON), ERROR: ""}
     try:
-        _, url, body = read_request(row["request"])
+        _, url, body = read_batch_line(row["request"])
         if url != api:
             raise Refused(f"a file for {api} holds a request for {url}")
         found["sampling_params"] = sampling_params(body)
@@ -126,7 +126,7 @@ def engine_reply(row: Mapping[str, Any], *, context_tokens: int | None) -> dict[
     Args:
         context_tokens: the model's context, where it is known.
     """
-    custom_id, url, body = read_request(row["request"])
+    custom_id, url, body = read_batch_line(row["request"])
     read, wrote = int(row["num_input_tokens"]), int(row["num_generated_tokens"])
     most = body.get("max_completion_tokens") or body.get("max_tokens")
     cut = (most is not None and wrote >= most) or (context_tokens is not None and read + wrote >= context_tokens)
@@ -152,7 +152,7 @@ def engine_line(row: Mapping[str, Any]) -> dict[str, str]:
     if not error:
         return {"line": row["line"]}
     try:
-        custom_id = read_request(row["request"])[0]
+        custom_id = read_batch_line(row["request"])[0]
     except ValueError as fault:
         return {"line": error_line(None, "invalid_line", str(fault))}
     if error.startswith(REFUSED):

@@ -41,7 +41,7 @@ def error_line(custom_id: str | None, code: str, message: str) -> str:
     return json.dumps({"id": f"ray-{custom_id}", "custom_id": custom_id, "response": None, "error": error})
 
 
-def read_request(line: str) -> tuple[str, str, Mapping[str, Any]]:
+def read_batch_line(line: str) -> tuple[str, str, Mapping[str, Any]]:
     """A line of a batch input file. Returns: `custom_id`, `url`, and `body`. Raises: ValueError: it is none."""
     try:
         request = json.loads(line)
@@ -108,13 +108,13 @@ class SessionFactory:
     def __repr__(self) -> str:
         return f"SessionFactory({self.calls_at_once} calls at once)"
 
-    def __call__(self) -> Session:
+    def __call__(self) -> BatchSession:
         # Made here and not with the factory, which is made on another machine.
         self._free = self._free or asyncio.Semaphore(self.calls_at_once)
-        return Session(self, self._free)
+        return BatchSession(self, self._free)
 
 
-class Session:
+class BatchSession:
     """One batch's requests. Ray's stage calls `post` for each row, awaits what that gives, and reads its `json`."""
 
     def __init__(self, door: SessionFactory, free: asyncio.Semaphore) -> None:
@@ -123,7 +123,7 @@ class Session:
         self._under_way: list[asyncio.Task[Outcome]] = []
         self._client: ClientSession
 
-    async def __aenter__(self) -> Session:
+    async def __aenter__(self) -> BatchSession:
         from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
         silence = ClientTimeout(total=None, sock_connect=CONNECT_SEC, sock_read=self._door.timeout_sec)
@@ -155,7 +155,7 @@ class Session:
         from aiohttp import ClientConnectionError, ClientError, ClientPayloadError
 
         try:
-            custom_id, path, body = read_request(line)
+            custom_id, path, body = read_batch_line(line)
         except ValueError as error:
             return Outcome(200, "", error_line(None, "invalid_line", str(error)))
         try:
