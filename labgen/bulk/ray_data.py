@@ -89,8 +89,10 @@ def answer_files(
         return []
     with _connected(address) as ray:
         if base_url is not None:
-            calls = concurrency or CALLS_PER_WORKER * sum(node["Alive"] for node in ray.nodes())
-            workers = min(-(-calls // CALLS_PER_WORKER), len(pieces), int(ray.cluster_resources().get("CPU", 1)))
+            nodes = sum(node["Alive"] for node in ray.nodes())
+            calls = concurrency or CALLS_PER_WORKER * nodes
+            most = int(ray.cluster_resources().get("CPU", 1))
+            workers = min(max(nodes, -(-calls // CALLS_PER_WORKER)), calls, len(pieces), most)
             factory = _factory(base_url, key, headers or {}, query or {}, timeout_sec, max_attempts)
             processor = _http_processor(factory, calls, max(1, workers))
         else:
