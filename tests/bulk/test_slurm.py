@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bulk_slurm.sh"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bulk_slurm"
 
 SBATCH = """\
 import os, subprocess, sys
