@@ -28,8 +28,10 @@ LONGEST_POLL_SEC = 60.0
 """A look at a batch follows the last one after a second, then ever later, up to this."""
 OUTAGE_SEC = 3600.0
 """An endpoint that can't be reached for so long, while batches are watched, ends the run; what it has is kept."""
-QUOTA_SEC = 86_400.0
-"""So long is waited for a quota that takes not a single call."""
+HELD_SEC = 60.0
+"""Time between two tries to hand over a single call that a quota does not take."""
+QUOTA_TRIES = 60
+"""So many times in a row that is tried."""
 
 
 @dataclass
@@ -66,42 +68,49 @@ class Batches:
             self._door(file.model)  # a fault of the configuration is told before anything is handed over
         waiting = deque(files)
         under_way = self.open_batches()
-        pause, held_sec = self.poll_sec or FIRST_POLL_SEC, 0.0
+        pause, held_sec, tries = self._first_pause, 0.0, 0
         while waiting or under_way:
-            full = False
-            while waiting and not full:
+            while waiting and not held_sec:
                 made = self._submit(waiting[0])
                 if isinstance(made, Batch):
                     waiting.popleft()
                     under_way.append(made)
-                    held_sec = 0.0
-                elif not under_way and waiting[0].lines > 1:
-                    self.notice(f"{made} The file of {waiting[0].lines:,} calls is split.")
-                    waiting.extendleft(reversed(halves(waiting.popleft())))
+                    tries = 0
                 else:
-                    full = True
-                    if held_sec == 0.0:
-                        self.notice(f"{made} {sum(file.lines for file in waiting):,} calls wait.")
-            if full and not under_way and held_sec > QUOTA_SEC:
-                raise TeacherDown(
-                    f"not even a batch of one call was taken for {held_sec / 3600:.0f} h. Run again later."
-                )
-            self._rest(pause)
-            held_sec += pause if full else 0.0
+                    held_sec = self._hold(made, waiting, alone=not under_way)
+            self.sleep(pause)
+            held_sec += pause if held_sec else 0.0
             pause = self.poll_sec or min(pause * 1.5, LONGEST_POLL_SEC)
             for batch in list(under_way):
                 remote = self._look(batch)
                 if not remote.ended:
                     continue
                 under_way.remove(batch)
-                pause = self.poll_sec or FIRST_POLL_SEC
                 again = self._end(batch, remote)
-                over = self._files.pop(batch.number, None)
                 if again:
-                    waiting.append(again)
-                elif over:
-                    over.path.unlink(missing_ok=True)
+                    waiting.appendleft(again)
+                    held_sec = self._hold(_short(remote.problem), waiting, alone=not under_way)
+                else:
+                    pause, held_sec = self._first_pause, 0.0
+            if not under_way and held_sec > min(HELD_SEC, 10 * self._first_pause):
+                # Nothing of ours is there that could end and make room.
+                held_sec, tries = 0.0, tries + 1
+                if tries > QUOTA_TRIES:
+                    raise TeacherDown("not even one call was taken, time and again. Run again later.")
         return self.told
+
+    def _hold(self, why: str, waiting: deque[RequestFile], *, alone: bool) -> float:
+        """What to do where no further batch is taken: split the next file, or wait; gives the seconds waited so far."""
+        if alone and waiting[0].lines > 1:
+            self.notice(f"{why} The file of {waiting[0].lines:,} calls is split.")
+            waiting.extendleft(reversed(halves(waiting.popleft())))
+            return 0.0
+        self.notice(f"{why} {sum(file.lines for file in waiting):,} calls wait.")
+        return self._first_pause
+
+    @property
+    def _first_pause(self) -> float:
+        return self.poll_sec or FIRST_POLL_SEC
 
     def open_batches(self) -> list[Batch]:
         """The batches that were begun and have not ended, as their endpoints know them.
@@ -247,9 +256,11 @@ class Batches:
         self.told.add_all(told)
         self.parked.end_batch(batch)
         api.delete(batch.file_id)
+        file = self._files.pop(batch.number, None)
         if remote.for_quota:
-            self.notice(f"{batch.batch_id}: {_short(remote.problem)}")
-            return self._files.get(batch.number)
+            return file
+        if file:
+            file.path.unlink(missing_ok=True)
         if remote.status == "failed" and not told.lines:
             raise TeacherMisconfigured(
                 f"{batch.address}: the batch {batch.batch_id} failed ({_short(remote.problem) or 'no reason given'}). "
@@ -278,12 +289,9 @@ class Batches:
                         "handed over go on; run again when the endpoint answers."
                     ) from problem
                 wait_sec = max(problem.retry_after_sec or 0.0, pause)
-            self._rest(wait_sec)
+            self.sleep(wait_sec)
             waited_sec += wait_sec
             pause = min(pause * 2.0, LONGEST_POLL_SEC)
-
-    def _rest(self, seconds: float) -> None:
-        self.sleep(seconds)
 
 
 def _keys(path: Path) -> list[bytes]:

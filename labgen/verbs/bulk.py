@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -147,10 +147,11 @@ def submit_round(
     """Hand the next round over to the endpoints' batch APIs, and don't wait. Raises: LabgenError."""
     session = _prepared(config, leaf_patterns, hooks)
     folder = _fresh(config)
-    with _written(session, folder, None) as (ledger, doors, found):
-        with closing(_batches(session, ledger, doors)) as batches:
-            batches.open_batches()
-            return found, batches.submit(found.files)
+    with ExitStack() as stack:
+        ledger, doors, found = stack.enter_context(_written(session, folder, None))
+        batches = stack.enter_context(closing(_batches(session, ledger, doors)))
+        batches.open_batches()
+        return found, batches.submit(found.files)
 
 
 def batch_states(config: Config, *, hooks: Hooks | None = None) -> list[tuple[Batch, RemoteBatch]]:
