@@ -211,7 +211,7 @@ class BatchApi:
             yield
         except openai.APIStatusError as error:
             answer = self._door.backend.client.answer_of(error)
-            raise refusal_of(answer, name=name, api_hint=_NO_BATCHES, model=self._door.model, answered=True) from error
+            raise refusal_of(answer, name=name, api_hint=_NO_BATCHES, model=self._door.model, answered=False) from error
         except openai.OpenAIError as error:
             raise self._door.backend.client.no_answer(error) from error
         except Exception as error:
@@ -228,7 +228,7 @@ def _fields(made: Any) -> Mapping[str, Any]:
     if isinstance(made, Mapping):
         return made
     dump = getattr(made, "to_dict", None)
-    found = dump(mode="python") if dump else {}
+    found = dump(mode="python", warnings=False) if dump else {}
     return found if isinstance(found, Mapping) else {}
 
 

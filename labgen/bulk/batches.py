@@ -149,7 +149,13 @@ class Batches:
 
     def look(self, batch: Batch) -> RemoteBatch:
         """What its endpoint says of a batch. Raises: TeacherError."""
-        return self._api(batch.model).retrieve(batch.batch_id)
+        try:
+            return self._api(batch.model).retrieve(batch.batch_id)
+        except TeacherMisconfigured as error:
+            raise TeacherMisconfigured(
+                f"{_short(error)} If the batch {batch.batch_id} is gone for good, `labgen bulk cancel --forget` gives it "
+                "up."
+            ) from error
 
     def cancel(self, batch: Batch) -> RemoteBatch:
         """Have a batch stopped. Raises: TeacherError."""

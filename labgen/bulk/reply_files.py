@@ -167,6 +167,7 @@ class ReplyReader:
     def _take(self, lines: Sequence[_Line], told: LinesTold) -> None:
         """Bring in some lines: their replies are in the ledger when this returns."""
         waiting = self._parked.find([line.key for line in lines])
+        self._learn_names(lines, waiting)
         replies: dict[bytes, tuple[Call, Reply]] = {}
         rejected: dict[bytes, tuple[Call, int]] = {}
         found: list[tuple[Outcome, str, str]] = []
@@ -227,17 +228,29 @@ class ReplyReader:
             return Outcome.FAILED, str(refusal), Reply("", "", failure="refused", detail=str(refusal)[:500])
         return Outcome.REJECTED, str(refusal), refusal.status
 
+    def _learn_names(self, lines: Sequence[_Line], waiting: Mapping[bytes, Parked]) -> None:
+        """Of a model that has not answered yet: the name that its replies bear, where all of the first ones bear one.
+
+        Behind an alias or a deployment's name that is the model's own.
+        """
+        found: dict[str, set[str]] = {}
+        for line in lines:
+            parked = waiting.get(line.key)
+            if parked and not self._names.get(parked.call.model) and (name := _name_of(_body(line))):
+                found.setdefault(parked.call.model, set()).add(name)
+        for model, names in found.items():
+            door = self._doors.get(model)
+            if not door:
+                continue
+            own = {name for name in names if door.is_own_name(name)} or (names if len(names) == 1 else set())
+            for name in own:
+                self._names[model].add(name)
+                door.learn_name(name)
+
     def _other_name(self, door: Door, body: Any) -> str:
         """The name of another model that an answer bears; empty where it is the asked one's, or one that is known."""
-        name = body.get("model") if isinstance(body, Mapping) else None
-        if not isinstance(name, str) or door.is_own_name(name) or name in self._accepted:
-            return ""
-        known = self._names[door.model]
-        if not known:
-            # Behind an alias or a deployment's name replies bear the model's own, from the first one on.
-            known.add(name)
-            door.learn_name(name)
-        return "" if name in known else name
+        name = _name_of(body)
+        return "" if door.is_own_name(name) or name in self._accepted or name in self._names[door.model] else name
 
     def _learn(self, told: LinesTold) -> None:
         """Leave out from now on what every line was turned down for, by an endpoint that has never answered."""
@@ -259,6 +272,16 @@ def _raw_lines(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
                 rest = file.readline(LONGEST_LINE_BYTES + 1)
             if raw.strip():
                 yield f"{name}:{number}", raw
+
+
+def _body(line: _Line) -> Any:
+    response = line.data.get("response")
+    return response.get("body") if isinstance(response, Mapping) else None
+
+
+def _name_of(body: Any) -> str:
+    name = body.get("model") if isinstance(body, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def _words(error: Any) -> str:
