@@ -373,7 +373,7 @@ class PriceConfig(Section):
 class BulkConfig(Section):
     """How calls are asked in files of many: see `labgen bulk`."""
 
-    provider: Literal["openai", "azure", "groq", "together", "litellm", "other"] | None = Field(
+    provider: Literal["openai", "azure", "groq", "together", "litellm", "files", "other"] | None = Field(
         None, description="Whose batch API it is, where the address does not say so; decides limits and shapes."
     )
     max_lines: Count | None = Field(None, description="Calls in a file at most; None: the provider's limit.")
@@ -383,6 +383,11 @@ class BulkConfig(Section):
     window: str | None = Field(None, description="Time in which a batch is to be answered; None: the provider's `24h`.")
     poll_sec: float | None = Field(
         None, gt=0, description="Time between two looks at a batch; None: from 1 s on ever longer, up to a minute."
+    )
+    engine: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Settings of Ray's `vLLMEngineProcessorConfig`, such as `model_source`, for `labgen bulk run --on "
+        "ray` with a model that has no address.",
     )
     probe_lines: Count = Field(
         20,

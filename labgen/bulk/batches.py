@@ -153,8 +153,8 @@ class Batches:
             return self._api(batch.model).retrieve(batch.batch_id)
         except TeacherMisconfigured as error:
             raise TeacherMisconfigured(
-                f"{_short(error)} If the batch {batch.batch_id} is gone for good, `labgen bulk cancel --forget` gives it "
-                "up."
+                f"{_short(error)} If the batch {batch.batch_id} is gone for good, `labgen bulk cancel --forget` gives "
+                "it up."
             ) from error
 
     def cancel(self, batch: Batch) -> RemoteBatch:

@@ -29,8 +29,10 @@ from labgen.plan.seed_sampling import asked_for
 from labgen.records import Call, Candidate, State
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 
-BAD_LUCK = 0.0
-"""Standard deviations by which slots may do worse than expected before there are too few."""
+BAD_LUCK = 0.5
+"""Standard deviations by which a leaf's first slots may do worse than expected before there are too few."""
+BAD_LUCK_LATER = 1.0
+"""The same for slots that make good what was lost: they are few, and a round of their own costs as long as any."""
 
 LEAST_YIELD = 0.1
 """Yield to reckon with at least: a leaf of which little can be used had better be looked at than drawn from at once."""
@@ -59,9 +61,9 @@ class Expected:
         self.rows += count * share
         self.variance += count * share * (1.0 - share)
 
-    def suffices(self, missing: float) -> bool:
-        """Whether it is likely to be enough."""
-        return self.rows - BAD_LUCK * math.sqrt(self.variance) >= missing
+    def suffices(self, missing: float, luck: float) -> bool:
+        """Whether it is enough even with bad luck, in standard deviations."""
+        return self.rows - luck * math.sqrt(self.variance) >= missing
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Frontier:
         slots_at_usual = math.ceil(2.0 * plan.wanted / (max(usual, LEAST_YIELD) * price.per_slot)) + 1
         for index in range(past.progress.slots, past.progress.slots + slots_at_usual):
             share = self._share(plan, past, expected, usual, run)
-            if expected.suffices(past.progress.missing):
+            if expected.suffices(past.progress.missing, BAD_LUCK_LATER if expected.drawn else BAD_LUCK):
                 break
             client.begin()
             slot = SlotRun(index, 0.0)

@@ -58,6 +58,8 @@ PROVIDERS = (
         pages="none",
     ),
     Provider("litellm", completions=True, model_header="x-litellm-model"),
+    # For engines that read files: vLLM's batch runner loses what it was at when it ends, so files are not large.
+    Provider("files", max_lines=5_000, completions=True),
     Provider("other", completions=True),
 )
 """The last one stands for all that are not known, labgen's rehearsal teacher among them."""
@@ -69,6 +71,8 @@ def provider_of(address: str, settings: BulkConfig) -> Provider:
     """The provider at an address, as the settings say or by its host name, with the settings' own limits."""
     parts = urlsplit(address)
     host = (parts.hostname or "").lower()
+    if not address and not settings.provider:
+        settings = settings.model_copy(update={"provider": "files"})
     known = (each for each in PROVIDERS if any(host.endswith(end) for end in each.hosts))
     by_name = (each for each in PROVIDERS if each.name == settings.provider)
     found = next(by_name if settings.provider else known, PROVIDERS[-1])

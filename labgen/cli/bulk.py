@@ -186,13 +186,17 @@ def cancel_command(**options: Any) -> None:
 @option("--replace/--no-replace", default=False, help="Let this build replace a fuller dataset at --output.")
 @option("--strict/--no-strict", default=False, help="End with status 1 when a leaf stopped short of its samples.")
 @option("--finish-online", type=click.IntRange(min=0), default=0, help="Ask one by one once a round has no more calls.")
+@option("--on", type=click.Choice(["batches", "command", "ray"]), default="batches", help="What answers the rounds.")
+@option("--command", "engine_command", help="With --on command: has {requests}, {replies} and {model} in it.")
+@option("--address", help="With --on ray: the cluster. Default: RAY_ADDRESS, or one on this machine.")
 @_as_json
 @click.pass_context
 def run_command(ctx: click.Context, /, **options: Any) -> None:
     """Build the dataset in rounds, by the endpoint's batch API, to the end: the same as `labgen generate --bulk`.
 
-    It waits for batches as long as they take. Killed or stopped at any moment it goes on where it was when it is run
-    again: batches that were handed over are watched on, and nothing is asked twice.
+    `--on command` has a program answer each file, such as `--command "vllm run-batch -i {requests} -o {replies} --model
+    {model}"`; `--on ray` a Ray cluster. It waits for batches as long as they take. Killed or stopped at any moment it
+    goes on where it was when it is run again: batches that were handed over are watched on, and nothing is asked twice.
     """
     run_bulk(ctx, options)
 
@@ -200,9 +204,11 @@ def run_command(ctx: click.Context, /, **options: Any) -> None:
 def run_bulk(ctx: click.Context, options: dict[str, Any]) -> None:
     """Build in rounds, and report. Ends the command with its status."""
     from labgen.cli.generate import build_problems, build_summary, report
-    from labgen.verbs.bulk import run_rounds
+    from labgen.verbs.bulk import engine_of, run_rounds
 
-    config = config_from(options)
+    config, hooks = config_from(options), _hooks()
+    on = options.get("on", "batches")
+    engine = engine_of(config, hooks, on=on, command=options.get("engine_command"), address=options.get("address"))
     patterns = chosen_leaves(config, options)
     if patterns is None:
         return
@@ -211,7 +217,8 @@ def run_bulk(ctx: click.Context, options: dict[str, Any]) -> None:
         patterns,
         replace_output=options["replace"],
         finish_online=options["finish_online"] or 0,
-        hooks=_hooks(),
+        answering=engine,
+        hooks=hooks,
     )
     for message in run.build.messages:
         click.echo(plain(message), err=True)

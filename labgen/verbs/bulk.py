@@ -17,6 +17,7 @@ from typing import Protocol
 from labgen.bulk.batch_api import RemoteBatch
 from labgen.bulk.batches import Batches
 from labgen.bulk.doors import Door, open_doors
+from labgen.bulk.engines import REPLIES, ByCommand, OnRay, check_command
 from labgen.bulk.reply_files import LinesTold, Outcome, ReplyReader, reply_files
 from labgen.bulk.request_files import RequestFile, RequestFiles
 from labgen.config import Config
@@ -95,6 +96,33 @@ class Read:
 
     told: LinesTold = field(default_factory=LinesTold)
     files: dict[str, LinesTold] = field(default_factory=dict)
+
+
+def engine_of(
+    config: Config, hooks: Hooks, *, on: str, command: str | None = None, address: str | None = None
+) -> MakeAnswering | None:
+    """What answers rounds, by the options of `labgen bulk run`; None for the endpoints' batch APIs.
+
+    Raises: UsageError: options that don't go together, or a command that says not where files go.
+    """
+    if (command is not None) != (on == "command") or (address is not None and on != "ray"):
+        raise UsageError("--command goes with `--on command`, and --address with `--on ray`.")
+    if command is not None:
+        check_command(command)
+        return lambda doors, reader, folder: ByCommand(command, doors, reader, folder, notice=hooks.notice)
+    if on == "ray":
+        teacher = config.teacher
+        return lambda doors, reader, folder: OnRay(
+            address,
+            doors,
+            reader,
+            folder,
+            engine=config.bulk.engine,
+            max_attempts=teacher.max_attempts,
+            timeout_sec=teacher.timeout_sec,
+            notice=hooks.notice,
+        )
+    return None
 
 
 def write_round(
@@ -211,6 +239,7 @@ def run_rounds(
     """
     session = _prepared(config, leaf_patterns, hooks)
     check_output_of(session, replace=replace_output)
+    _read_left_over(session)
     with _rehearsal(session) as rehearsal_url:
         rounds, left, hopeless, problem = _ask_in_rounds(session, finish_online, answering, rehearsal_url)
         online = bool(left and not problem and not hopeless)
@@ -295,6 +324,21 @@ def _rehearsal(session: Session) -> Iterator[str]:
             "rows show that leaves pass every stage; they teach a model nothing."
         )
         yield server.base_url
+
+
+def _read_left_over(session: Session) -> None:
+    """Read the files of replies that an engine had written when a run was stopped."""
+    left = session.config.work_folder / FOLDER / REPLIES
+    if not left.is_dir():
+        return
+    with session.locked() as ledger:
+        doors = open_doors(session.config, ledger, notice=session.hooks.notice)
+        reader = ReplyReader(ledger, doors, notice=session.hooks.notice)
+        told = LinesTold()
+        for path in sorted(left.glob("*.jsonl")):
+            told.add_all(reader.read(path))
+    if count := told.counts[Outcome.READ]:
+        session.hooks.notice(f"{count:,} replies of a run that was stopped are read.")
 
 
 def _fresh(config: Config) -> Path:

@@ -150,7 +150,8 @@ class Rounds:
         across = DuplicatesAcrossLeaves(session.config.thresholds) if session.filters.find_duplicates else None
         with Spool(session.config.work_folder / "spool") as spool:
             found = _Found(workers, writer.take)
-            begun = take_replayed(session, found, Collector(session.sources.plans, leaves, spool, _NoDataset(), across))
+            collector = Collector(session.sources.plans, leaves, spool, _NoDataset(), across)
+            begun = take_replayed(session, found, collector, look_ahead=True)
         with one_by_one() as at_once:
             frontier = self._frontier(ledger)
             for plan in begun.left:

@@ -273,8 +273,16 @@ class LeavesReplayed(Protocol):
         """See `Workers.results`."""
 
 
-def take_replayed(session: Session, workers: LeavesReplayed, collector: Collector) -> Begun:
-    """Bring in what the ledger alone makes of every leaf. Raises: LedgerError; OutputError: no space."""
+def take_replayed(
+    session: Session, workers: LeavesReplayed, collector: Collector, *, look_ahead: bool = False
+) -> Begun:
+    """Bring in what the ledger alone makes of every leaf.
+
+    Args:
+        look_ahead: hold leaves against those before them although these are not done, to see early which will have to
+            be drawn from further: what comes of that is no dataset.
+    Raises: LedgerError; OutputError: no space.
+    """
     plans, hooks = session.sources.plans, session.hooks
     progress, traffic, yields = Progress.of(plans), Traffic(), YieldSeen()
     # Where nothing is kept, there is no need to look for it; where other packages take part, the engine looks.
@@ -308,11 +316,13 @@ def take_replayed(session: Session, workers: LeavesReplayed, collector: Collecto
         meanwhile()
     begun = Begun(progress, traffic, yields, list(left.values()), pasts)
     if known and len(left) < len(plans):
-        _reopen_replayed(session, collector, begun)
+        for path in left if look_ahead else ():
+            collector.give_up(path)
+        _reopen_replayed(session, collector, begun, look_ahead=look_ahead)
     return begun
 
 
-def _reopen_replayed(session: Session, collector: Collector, begun: Begun) -> None:
+def _reopen_replayed(session: Session, collector: Collector, begun: Begun, *, look_ahead: bool) -> None:
     """Go on with leaves of which the look across leaves left too few rows, as far as the ledger alone takes them."""
     with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
         client = LedgerOnly(ledger)
@@ -336,6 +346,8 @@ def _reopen_replayed(session: Session, collector: Collector, begun: Begun) -> No
                 begun.pasts[plan.leaf.path] = past
                 begun.left.append(plan)
                 begun.left.sort(key=lambda plan: plan.order)
+                if look_ahead:
+                    collector.give_up(plan.leaf.path)
 
 
 @dataclass(frozen=True)
