@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.bulk.doors import Door
-from labgen.bulk.request_files import explained
+from labgen.bulk.request_files import file_errors
 from labgen.errors import LabgenError, RateLimited, TeacherError
 from labgen.teacher.refusals import refusal_of
 
@@ -90,7 +90,7 @@ class BatchApi:
 
     def upload(self, path: Path) -> str:
         """Hand a file of calls over; gives its name there. Raises: TeacherError: as `labgen.errors` says."""
-        with self._explained(), explained(path), path.open("rb") as file:
+        with self._explained(), file_errors(path), path.open("rb") as file:
             if self._provider.upload_path == "/files":
                 purpose: Any = self._provider.purpose
                 made: Any = self._client.files.create(
@@ -165,10 +165,10 @@ class BatchApi:
         files = self._client.files.with_streaming_response
         with self._explained(), files.content(file_id, extra_headers=self._routed) as answer:
             pieces = answer.iter_bytes()
-            with explained(path), part.open("wb") as file:
+            with file_errors(path), part.open("wb") as file:
                 for piece in pieces:
                     file.write(piece)
-        with explained(path):
+        with file_errors(path):
             part.replace(path)
 
     def delete(self, file_id: str) -> None:

@@ -17,9 +17,9 @@ from typing import TypeVar
 from labgen.bulk.batch_api import BatchApi, QuotaReached, RemoteBatch
 from labgen.bulk.doors import CUSTOM_ID, Door
 from labgen.bulk.reply_files import LinesTold, ReplyReader
-from labgen.bulk.request_files import RequestFile, explained, halves
+from labgen.bulk.request_files import RequestFile, file_errors, halves
 from labgen.errors import RETRYABLE, CallRejected, TeacherDown, TeacherError, TeacherMisconfigured, UsageError
-from labgen.ledger.parked import Batch, ParkedCalls
+from labgen.ledger.parked import BatchNote, ParkedCalls
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ QUOTA_TRIES = 60
 
 
 @dataclass
-class Batches:
+class BatchRuns:
     """Batches at the endpoints of a run.
 
     Args:
@@ -72,7 +72,7 @@ class Batches:
         while waiting or under_way:
             while waiting and not held_sec:
                 made = self._submit(waiting[0])
-                if isinstance(made, Batch):
+                if isinstance(made, BatchNote):
                     waiting.popleft()
                     under_way.append(made)
                     tries = 0
@@ -112,7 +112,7 @@ class Batches:
     def _first_pause(self) -> float:
         return self.poll_sec or FIRST_POLL_SEC
 
-    def open_batches(self) -> list[Batch]:
+    def open_batches(self) -> list[BatchNote]:
         """The batches that were begun and have not ended, as their endpoints know them.
 
         One that was handed over when labgen was killed is looked for there; where there is none, its calls are free.
@@ -132,22 +132,22 @@ class Batches:
                 self._give_up(batch)
         return found
 
-    def _found(self, batch: Batch) -> Batch:
+    def _found(self, batch: BatchNote) -> BatchNote:
         """A batch whose name was not noted, with its name, where it was made all the same."""
         remote = self._patiently(partial(self._api(batch.model).find, batch.file_id)) if batch.file_id else None
         return self._noted(replace(batch, batch_id=remote.id)) if remote else batch
 
-    def _noted(self, batch: Batch) -> Batch:
+    def _noted(self, batch: BatchNote) -> BatchNote:
         self.parked.note_batch(batch)
         return batch
 
-    def _give_up(self, batch: Batch) -> None:
+    def _give_up(self, batch: BatchNote) -> None:
         """A file of which no batch was made: its calls are free."""
         if batch.file_id:
             self._api(batch.model).delete(batch.file_id)
         self.parked.end_batch(batch)
 
-    def look(self, batch: Batch) -> RemoteBatch:
+    def look(self, batch: BatchNote) -> RemoteBatch:
         """What its endpoint says of a batch. Raises: TeacherError."""
         try:
             return self._api(batch.model).retrieve(batch.batch_id)
@@ -157,11 +157,11 @@ class Batches:
                 "it up."
             ) from error
 
-    def cancel(self, batch: Batch) -> RemoteBatch:
+    def cancel(self, batch: BatchNote) -> RemoteBatch:
         """Have a batch stopped. Raises: TeacherError."""
         return self._api(batch.model).cancel(batch.batch_id)
 
-    def fetch(self) -> tuple[LinesTold, list[Batch]]:
+    def fetch(self) -> tuple[LinesTold, list[BatchNote]]:
         """Read what has ended, without waiting; gives what was read, and what has not ended yet."""
         self.told = LinesTold()
         under_way = []
@@ -173,9 +173,9 @@ class Batches:
                 under_way.append(batch)
         return self.told, under_way
 
-    def submit(self, files: Iterable[RequestFile]) -> list[Batch]:
+    def submit(self, files: Iterable[RequestFile]) -> list[BatchNote]:
         """Hand files over without waiting. Raises: QuotaReached: too much waits there; TeacherError."""
-        made: list[Batch] = []
+        made: list[BatchNote] = []
         for file in files:
             batch = self._submit(file)
             file.path.unlink(missing_ok=True)
@@ -203,7 +203,7 @@ class Batches:
         for api in self._apis.values():
             api.close()
 
-    def _submit(self, file: RequestFile) -> Batch | str:
+    def _submit(self, file: RequestFile) -> BatchNote | str:
         """Hand a file over; gives the batch, or why it is not taken now."""
         door, api = self._door(file.model), self._api(file.model)
         batch = self.parked.begin_batch(door.spec.name, file.model, _keys(file.path), file.size_bytes)
@@ -226,7 +226,7 @@ class Batches:
         self.notice(f"{remote.id}: {file.lines:,} calls to {file.model} handed over.")
         return batch
 
-    def _made(self, api: BatchApi, batch: Batch) -> RemoteBatch:
+    def _made(self, api: BatchApi, batch: BatchNote) -> RemoteBatch:
         """A batch of a file that was handed over: one, however often an answer is lost."""
         try:
             return api.create(batch.file_id)
@@ -240,7 +240,7 @@ class Batches:
 
             return self._patiently(found_or_made)
 
-    def _look(self, batch: Batch) -> RemoteBatch:
+    def _look(self, batch: BatchNote) -> RemoteBatch:
         remote = self._patiently(lambda: self.look(batch))
         if not remote.ended and remote.total:
             self.notice(
@@ -248,7 +248,7 @@ class Batches:
             )
         return remote
 
-    def _end(self, batch: Batch, remote: RemoteBatch) -> RequestFile | None:
+    def _end(self, batch: BatchNote, remote: RemoteBatch) -> RequestFile | None:
         """Read what a batch has come to; gives its file where that is to be handed over once more."""
         api = self._api(batch.model)
         told = LinesTold()
@@ -257,7 +257,7 @@ class Batches:
                 path = self.folder / f"replies-{batch.number}.jsonl"
                 self._patiently(partial(api.download, file_id, path))
                 told.add_all(self.reader.read(path, f"{batch.batch_id} {file_id}"))
-                with explained(path):
+                with file_errors(path):
                     path.unlink(missing_ok=True)
         self.told.add_all(told)
         self.parked.end_batch(batch)
@@ -291,8 +291,8 @@ class Batches:
                     self.notice(f"{_short(problem)}; it is tried again.")
                 if waited_sec > OUTAGE_SEC:
                     raise TeacherDown(
-                        f"no answer for {waited_sec / 60:.0f} min, stopped. Last problem: {problem}. Batches that were "
-                        "handed over go on; run again when the endpoint answers."
+                        f"no answer for {waited_sec / 60:.0f} min, stopped. Last problem: {problem}. Batches that "
+                        "were handed over go on; run again when the endpoint answers."
                     ) from problem
                 wait_sec = max(problem.retry_after_sec or 0.0, pause)
             self.sleep(wait_sec)
@@ -302,7 +302,7 @@ class Batches:
 
 def _keys(path: Path) -> list[bytes]:
     """The keys of the calls in a file that labgen wrote."""
-    with explained(path), path.open("rb") as lines:
+    with file_errors(path), path.open("rb") as lines:
         return [bytes.fromhex(line[CUSTOM_ID].decode("ascii")) for line in lines]
 
 

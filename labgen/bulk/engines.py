@@ -15,7 +15,7 @@ from typing import Any
 
 from labgen.bulk.doors import Door
 from labgen.bulk.reply_files import LinesTold, ReplyReader
-from labgen.bulk.request_files import RequestFile, explained
+from labgen.bulk.request_files import RequestFile, file_errors
 from labgen.errors import UsageError
 from labgen.teacher.parameters import expanded
 
@@ -48,7 +48,7 @@ class ByCommand:
         """
         told = LinesTold()
         replies = self.folder / REPLIES
-        with explained(replies):
+        with file_errors(replies):
             replies.mkdir(parents=True, exist_ok=True)
         for number, file in enumerate(files, start=1):
             self.notice(f"File {number} of {len(files)}: {file.lines:,} calls to {file.model}.")

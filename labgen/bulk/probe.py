@@ -19,7 +19,7 @@ from labgen.teacher.ledger_only import LedgerOnly
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class TrialSoFar:
     """What the trial of a run comes to by the ledger alone.
 
     Attributes:
@@ -44,9 +44,9 @@ class _Nobody(LedgerOnly):
         """Nothing is counted."""
 
 
-async def probe(plans: Sequence[LeafPlan], run: RunContext, ledger: Ledger) -> Probe:
+async def probe(plans: Sequence[LeafPlan], run: RunContext, ledger: Ledger) -> TrialSoFar:
     """Take the trial of a run as far as the ledger allows. `run`: of the build; its client is not asked."""
     client = _Nobody(ledger)
     trial = Trial(plans, replace(run, client=client), client)
     hopeless = await trial.hopeless()
-    return Probe(hopeless, () if trial.hope or hopeless else tuple(client.missing.values()))
+    return TrialSoFar(hopeless, () if trial.hope or hopeless else tuple(client.missing.values()))

@@ -1,6 +1,6 @@
 """Replies from files: in any order, any number of times, from any engine that writes OpenAI's batch format.
 
-Every line is accounted for in one of the ways of `Outcome`. A line is read whole or not at all, and the ledger keeps
+Every line is accounted for in one of the ways of `LineOutcome`. A line is read whole or not at all, and the ledger has
 its reply before anything is said of it.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.bulk.doors import Door
-from labgen.bulk.request_files import explained
+from labgen.bulk.request_files import file_errors
 from labgen.errors import PERMANENT, CallRejected, ContextTooLong, TeacherError, TeacherMisconfigured, UsageError
 from labgen.ledger.parked import Parked, ParkedCalls
 from labgen.ledger.replies import Ledger
@@ -28,7 +28,7 @@ MANY_EXAMPLES = 3
 """Examples of each kind of line that is not read, with file and number."""
 
 
-class Outcome(StrEnum):
+class LineOutcome(StrEnum):
     """What became of a line."""
 
     READ = "read"
@@ -53,14 +53,14 @@ class LinesTold:
         names: of lines of other models, the names that these bear, by model.
     """
 
-    counts: Counter[Outcome] = field(default_factory=Counter)
-    examples: dict[Outcome, list[str]] = field(default_factory=dict)
+    counts: Counter[LineOutcome] = field(default_factory=Counter)
+    examples: dict[LineOutcome, list[str]] = field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
     lacks: dict[str, Counter[str]] = field(default_factory=dict)
     names: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def add(self, outcome: Outcome, where: str, why: str = "") -> None:
+    def add(self, outcome: LineOutcome, where: str, why: str = "") -> None:
         """Count a line."""
         self.counts[outcome] += 1
         told = self.examples.setdefault(outcome, [])
@@ -150,19 +150,19 @@ class ReplyReader:
     def _lines(self, path: Path, name: str, told: LinesTold) -> Iterator[_Line]:
         for where, raw in _raw_lines(path, name):
             if len(raw) > LONGEST_LINE_BYTES:
-                told.add(Outcome.BROKEN, where, f"longer than {LONGEST_LINE_BYTES // 2**20} MB")
+                told.add(LineOutcome.BROKEN, where, f"longer than {LONGEST_LINE_BYTES // 2**20} MB")
                 continue
             try:
                 data = json.loads(raw)
                 key = data["custom_id"]
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 whole = raw.endswith(b"\n")
-                told.add(Outcome.BROKEN, where, f"{_short(error)}{'' if whole else '; the file ends within it'}")
+                told.add(LineOutcome.BROKEN, where, f"{_short(error)}{'' if whole else '; the file ends within it'}")
                 continue
             try:
                 yield _Line(where, bytes.fromhex(key), data)
             except (ValueError, TypeError):
-                told.add(Outcome.UNKNOWN, where, f"custom_id {str(key)[:80]!r} is none of labgen's")
+                told.add(LineOutcome.UNKNOWN, where, f"custom_id {str(key)[:80]!r} is none of labgen's")
 
     def _take(self, lines: Sequence[_Line], told: LinesTold) -> None:
         """Bring in some lines: their replies are in the ledger when this returns."""
@@ -170,14 +170,14 @@ class ReplyReader:
         self._learn_names(lines, waiting)
         replies: dict[bytes, tuple[Call, Reply]] = {}
         rejected: dict[bytes, tuple[Call, int]] = {}
-        found: list[tuple[Outcome, str, str]] = []
+        found: list[tuple[LineOutcome, str, str]] = []
         for line in lines:
             parked = waiting.get(line.key)
             if line.key in replies or (parked is None and self._ledger.contains(line.key)):
-                found.append((Outcome.KNOWN, line.where, ""))
+                found.append((LineOutcome.KNOWN, line.where, ""))
                 continue
             if parked is None or parked.call.model not in self._doors:
-                found.append((Outcome.UNKNOWN, line.where, f"custom_id {line.key.hex()[:16]}..."))
+                found.append((LineOutcome.UNKNOWN, line.where, f"custom_id {line.key.hex()[:16]}..."))
                 continue
             outcome, why, came = self._read_line(line, parked, told)
             if isinstance(came, Reply):
@@ -192,41 +192,41 @@ class ReplyReader:
         for outcome, where, why in found:
             told.add(outcome, where, why)
 
-    def _read_line(self, line: _Line, parked: Parked, told: LinesTold) -> tuple[Outcome, str, Reply | int]:
+    def _read_line(self, line: _Line, parked: Parked, told: LinesTold) -> tuple[LineOutcome, str, Reply | int]:
         """What became of a line, why, and its reply, or the status with which it was turned down (0 for neither)."""
         door, call = self._doors[parked.call.model], parked.call
         response, error = line.data.get("response"), line.data.get("error")
         if not isinstance(response, Mapping):
             words = _words(error) or "neither a response nor an error"
-            return (Outcome.EXPIRED if "expired" in words else Outcome.ERROR), door.backend.safe(words), 0
+            return (LineOutcome.EXPIRED if "expired" in words else LineOutcome.ERROR), door.backend.safe(words), 0
         status, body = response.get("status_code", 200), response.get("body")
         if not isinstance(status, int) or isinstance(status, bool):
-            return Outcome.BROKEN, "its status_code is no number", 0
+            return LineOutcome.BROKEN, "its status_code is no number", 0
         if status >= 400 and not body:
             body = error  # vLLM's batch runner says there what was wrong
         if status < 400 and (name := self._other_name(door, body)):
             told.names.setdefault(call.model, Counter())[name] += 1
-            return Outcome.OTHER_MODEL, f"`{name[:80]}`, and `{door.spec.send_model}` was asked", 0
+            return LineOutcome.OTHER_MODEL, f"`{name[:80]}`, and `{door.spec.send_model}` was asked", 0
         try:
-            return Outcome.READ, "", door.backend.reply_in_file(call, status, body)
+            return LineOutcome.READ, "", door.backend.reply_in_file(call, status, body)
         except PERMANENT as refusal:
             failure = "too_long" if isinstance(refusal, ContextTooLong) else "refused"
-            return Outcome.FAILED, str(refusal), Reply("", "", failure=failure, detail=str(refusal)[:500])
+            return LineOutcome.FAILED, str(refusal), Reply("", "", failure=failure, detail=str(refusal)[:500])
         except Lacking as lack:
             told.lacks.setdefault(call.model, Counter())[lack.name] += 1
             return self._rejected(door, parked, CallRejected(str(lack.refusal), status=status))
         except CallRejected as refusal:
             return self._rejected(door, parked, refusal)
         except TeacherMisconfigured as refusal:
-            return Outcome.REJECTED, str(refusal), 0
+            return LineOutcome.REJECTED, str(refusal), 0
         except TeacherError as problem:
-            return Outcome.ERROR, str(problem), 0
+            return LineOutcome.ERROR, str(problem), 0
 
-    def _rejected(self, door: Door, parked: Parked, refusal: CallRejected) -> tuple[Outcome, str, Reply | int]:
+    def _rejected(self, door: Door, parked: Parked, refusal: CallRejected) -> tuple[LineOutcome, str, Reply | int]:
         """Turned down by an endpoint that does answer: said twice of the same call it is final, as it is online."""
         if parked.rejected == refusal.status and door.answered_before:
-            return Outcome.FAILED, str(refusal), Reply("", "", failure="refused", detail=str(refusal)[:500])
-        return Outcome.REJECTED, str(refusal), refusal.status
+            return LineOutcome.FAILED, str(refusal), Reply("", "", failure="refused", detail=str(refusal)[:500])
+        return LineOutcome.REJECTED, str(refusal), refusal.status
 
     def _learn_names(self, lines: Sequence[_Line], waiting: Mapping[bytes, Parked]) -> None:
         """Of a model that has not answered yet: the name that its replies bear, where all of the first ones bear one.
@@ -257,13 +257,13 @@ class ReplyReader:
         for model, lacks in told.lacks.items():
             door = self._doors[model]
             (name, count), *others = lacks.most_common()
-            if not door.answered_before and not others and count == told.counts[Outcome.REJECTED]:
+            if not door.answered_before and not others and count == told.counts[LineOutcome.REJECTED]:
                 door.backend.believe(name)
 
 
 def _raw_lines(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
     """Where each line stands, and its bytes; of one that is too long the first ones."""
-    with explained(path), path.open("rb") as file:
+    with file_errors(path), path.open("rb") as file:
         number = 0
         while raw := file.readline(LONGEST_LINE_BYTES + 1):
             number += 1

@@ -52,7 +52,7 @@ class RequestFiles:
 
     def add(self, model: str, line: bytes, provider: Provider) -> None:
         """Write a line. Raises: OutputError: the disk is full, or the folder can't be written to."""
-        with explained(self.folder):
+        with file_errors(self.folder):
             now = self._open.get(model)
             if now and (now.lines >= provider.max_lines or now.size_bytes + len(line) > provider.max_bytes):
                 self._finish(model)
@@ -65,7 +65,7 @@ class RequestFiles:
 
     def finish(self) -> list[RequestFile]:
         """Complete all files; returns them. Raises: OutputError: as `add`."""
-        with explained(self.folder):
+        with file_errors(self.folder):
             for model in list(self._open):
                 self._finish(model)
         return self.written
@@ -99,7 +99,7 @@ class RequestFiles:
 def halves(file: RequestFile) -> tuple[RequestFile, RequestFile]:
     """A file of two lines or more as two files, which take its place. Raises: OutputError: as `RequestFiles.add`."""
     parts = []
-    with explained(file.path), file.path.open("rb") as lines:
+    with file_errors(file.path), file.path.open("rb") as lines:
         for name, count in (("a", (file.lines + 1) // 2), ("b", file.lines // 2)):
             path = file.path.with_name(f"{file.path.stem}{name}.jsonl")
             with path.open("wb") as part:
@@ -110,7 +110,7 @@ def halves(file: RequestFile) -> tuple[RequestFile, RequestFile]:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def file_errors(path: Path) -> Iterator[None]:
     """Says of what the system refuses where it was, and what to do."""
     try:
         yield

@@ -24,7 +24,8 @@ from labgen.text.printable import plain
 
 
 @click.group("bulk")
-def command() -> None:
+@config_option
+def command(**options: Any) -> None:
     """Build in rounds of many calls at once: on a batch API, an engine's batch runner, or a cluster.
 
     A round is all calls that can be asked without a reply that is still lacking. `run` does rounds to the end by
@@ -203,7 +204,7 @@ def run_command(ctx: click.Context, /, **options: Any) -> None:
 
 def run_bulk(ctx: click.Context, options: dict[str, Any]) -> None:
     """Build in rounds, and report. Ends the command with its status."""
-    from labgen.cli.generate import build_problems, build_summary, report
+    from labgen.cli.build_report import build_problems, build_summary, report
     from labgen.verbs.bulk import engine_of, run_rounds
 
     config, hooks = config_from(options), _hooks()
@@ -287,9 +288,11 @@ def _round_words(found: Any, folder: Path | None) -> str:
 
 def problems(told: Any) -> int:
     """Lines that could not be used (count)."""
-    from labgen.bulk.reply_files import Outcome
+    from labgen.bulk.reply_files import LineOutcome
 
-    return int(told.lines - told.counts[Outcome.READ] - told.counts[Outcome.KNOWN] - told.counts[Outcome.FAILED])
+    return int(
+        told.lines - told.counts[LineOutcome.READ] - told.counts[LineOutcome.KNOWN] - told.counts[LineOutcome.FAILED]
+    )
 
 
 def _told_data(told: Any) -> dict[str, Any]:
@@ -304,20 +307,20 @@ def _told_data(told: Any) -> dict[str, Any]:
 
 def told_table(told: Any) -> str:
     """Every line by what became of it, with examples of those that were not read."""
-    from labgen.bulk.reply_files import Outcome
+    from labgen.bulk.reply_files import LineOutcome
     from labgen.text.columns import align_columns
 
     rows = [["lines", f"{told.lines:,}"]]
-    rows += [[str(outcome), f"{told.counts[outcome]:,}"] for outcome in Outcome if told.counts[outcome]]
+    rows += [[str(outcome), f"{told.counts[outcome]:,}"] for outcome in LineOutcome if told.counts[outcome]]
     return "\n".join([*align_columns(rows), *_examples(told)])
 
 
 def _files_table(files: Any, total: Any) -> str:
     """A line for every file, and in all."""
-    from labgen.bulk.reply_files import Outcome
+    from labgen.bulk.reply_files import LineOutcome
     from labgen.text.columns import align_columns
 
-    outcomes = [outcome for outcome in Outcome if total.counts[outcome]]
+    outcomes = [outcome for outcome in LineOutcome if total.counts[outcome]]
     rows = [["", "lines", *map(str, outcomes)]]
     everything = {**files, "in all": total} if len(files) > 1 else files
     for name, told in everything.items():
@@ -326,17 +329,17 @@ def _files_table(files: Any, total: Any) -> str:
 
 
 def _examples(told: Any) -> list[str]:
-    from labgen.bulk.reply_files import Outcome
+    from labgen.bulk.reply_files import LineOutcome
 
-    lines = [f"{outcome}: {words}" for outcome in Outcome for words in told.examples.get(outcome, ())]
-    if told.counts[Outcome.OTHER_MODEL]:
+    lines = [f"{outcome}: {words}" for outcome in LineOutcome for words in told.examples.get(outcome, ())]
+    if told.counts[LineOutcome.OTHER_MODEL]:
         names = sorted({name for counted in told.names.values() for name in counted})
         lines.append(
             f"If {names[0]!r} is the model that was meant, read them once more with --accept-model {names[0]}."
             if len(names) == 1
             else f"Those that are meant can be read with --accept-model: {', '.join(names[:5])}."
         )
-    if told.counts[Outcome.UNKNOWN]:
+    if told.counts[LineOutcome.UNKNOWN]:
         lines.append("Lines of no call known here are those of another work folder (--work), or of another program.")
     return lines
 
@@ -357,10 +360,10 @@ def run_data(run: Any) -> dict[str, Any]:
 
 def rounds_table(run: Any) -> str:
     """The rounds of a run, and what they came to."""
-    from labgen.bulk.reply_files import Outcome
+    from labgen.bulk.reply_files import LineOutcome
     from labgen.text.columns import align_columns
 
-    outcomes = [outcome for outcome in Outcome if run.told.counts[outcome]]
+    outcomes = [outcome for outcome in LineOutcome if run.told.counts[outcome]]
     rows = [["round", "calls", "in all", "files", *map(str, outcomes)]]
     total, so_far = sum(each.calls for each in run.rounds) + run.online, 0
     for number, each in enumerate(run.rounds, start=1):

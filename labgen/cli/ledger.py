@@ -77,6 +77,7 @@ def verify_command(ctx: click.Context, /, **options: Any) -> None:
 @source_options
 @build_options
 @option("--yes/--no-yes", default=False, help="Remove them; without it, only say what would be removed.")
+@option("--asked/--no-asked", default=False, help="Forget calls written to files, too: later replies are not known.")
 @click.pass_context
 def prune_command(ctx: click.Context, /, **options: Any) -> None:
     """Remove paid calls that the current taxonomy and settings no longer use.
@@ -84,6 +85,7 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
     The plan is replayed against the ledger, so the settings must be those of your builds. Replies that another model,
     another prompt or an earlier version of a leaf was paid for go; those of leaves that can't be used at present stay.
     """
+    from labgen.ledger.parked import ParkedCalls
     from labgen.ledger.replies import Ledger
     from labgen.ledger.run_lock import run_lock
     from labgen.ledger.verify import compact, file_bytes
@@ -108,6 +110,8 @@ def prune_command(ctx: click.Context, /, **options: Any) -> None:
         ledger = Ledger(folder)
         try:
             ledger.forget(key for keys in unused.keys.values() for key in keys)
+            if options["asked"]:
+                click.echo(f"{ParkedCalls(ledger).forget_all()} calls that were written to files are forgotten.")
         finally:
             ledger.close()
         compact(folder)

@@ -34,7 +34,7 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchNote:
     """A file of calls that was handed to an endpoint.
 
     Attributes:
@@ -106,7 +106,7 @@ class ParkedCalls:
         with self._ledger.transaction() as database:
             return database.execute("DELETE FROM parked_calls WHERE batch = 0").rowcount
 
-    def begin_batch(self, address: str, model: str, keys: Sequence[bytes], size_bytes: int) -> Batch:
+    def begin_batch(self, address: str, model: str, keys: Sequence[bytes], size_bytes: int) -> BatchNote:
         """Note a file of calls that is about to be handed to an endpoint."""
         with self._ledger.transaction() as database:
             values = (address, model, len(keys), size_bytes)
@@ -117,9 +117,9 @@ class ParkedCalls:
             )
             number = int(made.lastrowid or 0)
             database.executemany("UPDATE parked_calls SET batch = ? WHERE key = ?", ((number, key) for key in keys))
-            return Batch(number, *values)
+            return BatchNote(number, *values)
 
-    def note_batch(self, batch: Batch) -> None:
+    def note_batch(self, batch: BatchNote) -> None:
         """Note what the endpoint has said of it."""
         with self._ledger.transaction() as database:
             database.execute(
@@ -127,18 +127,18 @@ class ParkedCalls:
                 (batch.file_id, batch.batch_id, batch.number),
             )
 
-    def end_batch(self, batch: Batch) -> None:
+    def end_batch(self, batch: BatchNote) -> None:
         """Nothing more will come of it: what was not answered may be asked again."""
         with self._ledger.transaction() as database:
             database.execute("UPDATE parked_calls SET batch = 0 WHERE batch = ?", (batch.number,))
             database.execute("DELETE FROM batches WHERE number = ?", (batch.number,))
 
-    def batches(self) -> list[Batch]:
+    def batches(self) -> list[BatchNote]:
         """The batches that have not ended, oldest first."""
         rows = self._ledger.query(
             "SELECT number, address, model, lines, size_bytes, file_id, batch_id FROM batches ORDER BY number"
         )
-        return [Batch(*row) for row in rows]
+        return [BatchNote(*row) for row in rows]
 
 
 def _in_parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Protocol
 
 from labgen.bulk.batch_api import RemoteBatch
-from labgen.bulk.batches import Batches
+from labgen.bulk.batches import BatchRuns
 from labgen.bulk.doors import Door, open_doors
 from labgen.bulk.engines import REPLIES, ByCommand, OnRay, check_command
-from labgen.bulk.reply_files import LinesTold, Outcome, ReplyReader, reply_files
+from labgen.bulk.reply_files import LineOutcome, LinesTold, ReplyReader, reply_files
 from labgen.bulk.request_files import RequestFile, RequestFiles
 from labgen.config import Config
 from labgen.errors import LabgenError, UsageError
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.generate.trial import Hopeless
-from labgen.ledger.parked import Batch, ParkedCalls
+from labgen.ledger.parked import BatchNote, ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import endpoint_specs
@@ -171,7 +171,7 @@ def read_replies(
 
 def submit_round(
     config: Config, leaf_patterns: Sequence[str] = (), *, hooks: Hooks | None = None
-) -> tuple[Round, list[Batch]]:
+) -> tuple[Round, list[BatchNote]]:
     """Hand the next round over to the endpoints' batch APIs, and don't wait. Raises: LabgenError."""
     session = _prepared(config, leaf_patterns, hooks)
     folder = _fresh(config)
@@ -182,13 +182,13 @@ def submit_round(
         return found, batches.submit(found.files)
 
 
-def batch_states(config: Config, *, hooks: Hooks | None = None) -> list[tuple[Batch, RemoteBatch]]:
+def batch_states(config: Config, *, hooks: Hooks | None = None) -> list[tuple[BatchNote, RemoteBatch]]:
     """The batches that have not been read yet, and what their endpoints say of them. Raises: LabgenError."""
     with _watching(config, hooks) as (batches, _):
         return [(batch, batches.look(batch)) for batch in batches.open_batches()]
 
 
-def fetch_ended(config: Config, *, hooks: Hooks | None = None) -> tuple[LinesTold, list[Batch]]:
+def fetch_ended(config: Config, *, hooks: Hooks | None = None) -> tuple[LinesTold, list[BatchNote]]:
     """Read the batches that have ended; gives what was read, and those that have not. Raises: LabgenError."""
     with _watching(config, hooks) as (batches, _):
         return batches.fetch()
@@ -196,14 +196,14 @@ def fetch_ended(config: Config, *, hooks: Hooks | None = None) -> tuple[LinesTol
 
 def cancel_batches(
     config: Config, *, forget: bool = False, hooks: Hooks | None = None
-) -> tuple[list[tuple[Batch, str]], LinesTold]:
+) -> tuple[list[tuple[BatchNote, str]], LinesTold]:
     """Have all batches stopped that have not ended; those that have are read.
 
     Args:
         forget: give up also those that can't be stopped: what comes of them is not read, and asked again.
     Returns: each batch and what became of it, and what was read.
     """
-    found: list[tuple[Batch, str]] = []
+    found: list[tuple[BatchNote, str]] = []
     with _watching(config, hooks) as (batches, parked):
         if forget:
             for batch in parked.batches():
@@ -250,7 +250,7 @@ def run_rounds(
             limits=None if online or not left else Limits(max_calls=0),
             hooks=hooks,
         )
-    read = sum((each.told.counts[Outcome.READ] + each.told.counts[Outcome.FAILED] for each in rounds), 0)
+    read = sum((each.told.counts[LineOutcome.READ] + each.told.counts[LineOutcome.FAILED] for each in rounds), 0)
     return BulkRun(
         build,
         tuple(rounds),
@@ -287,7 +287,7 @@ def _ask_in_rounds(
                 with closing(_batches(session, ledger, doors, reader)) as batches:
                     told = batches.answer(found.files)
         rounds.append(RoundTold(asked, len(found.files), told, found.steps))
-        got = told.counts[Outcome.READ] + told.counts[Outcome.FAILED]
+        got = told.counts[LineOutcome.READ] + told.counts[LineOutcome.FAILED]
         in_vain = 0 if got else in_vain + 1
 
 
@@ -337,7 +337,7 @@ def _read_left_over(session: Session) -> None:
         told = LinesTold()
         for path in sorted(left.glob("*.jsonl")):
             told.add_all(reader.read(path))
-    if count := told.counts[Outcome.READ]:
+    if count := told.counts[LineOutcome.READ]:
         session.hooks.notice(f"{count:,} replies of a run that was stopped are read.")
 
 
@@ -365,7 +365,7 @@ def _written(
 
 
 @contextmanager
-def _watching(config: Config, hooks: Hooks | None) -> Iterator[tuple[Batches, ParkedCalls]]:
+def _watching(config: Config, hooks: Hooks | None) -> Iterator[tuple[BatchRuns, ParkedCalls]]:
     session = Session.prepare(config, hooks=hooks, leaves=False)
     with session.locked() as ledger:
         doors = open_doors(config, ledger, notice=session.hooks.notice)
@@ -373,10 +373,10 @@ def _watching(config: Config, hooks: Hooks | None) -> Iterator[tuple[Batches, Pa
             yield batches, ParkedCalls(ledger)
 
 
-def _batches(session: Session, ledger: Ledger, doors: dict[str, Door], reader: ReplyReader | None = None) -> Batches:
+def _batches(session: Session, ledger: Ledger, doors: dict[str, Door], reader: ReplyReader | None = None) -> BatchRuns:
     folder = session.config.work_folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    return Batches(
+    return BatchRuns(
         doors,
         ParkedCalls(ledger),
         reader or ReplyReader(ledger, doors, notice=session.hooks.notice),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from labgen.cli.generate import _failed
+from labgen.cli.build_report import _failed
 from labgen.export.funnel import Funnel, Tally
 from labgen.records import State
 

@@ -1,0 +1,220 @@
+"""What is said of a build at its end: as text and as JSON, for every verb that makes one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MANY_SHORT = 12  # leaves that fell short, named on the terminal; the card and funnel.json name all
+
+
+def build_problems(build: Any) -> bool:
+    """Whether a build has left something undone."""
+    return bool(build.left_out or build.failed or not build.complete or build.unfit or not build.rows)
+
+
+def build_summary(build: Any) -> dict[str, Any]:
+    """The result as plain data, for scripts."""
+    from labgen.export.calibration_report import calibration_json
+    from labgen.export.shortfall import remedies, why_short
+
+    traffic = build.traffic
+    return {
+        "folder": str(build.folder) if build.folder else None,
+        "rehearsal": build.rehearsal,
+        "answered_by": [
+            {"asked": by.asked, "model": by.model, "listed": by.listed, "rehearsal": by.rehearsal}
+            for by in build.answered_by
+        ],
+        "complete": build.complete,
+        "funnel": build.funnel.to_json(),
+        "left_out": build.left_out,
+        "short": {path: why for path, tally in build.funnel.leaves.items() if (why := why_short(tally))},
+        "remedies": remedies(build.funnel),
+        "hopeless": {"cause": build.hopeless.cause, "remedy": build.hopeless.remedy} if build.hopeless else None,
+        "calibration": calibration_json(build.calibrations),
+        "calls": {
+            "sent": traffic.sent,
+            "answered": traffic.answered,
+            "from_ledger": traffic.from_ledger,
+            "retries": traffic.retries,
+            "failed": traffic.failed,
+            "ahead": build.progress.ahead,
+            "prompt_tokens": traffic.prompt_tokens,
+            "completion_tokens": traffic.completion_tokens,
+            "problems": dict(traffic.problems),
+            "peak_in_flight": traffic.peak_in_flight,
+            "utilisation": round(traffic.utilisation, 4),
+        },
+        "yield": round(build.progress.accepted / build.progress.candidates, 4) if build.progress.candidates else None,
+        "remaining": {
+            "rows": build.progress.wanted - build.progress.accepted,
+            "leaves": build.progress.leaves - build.progress.leaves_done,
+        }
+        if not build.complete
+        else None,
+        "budget": budget_of(build),
+    }
+
+
+def budget_of(build: Any) -> dict[str, Any] | None:
+    """What the run was allowed and what it spent, as plain data; None without a limit."""
+    if build.budget is None:
+        return None
+    limits, spent = build.budget.limits, build.budget.spent
+    return {
+        "max_calls": limits.max_calls,
+        "max_tokens": limits.max_tokens,
+        "max_cost": limits.max_cost,
+        "calls": spent.calls,
+        "tokens": spent.tokens,
+        "cost": round(spent.cost, 6) if limits.max_cost is not None else None,
+        "reached": build.budget.reached,
+    }
+
+
+def report(build: Any) -> str:
+    """The result in words: a funnel per branch, what fell short, where the dataset is."""
+    from labgen.export.calibration_report import calibration_lines
+    from labgen.export.funnel import funnel_table
+
+    traffic = build.traffic
+    lines = [funnel_table(build.funnel)]
+    if build.calibrations:
+        lines += ["", "The judges' test, made of the leaves' own seeds:", calibration_lines(build.calibrations), ""]
+    lines += _coverage(build)
+    lines += _short_leaves(build)
+    if build.left_out:
+        left = "1 leaf was" if len(build.left_out) == 1 else f"{len(build.left_out)} leaves were"
+        lines.append(f"{left} left out; the messages above say why.")
+    lines += _failed(build)
+    lines.append(
+        f"{traffic.answered} calls answered ({traffic.prompt_tokens} prompt and {traffic.completion_tokens} "
+        f"completion tokens), {traffic.from_ledger} taken from the ledger, {build.progress.ahead} spent ahead of need."
+    )
+    if traffic.answered:
+        problems = ", ".join(f"{count} {kind}" for kind, count in sorted(traffic.problems.items()))
+        lines.append(
+            f"{traffic.peak_in_flight} calls in flight at most, {traffic.utilisation:.0%} of that on average; "
+            f"{traffic.retries} retries{f' ({problems})' if problems else ''}."
+        )
+    if not build.complete:
+        lines.append(remaining(build))
+    if build.rehearsal:
+        lines.append("REHEARSAL: these rows were written by the built-in rehearsal teacher. Do not train on them.")
+        weak = sum(bool(calibration.problem) for calibration in build.calibrations.values())
+        if weak:
+            lines.append(
+                f"In {weak} of {len(build.calibrations)} leaves the rehearsal's judges failed their test. A real judge "
+                "that did would stop the leaf; a rehearsal goes on."
+            )
+    lines.append(f"Dataset: {build.folder}" if build.folder else "No dataset was written; the message above says why.")
+    return "\n".join(lines)
+
+
+def _coverage(build: Any) -> list[str]:
+    """How much of the documents the rows come from, and the leaves that leave passages out."""
+    from labgen.export.shortfall import not_covered
+
+    words = build.funnel.total().coverage.words
+    lines = [f"Documents: {words}."] if words else []
+    gaps = not_covered(build.funnel)
+    lines += [
+        f"warning: {path}: {tally.coverage.drawn:,} of {tally.coverage.passages:,} passages were drawn from; nothing "
+        "is learnt of the others."
+        for path, tally in gaps[:MANY_SHORT]
+    ]
+    if len(gaps) > MANY_SHORT:
+        lines.append(_more([path for path, _ in gaps]))
+    if gaps and build.complete:
+        lines.append("`samples` and `samples_per_passage` say how many rows, and so passages, are drawn.")
+    return lines
+
+
+def _short_leaves(build: Any) -> list[str]:
+    """The leaves that fell short, each with its cause, and what to change."""
+    from labgen.export.shortfall import remedies, why_short
+
+    leaves = build.funnel.leaves
+    # Where the run ended early, leaves that were on their way are short for that reason alone, which is said apart.
+    short = [path for path, tally in leaves.items() if why_short(tally) and (build.complete or tally.stopped)]
+    if build.hopeless:
+        short = []
+    told = [
+        f"{path}: {leaves[path].accepted} of {leaves[path].wanted} rows ({why_short(leaves[path])})." for path in short
+    ]
+    lines = told if len(told) <= MANY_SHORT else [*told[:MANY_SHORT], _more(told)]
+    if any(build.calibrations[path].problem for path in build.short if path in build.calibrations):
+        lines.append(
+            "Where the judge is not fit, choose another (`judge:` in labgen.yaml), mend the leaf's seed examples, "
+            "or lower `calibration.floor`; `labgen calibrate` shows the test by itself."
+        )
+    return lines + remedies(build.funnel)
+
+
+def _failed(build: Any) -> list[str]:
+    """Failed candidates: by faults of packages, and those whose calls the next run asks again or does not."""
+    from labgen.packages import FAULTS
+    from labgen.records import State
+    from labgen.teacher.causes import FINAL, UNANSWERED
+    from labgen.text.printable import shown
+
+    kinds = build.funnel.total().reasons.get(State.FAILED, {})
+    final = sum(count for reason, count in kinds.items() if reason.startswith(FINAL))
+    faults = {reason: count for reason, count in kinds.items() if reason.startswith(FAULTS)}
+    faulty = sum(faults.values())
+    lines = []
+    if faulty:
+        most = max(faults, key=lambda reason: faults[reason])
+        example = next(tally.examples[most] for tally in build.funnel.leaves.values() if most in tally.examples)
+        lines.append(
+            f"{faulty} candidates failed by a fault in an installed package's filter or flow, such as "
+            f"{shown(example)}. Mend the package, switch the filter off "
+            "(`filters: disable:`), or remove it."
+        )
+    unanswered = sum(count for reason, count in kinds.items() if reason.startswith(UNANSWERED))
+    if unanswered:
+        lines.append(f"{unanswered} candidates failed for want of a reply; run again to ask once more.")
+    if final:
+        lines.append(
+            f"{final} candidates failed since the endpoint refused a call for good (too long, or not allowed). That is "
+            "kept; `--retry-failed` asks again."
+        )
+    return lines
+
+
+def _more(told: list[str]) -> str:
+    more = len(told) - MANY_SHORT
+    leaves = "leaf" if more == 1 else "leaves"
+    return f"... and {more} more {leaves}; the dataset's card and funnel.json name them all, with reasons."
+
+
+def remaining(build: Any) -> str:
+    """What a run that stopped early spent, and what it left undone."""
+    progress, words = build.progress, "Stopped early"
+    if build.hopeless:
+        cause, remedy = build.hopeless.cause, build.hopeless.remedy
+        return (
+            f"No hope for this build: {cause}. So it ended with its first calls, and nothing was drawn from its "
+            f"{progress.leaves - progress.leaves_done} leaves.\n"
+            f"To change: {remedy}. Run again then; with nothing changed, the same replies in the ledger say the same "
+            "(`stop.hopeless_after` tries longer)."
+        )
+    if build.budget and build.budget.reached:
+        limits, spent = build.budget.limits, build.budget.spent
+        parts = [
+            f"{value:,} of {limit:,} {name}"
+            for name, value, limit in (
+                ("calls", spent.calls, limits.max_calls),
+                ("tokens", spent.tokens, limits.max_tokens),
+                ("in cost", round(spent.cost, 4), limits.max_cost),
+            )
+            if limit is not None
+        ]
+        words = f"The budget is reached ({', '.join(parts)} spent; one more call might exceed it)"
+    elif build.traffic.stopped:
+        words = build.traffic.stopped.removesuffix(".")
+    rows, leaves = progress.wanted - progress.accepted, progress.leaves - progress.leaves_done
+    return (
+        f"{words}: {rows} rows of {leaves} leaves remain. Run again to go on (nothing is paid twice); `labgen plan` "
+        "says what that would take."
+    )
