@@ -118,7 +118,10 @@ class Server:
         self.kill()
 
 
-VLLM_VARIABLES = {"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
+VLLM_VARIABLES = {
+    **{"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"},
+    "VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS": "3600",  # a busy processor takes longer than the five minutes it has
+}
 
 
 @dataclass(frozen=True)

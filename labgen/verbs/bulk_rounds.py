@@ -14,10 +14,10 @@ from labgen.export.collect import Collector
 from labgen.export.provenance import leaf_info
 from labgen.export.rows import LeafInfo
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
-from labgen.generate.resume import Replayed, one_by_one, open_ledger, replay_leaf
+from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger, replay_leaf
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless
-from labgen.generate.workers import Workers
+from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.parked import ParkedCalls, ParkedRow, parked_row
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Candidate
@@ -93,8 +93,9 @@ class Rounds:
 
     def workers(self) -> Workers[LeafFound]:
         """Workers on the leaves, by their places: to be had before the work folder is locked."""
-        plans = self.session.sources.plans
-        return Workers(self._opened, len(plans), processes=self.session.replay.processes)
+        plans, replay = self.session.sources.plans, self.session.replay
+        many = sum(plan.wanted for plan in plans) >= WORTH_SHARING and not replay.others_take_part
+        return Workers(self._opened, len(plans), processes=spare_processes() if many else replay.processes)
 
     @contextmanager
     def _opened(self) -> Iterator[Callable[[int], LeafFound]]:

@@ -1,0 +1,112 @@
+"""`kill -9` at any moment of a run in rounds: the same bytes, and nothing paid twice."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from contextlib import closing
+from pathlib import Path
+
+from batch_server import BatchServer, Faults
+from workbench import Labgen, digest
+
+from labgen.ledger.parked import ParkedCalls
+from labgen.ledger.replies import Ledger
+
+KILLS = 5
+
+
+def test_killed_again_and_again(labgen: Labgen, taxonomy: Path) -> None:
+    """Between and inside upload, wait, fetch and read; `scripts/check_bulk.py` does it fifty times."""
+    wanted = ("--samples", "6", "--model", "labgen-rehearsal")
+    assert labgen("generate", *wanted[:2], "--work", "online-work", "--output", "online").status == 0
+    (labgen.folder / "labgen.yaml").write_text(json.dumps({"bulk": {"poll_sec": 0.05}}))
+    dice = random.Random(16)
+    with BatchServer(Faults(in_progress_sec=0.3)) as server:
+        asked = ("bulk", "run", "--base-url", server.base_url, *wanted, "--output", "bulk")
+        for number in range(KILLS):
+            run = labgen.start(*asked)
+            end = time.monotonic() + 20.0
+            while len(server.batches) <= number and run.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
+            time.sleep(dice.uniform(0.0, 0.5))
+            run.kill()
+            run.communicate()
+        done = labgen(*asked, "--json")
+        assert done.status == 0, done.err
+        assert not server.paid_twice()
+    assert digest(labgen.folder / "bulk") == digest(labgen.folder / "online")
+    with closing(Ledger(labgen.folder / ".labgen")) as ledger:
+        assert not ParkedCalls(ledger).count()
+        assert not ParkedCalls(ledger).batches()
+
+
+def test_a_batch_that_was_made_and_not_noted_is_found_again(labgen: Labgen, taxonomy: Path) -> None:
+    """The moment between the endpoint's taking it on and the ledger's learning of it."""
+    (labgen.folder / "labgen.yaml").write_text(json.dumps({"bulk": {"poll_sec": 0.02}}))
+    with BatchServer() as server:
+        asked = ("--base-url", server.base_url, "--samples", "6", "--model", "labgen-rehearsal")
+        assert labgen("bulk", "submit", *asked).status == 0
+        with closing(Ledger(labgen.folder / ".labgen")) as ledger:
+            ledger.query("UPDATE batches SET batch_id = ''")
+        done = labgen("bulk", "run", *asked, "--output", "bulk", "--json")
+        assert done.status == 0, done.err
+        assert not server.paid_twice()
+        assert done.json["bulk"]["rounds"][0]["files"] == 0  # it was the submitted one that was waited for
+
+
+def test_a_file_of_which_no_batch_was_made_is_asked_anew(labgen: Labgen, taxonomy: Path) -> None:
+    """Nothing was paid for it, and it does not stay on the endpoint."""
+    (labgen.folder / "labgen.yaml").write_text(json.dumps({"bulk": {"poll_sec": 0.02}}))
+    with BatchServer() as server:
+        asked = ("--base-url", server.base_url, "--samples", "6", "--model", "labgen-rehearsal")
+        assert labgen("bulk", "submit", *asked).status == 0
+        with closing(Ledger(labgen.folder / ".labgen")) as ledger:
+            ledger.query("UPDATE batches SET batch_id = '', file_id = 'file-gone'")
+        before = len(server.batches)
+        assert labgen("bulk", "status", *asked[:2], *asked[4:]).out == "No batch is under way.\n"
+        done = labgen("bulk", "run", *asked, "--output", "bulk", "--json")
+        assert done.status == 0, done.err
+        assert len(server.batches) > before
+
+
+def test_rounds_by_hand(labgen: Labgen, taxonomy: Path) -> None:
+    """`submit`, `status`, `fetch`, `cancel`: a round is handed over, watched, read and given up."""
+    with BatchServer(Faults(in_progress_sec=0.5)) as server:
+        model = ("--base-url", server.base_url, "--model", "labgen-rehearsal")
+        submitted = labgen("bulk", "submit", *model, "--samples", "6")
+        assert submitted.status == 0, submitted.err
+        (state,) = labgen("bulk", "status", *model, "--json").json
+        assert state["status"] in ("validating", "in_progress")
+        assert labgen("bulk", "fetch", *model, "--json").json["batches_under_way"] == 1
+        again = labgen("bulk", "write", "by-hand", *model, "--samples", "6", "--json")
+        assert (again.json["calls"], again.json["in_batches"]) == (0, state["calls"])
+        while labgen("bulk", "status", *model, "--json").json[0]["status"] != "completed":
+            time.sleep(0.05)
+        fetched = labgen("bulk", "fetch", *model, "--json").json
+        assert fetched["outcomes"] == {"read": state["calls"]}
+        assert fetched["batches_under_way"] == 0
+        server.faults.in_progress_sec = 30.0
+        assert labgen("bulk", "submit", *model, "--samples", "6").status == 0
+        cancelled = labgen("bulk", "cancel", *model)
+        assert "cancel" in cancelled.out
+        # A batch that its endpoint no longer knows is given up by name.
+        with closing(Ledger(labgen.folder / ".labgen")) as ledger:
+            if ParkedCalls(ledger).batches():
+                ledger.query("UPDATE batches SET batch_id = 'batch-gone'")
+        gone = labgen("bulk", "status", *model)
+        if gone.status:
+            assert "labgen bulk cancel --forget" in gone.err
+        assert labgen("bulk", "cancel", "--forget", *model).status == 0
+        assert labgen("bulk", "status", *model).out == "No batch is under way.\n"
+
+
+def test_another_address_does_not_lose_batches(labgen: Labgen, taxonomy: Path) -> None:
+    """Settings that name another endpoint are refused while batches are under way at the first one."""
+    with BatchServer() as server:
+        asked = ("--samples", "6", "--model", "labgen-rehearsal")
+        assert labgen("bulk", "submit", "--base-url", server.base_url, *asked).status == 0
+        done = labgen("bulk", "run", "--base-url", "http://127.0.0.1:9/v1", *asked)
+        assert done.status == 2
+        assert "is under way at" in done.err
