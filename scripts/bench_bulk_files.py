@@ -65,7 +65,7 @@ def stage(name: str, command: list[str], folder: Path, calls: int | None = None)
     count = calls or said.get("calls") or said.get("total", {}).get("lines") or 1
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"{name:<24} {seconds:>8.1f} s {seconds / count * 1e3:>8.3f} ms a call, {used.ru_maxrss / 1024:.0f} MiB at most "
+        f"{name:<24} {seconds:>8.1f} s {seconds / count * 1e3:>8.3f} ms a call, {used.ru_maxrss / 1024:.0f} MiB most "
         "in a process",
         flush=True,
     )
