@@ -204,7 +204,8 @@ def _bulk_words(estimate: Any) -> str:
     """The same build by a batch API, beside asking one by one."""
     bulk = estimate.bulk
     words = (
-        f"In bulk (`labgen bulk run`): about {bulk.rounds} rounds and {bulk.calls:,.0f} calls, {bulk.surplus:,.0f} more"
+        f"In bulk (`labgen bulk run`): about {bulk.rounds} rounds and {bulk.calls:,.0f} calls, "
+        f"{bulk.surplus:,.0f} more than one by one"
     )
     return f"{words}, for about {bulk.cost:,.2f}." if bulk.cost is not None else f"{words}."
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import LedgerError, UsageError
+from labgen.ledger.parked import forget_parked
 from labgen.ledger.replies import Ledger, pack_reply
 from labgen.records import Reply, Served
 
@@ -128,7 +129,7 @@ def _add(ledger: Ledger, batch: list[tuple[object, ...]], result: Imported) -> N
     for row in unique:
         kept = ledger.query("SELECT reply FROM replies WHERE key = ?", (row[0],))
         result.differing += bool(kept) and _said(kept[0][0]) != _said(_bytes(row[8]))
-    new = ledger.insert(unique)
+    new = ledger.insert(unique, forget_parked(row[0] for row in unique))
     result.new += new
     result.known += len(batch) - new
 

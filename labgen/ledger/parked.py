@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from labgen.ledger.replies import Ledger, reply_row
+from labgen.ledger.replies import Ledger, Statements, reply_row
 from labgen.records import Call, Reply
 
 KEYS_AT_ONCE = 500
@@ -93,9 +93,14 @@ class ParkedCalls:
         replies = list(replies)
         self._ledger.insert(
             [reply_row(call, reply) for call, reply in replies],
-            ("DELETE FROM parked_calls WHERE key = ?", [(call.key,) for call, _ in replies]),
+            forget_parked(call.key for call, _ in replies),
             ("UPDATE parked_calls SET rejected = ? WHERE key = ?", [(status, call.key) for call, status in rejected]),
         )
+
+    def forget_answered(self) -> None:
+        """Forget the calls that were answered in another way meanwhile, such as one by one."""
+        with self._ledger.transaction() as database:
+            database.execute("DELETE FROM parked_calls WHERE batch = 0 AND key IN (SELECT key FROM replies)")
 
     def count(self) -> int:
         """How many calls wait for a reply."""
@@ -139,6 +144,11 @@ class ParkedCalls:
             "SELECT number, address, model, lines, size_bytes, file_id, batch_id FROM batches ORDER BY number"
         )
         return [BatchNote(*row) for row in rows]
+
+
+def forget_parked(keys: Iterable[object]) -> Statements:
+    """What makes calls wait no longer, for the transaction that keeps their replies."""
+    return "DELETE FROM parked_calls WHERE key = ?", [(key,) for key in keys]
 
 
 def _in_parts(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

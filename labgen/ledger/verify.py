@@ -15,6 +15,8 @@ from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, Ledger, reply_of
 
 COLUMNS = "key, model, leaf, step, failure, prompt_tokens, completion_tokens, call, reply"
 BATCH_ROWS = 256
+ASKED_TABLES = ("parked_calls", "batches")
+"""What is kept beside the replies that no later run could find out anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def repair(folder: Path) -> tuple[Health, Path]:
         with closing(fresh):
             health = _read_all(folder, keep)
             fresh.insert(rows)
+            _save_asked(path, fresh)
         number = 1
         while (aside := folder / f"{LEDGER_NAME}.damaged-{number}").exists():
             number += 1
@@ -119,6 +122,20 @@ def repair(folder: Path) -> tuple[Health, Path]:
             leftover.unlink()
         fresh_folder.rmdir()
     return health, aside
+
+
+def _save_asked(path: Path, fresh: Ledger) -> None:
+    """Take over the calls that wait for a reply, and the batches under way, as far as they can be read.
+
+    Without them what a batch has answered would not be known for what it is, and be paid for once more.
+    """
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as database:
+        for table in ASKED_TABLES:
+            with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
+                for row in database.execute(f"SELECT * FROM {table} NOT INDEXED"):  # noqa: S608 (no user's text)
+                    marks = ", ".join("?" * len(row))
+                    with fresh.transaction() as saved:
+                        saved.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608
 
 
 def compact(folder: Path) -> None:

@@ -133,6 +133,7 @@ class Rounds:
         Raises: LedgerError, OutputError: no space; UsageError: nothing of the taxonomy can be built.
         """
         writer = _Writer(ParkedCalls(ledger), doors, files, shard or Shard())
+        writer.parked.forget_answered()
         with one_by_one() as at_once:
             run = self.session.replay.context(LedgerOnly(ledger))
             tried = at_once(probe(self.session.sources.plans, run, ledger))

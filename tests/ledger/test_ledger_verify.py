@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from labgen.errors import LabgenError, LedgerError, UsageError
 from labgen.ledger.export_import import export_ledger, import_ledger
+from labgen.ledger.parked import ParkedCalls, parked_row
 from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, SCHEMA_VERSION, Ledger, reply_row
 from labgen.ledger.verify import repair, verify
 from labgen.records import Call, Reply
@@ -42,6 +43,24 @@ def known(folder: Path) -> dict[bytes, Reply | None]:
     """All keys and replies."""
     with closing(Ledger(folder, read_only=True)) as ledger:
         return {row[0]: ledger.get(row[0]) for row in ledger.query("SELECT key FROM replies")}
+
+
+def test_repair_keeps_what_is_asked(tmp_path: Path) -> None:
+    """Calls that wait for a reply and batches under way outlive a repair: their replies are paid for."""
+    fill(tmp_path, 40)
+    waiting = [make_call(f"waits {number}") for number in range(3)]
+    with closing(Ledger(tmp_path)) as ledger:
+        parked = ParkedCalls(ledger)
+        parked.park(map(parked_row, waiting))
+        batch = parked.begin_batch("http://localhost/v1", MODEL, [waiting[0].key], 10)
+        ledger.query("UPDATE replies SET reply = x'00' WHERE rowid = 7")
+    health, _ = repair(tmp_path)
+    assert (health.sound, len(health.damaged)) == (39, 1)
+    with closing(Ledger(tmp_path)) as ledger:
+        parked = ParkedCalls(ledger)
+        assert set(parked.find([call.key for call in waiting])) == {call.key for call in waiting}
+        assert parked.waiting([call.key for call in waiting]) == {waiting[0].key}
+        assert parked.batches() == [batch]
 
 
 def make_v0(folder: Path) -> Call:
