@@ -29,7 +29,7 @@ from labgen.plan.seed_sampling import asked_for
 from labgen.records import Call, Candidate, State
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 
-BAD_LUCK = 1.0
+BAD_LUCK = 0.5
 """Standard deviations by which a leaf's first slots may do worse than expected before there are too few."""
 BAD_LUCK_LATER = 2.0
 """The same for slots that make good what was lost: they are few, and a round of their own costs as long as any."""
@@ -115,7 +115,7 @@ class Frontier:
         slots_at_usual = math.ceil(2.0 * plan.wanted / (max(usual, LEAST_YIELD) * price.per_slot)) + 1
         for index in range(past.progress.slots, past.progress.slots + slots_at_usual):
             share = self._share(plan, past, expected, usual, run)
-            if expected.suffices(past.progress.missing, BAD_LUCK_LATER if expected.drawn else BAD_LUCK):
+            if expected.suffices(past.progress.missing, BAD_LUCK_LATER if past.progress.slots else BAD_LUCK):
                 break
             client.begin()
             slot = SlotRun(index, 0.0)

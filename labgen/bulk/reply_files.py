@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.bulk.doors import Door
+from labgen.bulk.remote_files import SUFFIXES, fetched, is_address
 from labgen.bulk.request_files import file_errors
 from labgen.errors import PERMANENT, CallRejected, ContextTooLong, TeacherError, TeacherMisconfigured, UsageError
 from labgen.ledger.parked import Parked, ParkedCalls
@@ -92,20 +93,26 @@ class _Line:
     data: Mapping[str, Any]
 
 
-def reply_files(paths: Iterable[Path]) -> list[Path]:
-    """Files as they were named, and those of the folders among these. Raises: UsageError: there is none."""
-    found = []
-    for path in paths:
+def reply_files(places: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """Files as they are named, and those of the folders among these, each with its name: to be read one by one.
+
+    Raises: UsageError: there is none at a place.
+    """
+    for place in places:
+        if is_address(place):
+            with fetched(place) as files:
+                yield from files
+            continue
+        path = Path(place)
         if path.is_dir():
-            inside = sorted(each for each in path.rglob("*") if each.suffix in (".jsonl", ".json") and each.is_file())
+            inside = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
             if not inside:
                 raise UsageError(f"{path}: there is no .jsonl file in it.")
-            found += inside
+            yield from ((str(each), each) for each in inside)
         elif path.is_file():
-            found.append(path)
+            yield str(path), path
         else:
             raise UsageError(f"{path}: there is no such file.")
-    return found
 
 
 class ReplyReader:

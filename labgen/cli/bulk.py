@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import click
@@ -50,14 +49,14 @@ _as_json = option("--json/--no-json", "as_json", default=False, help="Print as J
 @build_options
 @option("--shard", metavar="I/N", help="Only the I-th of N parts of the round, each for another machine.")
 @_as_json
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR")
 @click.pass_context
 def write_command(ctx: click.Context, /, **options: Any) -> None:
     """Write all calls that can be asked now to files in DIR, in OpenAI's batch format.
 
-    One model a file, within the limits of its endpoint's batch API (or `bulk.max_lines` and `bulk.max_bytes`). The
-    first round to an endpoint that has not answered yet is of a few calls. Ends with status 0 also where nothing is
-    left to ask.
+    DIR is a folder, or an address such as `s3://bucket/round-1` that fsspec knows. One model a file, within the limits
+    of its endpoint's batch API (or `bulk.max_lines` and `bulk.max_bytes`). The first round to an endpoint that has not
+    answered yet is of a few calls. Ends with status 0 also where nothing is left to ask.
     """
     from labgen.verbs.bulk import write_round
 
@@ -77,12 +76,13 @@ def write_command(ctx: click.Context, /, **options: Any) -> None:
 @_files_options
 @option("--accept-model", "accepted", multiple=True, help="A name that replies may bear beside the asked model's.")
 @_as_json
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.pass_context
 def read_command(ctx: click.Context, /, **options: Any) -> None:
     """Bring replies from files into the ledger, in any order, any number of times; folders stand for their files.
 
-    Every line is accounted for. Ends with status 1 where some could not be used.
+    Files may be at addresses such as `s3://bucket/replies`. Every line is accounted for. Ends with status 1 where some
+    could not be used.
     """
     from labgen.verbs.bulk import read_replies
 
@@ -266,7 +266,7 @@ def _round_data(found: Any) -> dict[str, Any]:
     }
 
 
-def _round_words(found: Any, folder: Path | None) -> str:
+def _round_words(found: Any, folder: str | None) -> str:
     """What a round holds, and what to do next."""
     if found.hopeless:
         return f"Nothing is asked: {found.hopeless.cause}. To mend it: {found.hopeless.remedy}."

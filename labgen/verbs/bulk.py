@@ -18,6 +18,7 @@ from labgen.bulk.batch_api import RemoteBatch
 from labgen.bulk.batches import BatchRuns
 from labgen.bulk.doors import Door, open_doors
 from labgen.bulk.engines import REPLIES, ByCommand, OnRay, check_command
+from labgen.bulk.remote_files import holds_rounds, is_address, put
 from labgen.bulk.reply_files import LineOutcome, LinesTold, ReplyReader, reply_files
 from labgen.bulk.request_files import RequestFile, RequestFiles
 from labgen.config import Config
@@ -127,7 +128,7 @@ def engine_of(
 
 def write_round(
     config: Config,
-    folder: Path,
+    place: str,
     leaf_patterns: Sequence[str] = (),
     *,
     shard: Shard | None = None,
@@ -136,35 +137,41 @@ def write_round(
     """Write all calls that can be asked now and have no reply yet: the whole of `labgen bulk write`.
 
     Args:
-        folder: for the files; there must be none of an earlier round in it.
+        place: folder for the files, or an address that fsspec knows; there must be none of an earlier round in it.
         shard: only a part of them; the calls of the others are known here, too, so that their replies can be read.
     Raises: LabgenError: see `labgen.errors`; UsageError: files of another round are there.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.glob("*.jsonl"))):
-        raise UsageError(f"{folder}: files of an earlier round are there. Name another folder, or take them away.")
+    folder, away = (_fresh(config) if is_address(place) else Path(place)), is_address(place)
+    if holds_rounds(place) if away else folder.exists() and (not folder.is_dir() or any(folder.glob("*.jsonl"))):
+        raise UsageError(f"{place}: files of an earlier round are there. Name another folder, or take them away.")
     session = _prepared(config, leaf_patterns, hooks)
     with _written(session, folder, shard) as (_, _, found):
+        if away:
+            put(folder, place)
+            shutil.rmtree(folder, ignore_errors=True)
         return found
 
 
 def read_replies(
-    config: Config, paths: Sequence[Path], *, accepted: Sequence[str] = (), hooks: Hooks | None = None
+    config: Config, paths: Sequence[str], *, accepted: Sequence[str] = (), hooks: Hooks | None = None
 ) -> Read:
     """Bring in replies from files: the whole of `labgen bulk read`.
 
     Args:
-        paths: files, or folders of files.
+        paths: files, or folders of files, on this machine or at addresses that fsspec knows.
         accepted: names of models that replies may bear beside those that were asked.
     Raises: LabgenError: see `labgen.errors`; what was read up to then is kept.
     """
-    files = reply_files(paths)
+    for place in paths:
+        if not is_address(place) and not Path(place).exists():
+            raise UsageError(f"{place}: there is no such file.")
     session = Session.prepare(config, hooks=hooks, leaves=False)
     read = Read()
     with session.locked() as ledger:
         doors = open_doors(config, ledger, notice=session.hooks.notice)
         reader = ReplyReader(ledger, doors, accepted=accepted, notice=session.hooks.notice)
-        for path in files:
-            told = read.files[str(path)] = reader.read(path)
+        for name, path in reply_files(paths):
+            told = read.files[name] = reader.read(path, name.rpartition("/")[2])
             read.told.add_all(told)
     return read
 

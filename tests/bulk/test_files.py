@@ -263,6 +263,25 @@ def test_a_command_says_where_files_go(labgen: Labgen, taxonomy: Path) -> None:
         assert words in done.err
 
 
+def test_files_at_an_address(labgen: Labgen, taxonomy: Path, answer: Callable[[Path, Path], None]) -> None:
+    """Object stores are written to and read from; what is wrong there is told."""
+    store = (labgen.folder / "store").as_uri()
+    written = write(labgen, f"{store}/round")
+    (path,) = (labgen.folder / "store" / "round").glob("*.jsonl")
+    answer(path, labgen.folder / "replies.out")
+    (labgen.folder / "replies.out").rename(path)
+    read = labgen("bulk", "read", f"{store}/round", "--json")
+    assert read.json["total"]["outcomes"] == {"read": written["calls"]}
+    assert labgen("bulk", "read", f"{store}/round/{path.name}", "--json").json["total"]["outcomes"] == {
+        "known already": written["calls"]
+    }
+    for place, words in ((f"{store}/round", "files of an earlier round"), ("nonsense://x/y", "nonsense")):
+        done = labgen("bulk", "write", place, *WANTED)
+        assert done.status == 2
+        assert words in done.err
+    assert labgen("bulk", "read", f"{store}/nothing").status == 2
+
+
 def test_a_model_that_is_asked_in_files_alone(labgen: Labgen, taxonomy: Path) -> None:
     """`generate` says what to do where replies are lacking."""
     (labgen.folder / "labgen.yaml").write_text("teacher: {model: far-away, backend: {kind: bulk}}\n")
