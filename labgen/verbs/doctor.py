@@ -24,6 +24,7 @@ from labgen.ledger.verify import file_bytes
 from labgen.records import Call, Candidate, Reply
 from labgen.taxonomy.load import load_taxonomy
 from labgen.teacher.addresses import EndpointSpec, endpoint_specs, guard_specs
+from labgen.teacher.backends import BULK
 from labgen.teacher.connect import check_endpoints, open_endpoints
 from labgen.teacher.finding import NOTHING, Finding, Tell
 from labgen.teacher.measured import remember
@@ -157,6 +158,9 @@ def examine_endpoints(config: Config, tell: Tell) -> None:
 
 def _examine_teacher(config: Config, spec: EndpointSpec, tell: Tell) -> None:
     """One endpoint, what it needs for this configuration's longest call included."""
+    if spec.kind == BULK:
+        tell(Finding(spec.name, "reply", "ok", "answered in files alone, so it is not asked here", NOTHING))
+        return
     if spec.kind != HTTP:
         reply = asyncio.run(_ask_once(spec, Call(spec.model, ASK, 16, 0.0, 0, step="doctor")))
         tell(reply if isinstance(reply, Finding) else Finding(spec.name, "reply", "ok", "answered", NOTHING))
@@ -171,6 +175,7 @@ def _examine_teacher(config: Config, spec: EndpointSpec, tell: Tell) -> None:
         quirks = Quirks(spec.name, spec.send_model, notes=ledger, merges_system=spec.merges_system)
         quirks.lacking = set(probed.lacking) | ({"system"} if spec.merges_system else set())
         quirks.remember()
+        quirks.note_answered()
         remember(ledger, spec.name, spec.send_model, probed.measured)
 
 
