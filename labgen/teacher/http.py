@@ -21,7 +21,7 @@ from labgen.teacher.parameters import REASONING_OFF
 from labgen.teacher.quirks import OPTIONAL_PARAMETERS, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause
 from labgen.teacher.refusals import no_schema_fits, refusal_of
-from labgen.teacher.reply_body import Body, ErrorInside, read_body, reply_of_body
+from labgen.teacher.reply_body import Body, ErrorInside, body_of, read_body, reply_of_body
 from labgen.teacher.schema_fields import (
     BOUNDED,
     holds_schema,
@@ -178,11 +178,12 @@ class HttpBackend:
             status: HTTP's, as the file has it; body: the decoded body of the answer.
         Raises: TeacherError: as `ask`; Lacking: it was refused for what could be left out.
         """
-        answer = Answer(status, {}, json.dumps(body).encode())
-        sent = self.body_in_file(call)
+        answer, model = Answer(status, {}, b""), self._send_model or call.model
         if status >= 400:
-            raise self._refusal(replace(answer, words=self._client.safe(words_of_body(body))), call, sent)
-        return self._named(self._read(answer, call, sent, None), sent["model"])
+            words = self._client.safe(words_of_body(body))
+            told = replace(answer, content=json.dumps(body).encode(), words=words)
+            raise self._refusal(told, call, self.body_in_file(call))
+        return self._named(self._read(answer, call, {"model": model}, lambda: body_of(body)), model)
 
     def safe(self, words: str) -> str:
         """An endpoint's words as messages may hold them."""
@@ -199,7 +200,8 @@ class HttpBackend:
         self._heed(answer.headers)
         if answer.status >= 400:
             raise self._refusal(answer, call, body)
-        reply = self._read(answer, call, body, stuck.body if stuck and answer.cut else None)
+        looped = stuck.body if stuck and answer.cut else None
+        reply = self._read(answer, call, body, lambda: looped or read_body(answer.content), looped=bool(looped))
         return self._named(reply, body["model"])
 
     def _heed(self, headers: Mapping[str, str]) -> None:
@@ -240,14 +242,22 @@ class HttpBackend:
         # What the configuration asks for is never left out: where it is refused, that is for the user to mend.
         return body | (call.extra_body or {})
 
-    def _read(self, answer: Answer, call: Call, sent: Mapping[str, Any], cut: Body | None) -> Reply:
+    def _read(
+        self,
+        answer: Answer,
+        call: Call,
+        sent: Mapping[str, Any],
+        read: Callable[[], Body],
+        *,
+        looped: bool = False,
+    ) -> Reply:
         if "html" in answer.headers.get("content-type", ""):
             words = f"{self.name} answered with a web page, not with the API"
             if not self._answered:
                 raise self._told(TeacherMisconfigured(f"{words}. Check --base-url: most end in /v1."), answer)
             raise self._told(BadReply(words), answer)
         try:
-            body = cut or read_body(answer.content)
+            body = read()
             reply = reply_of_body(body, asked=() if self._chat_format else call.messages)
         except ErrorInside as error:
             inside = replace(answer, status=error.status or 500, words=self._client.safe(str(error)))
@@ -261,8 +271,8 @@ class HttpBackend:
             reply,
             text=self._clean(reply.text),
             reasoning=self._client.without_key(reply.reasoning),
-            finish_reason="loop" if cut else self._client.safe(reply.finish_reason),
-            completion_tokens=reply.completion_tokens or (body.pieces if cut else 0),
+            finish_reason="loop" if looped else self._client.safe(reply.finish_reason),
+            completion_tokens=reply.completion_tokens or (body.pieces if looped else 0),
             served=served_by(
                 address=self.name,
                 asked=sent["model"],

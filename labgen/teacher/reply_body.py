@@ -8,7 +8,8 @@ what ended in an error is no reply.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,22 +109,38 @@ class Body:
 
 def read_body(content: bytes) -> Body:
     """What a body says. Raises: ErrorInside: it is an error; BadReply: it is nothing of the API's form."""
+    with _of_the_form():
+        if not _is_stream(content):
+            return _whole(json.loads(content))
+        body = Body()
+        reader = EventReader(body)
+        reader.feed(content + b"\n\n")
+        reader.end()
+    return body
+
+
+def body_of(data: Any) -> Body:
+    """What one decoded object of the API says: a whole reply. Raises: as `read_body`."""
+    with _of_the_form():
+        return _whole(data)
+
+
+def _whole(data: Any) -> Body:
     body = Body()
+    body.add(data)
+    if not data["choices"]:
+        raise LookupError("no choice")
+    if body.end is None:
+        body.end = "stop"  # some servers leave it out of whole replies
+    return body
+
+
+@contextmanager
+def _of_the_form() -> Iterator[None]:
     try:
-        if _is_stream(content):
-            reader = EventReader(body)
-            reader.feed(content + b"\n\n")
-            reader.end()
-        else:
-            whole = json.loads(content)
-            body.add(whole)
-            if not whole["choices"]:
-                raise LookupError("no choice")
-            if body.end is None:
-                body.end = "stop"  # some servers leave it out of whole replies
+        yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadReply(f"a reply that is not of the API's form ({str(error)[:100] or type(error).__name__})") from error
-    return body
 
 
 class EventReader:
