@@ -21,7 +21,7 @@ from labgen.teacher.parameters import REASONING_OFF
 from labgen.teacher.quirks import OPTIONAL_PARAMETERS, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause
 from labgen.teacher.refusals import no_schema_fits, refusal_of
-from labgen.teacher.reply_body import Body, ErrorInside, body_of, read_body, reply_of_body
+from labgen.teacher.reply_body import Body, ErrorInside, read_body, reply_of_body, whole_body
 from labgen.teacher.schema_fields import (
     BOUNDED,
     holds_schema,
@@ -183,7 +183,7 @@ class HttpBackend:
             words = self._client.safe(words_of_body(body))
             told = replace(answer, content=json.dumps(body).encode(), words=words)
             raise self._refusal(told, call, self.body_in_file(call))
-        return self._named(self._read(answer, call, {"model": model}, lambda: body_of(body)), model)
+        return self._named(self._read(answer, call, {"model": model}, lambda: whole_body(body)), model)
 
     def safe(self, words: str) -> str:
         """An endpoint's words as messages may hold them."""

@@ -119,7 +119,7 @@ def read_body(content: bytes) -> Body:
     return body
 
 
-def body_of(data: Any) -> Body:
+def whole_body(data: Any) -> Body:
     """What one decoded object of the API says: a whole reply. Raises: as `read_body`."""
     with _of_the_form():
         return _whole(data)
