@@ -159,7 +159,7 @@ def examine_endpoints(config: Config, tell: Tell) -> None:
 def _examine_teacher(config: Config, spec: EndpointSpec, tell: Tell) -> None:
     """One endpoint, what it needs for this configuration's longest call included."""
     if spec.kind == BULK:
-        tell(Finding(spec.name, "reply", "ok", "answered in files alone, so it is not asked here", NOTHING))
+        tell(_in_files_alone(spec))
         return
     if spec.kind != HTTP:
         reply = asyncio.run(_ask_once(spec, Call(spec.model, ASK, 16, 0.0, 0, step="doctor")))
@@ -179,6 +179,10 @@ def _examine_teacher(config: Config, spec: EndpointSpec, tell: Tell) -> None:
         remember(ledger, spec.name, spec.send_model, probed.measured)
 
 
+def _in_files_alone(spec: EndpointSpec) -> Finding:
+    return Finding(spec.name, "reply", "ok", "answered in files alone, so it is not asked here", NOTHING)
+
+
 def _examine_guard(config: Config, spec: EndpointSpec, tell: Tell) -> None:
     """One endpoint of the guard, its verdict on a harmless pair among the findings."""
     assert config.guard is not None
@@ -186,6 +190,9 @@ def _examine_guard(config: Config, spec: EndpointSpec, tell: Tell) -> None:
         needs = Needs(config.generation.max_context_tokens, 500, config.generation.max_response_tokens)
         if asyncio.run(probe_endpoint(spec, needs=needs, tell=tell, conversing=False)) is None:
             return
+    if spec.kind == BULK:
+        tell(_in_files_alone(spec))
+        return
     reply = asyncio.run(_ask_once(spec, guard_call(spec.model, HARMLESS, own_context=False)))
     if isinstance(reply, Finding):
         tell(reply)

@@ -12,7 +12,7 @@ from labgen.formats.training.registry import FORMATS_GROUP, find_export_format
 from labgen.packages import installed_names
 from labgen.plan.flow import flow_of
 from labgen.taxonomy.load import load_taxonomy
-from labgen.teacher.backends import check_kind, known_kinds
+from labgen.teacher.backends import BULK, check_kind, known_kinds
 from labgen.teacher.finding import NOTHING, Finding
 from labgen.verbs.session import check_configuration
 
@@ -54,7 +54,7 @@ def _export_format(name: str) -> list[str]:
 
 
 def _back_ends() -> list[str]:
-    kinds = [kind for kind in known_kinds() if kind != HTTP]
+    kinds = [kind for kind in known_kinds() if kind not in (HTTP, BULK)]
     for kind in kinds:
         check_kind(kind)
     return kinds

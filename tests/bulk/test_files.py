@@ -289,6 +289,7 @@ def test_a_model_that_is_asked_in_files_alone(labgen: Labgen, taxonomy: Path) ->
     assert done.status == 2
     assert "`labgen bulk write DIR` writes what is to be answered" in done.err
     assert write(labgen, "round")["files"][0]["model"] == "far-away"
+    assert "answered in files alone" in labgen("doctor").out
 
 
 def test_wrong_parts_and_files_are_told(labgen: Labgen, taxonomy: Path) -> None:
