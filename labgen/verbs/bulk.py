@@ -22,7 +22,7 @@ from labgen.bulk.remote_files import holds_rounds, is_address, put
 from labgen.bulk.reply_files import LineOutcome, LinesTold, ReplyReader, reply_files
 from labgen.bulk.request_files import RequestFile, RequestFiles
 from labgen.config import Config
-from labgen.errors import LabgenError, UsageError
+from labgen.errors import UsageError
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.generate.trial import Hopeless
 from labgen.ledger.parked import BatchNote, ParkedCalls
@@ -210,20 +210,10 @@ def cancel_batches(
         forget: give up also those that can't be stopped: what comes of them is not read, and asked again.
     Returns: each batch and what became of it, and what was read.
     """
-    found: list[tuple[BatchNote, str]] = []
     with _watching(config, hooks) as (batches, parked):
         if forget:
-            for batch in parked.batches():
-                try:
-                    batches.cancel(batch)
-                except LabgenError as error:
-                    found.append((batch, f"given up ({error})"))
-                else:
-                    found.append((batch, "cancelled and given up"))
-                parked.end_batch(batch)
-            return found, LinesTold()
-        for batch in batches.open_batches():
-            found.append((batch, batches.cancel(batch).status))
+            return [(batch, batches.forget(batch)) for batch in parked.batches()], LinesTold()
+        found = [(batch, batches.cancel(batch).status) for batch in batches.open_batches()]
         return found, batches.fetch()[0]
 
 

@@ -110,3 +110,38 @@ def test_another_address_does_not_lose_batches(labgen: Labgen, taxonomy: Path) -
         done = labgen("bulk", "run", "--base-url", "http://127.0.0.1:9/v1", *asked)
         assert done.status == 2
         assert "is under way at" in done.err
+
+
+def test_what_is_forgotten_needs_no_endpoint(labgen: Labgen, taxonomy: Path) -> None:
+    """Batches are given up also where settings name another model, or where none was made of a file."""
+    with BatchServer(Faults(in_progress_sec=30.0)) as server:
+        place = ("--base-url", server.base_url)
+        asked = (*place, "--model", "labgen-rehearsal", "--samples", "6")
+        assert labgen("bulk", "submit", *asked).status == 0
+        other = labgen("bulk", "cancel", "--forget", *place, "--model", "another")
+        assert other.status == 0, other.err
+        assert "no longer name `labgen-rehearsal`" in other.out
+        assert labgen("bulk", "submit", *asked).status == 0
+        for column in ("batch_id", "file_id"):
+            with closing(Ledger(labgen.folder / ".labgen")) as ledger:
+                ledger.query(f"UPDATE batches SET {column} = ''")  # noqa: S608 (a name of ours)
+        unmade = labgen("bulk", "cancel", "--forget", *asked[:4])
+        assert unmade.status == 0, unmade.err
+        assert "no batch was made of it" in unmade.out
+        # Of a batch that was made and not noted the endpoint is asked.
+        assert labgen("bulk", "submit", *asked).status == 0
+        with closing(Ledger(labgen.folder / ".labgen")) as ledger:
+            ledger.query("UPDATE batches SET batch_id = ''")
+        assert "cancelled and given up" in labgen("bulk", "cancel", "--forget", *asked[:4]).out
+
+
+def test_a_batch_that_a_quota_kept_from_beginning_is_told(labgen: Labgen, taxonomy: Path) -> None:
+    """`fetch` says that nothing came of it, and why."""
+    with BatchServer(Faults(quota_refusals=1, quota_form="failed")) as server:
+        model = ("--base-url", server.base_url, "--model", "labgen-rehearsal")
+        assert labgen("bulk", "submit", *model, "--samples", "6").status == 0
+        while labgen("bulk", "status", *model, "--json").json[0]["status"] != "failed":
+            time.sleep(0.05)
+        fetched = labgen("bulk", "fetch", *model)
+        assert "not begun (token_limit_exceeded" in fetched.err
+        assert "The next round has its calls." in fetched.err
