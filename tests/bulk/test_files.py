@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from workbench import Labgen, digest
 
+from labgen.bulk.doors import open_doors
+from labgen.config import Config
 from labgen.ledger.replies import Ledger
 from labgen.records import Call
 from labgen.teacher.rehearsal.server import RehearsalServer
@@ -296,6 +298,8 @@ def test_wrong_parts_and_files_are_told(labgen: Labgen, taxonomy: Path) -> None:
     for part in ("0/2", "3/2", "1", "a/b", "1/0"):
         assert labgen("bulk", "write", "round", "--shard", part).status == 2
     assert labgen("bulk", "read", "nowhere.jsonl").status == 2
+    (labgen.folder / "note").touch()
+    assert "that is a file" in labgen("bulk", "write", "note", *WANTED).err
     (labgen.folder / "empty").mkdir()
     done = labgen("bulk", "read", "empty")
     assert done.status == 2
@@ -316,3 +320,30 @@ def test_calls_come_back_as_they_went(labgen: Labgen, taxonomy: Path) -> None:
         anew = Call(**{name: value for name, value in vars(made).items() if name not in ("canonical", "key")})
         assert anew.canonical == text
         assert anew.key == key
+
+
+def test_lines_of_a_model_that_settings_no_longer_name_are_told_as_such(labgen: Labgen, taxonomy: Path) -> None:
+    """They are known here; what is missing is the model's name."""
+    written = labgen("bulk", "write", "round", *WANTED, "--base-url", "http://127.0.0.1:9/v1", "--model", "first")
+    assert written.status == 0
+    done = labgen("bulk", "read", "round/first-0001.jsonl")
+    assert done.status == 1
+    assert "`first` was asked, which the settings don't name now" in done.out
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "own"),
+    [
+        ("gpt-4o", "gpt-4o", True),
+        ("gpt-4o", "GPT-4o-2024-08-06", True),
+        ("gpt-4", "gpt-4-0613", True),
+        ("owner/model", "model", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gpt-4o", "gpt-4o-mini-2024-07-18", False),
+        ("model", "model-7b", False),
+    ],
+)
+def test_a_version_of_a_model_bears_its_name(asked: str, name: str, own: bool) -> None:
+    """A smaller model whose name begins alike is another one."""
+    config = Config.model_validate({"teacher": {"model": asked, "base_url": "http://127.0.0.1:9/v1"}})
+    assert open_doors(config, None)[asked].is_own_name(name) is own
