@@ -170,8 +170,14 @@ class BatchRuns:
             ) from error
 
     def cancel(self, batch: BatchNote) -> RemoteBatch:
-        """Have a batch stopped. Raises: TeacherError."""
-        return self._api(batch.model).cancel(batch.batch_id)
+        """Have a batch stopped; one that has come to its end meanwhile stays as it is. Raises: TeacherError."""
+        try:
+            return self._api(batch.model).cancel(batch.batch_id)
+        except TeacherError:
+            remote = self.look(batch)
+            if remote.ended or remote.status == "finalizing":
+                return remote
+            raise
 
     def forget(self, batch: BatchNote) -> str:
         """Have a batch stopped where that can be done, and free its calls in any case; gives what became of it."""

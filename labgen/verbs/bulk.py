@@ -141,14 +141,18 @@ def write_round(
         shard: only a part of them; the calls of the others are known here, too, so that their replies can be read.
     Raises: LabgenError: see `labgen.errors`; UsageError: files of another round are there.
     """
-    folder, away = (_fresh(config) if is_address(place) else Path(place)), is_address(place)
-    if holds_rounds(place) if away else folder.exists() and (not folder.is_dir() or any(folder.glob("*.jsonl"))):
+    folder, away = (None if is_address(place) else Path(place)), is_address(place)
+    if folder and folder.exists() and not folder.is_dir():
+        raise UsageError(f"{place}: that is a file. Name a folder.")
+    if any(folder.glob("*.jsonl")) if folder else holds_rounds(place):
         raise UsageError(f"{place}: files of an earlier round are there. Name another folder, or take them away.")
     session = _prepared(config, leaf_patterns, hooks)
+    if away:
+        _read_left_over(session)
     with _written(session, folder, shard) as (_, _, found):
         if away:
-            put(folder, place)
-            shutil.rmtree(folder, ignore_errors=True)
+            put(config.work_folder / FOLDER, place)
+            shutil.rmtree(config.work_folder / FOLDER, ignore_errors=True)
         return found
 
 
@@ -181,9 +185,14 @@ def submit_round(
 ) -> tuple[Round, list[BatchNote]]:
     """Hand the next round over to the endpoints' batch APIs, and don't wait. Raises: LabgenError."""
     session = _prepared(config, leaf_patterns, hooks)
-    folder = _fresh(config)
+    if not endpoint_specs(config):
+        raise UsageError(
+            "no endpoint is configured whose batch API could take a round. Name it with --base-url and --model, or "
+            "rehearse with `labgen bulk run`."
+        )
+    _read_left_over(session)
     with ExitStack() as stack:
-        ledger, doors, found = stack.enter_context(_written(session, folder, None))
+        ledger, doors, found = stack.enter_context(_written(session, None, None))
         batches = stack.enter_context(closing(_batches(session, ledger, doors)))
         batches.open_batches()
         return found, batches.submit(found.files)
@@ -266,7 +275,7 @@ def _ask_in_rounds(
     rounds: list[RoundTold] = []
     in_vain = 0
     while True:
-        with _written(session, _fresh(session.config), None, rehearsal_url) as (ledger, doors, found):
+        with _written(session, None, None, rehearsal_url) as (ledger, doors, found):
             if found.hopeless:
                 return rounds, 0, found.hopeless, ""
             asked = found.calls + found.waiting
@@ -339,7 +348,7 @@ def _read_left_over(session: Session) -> None:
 
 
 def _fresh(config: Config) -> Path:
-    """An empty folder for files that are under way."""
+    """An empty folder for files that are under way; the work folder is to be locked, or they may be another run's."""
     folder = config.work_folder / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     return folder
@@ -347,13 +356,17 @@ def _fresh(config: Config) -> Path:
 
 @contextmanager
 def _written(
-    session: Session, folder: Path, shard: Shard | None, rehearsal_url: str = ""
+    session: Session, folder: Path | None, shard: Shard | None, rehearsal_url: str = ""
 ) -> Iterator[tuple[Ledger, dict[str, Door], Round]]:
-    """The next round, written to a folder; the work folder stays locked meanwhile."""
+    """The next round, written to a folder; the work folder stays locked meanwhile.
+
+    Args:
+        folder: None: the one in the work folder, emptied first.
+    """
     rounds = Rounds(session, rehearsal_url)
     with rounds.workers() as workers, session.locked() as ledger:
         doors = open_doors(session.config, ledger, notice=session.hooks.notice, rehearsal_url=rehearsal_url)
-        files = RequestFiles(folder)
+        files = RequestFiles(folder or _fresh(session.config))
         try:
             found = rounds.write(workers, ledger, doors, files, shard)
         finally:
