@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -256,6 +256,8 @@ def run_rounds(
             limits=None if online or not left else Limits(max_calls=0),
             hooks=hooks,
         )
+    if problem:  # that ended it, and no budget of the user's
+        build = replace(build, budget=None, traffic=replace(build.traffic, stopped=problem))
     read = sum((each.told.counts[LineOutcome.READ] + each.told.counts[LineOutcome.FAILED] for each in rounds), 0)
     return BulkRun(
         build,

@@ -252,6 +252,16 @@ def test_a_command_answers_rounds(labgen: Labgen, online: dict[str, str], tmp_pa
     assert digest(tmp_path / "bulk") == online
 
 
+def test_a_command_that_writes_nothing_is_told(labgen: Labgen, taxonomy: Path) -> None:
+    """So is why the run ended, which was no budget."""
+    (labgen.folder / "labgen.yaml").write_text("teacher: {model: far-away, backend: {kind: bulk}}\n")
+    done = labgen("bulk", "run", *WANTED, "--on", "command", "--command", "true {requests} {replies}")
+    assert done.status == 1, done.err
+    assert "The command ended well, and has not written " in done.err
+    assert "3 rounds, one after the other, had no answer that could be read: " in done.out
+    assert "budget" not in done.out
+
+
 def test_a_command_says_where_files_go(labgen: Labgen, taxonomy: Path) -> None:
     """Wrong use is told before anything is written."""
     for options, words in (
