@@ -192,6 +192,14 @@ def test_another_run_s_files_are_left_alone(labgen: Labgen, taxonomy: Path) -> N
             assert under_way.exists()
 
 
+def test_a_build_one_by_one_tells_of_batches_under_way(labgen: Labgen, taxonomy: Path) -> None:
+    """Their calls would be paid for twice."""
+    with BatchServer(Faults(in_progress_sec=30.0)) as server:
+        asked = ("--base-url", server.base_url, "--model", "labgen-rehearsal", "--samples", "2")
+        assert labgen("bulk", "submit", *asked).status == 0
+        assert "20 calls are in batches that have not been read" in labgen("generate", *asked).err
+
+
 def test_a_round_is_not_submitted_to_nobody(labgen: Labgen, taxonomy: Path) -> None:
     """Without an endpoint `submit` says what to name, and waits for nothing."""
     done = labgen("bulk", "submit", "--samples", "6")
