@@ -18,7 +18,15 @@ from labgen.bulk.batch_api import BatchApi, QuotaReached, RemoteBatch
 from labgen.bulk.doors import CUSTOM_ID, Door
 from labgen.bulk.reply_files import LinesTold, ReplyReader
 from labgen.bulk.request_files import RequestFile, file_errors, halves
-from labgen.errors import RETRYABLE, CallRejected, TeacherDown, TeacherError, TeacherMisconfigured, UsageError
+from labgen.errors import (
+    RETRYABLE,
+    CallRejected,
+    LabgenError,
+    TeacherDown,
+    TeacherError,
+    TeacherMisconfigured,
+    UsageError,
+)
 from labgen.ledger.parked import BatchNote, ParkedCalls
 
 T = TypeVar("T")
@@ -120,7 +128,7 @@ class BatchRuns:
         found = []
         for noted in self.parked.batches():
             batch = noted
-            if batch.model not in self.doors or self.doors[batch.model].spec.name != batch.address:
+            if not self._is_named(batch):
                 raise UsageError(
                     f"a batch of {batch.lines:,} calls to `{batch.model}` is under way at {batch.address}, and the "
                     "settings name no such endpoint. Set them as they were, or give it up with `labgen bulk cancel "
@@ -131,6 +139,10 @@ class BatchRuns:
             else:
                 self._give_up(batch)
         return found
+
+    def _is_named(self, batch: BatchNote) -> bool:
+        """Whether the settings still name the endpoint that has a batch."""
+        return batch.model in self.doors and self.doors[batch.model].spec.name == batch.address
 
     def _found(self, batch: BatchNote) -> BatchNote:
         """A batch whose name was not noted, with its name, where it was made all the same."""
@@ -158,8 +170,32 @@ class BatchRuns:
             ) from error
 
     def cancel(self, batch: BatchNote) -> RemoteBatch:
-        """Have a batch stopped. Raises: TeacherError."""
-        return self._api(batch.model).cancel(batch.batch_id)
+        """Have a batch stopped; one that has come to its end meanwhile stays as it is. Raises: TeacherError."""
+        try:
+            return self._api(batch.model).cancel(batch.batch_id)
+        except TeacherError:
+            remote = self.look(batch)
+            if remote.ended or remote.status == "finalizing":
+                return remote
+            raise
+
+    def forget(self, batch: BatchNote) -> str:
+        """Have a batch stopped where that can be done, and free its calls in any case; gives what became of it."""
+        if not self._is_named(batch):
+            said = f"given up, not stopped: the settings no longer name `{batch.model}` at {batch.address}"
+        else:
+            try:
+                api, made = self._api(batch.model), batch.batch_id
+                if not made and batch.file_id and (remote := api.find(batch.file_id)):
+                    made = remote.id
+                if made:
+                    api.cancel(made)
+            except LabgenError as error:
+                said = f"given up ({error})"
+            else:
+                said = "cancelled and given up" if made else "given up: no batch was made of it"
+        self.parked.end_batch(batch)
+        return said
 
     def fetch(self) -> tuple[LinesTold, list[BatchNote]]:
         """Read what has ended, without waiting; gives what was read, and what has not ended yet."""
@@ -264,6 +300,8 @@ class BatchRuns:
         api.delete(batch.file_id)
         file = self._files.pop(batch.number, None)
         if remote.for_quota:
+            if not file:
+                self.notice(f"{batch.batch_id}: not begun ({_short(remote.problem)}). The next round has its calls.")
             return file
         if file:
             file.path.unlink(missing_ok=True)

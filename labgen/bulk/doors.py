@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from labgen.teacher.quirks import Notes, Quirks
 
 CUSTOM_ID = slice(14, 78)
 """Where a line that `Door.line` has written has its key, in hexadecimal digits."""
+
+_DATE = re.compile(r"-(?:\d{3,4}|\d{6}|\d{8}|\d{4}-\d{2}-\d{2})")
+"""What providers add to a model's name for a version of it, such as `-2024-08-06`; `-mini` is another model."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,12 @@ class Door:
     def is_own_name(self, name: str) -> bool:
         """Whether a name is that of the asked model: the same, a dated version of it, or without its owner."""
         asked, name = self.spec.send_model.casefold(), name.casefold()
-        return not name or name == asked or name.startswith(f"{asked}-") or name == asked.rpartition("/")[2]
+        return (
+            not name
+            or name == asked
+            or name == asked.rpartition("/")[2]
+            or bool(name.startswith(asked) and _DATE.fullmatch(name, len(asked)))
+        )
 
 
 def open_doors(

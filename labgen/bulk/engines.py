@@ -58,6 +58,10 @@ class ByCommand:
                 self.notice(f"The command ended with {words}")
             if path.exists():
                 told.add_all(self.reader.read(path))
+            elif not words:
+                self.notice(
+                    f"The command ended well, and has not written {path}, which is what {REPLIES_AT} stands for."
+                )
         return told
 
     def _run(self, file: RequestFile, replies: Path) -> str:

@@ -25,6 +25,8 @@ from labgen.teacher.http import Lacking
 
 LINES_AT_ONCE = 500
 LONGEST_LINE_BYTES = 64 * 2**20
+BYTES_AT_ONCE = 64 * 2**20
+"""So much of a file is in memory at most before it is brought in, beside one line more (bytes)."""
 MANY_EXAMPLES = 3
 """Examples of each kind of line that is not read, with file and number."""
 
@@ -91,6 +93,7 @@ class _Line:
     where: str
     key: bytes
     data: Mapping[str, Any]
+    size_bytes: int
 
 
 def reply_files(places: Iterable[str]) -> Iterator[tuple[str, Path]]:
@@ -145,11 +148,14 @@ class ReplyReader:
         """
         told = LinesTold()
         lines: list[_Line] = []
+        size_bytes = 0
         for line in self._lines(path, name or path.name, told):
             lines.append(line)
-            if len(lines) >= LINES_AT_ONCE:
+            size_bytes += line.size_bytes
+            if len(lines) >= LINES_AT_ONCE or size_bytes >= BYTES_AT_ONCE:
                 self._take(lines, told)
                 lines.clear()
+                size_bytes = 0
         self._take(lines, told)
         self._learn(told)
         return told
@@ -167,7 +173,7 @@ class ReplyReader:
                 told.add(LineOutcome.BROKEN, where, f"{_short(error)}{'' if whole else '; the file ends within it'}")
                 continue
             try:
-                yield _Line(where, bytes.fromhex(key), data)
+                yield _Line(where, bytes.fromhex(key), data, len(raw))
             except (ValueError, TypeError):
                 told.add(LineOutcome.UNKNOWN, where, f"custom_id {str(key)[:80]!r} is none of labgen's")
 
@@ -183,8 +189,12 @@ class ReplyReader:
             if line.key in replies or (parked is None and self._ledger.contains(line.key)):
                 found.append((LineOutcome.KNOWN, line.where, ""))
                 continue
-            if parked is None or parked.call.model not in self._doors:
+            if parked is None:
                 found.append((LineOutcome.UNKNOWN, line.where, f"custom_id {line.key.hex()[:16]}..."))
+                continue
+            if parked.call.model not in self._doors:
+                why = f"`{parked.call.model}` was asked, which the settings don't name now (--model, or labgen.yaml)"
+                found.append((LineOutcome.UNKNOWN, line.where, why))
                 continue
             outcome, why, came = self._read_line(line, parked, told)
             if isinstance(came, Reply):

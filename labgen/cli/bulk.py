@@ -340,7 +340,10 @@ def _examples(told: Any) -> list[str]:
             else f"Those that are meant can be read with --accept-model: {', '.join(names[:5])}."
         )
     if told.counts[LineOutcome.UNKNOWN]:
-        lines.append("Lines of no call known here are those of another work folder (--work), or of another program.")
+        lines.append(
+            "Lines of no call known here are those of another work folder (--work), of another model (--model), or of "
+            "another program."
+        )
     return lines
 
 

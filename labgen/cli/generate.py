@@ -46,6 +46,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
         _check_bulk(options)
         run_bulk(ctx, options)
+        return
+    if options["finish_online"] is not None:
+        raise click.UsageError("--finish-online goes with --bulk: without it all calls are asked one by one.")
     from labgen.cli.lean import without_pandas
     from labgen.cli.progress import ProgressLine
     from labgen.teacher.call_log import CallLog

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from labgen.bulk.remote_files import holds_rounds, is_address, put
 from labgen.bulk.reply_files import LineOutcome, LinesTold, ReplyReader, reply_files
 from labgen.bulk.request_files import RequestFile, RequestFiles
 from labgen.config import Config
-from labgen.errors import LabgenError, UsageError
+from labgen.errors import UsageError
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.generate.trial import Hopeless
 from labgen.ledger.parked import BatchNote, ParkedCalls
@@ -141,14 +141,18 @@ def write_round(
         shard: only a part of them; the calls of the others are known here, too, so that their replies can be read.
     Raises: LabgenError: see `labgen.errors`; UsageError: files of another round are there.
     """
-    folder, away = (_fresh(config) if is_address(place) else Path(place)), is_address(place)
-    if holds_rounds(place) if away else folder.exists() and (not folder.is_dir() or any(folder.glob("*.jsonl"))):
+    folder, away = (None if is_address(place) else Path(place)), is_address(place)
+    if folder and folder.exists() and not folder.is_dir():
+        raise UsageError(f"{place}: that is a file. Name a folder.")
+    if any(folder.glob("*.jsonl")) if folder else holds_rounds(place):
         raise UsageError(f"{place}: files of an earlier round are there. Name another folder, or take them away.")
     session = _prepared(config, leaf_patterns, hooks)
+    if away:
+        _read_left_over(session)
     with _written(session, folder, shard) as (_, _, found):
         if away:
-            put(folder, place)
-            shutil.rmtree(folder, ignore_errors=True)
+            put(config.work_folder / FOLDER, place)
+            shutil.rmtree(config.work_folder / FOLDER, ignore_errors=True)
         return found
 
 
@@ -181,9 +185,14 @@ def submit_round(
 ) -> tuple[Round, list[BatchNote]]:
     """Hand the next round over to the endpoints' batch APIs, and don't wait. Raises: LabgenError."""
     session = _prepared(config, leaf_patterns, hooks)
-    folder = _fresh(config)
+    if not endpoint_specs(config):
+        raise UsageError(
+            "no endpoint is configured whose batch API could take a round. Name it with --base-url and --model, or "
+            "rehearse with `labgen bulk run`."
+        )
+    _read_left_over(session)
     with ExitStack() as stack:
-        ledger, doors, found = stack.enter_context(_written(session, folder, None))
+        ledger, doors, found = stack.enter_context(_written(session, None, None))
         batches = stack.enter_context(closing(_batches(session, ledger, doors)))
         batches.open_batches()
         return found, batches.submit(found.files)
@@ -210,20 +219,10 @@ def cancel_batches(
         forget: give up also those that can't be stopped: what comes of them is not read, and asked again.
     Returns: each batch and what became of it, and what was read.
     """
-    found: list[tuple[BatchNote, str]] = []
     with _watching(config, hooks) as (batches, parked):
         if forget:
-            for batch in parked.batches():
-                try:
-                    batches.cancel(batch)
-                except LabgenError as error:
-                    found.append((batch, f"given up ({error})"))
-                else:
-                    found.append((batch, "cancelled and given up"))
-                parked.end_batch(batch)
-            return found, LinesTold()
-        for batch in batches.open_batches():
-            found.append((batch, batches.cancel(batch).status))
+            return [(batch, batches.forget(batch)) for batch in parked.batches()], LinesTold()
+        found = [(batch, batches.cancel(batch).status) for batch in batches.open_batches()]
         return found, batches.fetch()[0]
 
 
@@ -257,6 +256,8 @@ def run_rounds(
             limits=None if online or not left else Limits(max_calls=0),
             hooks=hooks,
         )
+    if problem:  # that ended it, and no budget of the user's
+        build = replace(build, budget=None, traffic=replace(build.traffic, stopped=problem))
     read = sum((each.told.counts[LineOutcome.READ] + each.told.counts[LineOutcome.FAILED] for each in rounds), 0)
     return BulkRun(
         build,
@@ -276,7 +277,7 @@ def _ask_in_rounds(
     rounds: list[RoundTold] = []
     in_vain = 0
     while True:
-        with _written(session, _fresh(session.config), None, rehearsal_url) as (ledger, doors, found):
+        with _written(session, None, None, rehearsal_url) as (ledger, doors, found):
             if found.hopeless:
                 return rounds, 0, found.hopeless, ""
             asked = found.calls + found.waiting
@@ -349,7 +350,7 @@ def _read_left_over(session: Session) -> None:
 
 
 def _fresh(config: Config) -> Path:
-    """An empty folder for files that are under way."""
+    """An empty folder for files that are under way; the work folder is to be locked, or they may be another run's."""
     folder = config.work_folder / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     return folder
@@ -357,13 +358,17 @@ def _fresh(config: Config) -> Path:
 
 @contextmanager
 def _written(
-    session: Session, folder: Path, shard: Shard | None, rehearsal_url: str = ""
+    session: Session, folder: Path | None, shard: Shard | None, rehearsal_url: str = ""
 ) -> Iterator[tuple[Ledger, dict[str, Door], Round]]:
-    """The next round, written to a folder; the work folder stays locked meanwhile."""
+    """The next round, written to a folder; the work folder stays locked meanwhile.
+
+    Args:
+        folder: None: the one in the work folder, emptied first.
+    """
     rounds = Rounds(session, rehearsal_url)
     with rounds.workers() as workers, session.locked() as ledger:
         doors = open_doors(session.config, ledger, notice=session.hooks.notice, rehearsal_url=rehearsal_url)
-        files = RequestFiles(folder)
+        files = RequestFiles(folder or _fresh(session.config))
         try:
             found = rounds.write(workers, ledger, doors, files, shard)
         finally:

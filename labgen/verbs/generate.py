@@ -33,6 +33,7 @@ from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
 from labgen.generate.yields import YieldSeen
+from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import REHEARSAL_MODEL, Answerer, State
@@ -147,6 +148,15 @@ def check_output_of(session: Session, *, replace: bool = False) -> BuildInfo:
     return about
 
 
+def _warn_of_batches(session: Session, ledger: Ledger) -> None:
+    """Say that what is about to be asked may have been paid for already, in batches that were not read yet."""
+    if waiting := sum(batch.lines for batch in ParkedCalls(ledger).batches()):
+        session.hooks.notice(
+            f"{waiting:,} calls are in batches that have not been read. Asked one by one they are paid for twice: "
+            "better stop, and run `labgen bulk fetch` or `labgen bulk run`."
+        )
+
+
 def _run(
     session: Session,
     workers: Workers[Replayed],
@@ -178,6 +188,8 @@ def _run(
             begun = take_replayed(session, workers, collector)
             progress, traffic = begun.progress, begun.traffic
             if begun.left:
+                if not limits or limits.max_calls != 0:
+                    _warn_of_batches(session, ledger)
                 work = _Asking(session, begun, collector)
                 traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
             collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")

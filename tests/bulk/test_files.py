@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from workbench import Labgen, digest
 
+from labgen.bulk.doors import open_doors
+from labgen.config import Config
 from labgen.ledger.replies import Ledger
 from labgen.records import Call
 from labgen.teacher.rehearsal.server import RehearsalServer
@@ -250,6 +252,16 @@ def test_a_command_answers_rounds(labgen: Labgen, online: dict[str, str], tmp_pa
     assert digest(tmp_path / "bulk") == online
 
 
+def test_a_command_that_writes_nothing_is_told(labgen: Labgen, taxonomy: Path) -> None:
+    """So is why the run ended, which was no budget."""
+    (labgen.folder / "labgen.yaml").write_text("teacher: {model: far-away, backend: {kind: bulk}}\n")
+    done = labgen("bulk", "run", *WANTED, "--on", "command", "--command", "true {requests} {replies}")
+    assert done.status == 1, done.err
+    assert "The command ended well, and has not written " in done.err
+    assert "3 rounds, one after the other, had no answer that could be read: " in done.out
+    assert "budget" not in done.out
+
+
 def test_a_command_says_where_files_go(labgen: Labgen, taxonomy: Path) -> None:
     """Wrong use is told before anything is written."""
     for options, words in (
@@ -297,6 +309,8 @@ def test_wrong_parts_and_files_are_told(labgen: Labgen, taxonomy: Path) -> None:
     for part in ("0/2", "3/2", "1", "a/b", "1/0"):
         assert labgen("bulk", "write", "round", "--shard", part).status == 2
     assert labgen("bulk", "read", "nowhere.jsonl").status == 2
+    (labgen.folder / "note").touch()
+    assert "that is a file" in labgen("bulk", "write", "note", *WANTED).err
     (labgen.folder / "empty").mkdir()
     done = labgen("bulk", "read", "empty")
     assert done.status == 2
@@ -317,3 +331,30 @@ def test_calls_come_back_as_they_went(labgen: Labgen, taxonomy: Path) -> None:
         anew = Call(**{name: value for name, value in vars(made).items() if name not in ("canonical", "key")})
         assert anew.canonical == text
         assert anew.key == key
+
+
+def test_lines_of_a_model_that_settings_no_longer_name_are_told_as_such(labgen: Labgen, taxonomy: Path) -> None:
+    """They are known here; what is missing is the model's name."""
+    written = labgen("bulk", "write", "round", *WANTED, "--base-url", "http://127.0.0.1:9/v1", "--model", "first")
+    assert written.status == 0
+    done = labgen("bulk", "read", "round/first-0001.jsonl")
+    assert done.status == 1
+    assert "`first` was asked, which the settings don't name now" in done.out
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "own"),
+    [
+        ("gpt-4o", "gpt-4o", True),
+        ("gpt-4o", "GPT-4o-2024-08-06", True),
+        ("gpt-4", "gpt-4-0613", True),
+        ("owner/model", "model", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gpt-4o", "gpt-4o-mini-2024-07-18", False),
+        ("model", "model-7b", False),
+    ],
+)
+def test_a_version_of_a_model_bears_its_name(asked: str, name: str, own: bool) -> None:
+    """A smaller model whose name begins alike is another one."""
+    config = Config.model_validate({"teacher": {"model": asked, "base_url": "http://127.0.0.1:9/v1"}})
+    assert open_doors(config, None)[asked].is_own_name(name) is own

@@ -191,6 +191,9 @@ def test_budgets_are_for_calls_one_by_one(labgen: Labgen, taxonomy: Path) -> Non
     done = labgen("generate", "--bulk", "--max-calls", "3")
     assert done.status == 2
     assert "--max-calls is for calls that are asked one by one" in done.err
+    done = labgen("generate", "--finish-online", "3")
+    assert done.status == 2
+    assert "--finish-online goes with --bulk" in done.err
 
 
 def test_names_of_other_models_are_told(labgen: Labgen, taxonomy: Path, server: BatchServer) -> None:
