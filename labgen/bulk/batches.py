@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,7 @@ class BatchRuns:
         poll_sec: time between two looks; None: as `FIRST_POLL_SEC` and `LONGEST_POLL_SEC` say.
         notice: told what happens.
         sleep: waits so many seconds.
+        patient: whether an endpoint that can't be reached is waited for.
     """
 
     doors: Mapping[str, Door]
@@ -60,6 +62,7 @@ class BatchRuns:
     poll_sec: float | None = None
     notice: Callable[[str], None] = lambda words: None
     sleep: Callable[[float], None] = time.sleep
+    patient: bool = True
     told: LinesTold = field(default_factory=LinesTold, init=False)
     _files: dict[int, RequestFile] = field(default_factory=dict, init=False)
     _apis: dict[str, BatchApi] = field(default_factory=dict, init=False)
@@ -209,6 +212,16 @@ class BatchRuns:
                 under_way.append(batch)
         return self.told, under_way
 
+    def fetch_what_can_be(self) -> LinesTold:
+        """Read what has ended, of the batches whose endpoints still know them; the others are let be."""
+        self.told = LinesTold()
+        for batch in self.parked.batches():
+            if batch.batch_id and self._is_named(batch):
+                with suppress(TeacherError):
+                    if (remote := self._api(batch.model).retrieve(batch.batch_id)).ended:
+                        self._end(batch, remote)
+        return self.told
+
     def submit(self, files: Iterable[RequestFile]) -> list[BatchNote]:
         """Hand files over without waiting. Raises: QuotaReached: too much waits there; TeacherError."""
         made: list[BatchNote] = []
@@ -253,8 +266,8 @@ class BatchRuns:
             if not isinstance(refusal, RETRYABLE) or isinstance(refusal, CallRejected):
                 self._give_up(batch)
                 raise TeacherMisconfigured(
-                    f"{door.spec.name} takes no batch of calls to `{door.spec.send_model}` ({_short(refusal)}). "
-                    "Nothing was asked."
+                    f"{door.spec.name} takes no batch of calls to `{door.spec.send_model}` ({_short(refusal)}). None "
+                    f"of the {file.lines:,} calls of that file was asked."
                 ) from refusal
             raise
         batch = self._noted(replace(batch, batch_id=remote.id))
@@ -269,7 +282,7 @@ class BatchRuns:
         except RETRYABLE as problem:
             if isinstance(problem, CallRejected):
                 raise
-            self.sleep(self.poll_sec or FIRST_POLL_SEC)
+            self.sleep(self._first_pause)
 
             def found_or_made() -> RemoteBatch:
                 return api.find(batch.file_id) or api.create(batch.file_id)
@@ -323,7 +336,7 @@ class BatchRuns:
             try:
                 return work()
             except RETRYABLE as problem:
-                if isinstance(problem, CallRejected):
+                if isinstance(problem, CallRejected) or not self.patient:
                     raise
                 if waited_sec == 0.0:
                     self.notice(f"{_short(problem)}; it is tried again.")

@@ -6,8 +6,10 @@ asked in the next round.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +25,7 @@ REPLIES = "replies"
 """Folder for replies, beside the files of the round."""
 REQUESTS_AT, REPLIES_AT = "{requests}", "{replies}"
 """What stands in a command for the file that it is to read, and for the one that it is to write."""
-LAST_WORDS_CHARS = 600
+LAST_WORDS_BYTES = 600
 
 
 @dataclass
@@ -72,13 +74,15 @@ class ByCommand:
             "{model}": self.doors[file.model].spec.send_model,
         }
         arguments = [_filled(word, filled) for word in _words(self.command)]
-        try:
-            done = subprocess.run(  # noqa: S603 (the user's own command)
-                arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-            )
-        except OSError as error:
-            raise UsageError(f"--command: `{arguments[0]}` can't be run ({error.strerror}).") from error
-        last = done.stdout[-LAST_WORDS_CHARS:].decode("utf-8", "replace").strip()
+        with file_errors(self.folder), tempfile.TemporaryFile() as said:
+            try:
+                done = subprocess.run(  # noqa: S603 (the user's own command)
+                    arguments, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, check=False
+                )
+            except OSError as error:
+                raise UsageError(f"--command: `{arguments[0]}` can't be run ({error.strerror}).") from error
+            said.seek(max(0, said.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
+            last = said.read().decode("utf-8", "replace").strip()
         return f"status {done.returncode}: ...{last}" if done.returncode else ""
 
 

@@ -7,6 +7,7 @@ its reply before anything is said of it.
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class LinesTold:
         prompt_tokens, completion_tokens: of the replies that were read.
         lacks: of lines that were turned down, what the endpoint says it does not take, by model.
         names: of lines of other models, the names that these bear, by model.
+        unnamed: lines of calls that are known, to models that the settings don't name (count).
     """
 
     counts: Counter[LineOutcome] = field(default_factory=Counter)
@@ -62,6 +64,7 @@ class LinesTold:
     completion_tokens: int = 0
     lacks: dict[str, Counter[str]] = field(default_factory=dict)
     names: dict[str, Counter[str]] = field(default_factory=dict)
+    unnamed: int = 0
 
     def add(self, outcome: LineOutcome, where: str, why: str = "") -> None:
         """Count a line."""
@@ -78,9 +81,15 @@ class LinesTold:
             examples += told[: MANY_EXAMPLES - len(examples)]
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
+        self.unnamed += other.unnamed
         for mine, theirs in ((self.lacks, other.lacks), (self.names, other.names)):
             for model, counted in theirs.items():
                 mine.setdefault(model, Counter()).update(counted)
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether some lines could be read with other settings."""
+        return bool(self.unnamed or self.counts[LineOutcome.OTHER_MODEL])
 
     @property
     def lines(self) -> int:
@@ -124,6 +133,8 @@ class ReplyReader:
     Args:
         doors: by the model's logical name.
         accepted: names that replies may bear beside those of the asked models.
+        unread: folder for copies of files with lines that could be read with other settings, whatever becomes of the
+            files themselves; None to make none.
         notice: told of what was found out about an endpoint.
     """
 
@@ -133,11 +144,13 @@ class ReplyReader:
         doors: Mapping[str, Door],
         *,
         accepted: Sequence[str] = (),
+        unread: Path | None = None,
         notice: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._ledger, self._doors = ledger, doors
         self._parked = ParkedCalls(ledger)
         self._accepted = set(accepted)
+        self._unread = unread
         self._names = {model: door.known_names() for model, door in doors.items()}
         self._notice = notice
 
@@ -158,7 +171,21 @@ class ReplyReader:
                 size_bytes = 0
         self._take(lines, told)
         self._learn(told)
+        if self._unread and told.worth_keeping:
+            self._keep(path, self._unread)
         return told
+
+    def _keep(self, path: Path, folder: Path) -> None:
+        """Keep a file whose lines are paid for, and can't be read as the settings are."""
+        with file_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            number = 1
+            while (kept := folder / f"{path.stem}-{number}.jsonl").exists():
+                number += 1
+            shutil.copyfile(path, kept)
+        self._notice(
+            f"Some replies can't be read with these settings; they are kept: `labgen bulk read {kept}` reads them."
+        )
 
     def _lines(self, path: Path, name: str, told: LinesTold) -> Iterator[_Line]:
         for where, raw in _raw_lines(path, name):
@@ -175,7 +202,13 @@ class ReplyReader:
             try:
                 yield _Line(where, bytes.fromhex(key), data, len(raw))
             except (ValueError, TypeError):
-                told.add(LineOutcome.UNKNOWN, where, f"custom_id {str(key)[:80]!r} is none of labgen's")
+                told.add(LineOutcome.UNKNOWN, where, f"custom_id {self._safe(str(key)[:80])!r} is none of labgen's")
+
+    def _safe(self, words: str) -> str:
+        """Words of a file without any key."""
+        for door in self._doors.values():
+            words = door.backend.safe(words)
+        return words
 
     def _take(self, lines: Sequence[_Line], told: LinesTold) -> None:
         """Bring in some lines: their replies are in the ledger when this returns."""
@@ -195,6 +228,7 @@ class ReplyReader:
             if parked.call.model not in self._doors:
                 why = f"`{parked.call.model}` was asked, which the settings don't name now (--model, or labgen.yaml)"
                 found.append((LineOutcome.UNKNOWN, line.where, why))
+                told.unnamed += 1
                 continue
             outcome, why, came = self._read_line(line, parked, told)
             if isinstance(came, Reply):
@@ -217,6 +251,8 @@ class ReplyReader:
             words = _words(error) or "neither a response nor an error"
             return (LineOutcome.EXPIRED if "expired" in words else LineOutcome.ERROR), door.backend.safe(words), 0
         status, body = response.get("status_code", 200), response.get("body")
+        if isinstance(status, str | float) and str(status).removesuffix(".0").isdecimal() and len(str(status)) <= 5:
+            status = int(float(status))
         if not isinstance(status, int) or isinstance(status, bool):
             return LineOutcome.BROKEN, "its status_code is no number", 0
         if status >= 400 and not body:

@@ -270,9 +270,12 @@ def _round_words(found: Any, folder: str | None) -> str:
     """What a round holds, and what to do next."""
     if found.hopeless:
         return f"Nothing is asked: {found.hopeless.cause}. To mend it: {found.hopeless.remedy}."
-    lines = [
-        f"{file.path}: {file.lines:,} calls to {file.model}, {file.size_bytes / 1e6:,.1f} MB" for file in found.files
-    ]
+    lines = []
+    if folder is not None:
+        lines = [
+            f"{each.path}: {each.lines:,} calls to {each.model}, {each.size_bytes / 1e6:,.1f} MB"
+            for each in found.files
+        ]
     if found.elsewhere:
         lines.append(f"{found.elsewhere:,} calls are in the other parts of this round.")
     if found.waiting:

@@ -35,7 +35,9 @@ from labgen.verbs.generate import Build, build_dataset, check_output_of
 from labgen.verbs.session import Hooks, Session
 
 FOLDER = "bulk"
-"""Folder in the work folder for files that are under way; nothing in it is needed once a run has ended."""
+"""Folder in the work folder for files that are under way: of a run that was killed, replies that the next one reads."""
+UNREAD = "bulk-unread"
+"""Folder for copies of files with replies that the settings at the time could not be read with."""
 IN_VAIN = 3
 """So many rounds of which no line could be read, one after the other, end a run (count)."""
 
@@ -194,6 +196,7 @@ def submit_round(
     with ExitStack() as stack:
         ledger, doors, found = stack.enter_context(_written(session, None, None))
         batches = stack.enter_context(closing(_batches(session, ledger, doors)))
+        batches.patient = False
         batches.open_batches()
         return found, batches.submit(found.files)
 
@@ -216,12 +219,14 @@ def cancel_batches(
     """Have all batches stopped that have not ended; those that have are read.
 
     Args:
-        forget: give up also those that can't be stopped: what comes of them is not read, and asked again.
+        forget: give up also those that can't be stopped, once what has ended is read: what they come to later is not,
+            and is asked again.
     Returns: each batch and what became of it, and what was read.
     """
     with _watching(config, hooks) as (batches, parked):
         if forget:
-            return [(batch, batches.forget(batch)) for batch in parked.batches()], LinesTold()
+            told = batches.fetch_what_can_be()
+            return [(batch, batches.forget(batch)) for batch in parked.batches()], told
         found = [(batch, batches.cancel(batch).status) for batch in batches.open_batches()]
         return found, batches.fetch()[0]
 
@@ -288,7 +293,7 @@ def _ask_in_rounds(
             if in_vain >= IN_VAIN:
                 return rounds, asked, None, f"{IN_VAIN} rounds, one after the other, had no answer that could be read"
             session.hooks.notice(_round_words(len(rounds) + 1, found))
-            reader = ReplyReader(ledger, doors, notice=session.hooks.notice)
+            reader = _reader(session, ledger, doors)
             if answering:
                 told = answering(doors, reader, session.config.work_folder / FOLDER).answer(found.files)
             else:
@@ -341,12 +346,17 @@ def _read_left_over(session: Session) -> None:
         return
     with session.locked() as ledger:
         doors = open_doors(session.config, ledger, notice=session.hooks.notice)
-        reader = ReplyReader(ledger, doors, notice=session.hooks.notice)
+        reader = _reader(session, ledger, doors)
         told = LinesTold()
         for path in sorted(left.glob("*.jsonl")):
             told.add_all(reader.read(path))
     if count := told.counts[LineOutcome.READ]:
         session.hooks.notice(f"{count:,} replies of a run that was stopped are read.")
+
+
+def _reader(session: Session, ledger: Ledger, doors: dict[str, Door]) -> ReplyReader:
+    """What reads replies of a run, whose files are taken away afterwards."""
+    return ReplyReader(ledger, doors, unread=session.config.work_folder / UNREAD, notice=session.hooks.notice)
 
 
 def _fresh(config: Config) -> Path:
@@ -382,6 +392,7 @@ def _watching(config: Config, hooks: Hooks | None) -> Iterator[tuple[BatchRuns, 
     with session.locked() as ledger:
         doors = open_doors(config, ledger, notice=session.hooks.notice)
         with closing(_batches(session, ledger, doors)) as batches:
+            batches.patient = False
             yield batches, ParkedCalls(ledger)
 
 
@@ -391,7 +402,7 @@ def _batches(session: Session, ledger: Ledger, doors: dict[str, Door], reader: R
     return BatchRuns(
         doors,
         ParkedCalls(ledger),
-        reader or ReplyReader(ledger, doors, notice=session.hooks.notice),
+        reader or _reader(session, ledger, doors),
         folder,
         poll_sec=session.config.bulk.poll_sec,
         notice=session.hooks.notice,

@@ -193,10 +193,10 @@ def test_every_line_is_accounted_for(labgen: Labgen, taxonomy: Path, answer: Cal
         "read": rest,
         "known already": rest,
         "failed for good": 1,
-        "to be asked again": 2,
+        "to be asked again": 3,
         "expired": 1,
         "of no call known here": 2,
-        "not of the format": 5,
+        "not of the format": 4,
     }
     again = labgen("bulk", "read", "mixed.jsonl", "--json")
     assert again.json["total"]["outcomes"].get("read", 0) == 0
@@ -358,3 +358,23 @@ def test_a_version_of_a_model_bears_its_name(asked: str, name: str, own: bool) -
     """A smaller model whose name begins alike is another one."""
     config = Config.model_validate({"teacher": {"model": asked, "base_url": "http://127.0.0.1:9/v1"}})
     assert open_doors(config, None)[asked].is_own_name(name) is own
+
+
+def test_replies_that_other_settings_could_read_are_kept(
+    labgen: Labgen, online: dict[str, str], answer: Callable[[Path, Path], None]
+) -> None:
+    """A run whose settings name another model reads nothing of an engine's left-over replies, and loses none."""
+    written = write(labgen, "round")
+    path = labgen.folder / written["files"][0]["path"]
+    left = labgen.folder / ".labgen" / "bulk" / "replies"
+    left.mkdir(parents=True)
+    answer(path, left / "batch-1.jsonl")
+    (labgen.folder / "labgen.yaml").write_text("teacher: {model: far-away, backend: {kind: bulk}}\n")
+    command = f"{sys.executable} -c pass {{requests}} {{replies}}"
+    other = labgen("bulk", "run", *WANTED, "--on", "command", "--command", command)
+    assert other.status == 1
+    (kept,) = (labgen.folder / ".labgen" / "bulk-unread").iterdir()
+    assert f"labgen bulk read {kept.relative_to(labgen.folder)}" in other.err
+    (labgen.folder / "labgen.yaml").unlink()
+    read = labgen("bulk", "read", str(kept), "--json")
+    assert read.json["total"]["outcomes"] == {"read": written["calls"]}
