@@ -54,8 +54,9 @@ def told_of(served: Served, asked: str) -> str:
             else f"{served.address}: `{asked}` is labgen's rehearsal teacher there. Its rows are marked as rehearsal."
         )
     if served.model not in ("", asked):
+        name = " ".join(served.model.split())
         return (
-            f"{served.address}: the replies to `{asked}` are from a model that is called `{served.model}`. Rows and "
+            f"{served.address}: the replies to `{asked}` are from a model that is called `{name}`. Rows and "
             "card give both names; correct --model if that is not the model that you mean."
         )
     if served.listed:

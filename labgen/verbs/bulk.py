@@ -305,6 +305,8 @@ def _ask_in_rounds(
 
 
 def _round_words(number: int, found: Round) -> str:
+    if not found.files:
+        return f"Round {number}: {found.waiting:,} calls in batches that were begun before."
     files = f"{len(found.files)} {'file' if len(found.files) == 1 else 'files'}"
     tried = f", to try the endpoint out; {found.later:,} more wait for that" if found.later else ""
     before = f", {found.waiting:,} more are in batches begun before" if found.waiting else ""
@@ -333,8 +335,8 @@ def _rehearsal(session: Session) -> Iterator[str]:
                 parked.end_batch(batch)
     with RehearsalServer(tasks=rehearsed_tasks(session.prompts, prompts_of(session.flows, session.filters))) as server:
         session.hooks.notice(
-            f"No endpoint is configured: the built-in rehearsal teacher answers at {server.base_url}, in batches. Its "
-            "rows show that leaves pass every stage; they teach a model nothing."
+            f"No endpoint is configured: the built-in rehearsal teacher, with a batch API, is at {server.base_url}. "
+            "Its rows show that leaves pass every stage; they teach a model nothing."
         )
         yield server.base_url
 
