@@ -58,11 +58,11 @@ def endpoint():
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         found.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        ready.set()
         return runner
 
     def serve():
         found.runner = loop.run_until_complete(start())
+        loop.call_soon(ready.set)  # a stop that comes before the loop runs for ever would be lost
         loop.run_forever()
         loop.run_until_complete(found.runner.cleanup())
 
