@@ -205,7 +205,7 @@ def run_command(ctx: click.Context, /, **options: Any) -> None:
 def run_bulk(ctx: click.Context, options: dict[str, Any]) -> None:
     """Build in rounds, and report. Ends the command with its status."""
     from labgen.cli.build_report import build_problems, build_summary, report
-    from labgen.verbs.bulk import engine_of, run_rounds
+    from labgen.verbs.bulk_run import engine_of, run_rounds
 
     config, hooks = config_from(options), _hooks()
     on = options.get("on", "batches")
