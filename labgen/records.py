@@ -466,6 +466,7 @@ class Candidate:
         answered_by: the models whose replies it and its slot were made of and judged by, in order of their names.
         kind: what kind of question or document was asked for (knowledge); else empty. A document has its title as
             `instruction` and its text as `response`.
+        reasoning: what the response was arrived at by, where the leaf asks for that; no part of the response.
     """
 
     leaf: str
@@ -484,6 +485,7 @@ class Candidate:
     truncated: bool = False
     answered_by: tuple[Answerer, ...] = ()
     kind: str = ""
+    reasoning: str = ""
 
     @property
     def is_document(self) -> bool:

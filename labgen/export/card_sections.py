@@ -101,9 +101,11 @@ def contents(facts: CardFacts) -> str:
     parts.append(
         "Every config has the same columns: `id`, `messages` (role and content), `leaf`, `branch`, `context` (the "
         "passage or the text that the task is on), `source` (repository, resolved commit, file, characters from "
-        "`start` up to `end`), `kind` (of question or document, for knowledge), `seed_examples` (indices shown to "
-        "the teacher), `verdicts` (filter, version, value, reason, evidence), `teacher` (its name as it was asked), "
-        "`served_model` (its name in its own replies), `prompt_version`, `leaf_fingerprint`, `rehearsal`."
+        "`start` up to `end`), `kind` (of question or document, for knowledge), `form` (`closed_book`, `open_book` or "
+        "`distractors`, for knowledge), `reasoning` (apart from the answer, where the leaf asks for it), "
+        "`seed_examples` (indices shown to the teacher), `verdicts` (filter, version, value, reason, evidence), "
+        "`teacher` (its name as it was asked), `served_model` (its name in its own replies), `prompt_version`, "
+        "`leaf_fingerprint`, `rehearsal`."
         + (
             " `documents` has `text` (title and text as one) and `unmask` as well."
             if DOCUMENTS in facts.configs
@@ -153,7 +155,7 @@ def phases(facts: CardFacts) -> str:
         f"{', '.join(map(code, settings['phase_2_kinds']))} (the column `kind`). No row comes "
         "twice in a phase, and each phase is in a seeded random order. Knowledge rows come "
         + ", ".join(f"{_form(form)} ({100 * share:g} %)" for form, share in forms.items())
-        + "; an `id` ending in `-open` or `-raft` tells the form. `mix.json` states what went where, leaf by leaf."
+        + "; the column `form` tells which. `mix.json` states what went where, leaf by leaf."
     )
     return text
 

@@ -88,6 +88,8 @@ def _row(extra: ExtraDataset, index: int, record: dict[str, Any]) -> dict[str, A
         "context": None,
         "source": None,
         "kind": "",
+        "form": "",
+        "reasoning": "",
         "seed_examples": [],
         "verdicts": [],
         "teacher": "",

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from labgen.config import MixConfig
 from labgen.export.chance import NUMBERS, number
+from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CLOSED_BOOK, OPEN_BOOK, DISTRACTORS = "closed_book", "open_book", "distractors"
 FORMS = (CLOSED_BOOK, OPEN_BOOK, DISTRACTORS)
-SUFFIXES = {CLOSED_BOOK: "", OPEN_BOOK: "-open", DISTRACTORS: "-raft"}
-"""What a form adds to the row's id, so that ids stay unique within a phase."""
 
 POOL_PASSAGES = 64
 """Passages of a leaf from which distractors are drawn: about 200 kB, and more than any model would tell apart."""
@@ -48,7 +46,7 @@ class Passages:
 
 
 def in_form(rows: pa.Table, form: str, mix: MixConfig, near: Sequence[Passages], far: Passages) -> pa.Table:
-    """Knowledge rows in a form; their questions, answers, passages (`context`) and sources stay what they were.
+    """Knowledge rows in a form; their ids, questions, answers, passages (`context`) and sources stay what they were.
 
     Open book: passage, blank line, question. Distractors, after RAFT (arXiv 2403.10131): the right passage among
     `distractor_passages` wrong ones, at a random place, or, with probability 1 - `gold_share`, wrong ones only, so
@@ -67,7 +65,7 @@ def in_form(rows: pa.Table, form: str, mix: MixConfig, near: Sequence[Passages],
     for row_id, gold, messages, own in zip(ids, golds, turns, near, strict=True):
         shown = gold or "" if form == OPEN_BOOK else _among_others(row_id, gold or "", mix, own, far)
         messages[0]["content"] = f"{shown}\n\n{messages[0]['content']}"
-    for name, values in (("id", [row_id + SUFFIXES[form] for row_id in ids]), ("messages", turns)):
+    for name, values in (("form", [form] * len(ids)), ("messages", turns)):
         place, field = rows.schema.get_field_index(name), rows.schema.field(name)
         rows = rows.set_column(place, field, pa.array(values, field.type))
     return rows

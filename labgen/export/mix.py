@@ -15,8 +15,8 @@ from labgen.export.card_facts import DOCUMENTS
 from labgen.export.chance import Quota, draw
 from labgen.export.extras import count_extra, draw_extra
 from labgen.export.files import GROUP_ROWS, DataFile, ShardedTable, read_rows, read_tables
-from labgen.export.forms import CLOSED_BOOK, DISTRACTORS, FORMS, OPEN_BOOK, SUFFIXES, Passages, in_form
-from labgen.export.rows import row_schema
+from labgen.export.forms import FORMS, Passages, in_form
+from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK, row_schema
 from labgen.export.shuffle import Shuffle
 from labgen.export.survey import Survey
 from labgen.records import BRANCHES
@@ -161,7 +161,7 @@ class _Mixer:
         """Every example's own phase, and those that replay it."""
         targets = {example: [phases[example[0]]] for example in examples}
         for (origin, target), quota in self._replays.items():
-            mine = [(ids[index] + SUFFIXES[form], (index, form)) for index, form in examples if phases[index] == origin]
+            mine = [(f"{ids[index]} {form}", (index, form)) for index, form in examples if phases[index] == origin]
             for example in draw(mine, quota.take(len(mine)), self._mix.seed, f"replay {origin} in {target}"):
                 targets[example].append(target)
         return targets

@@ -14,6 +14,9 @@ from labgen.records import Answerer, Candidate, Verdict
 if TYPE_CHECKING:
     import pyarrow as pa
 
+CLOSED_BOOK, OPEN_BOOK, DISTRACTORS = "closed_book", "open_book", "distractors"
+"""Forms in which a row on a document is trained on: the question alone, below its passage, among other passages."""
+
 ID_CHARS = 16
 """Hexadecimal digits of a row's id: 64 bits, so that among ten million rows a collision has odds of 1 in 370,000."""
 
@@ -124,6 +127,8 @@ def row_schema(*, rejected: bool = False, documents: bool = False) -> pa.Schema:
         ("context", pa.string()),
         ("source", pa.struct([*source, ("start", pa.int64()), ("end", pa.int64())])),
         ("kind", pa.string()),
+        ("form", pa.string()),
+        ("reasoning", pa.string()),
         ("seed_examples", pa.list_(pa.int32())),
         ("verdicts", pa.list_(verdict)),
         ("teacher", pa.string()),
@@ -160,6 +165,7 @@ def row_id(candidate: Candidate) -> str:
         candidate.instruction,
         candidate.response,
         candidate.context,
+        *([candidate.reasoning] if candidate.reasoning else []),
     ]
     return hashlib.sha256(_compact(parts).encode()).hexdigest()[:ID_CHARS]
 
@@ -202,6 +208,8 @@ def row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, 
             "end": source.end,
         },
         "kind": storable(candidate.kind),
+        "form": CLOSED_BOOK if candidate.source is not None and not candidate.is_document else "",
+        "reasoning": storable(candidate.reasoning),
         "seed_examples": list(candidate.seed_examples),
         "verdicts": [_verdict(verdict) for verdict in candidate.verdicts],
         "teacher": about.teacher,

@@ -132,6 +132,7 @@ def _fields(candidate: Candidate) -> tuple[Any, ...]:
         candidate.context,
         None if source is None else (source.repo, source.commit, source.file, source.start, source.end),
         candidate.kind,
+        candidate.reasoning,
         candidate.seed_examples,
         tuple(
             [
@@ -154,9 +155,8 @@ def _fields(candidate: Candidate) -> tuple[Any, ...]:
 
 
 def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
-    slot, position, instruction, response, context, source, kind, seeds, verdicts, state, reason, raw, calls, by = (
-        fields
-    )
+    slot, position, instruction, response, context, source, kind, reasoning, seeds, *rest = fields
+    verdicts, state, reason, raw, calls, by = rest
     return Candidate(
         leaf=leaf,
         slot=slot,
@@ -166,6 +166,7 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         context=context,
         source=None if source is None else Source(*source),
         kind=kind,
+        reasoning=reasoning,
         seed_examples=seeds,
         verdicts=tuple(
             [

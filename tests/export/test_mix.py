@@ -42,18 +42,16 @@ def test_phases_hold_what_lab_says_in_the_shares_that_the_configuration_says(
     short = [key for key, kind in kinds.items() if kind == "fact"]
     assert 0 < len(short) < len(kinds)
 
-    ids = {phase: [row["id"] for row in rows[phase]] for phase in PHASES.values()}
-    assert {key for key in ids[ONE] if "-" not in key} == set(short)
-    forms = Counter(key.partition("-")[2] for key in ids[ONE])
-    assert forms == {"": len(short), "open": int(len(short) / 4 + 0.5), "raft": int(len(short) / 4 + 0.5)}
+    ids = {phase: [(row["id"], row["form"]) for row in rows[phase]] for phase in PHASES.values()}
+    assert {key for key, form in ids[ONE] if form == "closed_book"} == set(short)
+    forms, quarter = Counter(form for _, form in ids[ONE]), int(len(short) / 4 + 0.5)
+    assert forms == {"closed_book": len(short), "open_book": quarter, "distractors": quarter}
 
     replayed = set(ids[TWO]) & set(ids[ONE])
     assert len(replayed) == int(0.25 * len(ids[ONE]) + 0.5)
     own = set(ids[TWO]) - replayed
-    assert {key.partition("-")[0] for key in own} == {row["id"] for row in rows["foundational_skills"]} | (
-        set(kinds) - set(short)
-    )
-    skills = {row["id"] for row in rows["compositional_skills"]}
+    assert {key for key, _ in own} == {row["id"] for row in rows["foundational_skills"]} | (set(kinds) - set(short))
+    skills = {(row["id"], "") for row in rows["compositional_skills"]}
     assert skills <= set(ids[THREE])
     assert len(set(ids[THREE]) & set(ids[ONE])) == int(0.1 * len(ids[ONE]) + 0.5)
     assert len(set(ids[THREE]) & own) == int(0.5 * len(own) + 0.5)
@@ -87,15 +85,14 @@ def test_forms_show_the_passage_or_other_passages_and_keep_question_and_answer(
     plain = {row["id"]: row for row in rows["knowledge"]}
     with_gold = shown = 0
     for row in rows[ONE]:
-        key, _, form = row["id"].partition("-")
-        origin = plain[key]
+        form, origin = row["form"], plain[row["id"]]
         assert row["messages"][1:] == origin["messages"][1:]
         assert row["context"] == origin["context"]
         asked = row["messages"][0]["content"]
         assert asked.endswith(origin["messages"][0]["content"])
-        if form == "open":
+        if form == "open_book":
             assert asked == f"{origin['context']}\n\n{origin['messages'][0]['content']}"
-        if form == "raft":
+        if form == "distractors":
             passages = [part.partition("] ")[2] for part in asked.split("\n\n")[:-1]]
             assert len(passages) == len(set(passages)) == 2 + (origin["context"] in passages)
             shown += 1
@@ -106,10 +103,10 @@ def test_forms_show_the_passage_or_other_passages_and_keep_question_and_answer(
 def test_a_form_can_be_switched_off_and_a_lone_passage_has_no_distractors(tmp_path: Path, make_build: Callable) -> None:
     """Nothing is shown as a distractor to itself."""
     rows = write(tmp_path / "closed", make_build(8), open_book=0, distractors=0)
-    assert not any("-" in row["id"] for phase in PHASES.values() for row in rows[phase])
+    assert {row["form"] for phase in PHASES.values() for row in rows[phase]} == {"closed_book", ""}
     build = make_build(1).only("knowledge/science/granite")
     rows = write(tmp_path / "lone", build, open_book=1, distractors=1)
-    assert sorted(row["id"].partition("-")[2] for row in rows[ONE]) == ["", "open"]
+    assert sorted(row["form"] for row in rows[ONE]) == ["closed_book", "open_book"]
     assert set(rows) == {"knowledge", "rejected", ONE}
 
 
