@@ -29,7 +29,7 @@ from labgen.plan.seed_sampling import asked_for
 from labgen.records import Call, Candidate, State
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 
-BAD_LUCK = 0.5
+BAD_LUCK = 0.7
 """Standard deviations by which a leaf's first slots may do worse than expected before there are too few."""
 BAD_LUCK_LATER = 2.0
 """The same for slots that make good what was lost: they are few, and a round of their own costs as long as any."""
