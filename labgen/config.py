@@ -461,6 +461,16 @@ class MixConfig(Section):
     distractor_passages: Count = Field(3, description="Wrong passages shown with one question.")
     gold_share: Share = Field(0.8, description="Probability that the right passage is among them; RAFT's P.")
     extras: tuple[ExtraDataset, ...] = Field((), description="Datasets of others to mix in.")
+    max_tokens: Annotated[int, Field(ge=64)] | None = Field(
+        None,
+        description="Tokens that the trainer takes of a row. Passages are chosen so that the whole answer fits; a row "
+        "that is longer by itself is in no phase. None: rows of any length.",
+    )
+    tokenizer: str = Field(
+        "estimate",
+        description="What counts `max_tokens`: `estimate`, or the model in training: its folder or tokenizer.json, "
+        "whose chat template is applied.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> MixConfig:

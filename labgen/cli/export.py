@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
+from labgen.formats.runs.known import TRAINERS
 from labgen.formats.training.registry import FORMATS_GROUP, SHIPPED_FORMATS
 from labgen.packages import installed_names
 from labgen.settings_file import SettingsFile
+
+if TYPE_CHECKING:
+    from labgen.export.fit import RowLength
+    from labgen.export.runs import Schedule
+    from labgen.export.training import ExportReport
 
 
 class FormatOption(click.Option):
@@ -30,9 +37,7 @@ class FormatOption(click.Option):
     "format_name",
     cls=FormatOption,
     metavar="NAME",
-    default=SHIPPED_FORMATS[0],
-    show_default=True,
-    help=f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds.",
+    help=f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds. Default: the first.",
 )
 @option("--to", type=click.Path(path_type=Path), help="Folder to write. Default: DATASET-FORMAT beside the dataset.")
 @option(
@@ -49,11 +54,41 @@ class FormatOption(click.Option):
 @option("--files", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True, help="File type.")
 @option("--only", multiple=True, metavar="CONFIG", help="Export these configs alone; may be repeated.")
 @option("--shard-rows", type=click.IntRange(min=1), default=100_000, show_default=True, help="Most rows in one file.")
+@option(
+    "--for",
+    "trainer_name",
+    type=click.Choice(TRAINERS),
+    help="Write the phases with a run for each, and a run.sh that trains them in order.",
+)
+@option("--model", metavar="NAME|FOLDER", help="With --for: the model to begin with.")
+@option(
+    "--schedule",
+    type=click.Choice(["phased", "stacked"]),
+    default="phased",
+    show_default=True,
+    help="With --for: LAB's phases one after the other, or all rows in one run.",
+)
+@option(
+    "--hyper-parameters",
+    type=click.Choice(["lab", "small"]),
+    help="With --for. Default: LAB's own, unless the model's name says that it is small.",
+)
+@option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="With --for: GPUs that train.")
+@option(
+    "--max-tokens",
+    type=click.IntRange(min=64),
+    help="Tokens that the trainer takes of a row; longer rows are told, and left out of runs. Default: mix.max_tokens.",
+)
+@option(
+    "--tokenizer",
+    metavar="FILE|FOLDER",
+    help="The trained model's tokenizer, to count tokens by. Default: the folder that --model names, or an estimate.",
+)
 @config_option
 @option("--json/--no-json", "as_json", default=False, help="Say what was written as JSON.")
 def command(
     dataset: Path | None,
-    format_name: str,
+    format_name: str | None,
     to: Path | None,
     template: str | None,
     system_prompt: str | None,
@@ -61,35 +96,97 @@ def command(
     files: str,
     only: tuple[str, ...],
     shard_rows: int,
+    trainer_name: str | None,
     config: SettingsFile | None,
     as_json: bool,
+    **run: Any,
 ) -> None:
     """Write DATASET (default: the folder that labgen.yaml names) for a training program.
 
     A format is written through a chat template or leaves it to the trainer; docs/reference.md has a table of them.
-    llama-factory's dataset_info.json and axolotl's axolotl.yaml are written beside the files.
+    llama-factory's dataset_info.json and axolotl's lists are written beside the files. With --for, run files are, too.
     """
     from labgen.export.training import export_training
     from labgen.formats.known import find_format
     from labgen.formats.training.rows import row_format
 
     source = dataset or config_from({"config": config}).output
+    schedule = _schedule(trainer_name, format_name, template, run)
+    name = schedule.trainer.format if schedule else format_name or SHIPPED_FORMATS[0]
     format = row_format(
-        format_name,
+        name,
         template=find_format(template) if template else None,
         system_prompt=_text(system_prompt),
         bos=bos,
     )
-    folder = to or source.with_name(f"{source.resolve().name}-{format_name}")
-    report = export_training(source, folder, format, kind=files, configs=only, shard_rows=shard_rows)
+    folder = to or source.with_name(f"{source.resolve().name}-{trainer_name or name}")
+    length = _length(source, run, measured=schedule is not None)
+    if schedule and length:
+        schedule = replace(schedule, max_tokens=length.max_tokens)
+    report = export_training(
+        source, folder, format, kind=files, configs=only, shard_rows=shard_rows, length=length, schedule=schedule
+    )
     if as_json:
         _say_json(report)
         return
+    _say(report, length)
+
+
+def _schedule(trainer: str | None, format: str | None, template: str | None, run: dict[str, Any]) -> Schedule | None:
+    """What is to be trained; None for a plain export. Raises: UsageError: options that don't go together."""
+    from labgen.errors import UsageError
+    from labgen.export.runs import Schedule
+    from labgen.formats.runs.base import HYPER_PARAMETERS, hyper_parameters_for
+    from labgen.formats.runs.known import find_trainer
+
+    if trainer is None:
+        if run["model"] or run["hyper_parameters"]:
+            raise UsageError("--model and --hyper-parameters are for training runs: say which with --for.")
+        return None
+    if format is not None or template is not None:
+        raise UsageError(f"--for {trainer} has its own format: leave out --format and --template.")
+    if not run["model"]:
+        raise UsageError(f"--for {trainer} needs --model: the name or folder of the model to begin with.")
+    hyper = HYPER_PARAMETERS.get(run["hyper_parameters"] or "") or hyper_parameters_for(run["model"])
+    folder = Path(run["model"])
+    model = str(folder.resolve()) if folder.is_dir() else run["model"]
+    return Schedule(find_trainer(trainer), model, run["schedule"], hyper, run["devices"])
+
+
+def _length(source: Path, run: dict[str, Any], *, measured: bool) -> RowLength | None:
+    """How long rows may be; None where nobody asks."""
+    from labgen.export.fit import RowLength
+    from labgen.export.mix import stated_max_tokens
+
+    limit = run["max_tokens"] or stated_max_tokens(source)
+    if limit is None and not measured:
+        return None
+    beside = Path(run["model"] or "") / "tokenizer.json"
+    tokenizer = run["tokenizer"] or (str(beside.parent) if run["model"] and beside.is_file() else "estimate")
+    return RowLength.by(tokenizer, limit)
+
+
+def _say(report: ExportReport, length: RowLength | None) -> None:
+    from labgen.export.runs import hardly_trained
+
     if report.rehearsal:
         click.echo("Rehearsal data: no model wrote it. Do not train on it.")
     for name, count in report.rows.items():
         click.echo(f"{name}: {count:,} rows in {len(report.files[name])} file(s)")
-    click.echo(f"{report.format} written to {folder}. Open it with datasets.load_dataset({str(folder)!r}, CONFIG).")
+    if report.too_long:
+        rows = ", ".join(f"{name} {count:,}" for name, count in report.too_long.items())
+        fate = "left out" if report.runs else "a trainer cuts their answers"
+        click.echo(f"longer than {report.max_tokens:,} tokens, {fate}: {rows}. `mix.max_tokens` makes phases that fit.")
+    if length and length.template is None and (report.runs or report.max_tokens):
+        click.echo("Tokens are estimated: --tokenizer, with the model's folder, counts them as the trainer does.")
+    for line in hardly_trained(report.runs):
+        click.echo(f"warning: {line}", err=True)
+    if report.runs:
+        runs = ", ".join(f"{run.name} ({run.steps:,} steps, at most {run.max_tokens:,} tokens)" for run in report.runs)
+        click.echo(f"{runs}: train with {report.folder / 'run.sh'}.")
+        return
+    at = f"datasets.load_dataset({str(report.folder)!r}, CONFIG)"
+    click.echo(f"{report.format} written to {report.folder}. Open it with {at}.")
 
 
 def _text(given: str | None) -> str | None:
@@ -107,4 +204,8 @@ def _say_json(report: Any) -> None:
     import json
 
     said = {"folder": str(report.folder), "format": report.format, "rehearsal": report.rehearsal}
-    click.echo(json.dumps({**said, "rows": report.rows, "files": report.files}, indent=1))
+    said |= {"max_tokens": report.max_tokens, "too_long": report.too_long}
+    runs = [
+        {"name": run.name, "rows": run.rows, "steps": run.steps, "max_tokens": run.max_tokens} for run in report.runs
+    ]
+    click.echo(json.dumps({**said, "rows": report.rows, "files": report.files, "runs": runs}, indent=1))

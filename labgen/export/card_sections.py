@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts
 from labgen.export.funnel import Tally
@@ -157,7 +159,27 @@ def phases(facts: CardFacts) -> str:
         + ", ".join(f"{_form(form)} ({100 * share:g} %)" for form, share in forms.items())
         + "; the column `form` tells which. `mix.json` states what went where, leaf by leaf."
     )
-    return text
+    return text + _length(mix)
+
+
+def _length(mix: Mapping[str, Any]) -> str:
+    """How long the phases' rows may be, and what was too long."""
+    settings = mix["settings"]
+    if not settings.get("max_tokens"):
+        return ""
+    counted = "" if settings["tokenizer"] == "estimate" else f", as {code(settings['tokenizer'])} counts"
+    estimated = (
+        " Tokens are estimated here: set `mix.tokenizer` to be sure." if settings["tokenizer"] == "estimate" else ""
+    )
+    left_out = {
+        name: sum(phase["too_long"].get(name, 0) for phase in mix["phases"].values())
+        for name in sorted({name for phase in mix["phases"].values() for name in phase["too_long"]})
+    }
+    said = ", ".join(f"{escaped(name)} {count:,}" for name, count in left_out.items())
+    return (
+        f" No row of a phase has more than {settings['max_tokens']:,} tokens{counted}, with its answer whole; passages "
+        f"are shown in part where that is needed.{estimated} " + (f"Too long for that: {said}." if said else "")
+    ).rstrip()
 
 
 def _form(form: str) -> str:

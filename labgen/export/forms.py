@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
 from labgen.export.chance import NUMBERS, number
+from labgen.export.fit import RowLength, evidence_span, excerpt, shrink_to_fit
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMS = (CLOSED_BOOK, OPEN_BOOK, DISTRACTORS)
+
+LEAST_TOKENS = 24
+"""A passage with less room than that is not shown at all."""
+MARK_TOKENS = 6
+"""Tokens around a passage: its number and the blank line after it."""
 
 POOL_PASSAGES = 64
 """Passages of a leaf from which distractors are drawn: about 200 kB, and more than any model would tell apart."""
@@ -45,39 +52,111 @@ class Passages:
         return [entry for entry in self._heap if entry[1] != passage]
 
 
-def in_form(rows: pa.Table, form: str, mix: MixConfig, near: Sequence[Passages], far: Passages) -> pa.Table:
-    """Knowledge rows in a form; their ids, questions, answers, passages (`context`) and sources stay what they were.
+@dataclass(frozen=True)
+class Forms:
+    """What is asked in each form.
 
-    Open book: passage, blank line, question. Distractors, after RAFT (arXiv 2403.10131): the right passage among
-    `distractor_passages` wrong ones, at a random place, or, with probability 1 - `gold_share`, wrong ones only, so
-    that the model also learns to answer from what it knows. RAFT takes distractors from all documents; ours come
-    from the same leaf first (`near`), which are the harder ones, and from other leaves (`far`) where it has too few.
+    Args:
+        mix: how many passages, how often the right one.
+        far: passages of all leaves.
+        length: how long a row may be.
+    """
+
+    mix: MixConfig
+    far: Passages
+    length: RowLength
+
+    def asked(self, row: Mapping[str, Any], form: str, near: Passages) -> str | None:
+        """The user's turn of a row in a form; None where the row then is too long for a trainer.
+
+        Open book: passage, blank line, question. Distractors, after RAFT (arXiv 2403.10131): the right passage among
+        `distractor_passages` wrong ones, at a random place, or, with probability 1 - `gold_share`, wrong ones only, so
+        that the model also learns to answer from what it knows. RAFT takes distractors from all documents; ours come
+        from the same leaf first (`near`), which are the harder ones, and from other leaves where it has too few.
+
+        Where all that is too long, the right passage is shown in part, around the evidence of the answer, then the
+        wrong ones in part, then fewer of them, one at least.
+
+        Args:
+            row: with `id`, `context` and `messages`, and `verdicts` where a length is set.
+            near: the passages of the row's leaf.
+        """
+        question = row["messages"][0]["content"]
+        if form == CLOSED_BOOK:
+            return question if self._fits(row, question) else None
+        wrong = self._wrong(row, near) if form == DISTRACTORS else []
+        gold = row["context"] or ""
+        shown = form == OPEN_BOOK or number(self.mix.seed, "gold", row["id"]) < self.mix.gold_share * NUMBERS
+        place = number(self.mix.seed, "place of gold", row["id"])
+        whole = self._below(gold if shown else None, wrong, place, form, question)
+        if self._fits(row, whole):
+            return whole
+        room = self.length.room(_turns(row, question)) if row["messages"] else 0
+        for count in range(len(wrong), 0, -1) if form == DISTRACTORS else (0,):
+            write = self._in_part(row, gold if shown else None, wrong[:count], place, form, question)
+            if text := shrink_to_fit(write, lambda text: self._fits(row, text), room):
+                return text
+        return None
+
+    def _in_part(
+        self, row: Mapping[str, Any], gold: str | None, wrong: Sequence[str], place: int, form: str, question: str
+    ) -> Callable[[int], str | None]:
+        """Passages that share so many tokens; None where one of them is too long, or next to nothing would be left."""
+        count, shown = self.length.count, len(wrong) + (gold is not None)
+
+        def write(room: int) -> str | None:
+            share = room // max(1, shown) - MARK_TOKENS
+            if share < LEAST_TOKENS:
+                return None
+            right = excerpt(gold, evidence_span(row), share, count) if gold is not None else None
+            others = [excerpt(each, (0, 0), share, count) for each in wrong]
+            if (gold is not None and right is None) or None in others:
+                return None
+            return self._below(right, [each for each in others if each], place, form, question)
+
+        return write
+
+    def _below(self, gold: str | None, wrong: Sequence[str], place: int, form: str, question: str) -> str:
+        if form == OPEN_BOOK:
+            return f"{gold}\n\n{question}"
+        passages = list(wrong)
+        if gold is not None:
+            passages.insert(place % (len(passages) + 1), gold)
+        return "\n\n".join([*(f"[{at}] {text}" for at, text in enumerate(passages, start=1)), question])
+
+    def _wrong(self, row: Mapping[str, Any], near: Passages) -> list[str]:
+        passages: list[str] = []
+        gold = row["context"] or ""
+        for pool in (near.others(gold), self.far.others(gold)):
+            # Ranked by the passage's number, not its text: hashing 64 passages for every row would be most of the work.
+            ranked = sorted((number(self.mix.seed, f"distractor {row['id']}", str(key)), text) for key, text in pool)
+            fresh = [text for _, text in ranked if text not in passages]
+            passages += fresh[: self.mix.distractor_passages - len(passages)]
+        return passages
+
+    def _fits(self, row: Mapping[str, Any], asked: str) -> bool:
+        return self.length.max_tokens is None or self.length.fits(_turns(row, asked))
+
+
+def in_form(rows: pa.Table, form: str, near: Sequence[Passages], forms: Forms) -> pa.Table:
+    """Rows in a form that they fit into; their ids, answers, passages (`context`) and sources stay what they were.
 
     Args:
         rows: of `rows.row_schema()`.
-        near, far: the passages of each row's leaf, and all leaves'.
+        near: the passages of each row's leaf.
     """
     import pyarrow as pa
 
     if form == CLOSED_BOOK:
         return rows
-    ids, golds, turns = (rows[name].to_pylist() for name in ("id", "context", "messages"))
-    for row_id, gold, messages, own in zip(ids, golds, turns, near, strict=True):
-        shown = gold or "" if form == OPEN_BOOK else _among_others(row_id, gold or "", mix, own, far)
-        messages[0]["content"] = f"{shown}\n\n{messages[0]['content']}"
-    for name, values in (("form", [form] * len(ids)), ("messages", turns)):
+    given = rows.select(["id", "context", "messages", "verdicts"]).to_pylist()
+    turns = [_turns(row, forms.asked(row, form, own) or "") for row, own in zip(given, near, strict=True)]
+    for name, values in (("form", [form] * len(turns)), ("messages", turns)):
         place, field = rows.schema.get_field_index(name), rows.schema.field(name)
         rows = rows.set_column(place, field, pa.array(values, field.type))
     return rows
 
 
-def _among_others(row_id: str, gold: str, mix: MixConfig, near: Passages, far: Passages) -> str:
-    passages: list[str] = []
-    for pool in (near.others(gold), far.others(gold)):
-        # Ranked by the passage's number, not its text: hashing 64 passages for every row would be most of the work.
-        ranked = sorted((number(mix.seed, f"distractor {row_id}", str(key)), text) for key, text in pool)
-        fresh = [text for _, text in ranked if text not in passages]
-        passages += fresh[: mix.distractor_passages - len(passages)]
-    if number(mix.seed, "gold", row_id) < mix.gold_share * NUMBERS:
-        passages.insert(number(mix.seed, "place of gold", row_id) % (len(passages) + 1), gold)
-    return "\n\n".join(f"[{place}] {text}" for place, text in enumerate(passages, start=1))
+def _turns(row: Mapping[str, Any], asked: str) -> list[dict[str, str]]:
+    first, *rest = row["messages"]
+    return [{**first, "content": asked}, *rest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -15,7 +16,8 @@ from labgen.export.card_facts import DOCUMENTS
 from labgen.export.chance import Quota, draw
 from labgen.export.extras import count_extra, draw_extra
 from labgen.export.files import GROUP_ROWS, DataFile, ShardedTable, read_rows, read_tables
-from labgen.export.forms import FORMS, Passages, in_form
+from labgen.export.fit import RowLength
+from labgen.export.forms import FORMS, Forms, Passages, in_form
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK, row_schema
 from labgen.export.shuffle import Shuffle
 from labgen.export.survey import Survey
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PHASES = {1: "phase_1_knowledge_short", 2: "phase_2_knowledge_long", 3: "phase_3_skills"}
+COUNTED = ("own", "replay", "extras", "forms", "leaves", "too_long")
+"""What `mix.json` counts of a phase's rows. `too_long` are rows that were drawn and left out of it, by form or name."""
 REPLAYS = ((1, 2), (1, 3), (2, 3))
 """Which phase's own rows are replayed in which later one."""
 
@@ -82,6 +86,20 @@ class _Drawn:
     into: dict[str, list[int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Fitting:
+    """Whether a leaf's row, by its index, fits what a trainer takes in a form."""
+
+    texts: Forms
+    rows: Sequence[Mapping[str, Any]]
+    near: Passages = field(default_factory=lambda: Passages(0))
+
+    def __call__(self, index: int, form: str) -> bool:
+        if self.texts.length.max_tokens is None:
+            return True
+        return self.texts.asked(self.rows[index], form, self.near) is not None
+
+
 class _Mixer:
     """Puts every drawn row, in its forms, into the phases that it belongs to."""
 
@@ -90,29 +108,32 @@ class _Mixer:
         shares = {CLOSED_BOOK: mix.closed_book, OPEN_BOOK: mix.open_book, DISTRACTORS: mix.distractors}
         if len(survey.passages) < 2:
             shares[DISTRACTORS] = 0.0  # there is no other passage to distract with
+        self._length = RowLength.of(mix)
+        self._texts = Forms(mix, survey.passages, self._length)
         self._forms = {(phase, form): Quota(shares[form]) for phase in (1, 2) for form in FORMS}
         replays = (mix.replay_1_in_2, mix.replay_1_in_3, mix.replay_2_in_3)
         self._replays = {route: Quota(share) for route, share in zip(REPLAYS, replays, strict=True)}
         self._counts: Counter[tuple[int, str, str]] = Counter()
-        """Rows by phase, kind (`own`, `replay`, `extras`, `forms`, `leaves`) and name."""
+        """Rows by phase, kind (`own`, `replay`, `extras`, `forms`, `leaves`, `too_long`) and name."""
         self._extras: list[dict[str, Any]] = []
 
     def add_branch(self, branch: str, files: list[Path]) -> None:
         """Add a branch's rows, leaf by leaf: ids first, to draw by, then the rows themselves."""
         columns = ["id", "leaf", "kind", *(["context"] if branch == "knowledge" and self._mix.distractors else [])]
+        if self._length.max_tokens is not None:
+            columns = list(dict.fromkeys([*columns, "context", "messages", "verdicts"]))
         light = chain.from_iterable(read_rows(file, columns) for file in files)
         tables = chain.from_iterable(read_tables(file) for file in files)
         table, drawn = next(tables, None), deque[_Drawn]()
         for leaf, rows in groupby(light, key=lambda row: str(row["leaf"])):
-            near = Passages(self._mix.seed)
-            ids, phases = [], []
-            for row in rows:
-                ids.append(row["id"])
-                phases.append(self._own_phase(branch, row["kind"]))
+            near, mine = Passages(self._mix.seed), list(rows)
+            ids = [row["id"] for row in mine]
+            phases = [self._own_phase(branch, row["kind"]) for row in mine]
+            for row in mine:
                 if passage := row.get("context"):
                     near.add(passage)
             kept = draw(zip(ids, range(len(ids)), strict=True), self._survey.drawn[leaf], self._mix.seed, "balance")
-            examples = self._examples(branch, ids, phases, kept)
+            examples = self._examples(branch, ids, phases, kept, _Fitting(self._texts, mine, near))
             targets = self._targets(ids, phases, examples)
             self._count(branch, leaf, phases, targets)
             own = [_Drawn(near) for _ in ids]
@@ -127,12 +148,13 @@ class _Mixer:
         """Add the share of the documents that phase 1 takes, leaf by leaf, and their replays."""
         columns, quota = row_schema().names, Quota(self._mix.documents)
         for table in chain.from_iterable(read_tables(file, columns) for file in files):
-            ids = table["id"].to_pylist()
+            ids, given = table["id"].to_pylist(), table.select(["id", "messages"]).to_pylist()
             phases = [1] * len(ids)
             drawn = [_Drawn(Passages(self._mix.seed)) for _ in ids]
             for leaf, rows in groupby(enumerate(table["leaf"].to_pylist()), key=lambda row: str(row[1])):
                 mine = [(ids[index], index) for index, _ in rows]
-                chosen = draw(mine, quota.take(len(mine)), self._mix.seed, "documents")
+                count = quota.take(len(mine))
+                chosen = self._draw_fitting(mine, count, "documents", 1, CLOSED_BOOK, _Fitting(self._texts, given))
                 targets = self._targets(ids, phases, [(index, CLOSED_BOOK) for index in sorted(chosen)])
                 self._count(DOCUMENTS, leaf, phases, targets)
                 for (index, form), into in targets.items():
@@ -144,16 +166,36 @@ class _Mixer:
             return 2 if kind in self._mix.phase_2_kinds else 1
         return 2 if branch == "foundational_skills" else 3
 
-    def _examples(self, branch: str, ids: list[str], phases: list[int], kept: set[int]) -> list[tuple[int, str]]:
+    def _examples(
+        self, branch: str, ids: list[str], phases: list[int], kept: set[int], fitting: _Fitting
+    ) -> list[tuple[int, str]]:
         """The leaf's drawn rows by index, each with the form or forms that it comes in."""
         if branch != "knowledge":
-            return [(index, CLOSED_BOOK) for index in sorted(kept)]
+            fit = {index for index in kept if fitting(index, CLOSED_BOOK)}
+            for index in kept - fit:
+                self._counts[phases[index], "too_long", branch] += 1
+            return [(index, CLOSED_BOOK) for index in sorted(fit)]
         examples = []
         for (phase, form), quota in self._forms.items():
             mine = [(ids[index], index) for index in sorted(kept) if phases[index] == phase]
-            chosen = draw(mine, quota.take(len(mine)), self._mix.seed, f"form {form}")
+            count = quota.take(len(mine))
+            chosen = self._draw_fitting(mine, count, f"form {form}", phase, form, fitting)
             examples += [(index, form) for index in sorted(chosen)]
         return examples
+
+    def _draw_fitting(
+        self, names: list[tuple[str, int]], count: int, purpose: str, phase: int, form: str, fitting: _Fitting
+    ) -> set[int]:
+        """`count` rows that a trainer need not cut, or as many as there are; those that are too long are counted, and
+        others drawn for them."""
+        left, chosen = list(names), set[int]()
+        while left and len(chosen) < count:
+            drawn = draw(left, count - len(chosen), self._mix.seed, purpose)
+            fit = {index for index in drawn if fitting(index, form)}
+            self._counts[phase, "too_long", form] += len(drawn - fit)
+            chosen |= fit
+            left = [each for each in left if each[1] not in drawn]
+        return chosen
 
     def _targets(
         self, ids: list[str], phases: list[int], examples: list[tuple[int, str]]
@@ -184,7 +226,7 @@ class _Mixer:
             if not here:
                 continue
             near = [drawn[at].near for at in here]
-            rows = in_form(_taken(table, here), form, self._mix, near, self._survey.passages)
+            rows = in_form(_taken(table, here), form, near, self._texts)
             for phase, name in PHASES.items():
                 chosen = [place for place, at in enumerate(here) if phase in drawn[at].into[form]]
                 if chosen:
@@ -200,9 +242,14 @@ class _Mixer:
             for phase in sorted(set(extra.phases)):
                 count = int(extra.weight * sum(self._kind(phase, "own").values()) + 0.5)
                 drawn = draw_extra(extra, count, available, seed=self._mix.seed, phase=PHASES[phase])
+                fit = 0
                 while rows := list(islice(drawn, GROUP_ROWS)):
-                    self._shuffle.add(PHASES[phase], pa.Table.from_pylist(rows, row_schema()))
-                self._counts[phase, "extras", extra.name] = taken[PHASES[phase]] = count
+                    rows = [row for row in rows if self._length.fits(row["messages"])]
+                    if rows:
+                        self._shuffle.add(PHASES[phase], pa.Table.from_pylist(rows, row_schema()))
+                    fit += len(rows)
+                self._counts[phase, "too_long", extra.name] += count - fit
+                self._counts[phase, "extras", extra.name] = taken[PHASES[phase]] = fit
             self._extras.append(
                 {
                     "name": extra.name,
@@ -217,7 +264,7 @@ class _Mixer:
         """What went where, as plain data."""
         phases: dict[str, Any] = {}
         for phase, name in PHASES.items():
-            kinds = {kind: self._kind(phase, kind) for kind in ("own", "replay", "extras", "forms", "leaves")}
+            kinds = {kind: self._kind(phase, kind) for kind in COUNTED}
             phases[name] = {"rows": sum(sum(kinds[kind].values()) for kind in ("own", "replay", "extras")), **kinds}
         return {
             "settings": mix_settings(self._mix),
@@ -232,7 +279,7 @@ class _Mixer:
 
     def _kind(self, phase: int, kind: str) -> dict[str, int]:
         found = {name: rows for (at, of, name), rows in self._counts.items() if (at, of) == (phase, kind)}
-        return dict(sorted(found.items()))
+        return {name: rows for name, rows in sorted(found.items()) if rows}
 
 
 def _taken(table: pa.Table, places: list[int]) -> pa.Table:
@@ -243,7 +290,18 @@ def _taken(table: pa.Table, places: list[int]) -> pa.Table:
 def mix_settings(mix: MixConfig) -> dict[str, Any]:
     """The section `mix` as plain data, local paths of extras reduced to file names: a dataset tells no paths."""
     settings = mix.model_dump(mode="json")
+    settings["tokenizer"] = Path(mix.tokenizer).name
     for extra in settings["extras"]:
         if Path(extra["path"]).exists():
             extra["path"] = Path(extra["path"]).name
     return settings
+
+
+def stated_max_tokens(dataset: Path) -> int | None:
+    """The `mix.max_tokens` that a dataset folder's phases keep to; None where it states none."""
+    try:
+        settings = json.loads((dataset / "mix.json").read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # a dataset without phases, or of an earlier version
+    stated = settings.get("max_tokens")
+    return stated if isinstance(stated, int) else None

@@ -33,22 +33,34 @@ def llama_factory_settings(shape: RowShape, files: Files) -> str:
     return json.dumps(datasets, indent=2) + "\n"
 
 
-def axolotl_settings(shape: RowShape, files: Files) -> str:
-    """`axolotl.yaml`: a `datasets:` list to be copied into a run's own file. Empty where axolotl has no such type."""
+def axolotl_settings(shape: RowShape, files: Files) -> dict[str, str]:
+    """`axolotl/CONFIG.yaml`: each config as a `datasets:` list for a run's own file, by name.
+
+    One file a config, since phases repeat rows of the branches and of each other: all in one list would train on most
+    rows several times. Empty where axolotl has no such type.
+    """
     import yaml
 
+    head = (
+        "# For axolotl. Paths are relative to the folder above: run from there, or put that folder's path in front.\n"
+    )
+    return {
+        f"axolotl/{name}.yaml": head + yaml.safe_dump({"datasets": datasets}, sort_keys=False)
+        for name, paths in files.items()
+        if (datasets := _axolotl_entries(shape, name, paths))
+    }
+
+
+def _axolotl_entries(shape: RowShape, name: str, paths: Sequence[str]) -> list[dict[str, Any]]:
     if shape.axolotl is None:
-        return ""
-    datasets: list[dict[str, Any]] = []
-    for name, paths in files.items():
-        if _folder(paths):
-            datasets.append({"path": ".", "name": name, "split": "train", **shape.axolotl})
-            continue
-        for path in paths:
-            kind = "json" if path.endswith(".jsonl") else "parquet"
-            datasets.append({"path": path, "ds_type": kind, "split": "train", **shape.axolotl})
-    head = "# For axolotl. Paths are relative to this folder: run from here, or put the folder's path in front.\n"
-    return head + yaml.safe_dump({"datasets": datasets}, sort_keys=False)
+        return []
+    if _folder(paths):
+        return [{"path": ".", "name": name, "split": "train", **shape.axolotl}]
+    kinds = ["json" if path.endswith(".jsonl") else "parquet" for path in paths]
+    return [
+        {"path": path, "ds_type": kind, "split": "train", **shape.axolotl}
+        for path, kind in zip(paths, kinds, strict=True)
+    ]
 
 
 def _folder(paths: Sequence[str]) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from labgen.errors import OutputError, UsageError
 from labgen.export.files import hash_file, read_rows
+from labgen.export.fit import RowLength
 from labgen.export.folder import MANIFEST, read_manifest, replacing
+from labgen.export.runs import STACKED, MeasuredRows, Schedule, once
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
+from labgen.formats.runs.base import Run
 from labgen.formats.training.base import KINDS, READS
 from labgen.formats.training.rows import RowFormat
 from labgen.text.yaml_data import YamlError, read_yaml
@@ -25,13 +29,23 @@ BATCH_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was written: rows by config, and every data file relative to `folder`, in reading order."""
+    """What was written.
+
+    Attributes:
+        rows: by config. files: every data file relative to `folder`, in reading order.
+        max_tokens: that rows may have; None where nothing says. too_long: rows by config that are longer: they are in
+            the files of a plain export, where a trainer cuts their answers, and left out of runs.
+        runs: training runs that were written, in their order.
+    """
 
     folder: Path
     format: str
     rows: dict[str, int]
     files: dict[str, tuple[str, ...]]
     rehearsal: bool
+    max_tokens: int | None = None
+    too_long: Mapping[str, int] = field(default_factory=dict)
+    runs: tuple[Run, ...] = ()
 
 
 def export_training(
@@ -42,11 +56,13 @@ def export_training(
     kind: str = "parquet",
     configs: Sequence[str] = (),
     shard_rows: int = 100_000,
+    length: RowLength | None = None,
+    schedule: Schedule | None = None,
 ) -> ExportReport:
     """Write `dataset` in `format` to `folder`, one streaming pass per config; memory does not grow with the rows.
 
     `datasets.load_dataset(folder, CONFIG)` opens the result. llama-factory's `dataset_info.json` and axolotl's
-    `axolotl.yaml` lie beside it where these programs read the format. The same input gives the same bytes.
+    `axolotl/CONFIG.yaml` lie beside it where these programs read the format. The same input gives the same bytes.
 
     Args:
         dataset: a folder that labgen wrote, or a downloaded release of one.
@@ -54,6 +70,9 @@ def export_training(
         kind: `parquet` or `jsonl`; a format that is always one of them is written as that.
         configs: those wanted, in this order; none: all that are for training.
         shard_rows: most rows in one file (>= 1).
+        length: how long rows may be; None: no row is measured.
+        schedule: write runs of a training program, for the phases alone; rows that are too long for `length` are left
+            out then, since their answers would be cut.
     Raises:
         UsageError: no dataset there, an unknown config, a folder that is not an export, a row that doesn't fit.
         ConfigError: the template refuses a row, or another package's format breaks on it.
@@ -63,22 +82,40 @@ def export_training(
         raise UsageError(f"files are {' or '.join(KINDS)}, of at least one row; not `{kind}` of {shard_rows}.")
     manifest = read_manifest(dataset)
     wanted = _wanted(manifest, dataset, configs)
+    sources = {name: [name] for name in wanted}
+    if schedule is not None:
+        wanted = schedule.configs(wanted)
+        sources = {STACKED: wanted} if schedule.schedule == STACKED else {name: [name] for name in wanted}
     _check_folder(folder, dataset)
     rows: dict[str, int] = {}
     files: dict[str, tuple[str, ...]] = {}
+    measured = {name: MeasuredRows(length, keeps_long=schedule is None) for name in sources if length is not None}
     with replacing(folder) as new:
-        for name in wanted:
+        for name, parts in sources.items():
             stem = format.about.file_stem.replace("CONFIG", name)
             shards = _Shards(new, stem, format, format.about.file_kind or kind, shard_rows)
-            shards.write(_read(dataset, manifest["configs"][name]["files"]))
-            rows[name], files[name] = shards.rows, tuple(shards.files)
+            read: Iterator[dict[str, Any]] = chain.from_iterable(
+                _read(dataset, manifest["configs"][part]["files"]) for part in parts
+            )
+            if len(parts) > 1:
+                read = once(read, lambda row: (row["id"], row["form"]))
+            shards.write(measured[name].of(read) if name in measured else read)
+            if shards.rows:
+                rows[name], files[name] = shards.rows, tuple(shards.files)
         report = ExportReport(folder, format.about.name, rows, files, bool(manifest["rehearsal"]))
+        if length is not None:
+            too_long = {name: each.too_long for name, each in measured.items() if each.too_long}
+            report = replace(report, max_tokens=length.max_tokens, too_long=too_long)
         _write_texts(new, dataset, format, report)
+        if schedule is not None:
+            longest = {name: each.limit for name, each in measured.items()}
+            report = replace(report, runs=tuple(schedule.runs(rows, files, longest)))
+            schedule.write(new, report.runs)
         record = {
             "format": report.format,
             "template": format.template.name if format.template else None,
             "source": {"manifest_sha256": hash_file(dataset / MANIFEST)[0], "rehearsal": report.rehearsal},
-            "configs": {name: {"rows": rows[name], "files": list(files[name])} for name in wanted},
+            "configs": {name: {"rows": rows[name], "files": list(files[name])} for name in files},
             "files": sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()),
         }
         (new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -217,12 +254,11 @@ def _write_texts(new: Path, dataset: Path, format: RowFormat, report: ExportRepo
         parts.insert(0, "**Rehearsal data: no model wrote it. Do not train on it.**")
     text = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
     (new / "README.md").write_text(f"---\n{text}---\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
-    for name, content in (
-        ("dataset_info.json", llama_factory_settings(format.shape, report.files)),
-        ("axolotl.yaml", axolotl_settings(format.shape, report.files)),
-    ):
-        if content:
-            (new / name).write_text(content, encoding="utf-8")
+    if content := llama_factory_settings(format.shape, report.files):
+        (new / "dataset_info.json").write_text(content, encoding="utf-8")
+    for name, content in axolotl_settings(format.shape, report.files).items():
+        (new / name).parent.mkdir(exist_ok=True)
+        (new / name).write_text(content, encoding="utf-8")
 
 
 def _header(card: str) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def examine_machine(config: Config) -> Iterator[Finding]:
 def examine_configuration(config: Config) -> Iterator[Finding]:
     """Settings, taxonomy, tokenizer, others' datasets, output folder."""
     from labgen.export.extras import check_extras
+    from labgen.export.fit import RowLength
     from labgen.export.folder import MANIFEST
     from labgen.text.token_count import load_token_counter
 
@@ -125,6 +126,10 @@ def examine_configuration(config: Config) -> Iterator[Finding]:
         yield Finding(where, "tokenizer", "ok", config.tokenizer, NOTHING)
     except LabgenError as error:
         yield Finding(where, "tokenizer", "fail", str(error), "Correct `tokenizer:` in labgen.yaml.")
+    try:
+        RowLength.of(config.mix)
+    except LabgenError as error:
+        yield Finding(where, "tokenizer", "fail", str(error), "Correct `mix.tokenizer` in labgen.yaml.")
     if config.mix.extras:
         try:
             check_extras(config.mix.extras)

@@ -18,6 +18,7 @@ from labgen.export.card_facts import CardNotes
 from labgen.export.collect import Collector
 from labgen.export.dataset import writing_dataset
 from labgen.export.extras import check_extras
+from labgen.export.fit import RowLength
 from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
 from labgen.export.provenance import build_info, contamination_note, leaf_info
@@ -129,6 +130,7 @@ def build_dataset(
     session = Session.prepare(config, leaf_patterns, hooks=hooks, backend=backend)
     session.check_leaves()
     session.check_flows()
+    RowLength.of(config.mix)  # a tokenizer that can't be read is told before anything is paid
     about = check_output_of(session, replace=replace_output)
     # Workers come before the lock, which they would hold for as long as they live, and before others' datasets: the
     # library that reads these starts threads, with which nothing is forked.

@@ -137,9 +137,8 @@ def test_a_format_of_another_package_is_exported_by_the_command_line(
     )
     assert done.returncode == 0, done.stderr
     assert contents(dataset) == before and "funnel.json" in before
-    (config,) = [
-        each for each in yaml.safe_load((out / "axolotl.yaml").read_text())["datasets"] if each["name"] == "knowledge"
-    ]
+    (config,) = yaml.safe_load((out / "axolotl/knowledge.yaml").read_text())["datasets"]
+    assert config["name"] == "knowledge"
     assert config["type"]["field_output"] == "answer"
     info = json.loads((out / "dataset_info.json").read_text())
     assert info["labgen_knowledge"] == {
@@ -148,7 +147,7 @@ def test_a_format_of_another_package_is_exported_by_the_command_line(
     }
     source = datasets.load_dataset(str(dataset), "knowledge", split="train", cache_dir=str(tmp_path / "cache"))
     rows = datasets.load_dataset(str(out), "knowledge", split="train", cache_dir=str(tmp_path / "cache"))
-    assert rows.column_names == ["id", "question", "answer", "history", "leaf", "rehearsal"]
+    assert rows.column_names == ["id", "question", "answer", "history", "leaf", "form", "rehearsal"]
     for row, origin in zip(rows, source, strict=True):
         assert [row["question"], row["answer"]] == [turn["content"] for turn in origin["messages"]]
         assert (row["id"], row["leaf"], row["history"]) == (origin["id"], origin["leaf"], [])
@@ -283,6 +282,6 @@ def test_a_format_lays_out_its_own_files_in_either_type(dataset: Path, tmp_path:
     out = tmp_path / "out"
     report = export_training(dataset, out, flat, shard_rows=6)
     assert report.files["knowledge"] == ("text_knowledge.parquet", "text_knowledge_2.parquet")
-    first = yaml.safe_load((out / "axolotl.yaml").read_text())["datasets"][0]
+    first = yaml.safe_load((out / "axolotl/knowledge.yaml").read_text())["datasets"][0]
     assert first["ds_type"] == "parquet" and (out / first["path"]).is_file()
     assert len(datasets.load_dataset(str(out), "knowledge", split="train", cache_dir=str(tmp_path / "cache"))) == 10

@@ -168,8 +168,10 @@ def test_trainers_settings_name_files_and_columns_that_exist(dataset: Path, tmp_
     for entry in info.values():
         assert (out / entry["file_name"]).exists()
         assert set(entry["columns"].values()) <= set(format.schema.names)
-    listed = yaml.safe_load((out / "axolotl.yaml").read_text())["datasets"]
-    for entry in listed:
+    lists = {path.stem: yaml.safe_load(path.read_text())["datasets"] for path in (out / "axolotl").glob("*.yaml")}
+    assert not lists or set(lists) == {"knowledge", "foundational_skills", "compositional_skills"}
+    for name, entry in ((name, entry) for name, listed in lists.items() for entry in listed):
+        assert entry.get("name", name) == name  # one list a config: a phase repeats rows of the branches
         assert (out / entry["path"]).exists()
         field = entry.get("field_messages") or entry.get("field")
         assert field is None or field in format.schema.names

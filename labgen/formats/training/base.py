@@ -23,10 +23,10 @@ from labgen.records import DOCUMENT_KINDS, Message
 if TYPE_CHECKING:
     import pyarrow as pa
 
-READS = ("id", "messages", "leaf", "branch", "context", "source", "kind", "teacher", "rehearsal")
+READS = ("id", "messages", "leaf", "branch", "context", "source", "kind", "form", "teacher", "rehearsal")
 """Columns of the dataset that formats are given."""
 
-KEPT = ("id", "leaf", "rehearsal")
+KEPT = ("id", "leaf", "form", "rehearsal")
 """Columns that every format has beside its own, so that a row in a training run can be traced back to its leaf, and
 rehearsal data never loses its mark. Training programs ignore columns they don't know."""
 

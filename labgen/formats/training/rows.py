@@ -40,7 +40,8 @@ class RowFormat:
         import pyarrow as pa
 
         own = self.shape.columns.items()
-        return pa.schema([("id", pa.string()), *own, ("leaf", pa.string()), ("rehearsal", pa.bool_())])
+        kept = [("leaf", pa.string()), ("form", pa.string()), ("rehearsal", pa.bool_())]
+        return pa.schema([("id", pa.string()), *own, *kept])
 
     def convert(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of the dataset, with the columns `base.READS`, in this format.
@@ -55,7 +56,8 @@ class RowFormat:
             own = self.shape.convert(conversation)
         except (UsageError, ConfigError) as error:
             raise type(error)(f"row {row['id']}: {error}") from error
-        return {"id": row["id"], **own, "leaf": row["leaf"], "rehearsal": row["rehearsal"]}
+        kept = {"leaf": row["leaf"], "form": row.get("form", ""), "rehearsal": row["rehearsal"]}
+        return {"id": row["id"], **own, **kept}
 
 
 def row_format(
