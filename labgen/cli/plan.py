@@ -131,6 +131,7 @@ def plan_data(estimate: Any) -> dict[str, Any]:
         "prompt_tokens": round(estimate.total("prompt_tokens")),
         "completion_tokens": round(estimate.total("completion_tokens")),
         "cost": estimate.cost,
+        "row_length": estimate.lengths and dataclasses.asdict(estimate.lengths),
         "bulk": {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in dataclasses.asdict(estimate.bulk).items()
@@ -189,6 +190,7 @@ def plan_table(estimate: Any, by_leaf: bool) -> str:
         voices = ["responses", *(_voice(leaf.plan) for leaf in estimate.leaves), ""]
         text = [f"{line}  {voice}".rstrip() for line, voice in zip(text, voices, strict=True)]
     text += _coverage(estimate)
+    text += _lengths(estimate.lengths)
     shares = ", ".join(f"{flow} {share:.0%}" for flow, share in estimate.yields.items())
     text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
     if estimate.cost is not None:
@@ -231,6 +233,26 @@ def _coverage(estimate: Any) -> list[str]:
         for leaf in gaps[:MANY_GAPS]
     ]
     return [*lines, f"... and {len(gaps) - MANY_GAPS} more leaves."] if len(gaps) > MANY_GAPS else lines
+
+
+def _lengths(lengths: Any) -> list[str]:
+    """What the trainer's length would mean; nothing where none is set."""
+    if lengths is None:
+        return []
+    counted = " (tokens are estimated: see `mix.tokenizer`)" if lengths.estimated else ""
+    lines = [f"Rows of at most {lengths.max_tokens:,} tokens{counted}: all passages would be shown whole."]
+    if lengths.in_part:
+        lines = [
+            f"Rows of at most {lengths.max_tokens:,} tokens{counted}: {lengths.in_part:,} of {lengths.passages:,} "
+            "passages would be shown in part, around the evidence."
+        ]
+    lines += [
+        f"warning: {leaf}: a row like its examples has {tokens:,} tokens, more than `mix.max_tokens`, and would be in "
+        "no phase."
+        for leaf, tokens in lengths.too_long[:MANY_GAPS]
+    ]
+    more = len(lengths.too_long) - MANY_GAPS
+    return [*lines, f"... and {more} more leaves."] if more > 0 else lines
 
 
 def _time_words(time: Any) -> str:

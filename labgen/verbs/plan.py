@@ -41,6 +41,7 @@ from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
 from labgen.verbs.build_time import BuildTime, build_time
+from labgen.verbs.row_length import LengthEstimate, estimate_lengths
 from labgen.verbs.session import Session
 
 LEAST_YIELD = 0.05
@@ -134,7 +135,7 @@ class BulkEstimate:
 class Estimate:
     """What a build would take, leaf by leaf. `yields` are accepted rows per candidate, by flow, 0 to 1.
 
-    `time` is None where no endpoint was measured, `bulk` before it is reckoned.
+    `time` is None where no endpoint was measured, `bulk` before it is reckoned, `lengths` without `mix.max_tokens`.
     """
 
     leaves: tuple[LeafEstimate, ...]
@@ -142,6 +143,7 @@ class Estimate:
     cost: float | None
     time: BuildTime | None = None
     bulk: BulkEstimate | None = None
+    lengths: LengthEstimate | None = None
 
     @property
     def per_row(self) -> dict[str, CallTotals]:
@@ -193,7 +195,8 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     tokens = estimate.total("prompt_tokens"), estimate.total("completion_tokens")
     cost = config.price.cost(*tokens) if config.price else None
     time = build_time(config, *tokens) if session.backend is None else None
-    return replace(estimate, cost=cost, time=time, bulk=_in_bulk(config, estimate))
+    lengths = estimate_lengths(config.mix, [leaf.plan for leaf in leaves])
+    return replace(estimate, cost=cost, time=time, lengths=lengths, bulk=_in_bulk(config, estimate))
 
 
 def _in_bulk(config: Config, estimate: Estimate) -> BulkEstimate:

@@ -14,6 +14,7 @@ import bench_plan
 
 from labgen.config import Config
 from labgen.verbs.plan import Estimate, estimate_build, expected_slots
+from labgen.verbs.row_length import estimate_lengths
 from labgen.verbs.session import Session
 
 BUNDLED = Path(__file__).parents[2] / "taxonomy"
@@ -73,3 +74,17 @@ def test_a_plan_says_what_a_row_of_each_kind_costs(tmp_path: Path) -> None:
     calls = {kind: sum(row.calls.values()) for kind, row in rows.items()}
     assert list(calls) == ["fact", "summary", "rewrite"] and calls["fact"] < calls["rewrite"] < calls["summary"] < 5
     assert rows["summary"].calls["judge_document"] > rows["rewrite"].calls["judge_document"] > 0
+
+
+def test_a_plan_says_which_passages_and_leaves_do_not_fit_what_the_trainer_takes(tmp_path: Path) -> None:
+    """Before anything is paid; without a length nothing is said."""
+    config = Config(taxonomy=BUNDLED, work=tmp_path, samples=2)
+    session = Session.prepare(config, ("knowledge/science/**", "compositional_skills/extraction/**"))
+    assert estimate_lengths(config.mix, session.sources.plans) is None
+    found = {}
+    for limit in (64, 512, 100_000):
+        mix = config.mix.model_copy(update={"max_tokens": limit})
+        found[limit] = estimate_lengths(mix, session.sources.plans)
+    assert found[64] and found[64].too_long and found[64].in_part == found[64].passages > 0
+    assert found[512] and 0 < found[512].in_part <= found[512].passages
+    assert found[100_000] and not found[100_000].too_long and not found[100_000].in_part and found[100_000].estimated

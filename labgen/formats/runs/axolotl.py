@@ -37,5 +37,5 @@ AXOLOTL = Trainer(
     format="messages",
     suffix=".yaml",
     settings=_settings,
-    command='axolotl train "$run.yaml" --base-model "$model"',
+    command='axolotl train "$run.yaml" --base-model "$model" "$@"',
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -145,7 +146,8 @@ def as_yaml(settings: Mapping[str, object], head: str) -> str:
     """A run's file as YAML, below a comment."""
     import yaml
 
-    return f"# {head}\n" + yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
+    comment = "".join(f"# {line}\n" for line in textwrap.wrap(head, 100))
+    return comment + yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
 
 
 def run_script(trainer: Trainer, runs: Sequence[Run]) -> str:
@@ -154,7 +156,7 @@ def run_script(trainer: Trainer, runs: Sequence[Run]) -> str:
     names = " ".join(run.name for run in runs)
     return f"""#!/bin/sh
 # Trains {names.replace(" ", ", then ")}, each from the last one's result. Run it again after a stop: runs that are done
-# are left alone, and one that is not goes on from its last whole checkpoint.
+# are left alone, and one that is not goes on from its last whole checkpoint. What is given to it is given to each run.
 set -eu
 cd "$(dirname "$0")"
 model='{first}'

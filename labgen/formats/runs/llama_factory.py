@@ -41,5 +41,5 @@ LLAMA_FACTORY = Trainer(
     suffix=".yaml",
     settings=_settings,
     command='llamafactory-cli train "$run.yaml" model_name_or_path="$model" '
-    '${resume:+resume_from_checkpoint="$resume"}',
+    '${resume:+resume_from_checkpoint="$resume"} "$@"',
 )

@@ -27,7 +27,11 @@ def _settings(run: Run) -> str:
         "logging_steps": max(1, min(10, run.steps // 10)),
         "report_to": "none",
     }
-    return as_yaml(settings, f"TRL: `trl sft --config {run.name}.yaml`. Loss on the answers alone.")
+    return as_yaml(
+        settings,
+        f"TRL: `trl sft --config {run.name}.yaml`. Loss on the answers alone. Without a GPU, give run.sh "
+        "`--use_cpu true --bf16 false`.",
+    )
 
 
 TRL = Trainer(
@@ -35,5 +39,6 @@ TRL = Trainer(
     format="prompt-completion",
     suffix=".yaml",
     settings=_settings,
-    command='trl sft --config "$run.yaml" --model_name_or_path "$model" ${resume:+--resume_from_checkpoint "$resume"}',
+    command='trl sft --config "$run.yaml" --model_name_or_path "$model" '
+    '${resume:+--resume_from_checkpoint "$resume"} "$@"',
 )
