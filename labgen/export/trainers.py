@@ -47,15 +47,16 @@ def axolotl_settings(shape: RowShape, files: Files) -> dict[str, str]:
     return {
         f"axolotl/{name}.yaml": head + yaml.safe_dump({"datasets": datasets}, sort_keys=False)
         for name, paths in files.items()
-        if (datasets := _axolotl_entries(shape, name, paths))
+        if (datasets := _axolotl_entries(shape, paths))
     }
 
 
-def _axolotl_entries(shape: RowShape, name: str, paths: Sequence[str]) -> list[dict[str, Any]]:
+def _axolotl_entries(shape: RowShape, paths: Sequence[str]) -> list[dict[str, Any]]:
     if shape.axolotl is None:
         return []
-    if _folder(paths):
-        return [{"path": ".", "name": name, "split": "train", **shape.axolotl}]
+    if folder := _folder(paths):
+        # `datasets` can't open the folder that it runs in (`.`) where that has several configs.
+        return [{"path": f"./{folder}", "split": "train", **shape.axolotl}]
     kinds = ["json" if path.endswith(".jsonl") else "parquet" for path in paths]
     return [
         {"path": path, "ds_type": kind, "split": "train", **shape.axolotl}

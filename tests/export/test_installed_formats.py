@@ -138,7 +138,7 @@ def test_a_format_of_another_package_is_exported_by_the_command_line(
     assert done.returncode == 0, done.stderr
     assert contents(dataset) == before and "funnel.json" in before
     (config,) = yaml.safe_load((out / "axolotl/knowledge.yaml").read_text())["datasets"]
-    assert config["name"] == "knowledge"
+    assert config["path"] == "./knowledge"
     assert config["type"]["field_output"] == "answer"
     info = json.loads((out / "dataset_info.json").read_text())
     assert info["labgen_knowledge"] == {

@@ -100,7 +100,7 @@ def test_stacked_trains_once_on_every_row_of_the_phases(dataset: Path, tmp_path:
     phases = [row for path in (dataset / "data").glob("phase_*") for row in read_rows(path)]
     phases = phases or [row for path in (dataset / "data").glob("phase_*/*") for row in read_rows(path)]
     assert len(rows) == len(keys) and keys == {(row["id"], row["form"]) for row in phases}
-    assert yaml.safe_load((out / "stacked.yaml").read_text())["dataset_config"] == "stacked"
+    assert yaml.safe_load((out / "stacked.yaml").read_text())["dataset_name"] == "./stacked"
 
 
 def test_rows_that_are_too_long_are_left_out_of_runs_and_told_in_exports(dataset: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from labgen.formats.training.messages import AXOLOTL as MESSAGES
 def _settings(run: Run) -> str:
     settings = {
         "base_model": run.model,
-        "datasets": [{"path": ".", "name": run.config, "split": "train", **MESSAGES}],
+        "datasets": [{"path": f"./{run.config}", "split": "train", **MESSAGES}],
         "val_set_size": 0,
         "dataset_prepared_path": f"prepared/{run.name}",
         "output_dir": run.output,

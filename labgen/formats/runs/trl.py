@@ -8,8 +8,7 @@ from labgen.formats.runs.base import Run, Trainer, as_yaml
 def _settings(run: Run) -> str:
     settings = {
         "model_name_or_path": run.model,
-        "dataset_name": ".",
-        "dataset_config": run.config,
+        "dataset_name": f"./{run.config}",
         "output_dir": run.output,
         "max_length": run.max_tokens,
         "completion_only_loss": True,

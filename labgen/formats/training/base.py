@@ -91,7 +91,7 @@ class RowShape:
             and so does a value that its column can't hold.
         llama_factory: the row's words in llama-factory's `dataset_info.json`, all but `file_name`; None where it does
             not read the format, which then has no such file.
-        axolotl: the same for an entry of axolotl's `datasets:`, all but `path`, `name`, `ds_type` and `split`.
+        axolotl: the same for an entry of axolotl's `datasets:`, all but `path`, `ds_type` and `split`.
     Raises:
         ValueError, TypeError: no columns, one of another type or called as in `KEPT`; a `convert` that can't be called;
             words that are not plain data.
