@@ -522,6 +522,11 @@ class Candidate:
         return self.kind in DOCUMENT_KINDS
 
     @property
+    def repaired(self) -> bool:
+        """Whether its response is the second one, after the first had failed."""
+        return any(rival.kind == REPAIR for rival in self.rivals)
+
+    @property
     def compared(self) -> str:
         """What near-duplicates are told by: the instruction, of a document the text."""
         return self.response if self.is_document else self.instruction
