@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labgen.export.card_facts import CardFacts
-from labgen.export.preferences import CHECKABLE, FEEDBACK, PREFERENCES
+from labgen.formats.training.base import CHECKABLE, FEEDBACK, PREFERENCES
 from labgen.records import REPAIR, SAMPLE
 
 ABOUT_PREFERENCES = {

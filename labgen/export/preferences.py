@@ -19,16 +19,13 @@ from labgen.config import PreferencesConfig
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.rows import ID_CHARS, BuildInfo, LeafInfo, is_rehearsal, row_id, storable
 from labgen.flows.repair import MENDABLE, QUESTIONS_FAULT
+from labgen.formats.training.base import CHECKABLE, FEEDBACK, PREFERENCE_CONFIGS, PREFERENCES
 from labgen.records import Candidate, Rival, State, Verdict
 from labgen.text.final_answer import final_answer
 from labgen.text.secrets import find_sensitive
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-PREFERENCES, FEEDBACK, CHECKABLE = "preferences", "feedback", "checkable"
-PREFERENCE_CONFIGS = (PREFERENCES, FEEDBACK, CHECKABLE)
-"""Configs that are no rows for supervised training; each is read by formats of its own."""
 
 _SENSITIVE = frozenset({"secrets", "personal_data", "contamination"})
 _OF_INSTRUCTION = ("instruction_", "off_task", "not_answerable", QUESTIONS_FAULT)
