@@ -32,11 +32,11 @@ def preferences(facts: CardFacts) -> str:
         f"wrong. {found['pairs_held_back']:,} pairs were held back, since their worse response is not known to harm "
         "nobody: no judge said that it is safe, or a secret, personal data or a benchmark item was found in it.\n\n"
         f"`feedback` has {feedback['good']:,} good and {feedback['bad']:,} bad responses. Rows whose answer a rule can "
-        f"check: {checkers}; `labgen.rewards.final_answer_reward` checks them."
+        f"check: {checkers}; `labgen.export.rewards.final_answer_reward` checks them."
     )
 
 
-def asked_for(facts: CardFacts) -> tuple[str, ...]:
+def configs_asked_for(facts: CardFacts) -> tuple[str, ...]:
     """The configs of preferences that the settings ask for."""
     if facts.preferences is None:
         return ()

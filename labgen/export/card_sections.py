@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts
-from labgen.export.card_preferences import ABOUT_PREFERENCES, asked_for, columns_of_preferences
+from labgen.export.card_preferences import ABOUT_PREFERENCES, columns_of_preferences, configs_asked_for
 from labgen.export.funnel import Tally
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
@@ -85,7 +85,7 @@ def contents(facts: CardFacts) -> str:
     parts = ["## What is in it"]
     if rows:
         parts.append(markdown_table(["config", "rows", "size", "what it is"], rows))
-    expected = [*BRANCHES, *(PHASES.values() if facts.mix else ()), *asked_for(facts)]
+    expected = [*BRANCHES, *(PHASES.values() if facts.mix else ()), *configs_asked_for(facts)]
     empty = [name for name in expected if name not in facts.configs]
     if empty:
         parts.append(f"Without rows, and so without a config: {', '.join(map(code, empty))}.")

@@ -56,7 +56,7 @@ class Judged:
         return next((each.value for each in self.verdicts if each.filter == "pair_score"), None)
 
 
-def harmless(judged: Judged, *, guarded: bool) -> bool:
+def known_harmless(judged: Judged, *, guarded: bool) -> bool:
     """Whether a response is known to harm nobody; what nobody looked at is not.
 
     Args:
@@ -79,7 +79,7 @@ class PreferenceTables:
     """The tables of a build's preferences, filled with its candidates in order.
 
     Args:
-        guarded: as `harmless`.
+        guarded: as `known_harmless`.
 
     Attributes:
         pairs: kind of pair to how many were written; held_back: pairs that were not, since nobody says that their
@@ -108,7 +108,7 @@ class PreferenceTables:
         if self._config.feedback:
             for feedback in self._feedback(row):
                 self._tables[FEEDBACK].add(feedback)
-        if self._config.checkable and accepted and (answer := final_answer(candidate.instruction, candidate.response)):
+        if self._config.checkable and accepted and (answer := final_answer(row.asked, candidate.response)):
             self.checkers[answer.checker] += 1
             columns = {"answer": storable(answer.answer), "checker": answer.checker}
             self._tables[CHECKABLE].add(row.base(row.id) | columns)
@@ -120,7 +120,7 @@ class PreferenceTables:
                 continue  # a tie
             other = Judged.of(rival)
             better, worse = (other, own) if rival.better else (own, other)
-            if not (harmless(worse, guarded=self._guarded) and (rival.state is None or at_fault(worse))):
+            if not (known_harmless(worse, guarded=self._guarded) and (rival.state is None or at_fault(worse))):
                 self.held_back += 1
                 continue
             self.pairs[rival.kind] += 1
@@ -132,7 +132,7 @@ class PreferenceTables:
             return  # of these nothing is read, or it stands elsewhere
         for judged in (Judged.own(candidate), *map(Judged.of, candidate.rivals)):
             good = judged.state is State.ACCEPTED or (judged.state is None and candidate.state is State.ACCEPTED)
-            if good or (at_fault(judged) and harmless(judged, guarded=self._guarded)):
+            if good or (at_fault(judged) and known_harmless(judged, guarded=self._guarded)):
                 self.labels[good] += 1
                 own = judged.text == candidate.response
                 yield row.feedback(judged, good, row.id if own else row.id_with(judged.text))
@@ -176,14 +176,18 @@ class _Row:
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", row_id(self.candidate))
 
+    @property
+    def asked(self) -> str:
+        """What is asked, with the text that it is on: by that an answer is right or wrong."""
+        candidate = self.candidate
+        return f"{candidate.context}\n\n{candidate.instruction}" if candidate.context else candidate.instruction
+
     def base(self, id: str) -> dict[str, Any]:
         candidate, leaf = self.candidate, self.leaf
-        # What makes an answer right or wrong is the text that it is on, so that text is part of what is asked.
-        asked = f"{candidate.context}\n\n{candidate.instruction}" if candidate.context else candidate.instruction
         return {
             "id": id,
             "row": self.id,
-            "prompt": [{"role": "user", "content": storable(asked)}],
+            "prompt": [{"role": "user", "content": storable(self.asked)}],
             "leaf": candidate.leaf,
             "branch": leaf.branch,
             "teacher": self.about.teacher,

@@ -29,6 +29,8 @@ MENDABLE = frozenset({State.LOW_QUALITY, State.UNGROUNDED, State.IRRELEVANT, Sta
 QUESTIONS_FAULT = "not_answerable_from_passage"
 """Why a pair ends as `ungrounded` that no other answer would help."""
 
+BEST_SCORE = 3.0
+_SCORES = {"score_1": "wrong, off the point or incomplete", "score_2": "right but bare"}
 MOST_FINDINGS = 6
 FINDING_CHARS = 300
 
@@ -129,8 +131,9 @@ def findings(
     ending = (candidate.state, candidate.reason)
     deciding = [each for each in verdicts if any(one.decide(each, slot) == ending for one in filters)]
     code = candidate.reason.removeprefix("response_")
-    said = [REASONS.get(code, code.replace("_", " "))]
-    said += [verdict.reason for verdict in (*deciding, *verdicts) if " " in verdict.reason]
+    said = [_SCORES.get(code) or REASONS.get(code) or code.replace("_", " ")]
+    marked_down = [each for each in verdicts if each.filter == "pair_score" and each.value < BEST_SCORE]
+    said += [verdict.reason for verdict in (*deciding, *marked_down) if " " in verdict.reason]
     for verdict in deciding:
         # Words that were found in the passage bear an answer out; those that were not are what is wrong.
         found = [piece.text for piece in verdict.evidence if piece.start < 0 or verdict.filter == "response_rules"]

@@ -30,7 +30,7 @@ _MOST_DEPTH = 20
 _NUMBER = r"[-−]?(?:\d{1,3}(?:,\d{3}){1,8}|\d{1,30})(?:\.\d{1,15})?(?![\d,]*\d)"
 _SIGNED = re.compile(rf"(?<![\w.,-])[$€£]?({_NUMBER})")
 _STATED = re.compile(
-    rf"(?:\b(?:answer|result|total)(?: is)?|=|####)[ \t]{{0,3}}[:=]?[ \t]{{0,3}}(?:\\boxed\{{)?[*$€£]{{0,3}}"
+    rf"(?:\b(?:answer|result|total)(?: is)?|=|####|\\boxed\{{)[ \t]{{0,3}}[:=]?[ \t]{{0,3}}(?:\\boxed\{{)?[*$€£]{{0,3}}"
     rf"({_NUMBER})",
     re.IGNORECASE,
 )
@@ -40,6 +40,8 @@ _CHOSEN = re.compile(r"\(?([A-H])\)?(?:[).:](?:[ \t].{0,200})?)?")
 _STATED_CHOICE = re.compile(r"\b(?:answer|option|choice)(?: is)?[: \t*]{1,4}\(?([A-H])\b", re.IGNORECASE)
 _LABEL = re.compile(r"^(?:final answer|the answer is|answer)[ \t]*:?[ \t]*", re.IGNORECASE)
 _FENCE = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL | re.IGNORECASE)
+_WORD = re.compile(r"\w+")
+_TRUTH = frozenset({"yes", "no", "true", "false"})
 _OUTER = " \t\r\n.!?,;:*_`\"'“”‘’()[]"
 
 
@@ -52,7 +54,12 @@ class FinalAnswer:
 
 
 def final_answer(instruction: str, response: str) -> FinalAnswer | None:
-    """The final answer of a response to an instruction; None where no rule can tell it."""
+    """The final answer of a response; None where no rule can tell it.
+
+    Args:
+        instruction: all that is asked, with the text that it is on. Few words count as an answer where they stand in it
+            (a label to choose, a name to find): a title that somebody made up is right in many other words, too.
+    """
     if len(response) > MOST_CHARS:
         return None
     if (shape := _json_shape(response)) is not None:
@@ -62,7 +69,7 @@ def final_answer(instruction: str, response: str) -> FinalAnswer | None:
     if (number := _own_number(response)) is not None:
         return FinalAnswer(NUMBER, _plain(number))
     words = read_words(response)
-    return FinalAnswer(EXACT_WORDS, words) if words else None
+    return FinalAnswer(EXACT_WORDS, words) if words and _stands_in(words, instruction) else None
 
 
 def agrees(checker: str, answer: str, response: str) -> bool:
@@ -128,6 +135,14 @@ def read_words(response: str) -> str:
     words = _LABEL.sub("", lines[-1]).strip(_OUTER).casefold().split()
     text = " ".join(words)
     return text if 0 < len(words) <= MOST_WORDS and len(text) <= MOST_WORD_CHARS else ""
+
+
+def _stands_in(words: str, instruction: str) -> bool:
+    """Whether words are yes, no, true or false, or stand in an instruction in this order."""
+    if words in _TRUTH:
+        return True
+    asked = " ".join(_WORD.findall(instruction[:MOST_CHARS].casefold()))
+    return f" {' '.join(_WORD.findall(words))} " in f" {asked} "
 
 
 def _plain(number: Decimal) -> str:

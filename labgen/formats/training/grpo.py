@@ -16,7 +16,7 @@ def _convert(conversation: Conversation) -> dict[str, object]:
 FORMAT = ExportFormat(
     name="grpo",
     description="Of `checkable`: `prompt` as turns, `answer` and `checker`, as TRL has them for GRPO; the reward is "
-    "`labgen.rewards.final_answer_reward`.",
+    "`labgen.export.rewards.final_answer_reward`.",
     plain=RowShape({"prompt": TURNS, "answer": pa.string(), "checker": pa.string()}, _convert),
     of=CHECKABLE,
 )

@@ -1,6 +1,6 @@
 """Rewards for reinforcement learning on rows of the config `checkable`: whether a completion comes to the answer.
 
-    from labgen.rewards import final_answer_reward
+    from labgen.export.rewards import final_answer_reward
     trainer = GRPOTrainer(model, reward_funcs=final_answer_reward, train_dataset=rows, ...)
 
 Only the columns `answer` and `checker` are looked at; the checkers themselves are `labgen.text.final_answer`.
