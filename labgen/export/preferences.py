@@ -119,8 +119,10 @@ class PreferenceTables:
             if not rival.margin and rival.state is None:
                 continue  # a tie
             other = Judged.of(rival)
+            if rival.state is not None and not at_fault(other):
+                continue  # it was never judged, or harms somebody
             better, worse = (other, own) if rival.better else (own, other)
-            if not (known_harmless(worse, guarded=self._guarded) and (rival.state is None or at_fault(worse))):
+            if not known_harmless(worse, guarded=self._guarded):
                 self.held_back += 1
                 continue
             self.pairs[rival.kind] += 1

@@ -87,7 +87,7 @@ class Compare(OneByOne):
             return None
         if reading.value.split() == candidate.response.split():
             return None
-        bare = replace(answered(candidate, reading), verdicts=(), rivals=())
+        bare = replace(answered(candidate, reading), reasoning="", verdicts=(), rivals=())
         other = await settle(bare, self.filters, slot.alone(bare))
         rival = Rival(other.response, SAMPLE, other.state, other.reason, other.verdicts)
         if other.state is not None:

@@ -93,7 +93,12 @@ async def _settled_or_repaired(
         return found
     first = Rival(found.response, REPAIR, found.state, found.reason, on_response, why="; ".join(said))
     again = replace(
-        answered(found, reading), state=None, reason="", verdicts=tuple(told), rivals=(*found.rivals, first)
+        answered(found, reading),
+        state=None,
+        reason="",
+        reasoning="",
+        verdicts=tuple(told),
+        rivals=(*found.rivals, first),
     )
     return await settle(again, every, slot.alone(again))
 

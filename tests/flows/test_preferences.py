@@ -23,7 +23,8 @@ SKILLS: dict[str, Any] = {"samples": 12, "leaves": [{"match": "knowledge/**", "s
 
 def between(call: Call, tag: str) -> str:
     """What stands last in a prompt between a tag and its end."""
-    return re.findall(rf"<{tag}[^>]*>\n(.*?)\n</{tag}>", call.messages[-1].content, re.DOTALL)[-1]
+    asked = "\n".join(message.content for message in call.messages if message.role == "user")
+    return re.findall(rf"<{tag}[^>]*>\n(.*?)\n</{tag}>", asked, re.DOTALL)[-1]
 
 
 def chance(*parts: str) -> float:
@@ -245,3 +246,15 @@ def test_responses_for_a_leaf_need_the_section(tmp_path: Path) -> None:
     """A setting that would do nothing is refused, with what to add."""
     with pytest.raises(ValueError, match="needs a section `preferences:`"):
         config_in(tmp_path, leaves=[{"match": "**", "responses": 2}])
+
+
+def test_a_run_in_pieces_comes_to_the_same_pairs(taxonomy: Path, labgen: Labgen) -> None:
+    """Cut by a budget at many places, it ends with what one run writes."""
+    (labgen.folder / "labgen.yaml").write_text("preferences: {repair: true, responses: 2}\nsamples: 5\n")
+    whole = labgen("generate", "--work", "one", "--output", "whole", "--json")
+    assert whole.status == 0, whole.err
+    runs = (
+        labgen("generate", "--work", "many", "--output", "pieces", "--max-calls", "23", "--json") for _ in range(60)
+    )
+    assert any(run.status == 0 for run in runs)
+    assert digest(labgen.folder / "pieces") == digest(labgen.folder / "whole")
