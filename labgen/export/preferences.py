@@ -19,6 +19,7 @@ from labgen.config import PreferencesConfig
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.rows import ID_CHARS, BuildInfo, LeafInfo, is_rehearsal, row_id, storable
 from labgen.flows.repair import MENDABLE, QUESTIONS_FAULT
+from labgen.flows.rivals import HARMFUL
 from labgen.formats.training.base import CHECKABLE, FEEDBACK, PREFERENCE_CONFIGS, PREFERENCES
 from labgen.records import Candidate, Rival, State, Verdict
 from labgen.text.final_answer import final_answer
@@ -65,7 +66,7 @@ def known_harmless(judged: Judged, *, guarded: bool) -> bool:
     said = {verdict.filter: verdict.value for verdict in judged.verdicts}
     if said.get("safety") != 1.0 or (guarded and said.get("guard") != 1.0):
         return False
-    if judged.state in (State.UNSAFE, State.CONTAMINATED) or _SENSITIVE & set(said):
+    if judged.state in HARMFUL or _SENSITIVE & set(said):
         return False
     return not find_sensitive(judged.text)
 
@@ -119,8 +120,8 @@ class PreferenceTables:
             if not rival.margin and rival.state is None:
                 continue  # a tie
             other = Judged.of(rival)
-            if rival.state is not None and not at_fault(other):
-                continue  # it was never judged, or harms somebody
+            if rival.state is not None and rival.state not in MENDABLE | HARMFUL:
+                continue  # of a response that had no verdict nobody can say that it is worse
             better, worse = (other, own) if rival.better else (own, other)
             if not known_harmless(worse, guarded=self._guarded):
                 self.held_back += 1
