@@ -195,6 +195,35 @@ def test_a_mended_break_of_a_rule_is_a_pair_once_a_judge_calls_it_harmless(taxon
     assert {pair["margin"] for pair in pairs} == {0.5}
 
 
+def test_an_answer_that_its_passage_does_not_bear_out_is_repaired(taxonomy: Path, tmp_path: Path) -> None:
+    """The teacher is told which claim has no evidence; the pair's prompt has the passage before the question."""
+    invented = "Sailors fear the crystal moon."
+    told: list[str] = []
+
+    def instead(call: Call) -> str | None:
+        if call.step == "knowledge_pairs":
+            passage = between(call, "document").splitlines()[-1]
+            asked = f"What is said of it in {passage[:30]}?"
+            return f"<pair>\n<question>{asked}</question>\n<answer>{passage} {invented}</answer>\n</pair>"
+        if call.step == "repair":
+            told.append(call.messages[-1].content)
+            return between(call, "document").splitlines()[-1]
+        return None
+
+    settings: dict[str, Any] = {"samples_per_passage": 1, "samples": 1, "knowledge": {"kinds": {"fact": 1}}}
+    settings |= {"documents": {"chunk_tokens": 64, "min_chunk_tokens": 5}, "stop": {"min_calls": 30}}
+    settings["leaves"] = [{"match": "*_skills/**", "samples": 0}]
+    build, asked = rehearse(tmp_path, instead, preferences={"repair": True}, **settings)
+    pairs = pairs_of(build)
+    assert pairs and asked["repair"] == len(told)
+    assert all(f"at: {invented}" in prompt for prompt in told)
+    for pair in pairs:
+        assert invented in text(pair["rejected"]) and invented not in text(pair["chosen"])
+        passage, _, question = text(pair["prompt"]).rpartition("\n\n")
+        assert text(pair["chosen"]) in passage and question.startswith("What is said of it")
+        assert pair["rejected_state"] == "ungrounded"
+
+
 def test_without_preferences_nothing_else_is_asked_or_written(taxonomy: Path, tmp_path: Path) -> None:
     """An empty section costs no call and changes no row; it adds its two configs."""
     plain, asked = rehearse(tmp_path, samples=8)
