@@ -396,6 +396,28 @@ class BulkConfig(Section):
     )
 
 
+Responses = Annotated[int, Field(ge=1, le=8)]
+
+
+class PreferencesConfig(Section):
+    """Rows that say which of two responses is better, or whether one is good; see docs/dataset.md."""
+
+    repair: bool = Field(
+        False,
+        description="Whether an instruction whose response failed is answered once more, the teacher told what was "
+        "wrong; where that passes, the row is saved and both responses are a pair. Costs calls.",
+    )
+    responses: Responses = Field(
+        1,
+        description="Responses to each instruction whose first one passed; the judge compares the first with each "
+        "further one, in both orders. Each beyond the first costs a response, a verdict and two comparisons.",
+    )
+    feedback: bool = Field(True, description="Whether to write single good and bad responses (KTO). Costs no call.")
+    checkable: bool = Field(
+        True, description="Whether to write rows whose answer a rule can check, with its checker (GRPO). Costs no call."
+    )
+
+
 class LeafOverride(Section):
     """Settings for the leaves that a pattern matches; later entries win."""
 
@@ -407,6 +429,7 @@ class LeafOverride(Section):
     )
     persona: Literal["precise", "creative"] | None = Field(None, description="Voice of the responses.")
     seeds_per_prompt: Count | None = Field(None, description="See generation.seeds_per_prompt.")
+    responses: Responses | None = Field(None, description="See preferences.responses.")
 
 
 class CheckConfig(Section):
@@ -513,6 +536,9 @@ class Config(Section):
     judge: JudgeConfig | None = Field(None, description="Another model that judges; None: the teacher judges.")
     generation: GenerationConfig = Field(default_factory=GenerationConfig)
     knowledge: KnowledgeConfig = Field(default_factory=KnowledgeConfig)
+    preferences: PreferencesConfig | None = Field(
+        None, description="Pairs of responses, single judged responses, checkable answers; None: none of these."
+    )
     stop: StopConfig = Field(default_factory=StopConfig)
     thresholds: ThresholdsConfig = Field(default_factory=ThresholdsConfig)
     filters: FiltersConfig = Field(default_factory=FiltersConfig)
@@ -533,6 +559,12 @@ class Config(Section):
         description="Defaults of command-line options that are no settings of their own: an option's variable without "
         "`LABGEN_`, in small letters, to its value. The Python API takes no notice of it.",
     )
+
+    @model_validator(mode="after")
+    def _responses_are_preferences(self) -> Config:
+        if self.preferences is None and any(entry.responses is not None for entry in self.leaves):
+            raise ValueError("`responses` in `leaves` needs a section `preferences:` (it may be empty: `{}`)")
+        return self
 
     def where(self, place: Sequence[str | int]) -> str:
         """File and line of a setting; '' where it stands in no file, such as one that an option gives."""

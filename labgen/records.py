@@ -448,6 +448,33 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
 
 
+REPAIR, SAMPLE = "repair", "responses"
+"""Kinds of pair: a response that failed and what it was repaired to, or two responses that a judge compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another response to a candidate's instruction, and how the two compare.
+
+    Attributes:
+        kind: `REPAIR` or `SAMPLE`.
+        state, reason: how it ended where a filter turned it down; `state` is None where it passed.
+        verdicts: those on the response alone.
+        better: whether a judge prefers it to the candidate's own response.
+        margin: by how much one of the two is better, 0 to 1; 0 where nobody could say.
+        why: what decided it, in the judge's words or a filter's.
+    """
+
+    response: str
+    kind: str
+    state: State | None = None
+    reason: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    better: bool = False
+    margin: float = 0.0
+    why: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An instruction/response pair on its way, or all that became of one, with its lineage.
@@ -467,6 +494,7 @@ class Candidate:
         kind: what kind of question or document was asked for (knowledge); else empty. A document has its title as
             `instruction` and its text as `response`.
         reasoning: what the response was arrived at by, where the leaf asks for that; no part of the response.
+        rivals: other responses to the instruction, where preferences are asked for.
     """
 
     leaf: str
@@ -486,11 +514,17 @@ class Candidate:
     answered_by: tuple[Answerer, ...] = ()
     kind: str = ""
     reasoning: str = ""
+    rivals: tuple[Rival, ...] = ()
 
     @property
     def is_document(self) -> bool:
         """Whether it is a text of its own on its passage, not a question with an answer."""
         return self.kind in DOCUMENT_KINDS
+
+    @property
+    def repaired(self) -> bool:
+        """Whether its response is the second one, after the first had failed."""
+        return any(rival.kind == REPAIR for rival in self.rivals)
 
     @property
     def compared(self) -> str:

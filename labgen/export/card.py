@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.export.card_facts import CardFacts
+from labgen.export.card_preferences import preferences
 from labgen.export.card_provenance import about_the_run, contributors, licences, limits_and_citation
 from labgen.export.card_sections import checks, contents, funnel_section, how_made, introduction, leaf_tree, phases
 from labgen.export.files import DataFile
@@ -39,6 +40,7 @@ def write_card(folder: Path, facts: CardFacts) -> None:
         contents(facts),
         how_made(facts),
         phases(facts),
+        preferences(facts),
         leaf_tree(facts),
         funnel_section(facts),
         checks(facts),

@@ -44,6 +44,7 @@ class CardFacts:
         sources: repository and commit to the files that rows cite.
         languages: language of accepted rows (ISO 639-1, '' undecided) to their number.
         mix: content of `mix.json`; None where no phases were written.
+        preferences: counts of `PreferenceTables.report`; None where none were asked for.
         rehearsal_rows: accepted rows that the rehearsal teacher wrote or judged.
     """
 
@@ -55,6 +56,7 @@ class CardFacts:
     languages: Mapping[str, int] = field(default_factory=dict)
     notes: CardNotes = field(default_factory=CardNotes)
     mix: Mapping[str, Any] | None = None
+    preferences: Mapping[str, Any] | None = None
     rehearsal_rows: int = 0
 
     @cached_property

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts
+from labgen.export.card_preferences import ABOUT_PREFERENCES, columns_of_preferences, configs_asked_for
 from labgen.export.funnel import Tally
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
@@ -79,17 +80,18 @@ def contents(facts: CardFacts) -> str:
             code(name),
             f"{sum(file.rows for file in files):,}",
             _size(sum(file.bytes for file in files)),
-            ABOUT_CONFIGS[name],
+            (ABOUT_CONFIGS | ABOUT_PREFERENCES)[name],
         ]
         for name, files in facts.configs.items()
     ]
     parts = ["## What is in it"]
     if rows:
         parts.append(markdown_table(["config", "rows", "size", "what it is"], rows))
-    expected = [*BRANCHES, *(PHASES.values() if facts.mix else ())]
+    expected = [*BRANCHES, *(PHASES.values() if facts.mix else ()), *configs_asked_for(facts)]
     empty = [name for name in expected if name not in facts.configs]
     if empty:
         parts.append(f"Without rows, and so without a config: {', '.join(map(code, empty))}.")
+    every = "Every other config" if facts.preferences else "Every config"
     first = next(iter(facts.configs), "knowledge")
     first = PHASES[1] if PHASES[1] in facts.configs else first
     parts.append(
@@ -101,7 +103,7 @@ def contents(facts: CardFacts) -> str:
         )
     )
     parts.append(
-        "Every config has the same columns: `id`, `messages` (role and content), `leaf`, `branch`, `context` (the "
+        f"{every} has the same columns: `id`, `messages` (role and content), `leaf`, `branch`, `context` (the "
         "passage or the text that the task is on), `source` (repository, resolved commit, file, characters from "
         "`start` up to `end`), `kind` (of question or document, for knowledge), `form` (`closed_book`, `open_book` or "
         "`distractors`, for knowledge), `reasoning` (apart from the answer, where the leaf asks for it), "
@@ -113,6 +115,7 @@ def contents(facts: CardFacts) -> str:
             if DOCUMENTS in facts.configs
             else ""
         )
+        + columns_of_preferences(facts)
     )
     return "\n\n".join(parts)
 

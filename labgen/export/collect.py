@@ -31,6 +31,8 @@ from labgen.records import Candidate, State
 LEAF_FULL = "leaf_already_full"
 AHEAD = "ahead_of_other_leaves"
 """Why a row waits that a budget has paid for and that would make its leaf larger than others; a later run takes it."""
+REPAIRED = "repaired"
+"""What the funnel says of rows that were saved: their first response had failed."""
 FAILED_BEFORE = "rows were too close to earlier leaves', and an earlier draw has had no reply"
 """Why a leaf ends short that can't be drawn from further: the next run asks that draw again."""
 
@@ -161,7 +163,7 @@ class Collector:
         if self._accepted >= self._most.get(candidate.leaf, wanted):
             reason = LEAF_FULL if self._accepted >= wanted else AHEAD
             return replace(candidate, state=State.SURPLUS, reason=reason)
-        settled = replace(candidate, state=State.ACCEPTED, reason="")
+        settled = replace(candidate, state=State.ACCEPTED, reason=REPAIRED if candidate.repaired else "")
         if self._across:
             settled = self._across.look_at(settled)
         self._accepted += settled.state is State.ACCEPTED

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from labgen.config import MixConfig
+from labgen.config import MixConfig, PreferencesConfig
 from labgen.errors import OutputError
 from labgen.export.card import write_card
 from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts, CardNotes
@@ -19,6 +19,7 @@ from labgen.export.files import DataFile, ShardedTable
 from labgen.export.folder import check_output, explained, replacing, write_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.mix import write_phases
+from labgen.export.preferences import PreferenceTables
 from labgen.export.rows import (
     BuildInfo,
     LeafInfo,
@@ -44,6 +45,7 @@ def write_dataset(
     funnel: Funnel,
     notes: CardNotes | None = None,
     mix: MixConfig | None = None,
+    preferences: PreferencesConfig | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a dataset whose candidates are all there: `DatasetWriter` for leaves that can be read one after another.
@@ -53,7 +55,9 @@ def write_dataset(
         others: see `writing_dataset` and `DatasetWriter.finish`.
     Returns: `folder`.
     """
-    with writing_dataset(folder, leaves=leaves, about=about, mix=mix, replace=replace) as writer:
+    with writing_dataset(
+        folder, leaves=leaves, about=about, mix=mix, preferences=preferences, replace=replace
+    ) as writer:
         for leaf in writer.leaves:
             for candidate in read(leaf.path):
                 writer.add(candidate, leaf)
@@ -69,6 +73,7 @@ def writing_dataset(
     leaves: Sequence[LeafInfo],
     about: BuildInfo,
     mix: MixConfig | None = None,
+    preferences: PreferencesConfig | None = None,
     replace: bool = False,
 ) -> Iterator[DatasetWriter]:
     """Write the dataset that `datasets.load_dataset(folder, CONFIG)` opens, while its candidates are made.
@@ -83,6 +88,7 @@ def writing_dataset(
         leaves: every leaf of the build.
         about: for the rows.
         mix: the training phases; None, or `phases: false` in it, writes none.
+        preferences: what is written beside the rows; None for nothing.
         replace: waive the rule that a narrower build does not replace a fuller one.
     Raises:
         UsageError: the folder holds something that this build may not replace.
@@ -90,7 +96,7 @@ def writing_dataset(
     """
     with replacing(folder) as new:
         check_output(folder, leaves=leaves, about=about, replace=replace)
-        with DatasetWriter(folder, new, leaves, about, mix, replace=replace) as writer:
+        with DatasetWriter(folder, new, leaves, about, mix, preferences, replace=replace) as writer:
             yield writer
 
 
@@ -108,12 +114,15 @@ class DatasetWriter:
         leaves: Sequence[LeafInfo],
         about: BuildInfo,
         mix: MixConfig | None,
+        preferences: PreferencesConfig | None,
         *,
         replace: bool,
     ) -> None:
         self.leaves = tuple(sorted(leaves, key=lambda leaf: leaf.path))
         self._folder, self._root, self._about, self._replace = folder, root, about, replace
         self._mix = mix if mix and mix.phases else None
+        guarded = "guard" in about.settings
+        self._preferences = PreferenceTables(root, preferences, guarded=guarded) if preferences else None
         self._survey = Survey(self._mix) if self._mix else None
         self._accepted: Counter[str] = Counter()
         self._candidates = 0
@@ -143,6 +152,8 @@ class DatasetWriter:
             else:
                 row = rejected_row_of(candidate, leaf, self._about)
                 self._tables[REJECTED].add(row)
+            if self._preferences:
+                self._preferences.add(candidate, leaf, self._about)
             self._lineage.add(lineage_of(candidate, row["id"]))
             self._candidates += 1
             self._answered_by.update(candidate.answered_by)
@@ -154,6 +165,8 @@ class DatasetWriter:
             own = (self._tables[name] for name in (leaf.branch, DOCUMENTS, REJECTED))
             for table in (*own, self._lineage):
                 table.end_leaf()
+            if self._preferences:
+                self._preferences.end_leaf()
 
     def as_answered(self, about: BuildInfo) -> BuildInfo:
         """The build with what the replies of its candidates say of who gave them."""
@@ -191,7 +204,8 @@ class DatasetWriter:
             }
             phases = write_phases(self._root, branches, self._mix, self._survey) if self._mix and self._survey else None
             rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
-            configs = branches | (dict(phases.configs) if phases else {}) | rejected
+            preferences = self._preferences.close() if self._preferences else {}
+            configs = branches | (dict(phases.configs) if phases else {}) | preferences | rejected
             if phases:
                 _write_json(self._root / "mix.json", phases.report)
             _write_json(self._root / "funnel.json", funnel.to_json())
@@ -205,6 +219,7 @@ class DatasetWriter:
                 languages=dict(sorted(self._languages.items())),
                 notes=notes or CardNotes(),
                 mix=phases.report if phases else None,
+                preferences=self._preferences.report() if self._preferences else None,
                 rehearsal_rows=self._rehearsed[True],
             )
             write_card(self._root, facts)
@@ -226,6 +241,8 @@ class DatasetWriter:
         if "_tables" in self.__dict__:  # else no candidate came, and Arrow need not be loaded for nothing
             for table in (*self._tables.values(), self._lineage):
                 table.abandon()
+        if self._preferences:
+            self._preferences.abandon()
 
 
 def _check_counts(funnel: Funnel, accepted: Mapping[str, int], rows: int) -> None:

@@ -79,6 +79,14 @@ class RowLength:
         return self.max_tokens - self.tokens(turns)
 
 
+def conversations_of(row: Mapping[str, Any]) -> list[Turns]:
+    """What a trainer makes tokens of: a row's turns; of a pair or a judged response, the prompt with each side."""
+    if "messages" in row:
+        return [row["messages"]]
+    sides = [row[name] for name in ("chosen", "rejected", "completion") if row.get(name)]
+    return [[*row["prompt"], *side] for side in sides] or [row["prompt"]]
+
+
 def _template(folder: Path) -> ChatFormat | None:
     """The chat template in a model's folder; None where there is none."""
     if not any((folder / name).is_file() for name in ("chat_template.jinja", "tokenizer_config.json")):

@@ -71,6 +71,11 @@ def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: 
             model: {name: dict(value) if isinstance(value, dict) else value for name, value in own.items()}
             for model, own in parameters.items()
         }
+    for entry in data["leaves"]:
+        if entry["responses"] is None:
+            del entry["responses"]  # so that what is off leaves no trace
+    if config.preferences:
+        data["preferences"] = config.preferences.model_dump(mode="json")
     if config.guard:
         data["guard"] = config.guard.model_dump(mode="json", include={"kind", "model"})
     installed = {each.name: each.version for each in filters.installed}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
-from labgen.export.fit import RowLength
+from labgen.export.fit import RowLength, conversations_of
 from labgen.export.mix import PHASES
 from labgen.formats.runs.base import HyperParameters, Run, Trainer, run_script
 
@@ -101,7 +101,7 @@ class MeasuredRows:
     def of(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The rows that go on."""
         for row in rows:
-            tokens = self.length.tokens(row["messages"])
+            tokens = max(map(self.length.tokens, conversations_of(row)))
             if self.length.max_tokens is not None and tokens > self.length.max_tokens:
                 self.too_long += 1
                 if not self.keeps_long:

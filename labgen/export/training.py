@@ -16,7 +16,8 @@ from labgen.export.folder import MANIFEST, read_manifest, replacing
 from labgen.export.runs import STACKED, MeasuredRows, Schedule, once
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
 from labgen.formats.runs.base import Run
-from labgen.formats.training.base import KINDS, READS
+from labgen.formats.training.base import KINDS, PREFERENCE_CONFIGS, READS
+from labgen.formats.training.registry import shipped_formats
 from labgen.formats.training.rows import RowFormat
 from labgen.text.yaml_data import YamlError, read_yaml
 
@@ -68,7 +69,7 @@ def export_training(
         dataset: a folder that labgen wrote, or a downloaded release of one.
         folder: replaced whole where it is an earlier export; must else be empty or not exist.
         kind: `parquet` or `jsonl`; a format that is always one of them is written as that.
-        configs: those wanted, in this order; none: all that are for training.
+        configs: those wanted, in this order; none: all that the format holds.
         shard_rows: most rows in one file (>= 1).
         length: how long rows may be; None: no row is measured.
         schedule: write runs of a training program, for the phases alone; rows that are too long for `length` are left
@@ -81,7 +82,7 @@ def export_training(
     if kind not in KINDS or shard_rows < 1:
         raise UsageError(f"files are {' or '.join(KINDS)}, of at least one row; not `{kind}` of {shard_rows}.")
     manifest = read_manifest(dataset)
-    wanted = _wanted(manifest, dataset, configs)
+    wanted = _wanted(manifest, dataset, configs, format)
     sources = {name: [name] for name in wanted}
     if schedule is not None:
         wanted = schedule.configs(wanted)
@@ -94,8 +95,9 @@ def export_training(
         for name, parts in sources.items():
             stem = format.about.file_stem.replace("CONFIG", name)
             shards = _Shards(new, stem, format, format.about.file_kind or kind, shard_rows)
+            columns = None if format.about.of else list(READS)
             read: Iterator[dict[str, Any]] = chain.from_iterable(
-                _read(dataset, manifest["configs"][part]["files"]) for part in parts
+                _read(dataset, manifest["configs"][part]["files"], columns) for part in parts
             )
             if len(parts) > 1:
                 read = once(read, lambda row: (row["id"], row["form"]))
@@ -122,14 +124,38 @@ def export_training(
     return report
 
 
-def _wanted(manifest: dict[str, Any], dataset: Path, configs: Sequence[str]) -> list[str]:
+def _wanted(manifest: dict[str, Any], dataset: Path, configs: Sequence[str], format: RowFormat) -> list[str]:
+    """The configs to write. Raises: UsageError: one is not there, or the format does not hold its rows."""
     known = [name for name in manifest["configs"] if name != "rejected"]
     if not known:
         raise UsageError(f"{dataset}: has no rows to export. `labgen show` and its funnel.json say where they went.")
+    own = format.about.of
     for name in configs:
         if name not in known:
             raise UsageError(f"{dataset}: has no config `{name}` for training. There are: {', '.join(known)}.")
-    return list(dict.fromkeys(configs)) or known
+        if (name if name in PREFERENCE_CONFIGS else "") != own:
+            raise UsageError(_not_held(name, format))
+    held = [name for name in known if (name if name in PREFERENCE_CONFIGS else "") == own]
+    if not held:
+        raise UsageError(
+            f"{dataset}: has no config `{own}`, which `{format.about.name}` is for. Set `preferences:` in labgen.yaml "
+            "and build again; what was paid for is not asked again."
+            if own
+            else f"{dataset}: has no rows that `{format.about.name}` holds. There are: {', '.join(known)}."
+        )
+    return list(dict.fromkeys(configs)) or held
+
+
+def _not_held(config: str, format: RowFormat) -> str:
+    """Why a format does not hold a config's rows, and which ones do."""
+    of = config if config in PREFERENCE_CONFIGS else ""
+    takers = ", ".join(each.name for each in shipped_formats() if each.of == of)
+    what = {
+        "preferences": "two responses in each row",
+        "feedback": "good and bad responses, each with its label",
+        "checkable": "prompts and answers to check",
+    }.get(config, "conversations to be learned from")
+    return f"`{format.about.name}` does not hold `{config}`: that has {what}. Use --format with one of: {takers}."
 
 
 def _check_folder(folder: Path, dataset: Path) -> None:
@@ -152,12 +178,12 @@ def _check_folder(folder: Path, dataset: Path) -> None:
         )
 
 
-def _read(dataset: Path, files: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _read(dataset: Path, files: Sequence[str], columns: list[str] | None) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
 
     for file in files:
         try:
-            yield from read_rows(dataset / file, list(READS))
+            yield from read_rows(dataset / file, columns)
         except (OSError, pa.ArrowInvalid) as error:
             raise UsageError(
                 f"{dataset / file}: can't be read ({error}). Build or download the dataset again."

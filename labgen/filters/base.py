@@ -58,6 +58,10 @@ class SlotContext:
         """The same for one candidate, so that its calls can be told from those of the slot's others."""
         return replace(self, asker=replace(self.asker, history=[]))
 
+    def alone(self, candidate: Candidate) -> SlotContext:
+        """The same for a candidate that is looked at by itself: nothing that was said of the slot's others holds."""
+        return replace(self, siblings=(candidate,), _shared={})
+
     async def once(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
         """The result of `work`, which is done once for the slot however many of its candidates ask.
 

@@ -17,16 +17,20 @@ from labgen.filters.base import Cost, Filter, SlotContext, settle
 from labgen.filters.calibration import LeafTest, testable
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.filters.installed import Installed
+from labgen.flows.compare import Compare
 from labgen.flows.find_duplicates import FindDuplicates
+from labgen.flows.repair import RepairingJudges
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
 from labgen.flows.take_step import checked, take_slot
 from labgen.generate.context import RunContext
+from labgen.generate.price_of_rivals import price_of_comparing, price_of_repair
+from labgen.generate.question_price import QuestionPrice, Recorder, prompt_size
 from labgen.generate.slot_run import asker_for, slot_context
 from labgen.packages import PackageFault, guarded, plain_text
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.seed_sampling import asked_for, kind_of
-from labgen.records import Call, Candidate, Reply, State
+from labgen.records import Call, Candidate, State
 from labgen.teacher.asker import CandidateEnds
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter
@@ -57,25 +61,6 @@ class CallTotals:
         self.completion_tokens += times * other.completion_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionPrice:
-    """One thing that a flow asks once its candidates are drawn: a judge's question, or for a response.
-
-    Attributes:
-        step: the calls' name in the ledger; judge: the one that has decided then, None for a response, and where it
-            asks more before it decides.
-        calls: for each candidate that gets there, or for a slot where `shared`.
-        prompt_tokens, reply_tokens: of one call.
-    """
-
-    step: str
-    judge: Filter | None
-    calls: float
-    prompt_tokens: float
-    reply_tokens: float
-    shared: bool = False
-
-
 @dataclass(frozen=True)
 class SlotPrice:
     """What a slot of a leaf typically costs.
@@ -95,13 +80,24 @@ class SlotPrice:
 
         On the whole, half of what is lost is lost before anything is asked of it; the judges share the other half.
         """
-        judges = sum(each.judge is not None for each in self.asked)
-        first = (1.0 + yield_share) / 2.0 if judges else yield_share
-        passing = (yield_share / first) ** (1.0 / judges) if judges else 1.0
+        first, passing = self._passing(yield_share)
         shares = [first]
         for each in self.asked:
             shares.append(shares[-1] * (passing if each.judge is not None else 1.0))
         return shares
+
+    def _passing(self, yield_share: float) -> tuple[float, float]:
+        """Share of a slot's candidates that gets to the first thing asked, and that each judge lets pass."""
+        judges = sum(each.judge is not None for each in self.asked)
+        first = (1.0 + yield_share) / 2.0 if judges else yield_share
+        return first, (yield_share / first) ** (1.0 / judges) if judges else 1.0
+
+    def _asked_of(self, each: QuestionPrice, share: float, yield_share: float) -> float:
+        """Share of candidates that is asked something, where `share` get past the judges before that."""
+        if not each.of_failed:
+            return share
+        _, passing = self._passing(yield_share)
+        return share * (1.0 / passing - 1.0)
 
     def reply_tokens(self, step: str) -> float:
         """Tokens of a typical reply of a step (count)."""
@@ -112,7 +108,8 @@ class SlotPrice:
         totals = CallTotals()
         totals.add_all(self.draw)
         for each, share in zip(self.asked, self.reaching(yield_share), strict=False):
-            count = each.calls * (1.0 if each.shared else share * self.per_slot)
+            asked = self._asked_of(each, share, yield_share)
+            count = each.calls * (1.0 if each.shared else asked * self.per_slot)
             totals.add(each.step, count, each.prompt_tokens, each.reply_tokens)
         return totals
 
@@ -129,31 +126,9 @@ class SlotPrice:
         """
         shares = self.reaching(yield_share)
         for number, each in enumerate(self.asked[place + 1 :], start=place + 1):
-            totals.add(each.step, each.calls * shares[number] / shares[place], each.prompt_tokens, each.reply_tokens)
+            count = each.calls * self._asked_of(each, shares[number], yield_share) / shares[place]
+            totals.add(each.step, count, each.prompt_tokens, each.reply_tokens)
         return shares[-1] / shares[place]
-
-
-MOST_RECORDED = 2000
-"""Calls of one step or judge in one slot (count); what asks for more never ends."""
-
-
-class _Recorder:
-    """Answers as steps say that a teacher typically does, and notes what it was asked."""
-
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self.replies: Mapping[str, str] = {}
-
-    def kept(self, call: Call) -> Reply | None:
-        """Nothing is kept."""
-        return None
-
-    async def ask(self, call: Call) -> Reply:
-        """The typical reply. Raises: NotPaid: there is none for such a call."""
-        self.calls.append(call)
-        if call.step not in self.replies or len(self.calls) > MOST_RECORDED:
-            raise NotPaid(call)
-        return Reply(self.replies[call.step])
 
 
 async def slot_prices(
@@ -212,7 +187,7 @@ def typical_slots(plan: LeafPlan, run: RunContext, first: int, slots: int, most:
 
 
 async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: TokenCounter) -> SlotPrice:
-    recorder = _Recorder()
+    recorder = Recorder()
     own = replace(run, client=recorder)
     slot = slot_context(plan, own, index, DuplicatesInLeaf(plan, run.config.thresholds), [])
     first, *others = own.bound(plan.flow).steps
@@ -221,6 +196,7 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
     candidates, calls = await _typical(plan.flow, first, (), slot, recorder)
     for call in calls:
         draw.add(call.step, 1.0, prompt_size(call, count_tokens), count_tokens(recorder.replies[call.step]))
+    judged: list[QuestionPrice] = []
     for step in others:
         found: list[QuestionPrice] = []
         here = [each for each in candidates if getattr(step, "only", "") in ("", each.kind)]
@@ -228,9 +204,14 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
         if isinstance(step, Judges):
             for judge in step.filters if here else ():
                 found += await _judge_price(judge, here, slot, recorder, count_tokens)
+            judged = [replace(each, judge=None) for each in found]
+            if isinstance(step, RepairingJudges):
+                found += await price_of_repair(here, judged, slot, recorder, count_tokens)
         elif isinstance(step, FreeFilters):
             for each in step.filters:
                 await _check_rule(each, here, slot)
+        elif isinstance(step, Compare):
+            found = await price_of_comparing(step, here, judged, slot, recorder, count_tokens)
         elif here and (step.asks or (plan.flow.package and not isinstance(step, FindDuplicates))):
             taken, calls = await _typical(plan.flow, step, candidates, slot, recorder)
             found = _questions(step, calls, candidates, recorder, count_tokens)
@@ -263,7 +244,7 @@ async def _judge_price(
     judge: Filter,
     candidates: Sequence[Candidate],
     slot: SlotContext,
-    recorder: _Recorder,
+    recorder: Recorder,
     count_tokens: TokenCounter,
 ) -> list[QuestionPrice]:
     """What a judge asks of typical candidates: nothing where it asks in some other way than through labgen.
@@ -308,7 +289,7 @@ async def _priced(judge: Filter, candidate: Candidate, slot: SlotContext) -> Non
 
 
 async def _typical(
-    flow: Flow, step: Step, candidates: Sequence[Candidate], slot: SlotContext, recorder: _Recorder
+    flow: Flow, step: Step, candidates: Sequence[Candidate], slot: SlotContext, recorder: Recorder
 ) -> tuple[Sequence[Candidate], list[Call]]:
     """What a step makes of typical candidates, and what it asks for that.
 
@@ -343,7 +324,7 @@ async def _taken(step: Step, candidates: Sequence[Candidate], slot: SlotContext)
 
 
 def _questions(
-    step: Step, calls: Sequence[Call], candidates: Sequence[Candidate], recorder: _Recorder, count_tokens: TokenCounter
+    step: Step, calls: Sequence[Call], candidates: Sequence[Candidate], recorder: Recorder, count_tokens: TokenCounter
 ) -> list[QuestionPrice]:
     """The price of what a step asked of typical candidates, prompt by prompt."""
     found = []
@@ -356,7 +337,7 @@ def _questions(
     return found
 
 
-async def _recorded(recorder: _Recorder, judge: Filter, work: Iterable[Awaitable[Any]]) -> list[Call]:
+async def _recorded(recorder: Recorder, judge: Filter, work: Iterable[Awaitable[Any]]) -> list[Call]:
     recorder.replies = getattr(judge, "cost", UNSTATED).typical_replies
     recorder.calls.clear()
     for each in work:
@@ -371,7 +352,7 @@ Weighted = tuple[Call, float]
 
 async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[Filter, list[Weighted], list[Weighted]]]:
     """For each judge of a leaf that is put to the test: what it is asked first, and what then, where it errs."""
-    recorder = _Recorder()
+    recorder = Recorder()
     asker = asker_for(plan, replace(run, client=recorder), 0)
     test = LeafTest(plan, asker, run.config.thresholds, run.config.calibration)
     found = []
@@ -386,11 +367,6 @@ async def test_questions(plan: LeafPlan, run: RunContext) -> list[tuple[Filter, 
         first, *more = rounds
         found.append((judge, first, [each for calls in more for each in calls]))
     return found
-
-
-def prompt_size(call: Call, count_tokens: TokenCounter) -> int:
-    """Tokens of a call's prompt, without what a chat template adds."""
-    return sum(count_tokens(message.content) for message in call.messages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from labgen.errors import OutputError
-from labgen.records import Answerer, Candidate, Evidence, Source, State, Verdict
+from labgen.records import Answerer, Candidate, Evidence, Rival, Source, State, Verdict
 
 BLOCK_CANDIDATES = 128
 """Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
@@ -134,29 +134,54 @@ def _fields(candidate: Candidate) -> tuple[Any, ...]:
         candidate.kind,
         candidate.reasoning,
         candidate.seed_examples,
-        tuple(
-            [
-                (
-                    verdict.filter,
-                    verdict.version,
-                    verdict.value,
-                    verdict.reason,
-                    tuple([(piece.text, piece.start, piece.end) for piece in verdict.evidence]),
-                )
-                for verdict in candidate.verdicts
-            ]
-        ),
+        _verdict_fields(candidate.verdicts),
         None if candidate.state is None else candidate.state.value,
         candidate.reason,
         candidate.raw,
         candidate.calls,
         tuple([(each.asked, each.model, each.listed, each.rehearsal) for each in candidate.answered_by]),
+        tuple([_rival_fields(rival) for rival in candidate.rivals]),
     )
+
+
+def _verdict_fields(verdicts: Sequence[Verdict]) -> tuple[Any, ...]:
+    return tuple(
+        [
+            (
+                verdict.filter,
+                verdict.version,
+                verdict.value,
+                verdict.reason,
+                tuple([(piece.text, piece.start, piece.end) for piece in verdict.evidence]),
+            )
+            for verdict in verdicts
+        ]
+    )
+
+
+def _verdicts(fields: Sequence[tuple[Any, ...]]) -> tuple[Verdict, ...]:
+    return tuple(
+        [
+            Verdict(name, version, value, why, tuple([Evidence(*piece) for piece in evidence]))
+            for name, version, value, why, evidence in fields
+        ]
+    )
+
+
+def _rival_fields(rival: Rival) -> tuple[Any, ...]:
+    state = None if rival.state is None else rival.state.value
+    verdicts = _verdict_fields(rival.verdicts)
+    return (rival.response, rival.kind, state, rival.reason, verdicts, rival.better, rival.margin, rival.why)
+
+
+def _rival(fields: tuple[Any, ...]) -> Rival:
+    response, kind, state, reason, verdicts, *rest = fields
+    return Rival(response, kind, None if state is None else State(state), reason, _verdicts(verdicts), *rest)
 
 
 def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
     slot, position, instruction, response, context, source, kind, reasoning, seeds, *rest = fields
-    verdicts, state, reason, raw, calls, by = rest
+    verdicts, state, reason, raw, calls, by, rivals = rest
     return Candidate(
         leaf=leaf,
         slot=slot,
@@ -168,15 +193,11 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         kind=kind,
         reasoning=reasoning,
         seed_examples=seeds,
-        verdicts=tuple(
-            [
-                Verdict(name, version, value, why, tuple([Evidence(*piece) for piece in evidence]))
-                for name, version, value, why, evidence in verdicts
-            ]
-        ),
+        verdicts=_verdicts(verdicts),
         state=None if state is None else State(state),
         reason=reason,
         raw=raw,
         calls=calls,
         answered_by=tuple([Answerer(*each) for each in by]),
+        rivals=tuple([_rival(each) for each in rivals]),
     )

@@ -182,6 +182,7 @@ def _run(
             leaves=list(leaves.values()),
             about=about,
             mix=config.mix,
+            preferences=config.preferences,
             replace=replace_output,
         ) as writer:
             collector = Collector(

@@ -27,12 +27,12 @@ from labgen.generate.price import (
     CallTotals,
     SlotPrice,
     average_price,
-    prompt_size,
     slot_prices,
     take_paid,
     test_questions,
     typical_slots,
 )
+from labgen.generate.question_price import prompt_size
 from labgen.generate.resume import one_by_one, open_ledger, replay_slots
 from labgen.generate.workers import Workers
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots

@@ -17,6 +17,7 @@ from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
 from labgen.filters.available import FilterSet, load_filters
 from labgen.flows.known import check_filters, known_flows
+from labgen.flows.preferring import preferring
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
@@ -59,7 +60,7 @@ def check_configuration(config: Config, backend: Backends | None = None) -> Part
     """
     with located(config):
         teacher, judge = check_endpoints(config, backend)
-        flows, filters = known_flows(), load_filters(config)
+        flows, filters = preferring(known_flows(), config), load_filters(config)
         check_filters(filters, flows)
         prompts = PromptSet(config.prompts, prompts_of(flows, filters))
         prompts.check()

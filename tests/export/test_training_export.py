@@ -17,7 +17,7 @@ from labgen.export.dataset import write_dataset
 from labgen.export.training import export_training
 from labgen.formats.chat import ChatFormat
 from labgen.formats.known import find_format
-from labgen.formats.training.registry import SHIPPED_FORMATS
+from labgen.formats.training.registry import shipped_formats
 from labgen.formats.training.rows import row_format
 
 BRANCHES = ["compositional_skills", "foundational_skills", "knowledge"]
@@ -156,7 +156,7 @@ def test_instructlabs_layout_is_flat_json_lines(dataset: Path, tmp_path: Path) -
     assert report.files["knowledge"] == ("messages_knowledge.jsonl",)
 
 
-@pytest.mark.parametrize("name", SHIPPED_FORMATS)
+@pytest.mark.parametrize("name", [each.name for each in shipped_formats() if not each.of])
 def test_trainers_settings_name_files_and_columns_that_exist(dataset: Path, tmp_path: Path, name: str) -> None:
     """llama-factory's and axolotl's entries point at data, and their columns are the data's."""
     import datasets

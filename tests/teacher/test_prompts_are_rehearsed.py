@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from labgen.config import Config
+from labgen.config import Config, PreferencesConfig
 from labgen.filters.available import filters_for
 from labgen.flows.known import SHIPPED_FLOWS
+from labgen.flows.preferring import preferring
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet, shipped_prompts
 from labgen.teacher.rehearsal.model import SKILLS
 
-ASKED = {prompt.name: prompt for prompt in prompts_of(SHIPPED_FLOWS, filters_for(Config(), None))}
+EVERYTHING = Config(preferences=PreferencesConfig(repair=True, responses=2))
+FLOWS = preferring(SHIPPED_FLOWS, EVERYTHING)
+ASKED = {prompt.name: prompt for prompt in prompts_of(FLOWS, filters_for(EVERYTHING, None))}
 
 
 @pytest.mark.parametrize("name", shipped_prompts())

@@ -23,6 +23,10 @@ from labgen.records import DOCUMENT_KINDS, Message
 if TYPE_CHECKING:
     import pyarrow as pa
 
+PREFERENCES, FEEDBACK, CHECKABLE = "preferences", "feedback", "checkable"
+PREFERENCE_CONFIGS = (PREFERENCES, FEEDBACK, CHECKABLE)
+"""Configs that are no rows for supervised training; each is read by formats of its own."""
+
 READS = ("id", "messages", "leaf", "branch", "context", "source", "kind", "form", "teacher", "rehearsal")
 """Columns of the dataset that formats are given."""
 
@@ -43,7 +47,8 @@ class Conversation:
 
     Attributes:
         row: its columns `READS`, read-only.
-        turns: its messages, one or more; the user's system prompt leads them where they have no system turn.
+        turns: its messages, one or more; the user's system prompt leads them where they have no system turn. In a
+            config of `PREFERENCE_CONFIGS` its prompt; the row then has all columns of that config.
         template: the chat template to write them through; None except in `templated` rows.
         bos: whether the beginning-of-sequence token is wanted as text.
     """
@@ -128,6 +133,7 @@ class ExportFormat:
             then begin with it.
         file_stem: its files' names without number and end, `CONFIG` standing for the config's name. `CONFIG/NAME` gives
             each config a folder; a name without a folder puts one file for each config into the export's own.
+        of: the one config that it holds rows of, of `PREFERENCE_CONFIGS`; empty for all others.
         file_kind: one of `KINDS` where it is always that, whatever the user asks for; empty: as the user asks.
     Raises:
         ValueError, TypeError: a name, description, stem or kind that can't be; no rows, or such as are no `RowShape`.
@@ -140,6 +146,7 @@ class ExportFormat:
     with_system: RowShape | None = None
     file_stem: str = "CONFIG/part"
     file_kind: str = ""
+    of: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -154,6 +161,8 @@ class ExportFormat:
             raise ValueError(f"`{self.file_stem}` is no `file_stem`: that is CONFIG/NAME, or a name with CONFIG in it")
         if self.file_kind not in ("", *KINDS):
             raise ValueError(f"`{self.file_kind}` is no `file_kind`: it is one of {', '.join(KINDS)}, or empty")
+        if self.of not in ("", *PREFERENCE_CONFIGS):
+            raise ValueError(f"`{self.of}` is no `of`: it is one of {', '.join(PREFERENCE_CONFIGS)}, or empty")
 
 
 def _plain(kind: Any) -> bool:

@@ -52,13 +52,13 @@ def _problem(found: Any, name: str, value: str) -> str:
 
 def _plain(found: ExportFormat, name: str, where: str) -> ExportFormat:
     """The same format as labgen's own class."""
-    texts = (plain_text(getattr(found, field), f"its `{field}`") for field in ("description", "file_stem", "file_kind"))
-    description, file_stem, file_kind = texts
+    fields = ("description", "file_stem", "file_kind", "of")
+    description, file_stem, file_kind, of = (plain_text(getattr(found, name), f"its `{name}`") for name in fields)
     plain, templated, with_system = (
         None if shape is None else _plain_shape(shape, where)
         for shape in (found.plain, found.templated, found.with_system)
     )
-    return ExportFormat(name, description, plain, templated, with_system, file_stem, file_kind)
+    return ExportFormat(name, description, plain, templated, with_system, file_stem, file_kind, of)
 
 
 def _plain_shape(shape: RowShape, where: str) -> RowShape:

@@ -9,7 +9,8 @@ import pyarrow as pa
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
 from labgen.records import Message
 
-TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+TURN = pa.struct([("role", pa.string()), ("content", pa.string())])
+TURNS = pa.list_(TURN)
 
 LLAMA_FACTORY = {
     "formatting": "sharegpt",

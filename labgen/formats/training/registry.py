@@ -23,6 +23,12 @@ SHIPPED_FORMATS = (
     "text",
     "instructlab",
     "instructlab-knowledge",
+    "preference",
+    "ultrafeedback",
+    "llama-factory-ranking",
+    "kto",
+    "llama-factory-kto",
+    "grpo",
 )
 """Names of labgen's own formats, the default first. Each is `FORMAT` in the module of its name."""
 

@@ -44,11 +44,11 @@ class RowFormat:
         return pa.schema([("id", pa.string()), *own, *kept])
 
     def convert(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of the dataset, with the columns `base.READS`, in this format.
+        """A row of the dataset, with the columns `base.READS` or those of the config that it is `of`, in this format.
 
         Raises: UsageError, ConfigError: the format can't hold it, or the template refuses it; the message has its id.
         """
-        turns = [Message(turn["role"], turn["content"]) for turn in row["messages"]]
+        turns = [Message(turn["role"], turn["content"]) for turn in row["prompt" if self.about.of else "messages"]]
         if self.system_prompt is not None and not any(turn.role == "system" for turn in turns):
             turns.insert(0, Message("system", self.system_prompt))
         conversation = Conversation(MappingProxyType(row), tuple(turns), self.template, self.bos)

@@ -14,6 +14,7 @@ from typing import Any
 
 from labgen.records import Message
 from labgen.teacher.rehearsal import slips
+from labgen.teacher.rehearsal.compare import verdict_on_two
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.documents import document_on, verdict_on_document
 from labgen.teacher.rehearsal.judge import verdict_on_grounded, verdict_on_instructions, verdict_on_pair
@@ -211,12 +212,14 @@ _WRITERS: dict[str, _Writer] = {
     "new context": _context,
     "new instructions on a context": _instructions(instructions_on),
     "respond": _response,
+    "answer again": _response,
 }
 _JUDGES: dict[str, Callable[[Request], dict[str, Any]]] = {
     "judge instructions": verdict_on_instructions,
     "judge a pair": verdict_on_pair,
     "judge a grounded pair": lambda request: verdict_on_grounded(request, 1024),
     "judge a document": verdict_on_document,
+    "compare two responses": verdict_on_two,
 }
 
 SKILLS = (*_WRITERS, *_JUDGES, "restate")

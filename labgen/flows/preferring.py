@@ -1,0 +1,39 @@
+"""Flows as a configuration that asks for preferences has them: with steps that repair, and that compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from labgen.config import Config
+from labgen.flows.compare import Compare
+from labgen.flows.repair import RepairingJudges, RepairingRules
+from labgen.flows.steps import FreeFilters, Judges, Respond, Step
+from labgen.plan.flow import Flow
+
+
+def preferring(flows: Sequence[Flow], config: Config) -> tuple[Flow, ...]:
+    """The flows of a run; those of other packages, and all where nothing is asked for, as they are."""
+    preferences = config.preferences
+    if preferences is None:
+        return tuple(flows)
+    compare = max([preferences.responses, *(entry.responses or 1 for entry in config.leaves)]) > 1
+    return tuple(
+        flow if flow.package else replace(flow, steps=tuple(_steps(flow, preferences.repair, compare)))
+        for flow in flows
+    )
+
+
+def _steps(flow: Flow, repair: bool, compare: bool) -> Iterator[Step]:
+    """A flow's steps. What a rule turns down is repaired where it has been looked at for near-duplicates by then."""
+    responded = False
+    for step in flow.steps:
+        responded = responded or isinstance(step, Respond)
+        if isinstance(step, FreeFilters) and step.stage == "pair" and repair and responded:
+            yield RepairingRules(step.stage, only=step.only)
+        elif isinstance(step, Judges) and step.stage == "pair" and not step.only:
+            yield RepairingJudges(step.stage) if repair else step
+            if compare:
+                yield Compare()
+        else:
+            yield step
