@@ -45,6 +45,7 @@ class CardFacts:
         languages: language of accepted rows (ISO 639-1, '' undecided) to their number.
         mix: content of `mix.json`; None where no phases were written.
         rehearsal_rows: accepted rows that the rehearsal teacher wrote or judged.
+        held_out: content of `held_out.json`; None where nothing is held out.
     """
 
     about: BuildInfo
@@ -56,6 +57,7 @@ class CardFacts:
     notes: CardNotes = field(default_factory=CardNotes)
     mix: Mapping[str, Any] | None = None
     rehearsal_rows: int = 0
+    held_out: Mapping[str, Any] | None = None
 
     @cached_property
     def rows_by_leaf(self) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from labgen.errors import OutputError, UsageError
 from labgen.export.files import hash_file, read_rows
+from labgen.export.held_out import check_no_leak, for_training
 from labgen.export.folder import MANIFEST, read_manifest, replacing
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
 from labgen.formats.training.base import KINDS, READS
@@ -57,13 +58,15 @@ def export_training(
     Raises:
         UsageError: no dataset there, an unknown config, a folder that is not an export, a row that doesn't fit.
         ConfigError: the template refuses a row, or another package's format breaks on it.
-        OutputError: the folder can't be written; nothing half-written is left.
+        OutputError: the folder can't be written, or something that is held out stands in a training row; nothing
+            half-written is left.
     """
     if kind not in KINDS or shard_rows < 1:
         raise UsageError(f"files are {' or '.join(KINDS)}, of at least one row; not `{kind}` of {shard_rows}.")
     manifest = read_manifest(dataset)
     wanted = _wanted(manifest, dataset, configs)
     _check_folder(folder, dataset)
+    check_no_leak(dataset, {name: about["files"] for name, about in manifest["configs"].items()})
     rows: dict[str, int] = {}
     files: dict[str, tuple[str, ...]] = {}
     with replacing(folder) as new:
@@ -86,7 +89,7 @@ def export_training(
 
 
 def _wanted(manifest: dict[str, Any], dataset: Path, configs: Sequence[str]) -> list[str]:
-    known = [name for name in manifest["configs"] if name != "rejected"]
+    known = [name for name in manifest["configs"] if for_training(name)]
     if not known:
         raise UsageError(f"{dataset}: has no rows to export. `labgen show` and its funnel.json say where they went.")
     for name in configs:

@@ -9,7 +9,7 @@ from labgen.records import Slot, Source
 def beside(plan: LeafPlan, chunk: int) -> int | None:
     """The passage after one in the same file, else the one before it; None where it is the file's only one."""
     for other in (chunk + 1, chunk - 1):
-        if 0 <= other < len(plan.chunks) and _file(plan, other) == _file(plan, chunk):
+        if 0 <= other < len(plan.chunks) and _stand_together(plan, other, chunk):
             return other
     return None
 
@@ -26,6 +26,12 @@ def passage_of(plan: LeafPlan, slot: Slot) -> tuple[str, Source] | None:
     first, last = plan.chunks[numbers[0]], plan.chunks[numbers[-1]]
     source = Source(first.source.repo, first.source.commit, first.source.file, first.source.start, last.source.end)
     return "\n\n".join(plan.chunks[number].passage for number in numbers), source
+
+
+def _stand_together(plan: LeafPlan, one: int, other: int) -> bool:
+    """Whether two passages are of one file, with none between them that is reserved."""
+    apart = abs(plan.chunks[one].index - plan.chunks[other].index)
+    return apart == 1 and _file(plan, one) == _file(plan, other)
 
 
 def _file(plan: LeafPlan, chunk: int) -> tuple[str, ...]:

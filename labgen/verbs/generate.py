@@ -44,6 +44,7 @@ from labgen.teacher.connect import Backends
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import Origin, Traffic
 from labgen.text.secrets import find_sensitive
+from labgen.verbs.held_out import TrainedRows, draw_held_out
 from labgen.verbs.session import Hooks, Session
 
 PROGRESS_SEC = 0.5
@@ -182,8 +183,14 @@ def _run(
             mix=config.mix,
             replace=replace_output,
         ) as writer:
+            trained = TrainedRows(writer, about) if config.held_out.wanted else None
             collector = Collector(
-                sources.plans, leaves, spool, writer, across, evenly=budget is not None and config.stop.evenly
+                sources.plans,
+                leaves,
+                spool,
+                trained or writer,
+                across,
+                evenly=budget is not None and config.stop.evenly,
             )
             begun = take_replayed(session, workers, collector)
             progress, traffic = begun.progress, begun.traffic
@@ -193,8 +200,12 @@ def _run(
                 work = _Asking(session, begun, collector)
                 traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
             collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
+            held_out = None
+            if trained and complete:
+                held_out = draw_held_out(session, ledger, trained, collector, budget)
+                complete = held_out.complete
             about = writer.as_answered(replace(about, complete=complete))
-            writer.finish(about, collector.funnel, _notes(session, collector.calibrations))
+            writer.finish(about, collector.funnel, _notes(session, collector.calibrations), held_out)
     except UsageError as refusal:
         # An incomplete build would have taken the place of a fuller one, which stays.
         if complete:
