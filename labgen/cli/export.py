@@ -34,7 +34,17 @@ class FormatOption(click.Option):
     show_default=True,
     help=f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds.",
 )
-@option("--to", type=click.Path(path_type=Path), help="Folder to write. Default: DATASET-FORMAT beside the dataset.")
+@option(
+    "--for",
+    "program",
+    type=click.Choice(["lm-eval"]),
+    help="Write what a program runs instead of rows: `lm-eval` has tasks of the held-out multiple choice.",
+)
+@option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="Folder to write. Default: DATASET-FORMAT (or the program of --for) beside the dataset.",
+)
 @option(
     "--template",
     metavar="NAME|FILE",
@@ -54,6 +64,7 @@ class FormatOption(click.Option):
 def command(
     dataset: Path | None,
     format_name: str,
+    program: str | None,
     to: Path | None,
     template: str | None,
     system_prompt: str | None,
@@ -74,6 +85,9 @@ def command(
     from labgen.formats.training.rows import row_format
 
     source = dataset or config_from({"config": config}).output
+    if program:
+        _export_for(program, source, to, as_json)
+        return
     format = row_format(
         format_name,
         template=find_format(template) if template else None,
@@ -90,6 +104,22 @@ def command(
     for name, count in report.rows.items():
         click.echo(f"{name}: {count:,} rows in {len(report.files[name])} file(s)")
     click.echo(f"{report.format} written to {folder}. Open it with datasets.load_dataset({str(folder)!r}, CONFIG).")
+
+
+def _export_for(program: str, source: Path, to: Path | None, as_json: bool) -> None:
+    """Write what a program runs."""
+    import json
+
+    from labgen.export.lm_eval import GROUP, write_lm_eval
+
+    folder = to or source.with_name(f"{source.resolve().name}-{program}")
+    tasks = write_lm_eval(source, folder)
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "for": program, "tasks": tasks}, indent=1))
+        return
+    for task, count in tasks.items():
+        click.echo(f"{task}: {count:,} questions")
+    click.echo(f"Tasks written to {folder}. Run lm_eval with --include_path {folder} --tasks {GROUP}.")
 
 
 def _text(given: str | None) -> str | None:

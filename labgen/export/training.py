@@ -10,8 +10,8 @@ from typing import Any
 
 from labgen.errors import OutputError, UsageError
 from labgen.export.files import hash_file, read_rows
-from labgen.export.held_out import check_no_leak, for_training
 from labgen.export.folder import MANIFEST, read_manifest, replacing
+from labgen.export.held_out import check_no_leak, for_training
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
 from labgen.formats.training.base import KINDS, READS
 from labgen.formats.training.rows import RowFormat
@@ -65,7 +65,7 @@ def export_training(
         raise UsageError(f"files are {' or '.join(KINDS)}, of at least one row; not `{kind}` of {shard_rows}.")
     manifest = read_manifest(dataset)
     wanted = _wanted(manifest, dataset, configs)
-    _check_folder(folder, dataset)
+    check_export_folder(folder, dataset)
     check_no_leak(dataset, {name: about["files"] for name, about in manifest["configs"].items()})
     rows: dict[str, int] = {}
     files: dict[str, tuple[str, ...]] = {}
@@ -98,7 +98,8 @@ def _wanted(manifest: dict[str, Any], dataset: Path, configs: Sequence[str]) -> 
     return list(dict.fromkeys(configs)) or known
 
 
-def _check_folder(folder: Path, dataset: Path) -> None:
+def check_export_folder(folder: Path, dataset: Path) -> None:
+    """Raises: UsageError: the folder is the dataset, a file, or holds what no export wrote."""
     if folder.resolve() == dataset.resolve():
         raise UsageError(f"{folder}: is the dataset itself. Export to another folder.")
     if folder.exists() and not folder.is_dir():

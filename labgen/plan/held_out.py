@@ -31,4 +31,4 @@ def skills_plan(plan: LeafPlan, wanted: int) -> LeafPlan | None:
 def _questions(plan: LeafPlan, wanted: int) -> LeafPlan:
     """Without the kinds that are texts of their own."""
     kinds = tuple(kind for kind in plan.kinds if kind not in DOCUMENT_KINDS)
-    return replace(plan, wanted=wanted, first_slot=FIRST_SLOT, kinds=kinds or plan.kinds and ("fact",))
+    return replace(plan, wanted=wanted, first_slot=FIRST_SLOT, kinds=kinds or (plan.kinds and ("fact",)))

@@ -51,6 +51,7 @@ PLANS: dict[str, Callable[[LeafPlan, int], LeafPlan | None]] = {
     READING: reading_plan,
     SKILLS: skills_plan,
 }
+_COUNTED = ("wanted", "rows", "leaked", "calls")
 _KEPT = ("id", "messages", "context", "source", "verdicts", "kind")
 
 
@@ -249,7 +250,7 @@ def _as_rows(sets: Sequence[_Set], trained: TrainedRows, about: BuildInfo, seed:
             for path in each.plans
             for candidate in each.kept[path]
         ]
-        leaves = {
+        leaves: dict[str, dict[str, Any]] = {
             path: {
                 "wanted": plan.wanted,
                 "rows": len(each.kept[path]),
@@ -259,7 +260,7 @@ def _as_rows(sets: Sequence[_Set], trained: TrainedRows, about: BuildInfo, seed:
             }
             for path, plan in each.plans.items()
         }
-        sums = {name: sum(leaf[name] for leaf in leaves.values()) for name in ("wanted", "rows", "leaked", "calls")}
+        sums = {name: sum(leaf[name] for leaf in leaves.values()) for name in _COUNTED}
         report[each.name] = {**sums, "leaves": leaves}
     rows[CHOICE] = choice_rows(rows.get(RECALL, []), rows.get(READING, []), trained.rows, seed=seed)
     asked = sum(len(rows.get(name, ())) for name in (RECALL, READING))
