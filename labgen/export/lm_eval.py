@@ -61,7 +61,8 @@ def write_lm_eval(dataset: Path, folder: Path) -> dict[str, int]:
     configs = {name: about["files"] for name, about in read_manifest(dataset)["configs"].items()}
     if not configs.get(CHOICE):
         raise UsageError(
-            f"{dataset}: holds no multiple choice. Set `held_out` (`recall` or `reading`) in labgen.yaml and build again."
+            f"{dataset}: holds no multiple choice. Set `held_out.recall` or `held_out.reading` in labgen.yaml, "
+            "and build again."
         )
     check_export_folder(folder, dataset)
     check_no_leak(dataset, configs)

@@ -39,9 +39,7 @@ PASSAGE_SHARE = 0.2
 SAME_PLACE = 0.5
 """Share of the shorter of two pieces of evidence that both have, from which on they are the same."""
 
-_SAYS_LITTLE = COMMON_ENGLISH | frozenset(
-    ["yes", "no", "true", "false", "none", "never", "always", "both", "neither", "unknown", "i"]
-)
+_SAYS_LITTLE = COMMON_ENGLISH | {"yes", "no", "true", "false", "none", "never", "always", "both", "neither", "unknown"}
 _BETWEEN = "\0"  # no word: a run never reaches from one text into the next
 
 
