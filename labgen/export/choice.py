@@ -1,8 +1,8 @@
 """Multiple choice out of held-out questions: the right answer among three of the leaf's other answers.
 
 A wrong answer is one that its own evidence bears out at another place of the document, and that nothing in the
-question's evidence or right answer does: no number of it stands there, and fewer than `SHARED_WORDS` of its words that
-say something. So it is refuted by what bears the right one out, not only different.
+question, its evidence or its right answer does: no number of it stands there, and at most `SHARED_WORDS` of its words
+that say something. So it is refuted by what bears the right one out, not only different.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WRONG = 3
 """Wrong answers of a question."""
 
 SHARED_WORDS = 0.5
-"""Share of a wrong answer's words that say something, from which on the right evidence may bear it out as well."""
+"""Share of a wrong answer's words that say something, above which the right evidence may bear it out as well."""
 
 LETTERS = "ABCD"
 _ASK = "Answer with the letter of the right answer alone."
@@ -58,7 +58,7 @@ class _Answer:
             return False
         if any(overlap(one, two) for one in self.places for two in other.places):
             return False
-        borne_out = self.evidence | self.words
+        borne_out = self.evidence | self.words | frozenset(tokenize(self.question))
         shared = len(other.telling & borne_out)
         return (
             not other.numbers & borne_out

@@ -45,6 +45,7 @@ def write_dataset(
     funnel: Funnel,
     notes: CardNotes | None = None,
     mix: MixConfig | None = None,
+    held_out: HeldOutRows | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a dataset whose candidates are all there: `DatasetWriter` for leaves that can be read one after another.
@@ -59,7 +60,7 @@ def write_dataset(
             for candidate in read(leaf.path):
                 writer.add(candidate, leaf)
             writer.end_leaf(leaf)
-        writer.finish(about, funnel, notes)
+        writer.finish(about, funnel, notes, held_out)
     return folder
 
 

@@ -30,10 +30,12 @@ def passage_of(plan: LeafPlan, slot: Slot) -> tuple[str, Source] | None:
 
 def _stand_together(plan: LeafPlan, one: int, other: int) -> bool:
     """Whether two passages are of one file, with none between them that is reserved."""
-    apart = abs(plan.chunks[one].index - plan.chunks[other].index)
-    return apart == 1 and _file(plan, one) == _file(plan, other)
+    first, last = sorted((plan.chunks[one].source, plan.chunks[other].source), key=lambda source: source.start)
+    between = (
+        chunk for chunk in plan.reserved if _file(chunk.source) == _file(first) and chunk.source.start >= first.end
+    )
+    return _file(first) == _file(last) and all(chunk.source.start >= last.start for chunk in between)
 
 
-def _file(plan: LeafPlan, chunk: int) -> tuple[str, ...]:
-    source = plan.chunks[chunk].source
+def _file(source: Source) -> tuple[str, ...]:
     return source.repo, source.commit, source.file
