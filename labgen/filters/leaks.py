@@ -43,7 +43,7 @@ _SAYS_LITTLE = COMMON_ENGLISH | {"yes", "no", "true", "false", "none", "never", 
 _BETWEEN = "\0"  # no word: a run never reaches from one text into the next
 
 
-class Piece(enum.StrEnum):
+class HeldOutPiece(enum.StrEnum):
     """What of a held-out row occurs."""
 
     QUESTION = "question"
@@ -101,7 +101,7 @@ class Leak:
     """A piece of a held-out row that occurs in a training row; both by their ids."""
 
     held_out: str
-    piece: Piece
+    piece: HeldOutPiece
     training: str
 
 
@@ -159,9 +159,9 @@ class LeakIndex:
 
     def __init__(self, rows: Sequence[HeldOutText]) -> None:
         self._rows = tuple(rows)
-        self._runs = {piece: _Runs() for piece in Piece}
-        self._whole: dict[Piece, dict[tuple[str, ...], list[int]]] = {
-            piece: defaultdict(list) for piece in (Piece.QUESTION, Piece.ANSWER)
+        self._runs = {piece: _Runs() for piece in HeldOutPiece}
+        self._whole: dict[HeldOutPiece, dict[tuple[str, ...], list[int]]] = {
+            piece: defaultdict(list) for piece in (HeldOutPiece.QUESTION, HeldOutPiece.ANSWER)
         }
         self._places: dict[tuple[str, ...], list[tuple[int, Place]]] = defaultdict(list)
         self._passages: dict[int, list[int]] = defaultdict(list)
@@ -172,22 +172,22 @@ class LeakIndex:
     def _add(self, number: int, row: HeldOutText) -> None:
         question, answer = tokenize(row.question), tokenize(row.answer)
         if len(question) >= RUN_WORDS:
-            self._runs[Piece.QUESTION].add(number, question)
+            self._runs[HeldOutPiece.QUESTION].add(number, question)
         elif question:
-            self._whole[Piece.QUESTION][tuple(sorted(question))].append(number)
+            self._whole[HeldOutPiece.QUESTION][tuple(sorted(question))].append(number)
         if len(answer) >= RUN_WORDS:
-            self._runs[Piece.ANSWER].add(number, answer)
+            self._runs[HeldOutPiece.ANSWER].add(number, answer)
         elif row.of_document and tells(answer):
-            self._whole[Piece.ANSWER][tuple(answer)].append(number)
+            self._whole[HeldOutPiece.ANSWER][tuple(answer)].append(number)
         for piece in row.evidence:
             if len(words := tokenize(piece)) >= RUN_WORDS:
-                self._runs[Piece.EVIDENCE].add(number, words)
+                self._runs[HeldOutPiece.EVIDENCE].add(number, words)
         for place in row.places:
             self._places[place.document].append((number, place))
         passage = tokenize(row.passage)
         if len(passage) < 2 * PASSAGE_WORDS:
             if len(passage) >= RUN_WORDS:
-                self._runs[Piece.PASSAGE].add(number, passage)
+                self._runs[HeldOutPiece.PASSAGE].add(number, passage)
             return
         ngrams = set(hash_ngrams(passage, PASSAGE_WORDS).tolist())
         self._passage_sizes[number] = len(ngrams)
@@ -201,32 +201,35 @@ class LeakIndex:
         rows = training.rows
         return sorted(Leak(self._rows[held].id, piece, rows[text].id) for held, piece, text in found)
 
-    def _find_runs(self, training: Training) -> Iterator[tuple[int, Piece, int]]:
+    def _find_runs(self, training: Training) -> Iterator[tuple[int, HeldOutPiece, int]]:
         where = {
-            Piece.QUESTION: training.said_or_asked,
-            Piece.ANSWER: training.said,
-            Piece.EVIDENCE: training.said_or_borne_out,
-            Piece.PASSAGE: training.shown,
+            HeldOutPiece.QUESTION: training.said_or_asked,
+            HeldOutPiece.ANSWER: training.said,
+            HeldOutPiece.EVIDENCE: training.said_or_borne_out,
+            HeldOutPiece.PASSAGE: training.shown,
         }
         for piece, words in where.items():
             for held, text in self._runs[piece].find(words):
                 yield held, piece, text % len(training.rows)
 
-    def _find_whole(self, training: Training) -> Iterator[tuple[int, Piece, int]]:
-        for piece, texts in ((Piece.QUESTION, training.questions), (Piece.ANSWER, map(tuple, training.answers))):
+    def _find_whole(self, training: Training) -> Iterator[tuple[int, HeldOutPiece, int]]:
+        for piece, texts in (
+            (HeldOutPiece.QUESTION, training.questions),
+            (HeldOutPiece.ANSWER, map(tuple, training.answers)),
+        ):
             wanted = self._whole[piece]
             for place, words in enumerate(texts):
                 for held in wanted.get(words, ()):
                     yield held, piece, place
 
-    def _find_places(self, training: Training) -> Iterator[tuple[int, Piece, int]]:
+    def _find_places(self, training: Training) -> Iterator[tuple[int, HeldOutPiece, int]]:
         for number, row in enumerate(training.rows):
             for place in row.places:
                 for held, other in self._places.get(place.document, ()):
                     if overlap(place, other) >= SAME_PLACE:
-                        yield held, Piece.EVIDENCE, number
+                        yield held, HeldOutPiece.EVIDENCE, number
 
-    def _find_passages(self, training: Training) -> Iterator[tuple[int, Piece, int]]:
+    def _find_passages(self, training: Training) -> Iterator[tuple[int, HeldOutPiece, int]]:
         if not self._passages:
             return
         seen: dict[tuple[int, int], set[int]] = defaultdict(set)
@@ -237,7 +240,7 @@ class LeakIndex:
                 seen[held, training.shown.text_at(place)].add(ngram)
         for (held, text), found in seen.items():
             if len(found) >= PASSAGE_SHARE * self._passage_sizes[held]:
-                yield held, Piece.PASSAGE, text
+                yield held, HeldOutPiece.PASSAGE, text
 
 
 class _Runs:

@@ -20,6 +20,7 @@ from labgen.export.dataset import writing_dataset
 from labgen.export.extras import check_extras
 from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
+from labgen.export.held_out import HeldOutRows
 from labgen.export.provenance import build_info, contamination_note, leaf_info
 from labgen.export.rows import BuildInfo
 from labgen.filters.calibration import Calibration
@@ -67,6 +68,7 @@ class Build:
         progress, traffic: how it went; parts of them depend on timing.
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
         hopeless: why the run ended after its first calls; None where it did not.
+        held_out: what is kept out of training; None where nothing is, or the build did not come to it.
     """
 
     folder: Path | None
@@ -81,6 +83,7 @@ class Build:
     budget: Budget | None = None
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     hopeless: Hopeless | None = None
+    held_out: HeldOutRows | None = None
 
     @property
     def short(self) -> list[str]:
@@ -175,6 +178,7 @@ def _run(
     messages = list(sources.messages)
     folder: Path | None = config.output
     complete, hopeless = True, None
+    held_out: HeldOutRows | None = None
     try:
         with writing_dataset(
             config.output,
@@ -200,7 +204,6 @@ def _run(
                 work = _Asking(session, begun, collector)
                 traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
             collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
-            held_out = None
             if trained and complete:
                 held_out = draw_held_out(session, ledger, trained, collector, budget)
                 complete = held_out.complete
@@ -227,6 +230,7 @@ def _run(
         budget,
         collector.calibrations,
         hopeless,
+        held_out,
     )
 
 

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.filters.leaks import RUN_WORDS, HeldOutText, LeakIndex, Piece, Place, Training, TrainingText
+from labgen.filters.leaks import RUN_WORDS, HeldOutPiece, HeldOutText, LeakIndex, Place, Training, TrainingText
 
 WORDS = st.text("abcdefghijklmnop", min_size=3, max_size=9)
 HELD_WORDS = WORDS.map(lambda word: f"h{word}")
@@ -50,7 +50,7 @@ def reordered(text: str, chance: random.Random) -> str:
     return " ".join(words)
 
 
-def found(held: HeldOutText, rows: list[TrainingText]) -> set[Piece]:
+def found(held: HeldOutText, rows: list[TrainingText]) -> set[HeldOutPiece]:
     return {leak.piece for leak in LeakIndex([held]).find(Training(rows))}
 
 
@@ -69,7 +69,7 @@ def test_every_planted_question_is_found(
         planted = f"It was asked: {planted} And so on."
     row = TrainingText("leaky", f"A passage.\n\n{planted}", planted, "Nothing.")
     rows.insert(chance.randint(0, len(rows)), row)
-    assert Piece.QUESTION in found(held, rows)
+    assert HeldOutPiece.QUESTION in found(held, rows)
 
 
 @given(HELD, ROWS, st.randoms(use_true_random=False))
@@ -78,7 +78,7 @@ def test_every_planted_answer_is_found(held: HeldOutText, rows: list[TrainingTex
     if len(held.answer.split()) >= RUN_WORDS:
         planted = f"As we know: {planted} So it is."
     rows.insert(chance.randint(0, len(rows)), TrainingText("leaky", "Why?", "Why?", planted))
-    assert Piece.ANSWER in found(held, rows)
+    assert HeldOutPiece.ANSWER in found(held, rows)
 
 
 @given(HELD, ROWS, st.randoms(use_true_random=False), st.booleans())
@@ -88,7 +88,7 @@ def test_every_planted_piece_of_evidence_is_found(
     planted = f"Seen: {dressed(held.evidence[0], chance)} There."
     answer, evidence = (planted, ()) if in_answer else ("Because.", ("another piece of it", planted))
     rows.insert(chance.randint(0, len(rows)), TrainingText("leaky", "Why?", "Why?", answer, evidence=evidence))
-    assert Piece.EVIDENCE in found(held, rows)
+    assert HeldOutPiece.EVIDENCE in found(held, rows)
 
 
 @given(HELD, ROWS, st.randoms(use_true_random=False), st.sampled_from(["asked", "answer", "context"]))
@@ -102,7 +102,7 @@ def test_every_planted_passage_is_found(
     rows.insert(
         chance.randint(0, len(rows)), TrainingText("leaky", parts["asked"], "Why?", parts["answer"], parts["context"])
     )
-    assert Piece.PASSAGE in found(held, rows)
+    assert HeldOutPiece.PASSAGE in found(held, rows)
 
 
 def test_evidence_at_the_same_place_is_found_in_whatever_words() -> None:
@@ -113,8 +113,8 @@ def test_evidence_at_the_same_place_is_found_in_whatever_words() -> None:
     def rows(*places: Place) -> list[TrainingText]:
         return [TrainingText("row", "a", "a", "b", places=places)]
 
-    assert found(held, rows(Place(document, 150, 400))) == {Piece.EVIDENCE}
-    assert found(held, rows(Place(document, 120, 140))) == {Piece.EVIDENCE}
+    assert found(held, rows(Place(document, 150, 400))) == {HeldOutPiece.EVIDENCE}
+    assert found(held, rows(Place(document, 120, 140))) == {HeldOutPiece.EVIDENCE}
     assert not found(held, rows(Place(document, 160, 400), Place(("r", "c0ffee", "a.md"), 100, 200)))
 
 
@@ -124,7 +124,7 @@ def test_an_answer_that_is_right_by_chance_does_not_count_alone() -> None:
         held = HeldOutText("held", "What holds of the first of these cases?", answer, of_document=True)
         assert not found(held, [TrainingText("row", "Is it?", "Is it?", answer)])
     short = HeldOutText("held", "Which sea has hardly any tide at all?", "The Baltic Sea.", of_document=True)
-    assert found(short, [TrainingText("row", "Where?", "Where?", "the baltic sea")]) == {Piece.ANSWER}
+    assert found(short, [TrainingText("row", "Where?", "Where?", "the baltic sea")]) == {HeldOutPiece.ANSWER}
     assert not found(short, [TrainingText("row", "Where?", "Where?", "Ships cross the Baltic Sea.")])
     label = HeldOutText("held", "Is this a review that praises or one that scolds?", "praise")
     assert not found(label, [TrainingText("row", "Which?", "Which?", "praise")])
