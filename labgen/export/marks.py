@@ -9,7 +9,7 @@ from labgen.filters.calibration import Calibration, Counts, JudgeResult, add_up
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class StudentAnswer:
     """What became of one question. `right` is None where student or judge gave nothing that can be read."""
 
     id: str
@@ -25,7 +25,7 @@ class Marks:
     """A student's outcomes, in the order of the questions."""
 
     student: str
-    outcomes: tuple[Mark, ...]
+    outcomes: tuple[StudentAnswer, ...]
 
     @property
     def unanswered(self) -> int:

@@ -21,7 +21,7 @@ from labgen.export.choice import LETTERS
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.held_out import CHOICE, HELD_OUT, question_of
-from labgen.export.marks import Evaluation, Mark, Marks
+from labgen.export.marks import Evaluation, Marks, StudentAnswer
 from labgen.filters.base import settle
 from labgen.filters.calibration import Calibration
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
@@ -158,10 +158,12 @@ class _Examining:
     plans: dict[str, LeafPlan]
     config: Config
 
-    async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[tuple[Mark, ...], dict[str, Calibration]]:
+    async def __call__(
+        self, run: RunContext, client: TeacherClient
+    ) -> tuple[tuple[StudentAnswer, ...], dict[str, Calibration]]:
         places = asyncio.Semaphore(self.config.teacher.concurrency)
 
-        async def one(name: str, row: dict[str, Any]) -> Mark:
+        async def one(name: str, row: dict[str, Any]) -> StudentAnswer:
             async with places:
                 return await self._mark(name, row, run)
 
@@ -171,7 +173,7 @@ class _Examining:
         found = await asyncio.gather(*tests)
         return tuple(outcomes), dict(zip(judged, found, strict=False))
 
-    async def _mark(self, name: str, row: dict[str, Any], run: RunContext) -> Mark:
+    async def _mark(self, name: str, row: dict[str, Any], run: RunContext) -> StudentAnswer:
         call = Call(
             model=run.teacher,
             messages=tuple(Message(turn["role"], turn["content"]) for turn in row["messages"] if _asks(turn)),
@@ -182,7 +184,7 @@ class _Examining:
             step="student",
         )
         reply = run.client.kept(call) or await run.client.ask(call)
-        outcome = Mark(row["id"], name, row["leaf"], None, reply.text, reply.failure)
+        outcome = StudentAnswer(row["id"], name, row["leaf"], None, reply.text, reply.failure)
         if reply.failure:
             return outcome
         if name == CHOICE:
