@@ -506,6 +506,34 @@ class MixConfig(Section):
         return self
 
 
+class HeldOutConfig(Section):
+    """Rows that are kept out of training, to ask a trained model: see docs/evaluation.md. Off by default."""
+
+    recall: int = Field(
+        0, ge=0, description="Rows for each leaf with documents: other questions on passages that are trained on."
+    )
+    reading: int = Field(
+        0, ge=0, description="Rows for each leaf with documents, on passages kept from training, which are shown."
+    )
+    skills: int = Field(0, ge=0, description="Rows for each leaf of a skill.")
+    reading_passages: Share = Field(
+        0.0,
+        description="Share of a leaf's passages that training doesn't draw from, one at least where it has two. It "
+        "changes the training rows, whether rows on these passages are drawn or not.",
+    )
+
+    @model_validator(mode="after")
+    def _passages_to_read(self) -> HeldOutConfig:
+        if self.reading and not self.reading_passages:
+            raise ValueError("`reading` needs passages that training doesn't draw from: set `reading_passages`")
+        return self
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any rows are held out."""
+        return bool(self.recall or self.reading or self.skills)
+
+
 class _File(Protocol):
     """A settings file that knows where each setting stands in it."""
 
@@ -548,6 +576,7 @@ class Config(Section):
     documents: DocumentsConfig = Field(default_factory=DocumentsConfig)
     check: CheckConfig = Field(default_factory=CheckConfig)
     mix: MixConfig = Field(default_factory=MixConfig)
+    held_out: HeldOutConfig = Field(default_factory=HeldOutConfig)
     price: PriceConfig | None = Field(None, description="Prices, for `plan` and for a budget in money.")
     bulk: BulkConfig = Field(default_factory=BulkConfig)
     expected_yield: Annotated[float, Field(gt=0, le=1)] = Field(

@@ -27,6 +27,7 @@ VERBS = {
     "bulk": "Build in rounds of many calls at once: by a batch API, files, or a cluster.",
     "show": "Show one row or one rejection with its history.",
     "export": "Write the dataset in the format that a training program reads.",
+    "evaluate": "Ask a trained model what the dataset holds out, and judge its answers.",
     "push": "Release the dataset on the Hugging Face Hub.",
     "compare": "Put two datasets side by side: leaves, overlap, lengths, scores, duplicates.",
     "calibrate": "Put the judges to the test, with the leaves' own seeds or with labelled pairs.",

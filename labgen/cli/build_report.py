@@ -32,6 +32,7 @@ def build_summary(build: Any) -> dict[str, Any]:
         "remedies": remedies(build.funnel),
         "hopeless": {"cause": build.hopeless.cause, "remedy": build.hopeless.remedy} if build.hopeless else None,
         "calibration": calibration_json(build.calibrations),
+        **({"held_out": build.held_out.report["sets"]} if build.held_out else {}),
         "calls": {
             "sent": traffic.sent,
             "answered": traffic.answered,
@@ -83,6 +84,9 @@ def report(build: Any) -> str:
         lines += ["", "The judges' test, made of the leaves' own seeds:", calibration_lines(build.calibrations), ""]
     lines += _coverage(build)
     lines += _short_leaves(build)
+    if build.held_out:
+        counts = (f"{name} {of['rows']} of {of['wanted']}" for name, of in build.held_out.report["sets"].items())
+        lines.append(f"Held out, of what was wanted: {', '.join(counts)} rows.")
     if build.left_out:
         left = "1 leaf was" if len(build.left_out) == 1 else f"{len(build.left_out)} leaves were"
         lines.append(f"{left} left out; the messages above say why.")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from labgen.export.training import ExportReport
 
 
+LM_EVAL = "lm-eval"
+
+
 class FormatOption(click.Option):
     """An option whose help names the formats of installed packages as well; none of them is imported for it."""
 
@@ -39,7 +42,11 @@ class FormatOption(click.Option):
     metavar="NAME",
     help=f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds. Default: the first.",
 )
-@option("--to", type=click.Path(path_type=Path), help="Folder to write. Default: DATASET-FORMAT beside the dataset.")
+@option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="Folder to write. Default: DATASET-FORMAT (or the program of --for) beside the dataset.",
+)
 @option(
     "--template",
     metavar="NAME|FILE",
@@ -57,8 +64,9 @@ class FormatOption(click.Option):
 @option(
     "--for",
     "trainer_name",
-    type=click.Choice(TRAINERS),
-    help="Write the phases with a run for each, and a run.sh that trains them in order.",
+    type=click.Choice([*TRAINERS, LM_EVAL]),
+    help="Write the phases with a run for each, and a run.sh that trains them in order; for lm-eval tasks of the "
+    "held-out multiple choice.",
 )
 @option("--model", metavar="NAME|FOLDER", help="With --for: the model to begin with.")
 @option(
@@ -111,6 +119,9 @@ def command(
     from labgen.formats.training.rows import row_format
 
     source = dataset or config_from({"config": config}).output
+    if trainer_name == LM_EVAL:
+        _export_for(trainer_name, source, to, as_json)
+        return
     schedule = _schedule(trainer_name, format_name, template, run)
     name = schedule.trainer.format if schedule else format_name or SHIPPED_FORMATS[0]
     format = row_format(
@@ -187,6 +198,22 @@ def _say(report: ExportReport, length: RowLength | None) -> None:
         return
     at = f"datasets.load_dataset({str(report.folder)!r}, CONFIG)"
     click.echo(f"{report.format} written to {report.folder}. Open it with {at}.")
+
+
+def _export_for(program: str, source: Path, to: Path | None, as_json: bool) -> None:
+    """Write what a program runs."""
+    import json
+
+    from labgen.export.lm_eval import GROUP, write_lm_eval
+
+    folder = to or source.with_name(f"{source.resolve().name}-{program}")
+    tasks = write_lm_eval(source, folder)
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "for": program, "tasks": tasks}, indent=1))
+        return
+    for task, count in tasks.items():
+        click.echo(f"{task}: {count:,} questions")
+    click.echo(f"Tasks written to {folder}. Run lm_eval with --include_path {folder} --tasks {GROUP}.")
 
 
 def _text(given: str | None) -> str | None:

@@ -13,8 +13,18 @@ from typing import Any
 from labgen.export.card_facts import CardFacts
 from labgen.export.card_preferences import preferences
 from labgen.export.card_provenance import about_the_run, contributors, licences, limits_and_citation
-from labgen.export.card_sections import checks, contents, funnel_section, how_made, introduction, leaf_tree, phases
+from labgen.export.card_sections import (
+    checks,
+    contents,
+    funnel_section,
+    held_out_section,
+    how_made,
+    introduction,
+    leaf_tree,
+    phases,
+)
 from labgen.export.files import DataFile
+from labgen.export.held_out import split_of
 from labgen.export.licences import hub_id
 from labgen.export.pictures import funnel_picture, treemap
 from labgen.text.language import MIN_WORDS
@@ -44,6 +54,7 @@ def write_card(folder: Path, facts: CardFacts) -> None:
         leaf_tree(facts),
         funnel_section(facts),
         checks(facts),
+        held_out_section(facts),
         about_the_run(facts),
         licences(facts),
         contributors(facts),
@@ -67,7 +78,7 @@ def _header(facts: CardFacts) -> str:
         "size_categories": [next((name for limit, name in _SIZES if facts.rows < limit), "10M<n<100M")],
         "source_datasets": ["original", *(["extended"] if (facts.mix or {}).get("extras") else [])],
         "configs": [
-            {"config_name": name, "data_files": [{"split": "train", "path": [file.path for file in files]}]}
+            {"config_name": name, "data_files": [{"split": split_of(name), "path": [file.path for file in files]}]}
             for name, files in facts.configs.items()
         ],
         "dataset_info": [_info(name, files) for name, files in facts.configs.items()],
@@ -81,7 +92,7 @@ def _info(name: str, files: Sequence[DataFile]) -> dict[str, Any]:
     size = sum(file.arrow_bytes for file in files)
     return {
         "config_name": name,
-        "splits": [{"name": "train", "num_bytes": size, "num_examples": sum(file.rows for file in files)}],
+        "splits": [{"name": split_of(name), "num_bytes": size, "num_examples": sum(file.rows for file in files)}],
         "download_size": sum(file.bytes for file in files),
         "dataset_size": size,
     }

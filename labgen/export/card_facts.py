@@ -46,6 +46,7 @@ class CardFacts:
         mix: content of `mix.json`; None where no phases were written.
         preferences: counts of `PreferenceTables.report`; None where none were asked for.
         rehearsal_rows: accepted rows that the rehearsal teacher wrote or judged.
+        held_out: content of `held_out.json`; None where nothing is held out.
     """
 
     about: BuildInfo
@@ -58,6 +59,7 @@ class CardFacts:
     mix: Mapping[str, Any] | None = None
     preferences: Mapping[str, Any] | None = None
     rehearsal_rows: int = 0
+    held_out: Mapping[str, Any] | None = None
 
     @cached_property
     def rows_by_leaf(self) -> dict[str, int]:

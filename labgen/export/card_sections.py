@@ -9,6 +9,7 @@ from typing import Any
 from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts
 from labgen.export.card_preferences import ABOUT_PREFERENCES, columns_of_preferences, configs_asked_for
 from labgen.export.funnel import Tally
+from labgen.export.held_out import CHOICE, READING, RECALL, SKILLS
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
 from labgen.export.rows import BuildInfo
@@ -26,6 +27,10 @@ ABOUT_CONFIGS = {
     PHASES[2]: "phase 2: knowledge that takes more than one fact, foundational skills, replay of phase 1",
     PHASES[3]: "phase 3: compositional skills, replay of phases 1 and 2",
     DOCUMENTS: "texts on passages of documents, each sentence borne out by its passage; for continued pre-training",
+    RECALL: "held out: other questions on passages that are trained on",
+    READING: "held out: questions on passages that no training row is drawn from, below their passage",
+    SKILLS: "held out: other instructions of the skills",
+    CHOICE: "held out: questions of `recall` and `reading` with four answers, one of them right",
     REJECTED: "candidates that were turned down, with state, reason and raw text; never uploaded",
 }
 
@@ -273,3 +278,20 @@ def _size(count: int) -> str:
     if count < 1_000_000:
         return f"{count / 1000:.1f} kB"
     return f"{count / 1e6:.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:.2f} GB"
+
+
+def held_out_section(facts: CardFacts) -> str:
+    """What is held out of training, by kind, and how it was kept apart."""
+    report = facts.held_out
+    if report is None:
+        return ""
+    rows = [
+        [code(name), f"{of['wanted']:,}", f"{of['rows']:,}", f"{of['leaked']:,}"] for name, of in report["sets"].items()
+    ]
+    return (
+        "## Held out\n\n"
+        "For asking a model that was trained on this dataset, never for training it. Questions, answers, evidence and "
+        "reserved passages of these rows stand in no training row: drawn rows that were too close were left out, and "
+        "the whole dataset was looked through before it was written.\n\n"
+        + markdown_table(["config", "wanted", "rows", "left out for being too close"], rows)
+    )

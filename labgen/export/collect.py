@@ -60,6 +60,7 @@ class Collector:
     Attributes:
         funnel: every candidate brought in so far.
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
+        across: the look for near-duplicates across leaves; once all is brought in, it has seen every row.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Collector:
         self.funnel = Funnel()
         self.calibrations: dict[str, Calibration] = {}
         self._plans, self._leaves = plans, leaves
-        self._spool, self._writer, self._across = spool, writer, across
+        self._spool, self._writer, self.across = spool, writer, across
         self._done: set[str] = set()
         self._place = -1
         self._accepted = 0
@@ -164,8 +165,8 @@ class Collector:
             reason = LEAF_FULL if self._accepted >= wanted else AHEAD
             return replace(candidate, state=State.SURPLUS, reason=reason)
         settled = replace(candidate, state=State.ACCEPTED, reason=REPAIRED if candidate.repaired else "")
-        if self._across:
-            settled = self._across.look_at(settled)
+        if self.across:
+            settled = self.across.look_at(settled)
         self._accepted += settled.state is State.ACCEPTED
         return settled
 
@@ -207,5 +208,5 @@ class Collector:
         self._accepted, self._left = 0, ()
         chunks = self._place < len(self._plans) and self._plans[self._place].chunks
         self._coverage = CoverageCount(self._plans[self._place]) if chunks else None
-        if self._across and self._place < len(self._plans):
-            self._across.begin(self._plans[self._place])
+        if self.across and self._place < len(self._plans):
+            self.across.begin(self._plans[self._place])

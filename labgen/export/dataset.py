@@ -18,6 +18,7 @@ from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts, CardNotes
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.folder import check_output, explained, replacing, write_manifest
 from labgen.export.funnel import Funnel
+from labgen.export.held_out import HeldOutRows, check_no_leak, write_held_out
 from labgen.export.mix import write_phases
 from labgen.export.preferences import PreferenceTables
 from labgen.export.rows import (
@@ -46,6 +47,7 @@ def write_dataset(
     notes: CardNotes | None = None,
     mix: MixConfig | None = None,
     preferences: PreferencesConfig | None = None,
+    held_out: HeldOutRows | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a dataset whose candidates are all there: `DatasetWriter` for leaves that can be read one after another.
@@ -62,7 +64,7 @@ def write_dataset(
             for candidate in read(leaf.path):
                 writer.add(candidate, leaf)
             writer.end_leaf(leaf)
-        writer.finish(about, funnel, notes)
+        writer.finish(about, funnel, notes, held_out)
     return folder
 
 
@@ -178,16 +180,23 @@ class DatasetWriter:
             answered_by=tuple(sorted(self._answered_by)),
         )
 
-    def finish(self, about: BuildInfo, funnel: Funnel, notes: CardNotes | None = None) -> None:
+    def finish(
+        self,
+        about: BuildInfo,
+        funnel: Funnel,
+        notes: CardNotes | None = None,
+        held_out: HeldOutRows | None = None,
+    ) -> None:
         """Write what follows from all rows: phases, card, funnel, settings, and the manifest last.
 
         Args:
             about: the build as it ended; what rows carry must be as it was. Who answered is told by the rows.
             funnel: must have counted exactly the candidates that were added.
             notes: for the card.
+            held_out: rows for the split `test`; None for none.
         Raises:
             UsageError: an incomplete build would replace a fuller one.
-            OutputError: the disk is full.
+            OutputError: the disk is full, or something of what is held out stands in a training row.
             ConfigError: `mix` asks for more rows than there are; the message says what would do.
             ValueError: funnel and rows disagree.
         """
@@ -205,7 +214,13 @@ class DatasetWriter:
             phases = write_phases(self._root, branches, self._mix, self._survey) if self._mix and self._survey else None
             rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
             preferences = self._preferences.close() if self._preferences else {}
-            configs = branches | (dict(phases.configs) if phases else {}) | preferences | rejected
+            tests = write_held_out(self._root, held_out) if held_out else {}
+            if self._preferences and tests:
+                preferences = self._preferences.without(tests)
+            configs = branches | (dict(phases.configs) if phases else {}) | preferences | rejected | tests
+            if held_out:
+                check_no_leak(self._root, {name: [file.path for file in own] for name, own in configs.items()})
+                _write_json(self._root / "held_out.json", held_out.report)
             if phases:
                 _write_json(self._root / "mix.json", phases.report)
             _write_json(self._root / "funnel.json", funnel.to_json())
@@ -221,6 +236,7 @@ class DatasetWriter:
                 mix=phases.report if phases else None,
                 preferences=self._preferences.report() if self._preferences else None,
                 rehearsal_rows=self._rehearsed[True],
+                held_out=held_out.report if held_out else None,
             )
             write_card(self._root, facts)
             write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from labgen.config import Config
+from labgen.config import Config, HeldOutConfig
 from labgen.errors import UsageError
 from labgen.export.licences import read_licences
 from labgen.export.mix import mix_settings
@@ -76,6 +76,8 @@ def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: 
             del entry["responses"]  # so that what is off leaves no trace
     if config.preferences:
         data["preferences"] = config.preferences.model_dump(mode="json")
+    if config.held_out != HeldOutConfig():
+        data["held_out"] = config.held_out.model_dump(mode="json")
     if config.guard:
         data["guard"] = config.guard.model_dump(mode="json", include={"kind", "model"})
     installed = {each.name: each.version for each in filters.installed}

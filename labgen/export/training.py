@@ -13,6 +13,7 @@ from labgen.errors import OutputError, UsageError
 from labgen.export.files import hash_file, read_rows
 from labgen.export.fit import RowLength
 from labgen.export.folder import MANIFEST, read_manifest, replacing
+from labgen.export.held_out import check_no_leak, for_training
 from labgen.export.runs import STACKED, MeasuredRows, Schedule, once
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
 from labgen.formats.runs.base import Run
@@ -77,7 +78,8 @@ def export_training(
     Raises:
         UsageError: no dataset there, an unknown config, a folder that is not an export, a row that doesn't fit.
         ConfigError: the template refuses a row, or another package's format breaks on it.
-        OutputError: the folder can't be written; nothing half-written is left.
+        OutputError: the folder can't be written, or something that is held out stands in a training row; nothing
+            half-written is left.
     """
     if kind not in KINDS or shard_rows < 1:
         raise UsageError(f"files are {' or '.join(KINDS)}, of at least one row; not `{kind}` of {shard_rows}.")
@@ -87,7 +89,8 @@ def export_training(
     if schedule is not None:
         wanted = schedule.configs(wanted)
         sources = {STACKED: wanted} if schedule.schedule == STACKED else {name: [name] for name in wanted}
-    _check_folder(folder, dataset)
+    check_export_folder(folder, dataset)
+    check_no_leak(dataset, {name: about["files"] for name, about in manifest["configs"].items()})
     rows: dict[str, int] = {}
     files: dict[str, tuple[str, ...]] = {}
     measured = {name: MeasuredRows(length, keeps_long=schedule is None) for name in sources if length is not None}
@@ -126,7 +129,7 @@ def export_training(
 
 def _wanted(manifest: dict[str, Any], dataset: Path, configs: Sequence[str], format: RowFormat) -> list[str]:
     """The configs to write. Raises: UsageError: one is not there, or the format does not hold its rows."""
-    known = [name for name in manifest["configs"] if name != "rejected"]
+    known = [name for name in manifest["configs"] if for_training(name)]
     if not known:
         raise UsageError(f"{dataset}: has no rows to export. `labgen show` and its funnel.json say where they went.")
     own = format.about.of
@@ -158,7 +161,8 @@ def _not_held(config: str, format: RowFormat) -> str:
     return f"`{format.about.name}` does not hold `{config}`: that has {what}. Use --format with one of: {takers}."
 
 
-def _check_folder(folder: Path, dataset: Path) -> None:
+def check_export_folder(folder: Path, dataset: Path) -> None:
+    """Raises: UsageError: the folder is the dataset, a file, or holds what no export wrote."""
     if folder.resolve() == dataset.resolve():
         raise UsageError(f"{folder}: is the dataset itself. Export to another folder.")
     if folder.exists() and not folder.is_dir():

@@ -39,7 +39,8 @@ class DuplicatesInLeaf:
         self._examples = example_pairs(plan.leaf, plan.flow)
         self._settings = thresholds
         self._turns: dict[int, asyncio.Future[None]] = {}
-        self._passed = 0
+        self._passed = plan.first_slot
+        self._first = plan.first_slot
 
     @cached_property
     def _seen(self) -> EarlierInstructions:
@@ -60,7 +61,7 @@ class DuplicatesInLeaf:
 
     def go_on_from(self, slots: int, seen: Iterable[Seen]) -> None:
         """Take over what the first `slots` slots brought, before any other is drawn."""
-        self._passed = slots
+        self._passed = self._first + slots
         for each in seen:
             self._seen.add(each.instruction, each.context, each.name)
 

@@ -22,11 +22,18 @@ def hash_ngrams(words: Sequence[str], size: int) -> NDArray[numpy.uint64]:
     count = len(words) - size + 1
     if count < 1:
         return numpy.empty(0, dtype=numpy.uint64)
-    values = numpy.fromiter(map(_hash_word, words), dtype=numpy.uint64, count=len(words))
+    values = hash_words(words)
     total = numpy.full(count, _factor(-size), dtype=numpy.uint64)
     for place in range(size):
         total += values[place : place + count] * numpy.uint64(_factor(place))
     return total
+
+
+def hash_words(words: Sequence[str]) -> NDArray[numpy.uint64]:
+    """One hash for each word, in order. Their sum (modulo 2^64) stands for the words in any order."""
+    import numpy
+
+    return numpy.fromiter(map(_hash_word, words), dtype=numpy.uint64, count=len(words))
 
 
 @lru_cache(maxsize=1 << 18)

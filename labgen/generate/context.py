@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from labgen.flows.bound import BoundFlow
 from labgen.formats.prompts import PromptSet
 from labgen.generate.yields import YieldSeen
 from labgen.plan.flow import Flow
+from labgen.records import Candidate
 from labgen.teacher.client import Asking
 from labgen.teacher.parameters import CallParameters, call_parameters
 
@@ -25,6 +27,7 @@ class RunContext:
         breadth_first: whether leaves are filled alike, since a budget may end the run at any time: of all leaves the
             first slots, then their second ones, each finished before much is begun. Otherwise leaves come one after the
             other, and draws are sent before what follows from earlier ones: the teacher is busy to the end.
+        admit: the last look at what passed every filter, in slot order; it may end a candidate. None for none.
         yields: filled by the leaves as they go.
     """
 
@@ -35,6 +38,7 @@ class RunContext:
     judge: str
     filters: FilterSet
     breadth_first: bool = False
+    admit: Callable[[Candidate], Candidate] | None = None
     yields: YieldSeen = field(default_factory=YieldSeen)
     _bound: dict[str, BoundFlow] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -7,7 +7,7 @@ been drawn), and acceptance when a slot is retired (every earlier slot is done).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
@@ -18,6 +18,7 @@ from labgen.generate.slot_run import SlotResult, SlotRun
 from labgen.generate.yields import falls_short
 from labgen.plan.leaf_plan import LeafPlan, per_slot
 from labgen.plan.seed_sampling import asked_for
+from labgen.records import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class LeafRun:
                 break
             result = slot.task.result()
             passed = progress.passed
-            retired.append(replace(result, candidates=tuple(progress.accept(result.candidates))))
+            retired.append(replace(result, candidates=tuple(progress.accept(self._admitted(result.candidates)))))
             if progress.calibration is None and (test := self._test.result):
                 progress.note_test(test, stops=self._test.stops(test))
             del self._live[slot.index]
@@ -150,6 +151,12 @@ class LeafRun:
                 # A leaf whose judge is not fit, or of which nothing can be drawn, says nothing of the others' yield.
                 self._run.yields.add(self.plan.flow.name, drawn, progress.passed - passed)
         return retired
+
+    def _admitted(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        admit = self._run.admit
+        if admit is None:
+            return candidates
+        return [admit(candidate) if candidate.state is None else candidate for candidate in candidates]
 
     def cancel(self) -> None:
         """Withdraw the slots that are still on their way."""

@@ -13,6 +13,7 @@ from labgen.config import Config, LeafOverride
 from labgen.formats.prompts import PromptSet
 from labgen.plan.flow import Flow, flow_of
 from labgen.plan.persona import Persona, persona_of
+from labgen.plan.reserved import reserved_passages
 from labgen.records import DOCUMENT_KINDS, Chunk, Leaf
 from labgen.taxonomy.path_patterns import match_path
 
@@ -36,6 +37,8 @@ class LeafPlan:
         fingerprint: 16 hex digits over exactly what changes the leaf's rows (see `fingerprint`).
         prompt_version: version of the prompts of its flow.
         responses: to each instruction (count); more than one where preferences are asked for.
+        reserved: spans of its documents that training does not draw from, in order.
+        first_slot: number of its first draw; above 0 for rows that are held out.
     """
 
     leaf: Leaf
@@ -50,6 +53,8 @@ class LeafPlan:
     attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     kinds: tuple[str, ...] = ()
     responses: int = 1
+    reserved: tuple[Chunk, ...] = ()
+    first_slot: int = 0
 
 
 def plan_leaves(
@@ -71,7 +76,9 @@ def plan_leaves(
     plans: list[LeafPlan] = []
     for leaf in leaves:
         overrides = overrides_of(leaf, config)
-        own_chunks, flow = chunks.get(leaf.path, ()), flow_of(leaf, flows)
+        all_chunks, flow = chunks.get(leaf.path, ()), flow_of(leaf, flows)
+        reserved = reserved_passages(all_chunks, config.held_out.reading_passages, leaf=leaf.path, seed=config.seed)
+        own_chunks = tuple(chunk for chunk in all_chunks if chunk not in reserved)
         wanted = rows_wanted(config, overrides, passages=len(own_chunks))
         if wanted == 0:
             continue
@@ -89,6 +96,7 @@ def plan_leaves(
                 attributes=_attributes(leaf, overrides, config),
                 kinds=kinds_in_turns(config.knowledge.kinds) if own_chunks and not flow.package else (),
                 responses=_last(overrides, "responses", config.preferences.responses if config.preferences else 1),
+                reserved=reserved,
             )
         )
     return tuple(plans)

@@ -9,7 +9,7 @@ from labgen.records import Slot, Source
 def beside(plan: LeafPlan, chunk: int) -> int | None:
     """The passage after one in the same file, else the one before it; None where it is the file's only one."""
     for other in (chunk + 1, chunk - 1):
-        if 0 <= other < len(plan.chunks) and _file(plan, other) == _file(plan, chunk):
+        if 0 <= other < len(plan.chunks) and _stand_together(plan, other, chunk):
             return other
     return None
 
@@ -28,6 +28,14 @@ def passage_of(plan: LeafPlan, slot: Slot) -> tuple[str, Source] | None:
     return "\n\n".join(plan.chunks[number].passage for number in numbers), source
 
 
-def _file(plan: LeafPlan, chunk: int) -> tuple[str, ...]:
-    source = plan.chunks[chunk].source
+def _stand_together(plan: LeafPlan, one: int, other: int) -> bool:
+    """Whether two passages are of one file, with none between them that is reserved."""
+    first, last = sorted((plan.chunks[one].source, plan.chunks[other].source), key=lambda source: source.start)
+    between = (
+        chunk for chunk in plan.reserved if _file(chunk.source) == _file(first) and chunk.source.start >= first.end
+    )
+    return _file(first) == _file(last) and all(chunk.source.start >= last.start for chunk in between)
+
+
+def _file(source: Source) -> tuple[str, ...]:
     return source.repo, source.commit, source.file

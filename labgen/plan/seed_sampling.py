@@ -25,10 +25,11 @@ BY_ROUND = "difficulty"
 
 
 def make_slot(plan: LeafPlan, index: int, *, seed: int) -> Slot:
-    """The `index`-th draw from a leaf (0-based, without end), the same for the same arguments, on every machine.
+    """The `index`-th draw of a plan (0-based, without end), the same for the same arguments, on every machine.
 
     Every passage of a leaf's documents is drawn from before any is drawn from again.
     """
+    index += plan.first_slot
     own = f"{seed}\0{plan.leaf.path}"
     start = in_rounds(range(len(plan.leaf.seed_examples)), index, f"{own}\0seed examples")
     chunk = in_rounds(range(len(plan.chunks)), index, f"{own}\0passages") if plan.chunks else None
@@ -53,7 +54,7 @@ def kind_of(plan: LeafPlan, index: int, *, seed: int) -> str:
 
 def asked_for(plan: LeafPlan, index: int, *, seed: int, per_call: int) -> int:
     """How many candidates a slot is asked for (count), where a call that draws several asks for `per_call`."""
-    return candidates_of(kind_of(plan, index, seed=seed), per_call)
+    return candidates_of(kind_of(plan, plan.first_slot + index, seed=seed), per_call)
 
 
 def _attributes(plan: LeafPlan, index: int, own: str) -> tuple[tuple[str, str], ...]:

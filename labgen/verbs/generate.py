@@ -21,6 +21,7 @@ from labgen.export.extras import check_extras
 from labgen.export.fit import RowLength
 from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
+from labgen.export.held_out import HeldOutRows
 from labgen.export.provenance import build_info, contamination_note, leaf_info
 from labgen.export.rows import BuildInfo
 from labgen.filters.calibration import Calibration
@@ -45,6 +46,7 @@ from labgen.teacher.connect import Backends
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import Origin, Traffic
 from labgen.text.secrets import find_sensitive
+from labgen.verbs.held_out import TrainedRows, draw_held_out
 from labgen.verbs.session import Hooks, Session
 
 PROGRESS_SEC = 0.5
@@ -67,6 +69,7 @@ class Build:
         progress, traffic: how it went; parts of them depend on timing.
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
         hopeless: why the run ended after its first calls; None where it did not.
+        held_out: what is kept out of training; None where nothing is, or the build did not come to it.
     """
 
     folder: Path | None
@@ -81,6 +84,7 @@ class Build:
     budget: Budget | None = None
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     hopeless: Hopeless | None = None
+    held_out: HeldOutRows | None = None
 
     @property
     def short(self) -> list[str]:
@@ -176,6 +180,7 @@ def _run(
     messages = list(sources.messages)
     folder: Path | None = config.output
     complete, hopeless = True, None
+    held_out: HeldOutRows | None = None
     try:
         with writing_dataset(
             config.output,
@@ -185,8 +190,14 @@ def _run(
             preferences=config.preferences,
             replace=replace_output,
         ) as writer:
+            trained = TrainedRows(writer, about) if config.held_out.wanted else None
             collector = Collector(
-                sources.plans, leaves, spool, writer, across, evenly=budget is not None and config.stop.evenly
+                sources.plans,
+                leaves,
+                spool,
+                trained or writer,
+                across,
+                evenly=budget is not None and config.stop.evenly,
             )
             begun = take_replayed(session, workers, collector)
             progress, traffic = begun.progress, begun.traffic
@@ -196,8 +207,11 @@ def _run(
                 work = _Asking(session, begun, collector)
                 traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
             collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
+            if trained and complete:
+                held_out = draw_held_out(session, ledger, trained, collector, budget)
+                complete = held_out.complete
             about = writer.as_answered(replace(about, complete=complete))
-            writer.finish(about, collector.funnel, _notes(session, collector.calibrations))
+            writer.finish(about, collector.funnel, _notes(session, collector.calibrations), held_out)
     except UsageError as refusal:
         # An incomplete build would have taken the place of a fuller one, which stays.
         if complete:
@@ -219,6 +233,7 @@ def _run(
         budget,
         collector.calibrations,
         hopeless,
+        held_out,
     )
 
 

@@ -1,0 +1,68 @@
+"""`labgen evaluate`: what a model has learned, asked with what the dataset holds out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labgen.cli import option
+from labgen.cli.settings import config_from, place_options, work_option
+
+if TYPE_CHECKING:
+    from labgen.export.marks import Evaluation
+
+
+@click.command("evaluate")
+@click.argument("dataset", type=click.Path(path_type=Path), required=False)
+@place_options
+@work_option
+@option("--base-url", required=True, help="OpenAI-compatible API that serves the student.")
+@option("--model", required=True, help="The student's name at that API. Replies are kept by it: one name a training.")
+@option("--against", metavar="NAME", help="Another student, such as the untrained model, asked the same questions.")
+@option("--against-base-url", metavar="URL", help="Where that one is served. Default: --base-url.")
+@option("--judge-model", help="Another model that judges. Default: the build's judge.")
+@option("--judge-base-url", help="Where the judge is, if not at the teacher's address.")
+@option("--by-leaf/--no-by-leaf", default=False, help="A line for every leaf as well.")
+@option("--json/--no-json", "as_json", default=False, help="Print scores and every answer as JSON.")
+@click.pass_context
+def command(ctx: click.Context, /, dataset: Path | None, **options: Any) -> None:
+    """Ask a student what DATASET (default: the folder that labgen.yaml names) holds out, and judge its answers.
+
+    The judge is the build's own: `judge`, else `teacher` of labgen.yaml. Its error, by its test on the leaves' seeds,
+    stands beside the score, and the score set right by it. With --against, both students and their paired difference.
+    The students' key is read from STUDENT_API_KEY. Ends with status 1 where questions went without a verdict.
+    """
+    from labgen.verbs.evaluate import Student, evaluate
+    from labgen.verbs.session import Hooks
+
+    students = [Student(options.pop("model"), options.pop("base_url"))]
+    if options["against"]:
+        students.insert(0, Student(options["against"], options["against_base_url"] or students[0].base_url))
+    config = config_from(options)
+    hooks = Hooks(notice=lambda words: click.echo(words, err=True))
+    found = evaluate(config, dataset or config.output, students, hooks=hooks)
+    if options["as_json"]:
+        from labgen.export.marks_report import marks_json
+
+        click.echo(json.dumps(marks_json(found), ensure_ascii=False, indent=2))
+    else:
+        from labgen.export.marks_report import marks_lines
+
+        click.echo(marks_lines(found, by_leaf=options["by_leaf"]))
+    ctx.exit(1 if _told_problems(found) else 0)
+
+
+def _told_problems(found: Evaluation) -> bool:
+    """Say what is missing, on stderr; whether anything is."""
+    from labgen.text.printable import plain
+
+    for leaf, why in sorted(found.left_out.items()):
+        click.echo(plain(f"{leaf}: its questions were not asked ({why})."), err=True)
+    for marks in found.marks:
+        if marks.unanswered:
+            words = f"{marks.student}: {marks.unanswered} of {len(marks.outcomes)} questions went without a verdict."
+            click.echo(plain(f"{words} Run again to ask them once more; --json gives the reasons."), err=True)
+    return bool(found.left_out or any(marks.unanswered for marks in found.marks))
