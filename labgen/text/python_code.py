@@ -1,8 +1,8 @@
 """Python in a text's fenced code blocks, and where it does not parse.
 
 Made to be right when it speaks: parts of a program, sessions with prompts, places left open with `...`, signatures as
-manuals write them and syntax that only some versions of Python know are no errors. Nothing is run; code is parsed by the
-standard library, of bounded length and depth, since its time to word an error can grow with the nesting.
+manuals write them and syntax that only some versions of Python know are no errors. Nothing is run; code is parsed by
+the standard library, of bounded length and depth, since its time to word an error can grow with the nesting.
 """
 
 from __future__ import annotations
@@ -23,10 +23,15 @@ _FENCE = re.compile(r"[ \t]{0,12}(?P<marks>`{3,}|~{3,})[ \t]{0,3}(?P<about>[^`\n
 _PYTHON = frozenset({"python", "py", "python3", "pycon"})
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.)(?:[ ]|$)")
 # What is not the whole of a program, or is written for readers and not for a parser.
-_LEFT_OPEN = re.compile(r"\.\.\.|…|<[A-Za-z_][\w -]{0,40}>|\[[ ]?,|\{%|^[ \t]*(?:[%!$?]|In ?\[\d*\]|pip3? |python3? )", re.MULTILINE)
-_SHOWN_AS_WRONG = re.compile(r"(?i)#.{0,80}\b(?:wrong|incorrect|invalid|error|bad|broken|bug|fails?|not valid|missing)\b")
+_LEFT_OPEN = re.compile(
+    r"\.\.\.|…|<[A-Za-z_][\w -]{0,40}>|\[[ ]?,|\{%|^[ \t]*(?:[%!$?]|In ?\[\d*\]|pip3? |python3? )", re.MULTILINE
+)
+_SHOWN_AS_WRONG = re.compile(
+    r"(?i)#.{0,80}\b(?:wrong|incorrect|invalid|error|bad|broken|bug|fails?|not valid|missing)\b"
+)
 _NEWER = re.compile(
-    r"^[ \t]*(?:type[ \t]+\w+|(?:async[ \t]+)?def[ \t]+\w+[ \t]*\[|class[ \t]+\w+[ \t]*\[|except\b[^()\n:]{1,200},|match\b|case\b)"
+    r"^[ \t]*(?:type[ \t]+\w+|(?:async[ \t]+)?def[ \t]+\w+[ \t]*\[|class[ \t]+\w+[ \t]*\[|except\b[^()\n:]{1,200},"
+    r"|match\b|case\b)"
     r"|\b[tT][rR]?[\"']",
     re.MULTILINE,
 )
@@ -90,7 +95,9 @@ def _broken_line(block: _Block) -> BrokenLine | None:
     code = "\n".join(block.lines)
     if _depth(code) > MOST_DEPTH:
         return None
-    lines = _without_prompts(block.lines) if any(line.lstrip().startswith(">>>") for line in block.lines) else block.lines
+    lines = (
+        _without_prompts(block.lines) if any(line.lstrip().startswith(">>>") for line in block.lines) else block.lines
+    )
     plain = textwrap.dedent("\n".join(lines)).expandtabs() if "\t" in code else textwrap.dedent("\n".join(lines))
     error = _error(plain)
     if error is None or _for_readers(code, error) or any(_error(whole) is None for whole in _completed(plain)):
@@ -128,7 +135,7 @@ def _completed(code: str) -> Iterator[str]:
     before = _GOES_ON.get(first[1], "") if first else ""
     indent = next((line for line in reversed(code.split("\n")) if line.strip()), "")
     indent = indent[: len(indent) - len(indent.lstrip())]
-    for after in ("", f"\n{indent}    pass", f"\n{indent}def f(): pass", f"\n{indent}except E: pass"):
+    for after in ("", f"\n{indent}    pass", f"\n{indent}def f(): pass", "\nexcept E: pass"):
         if before or after:
             yield f"{before}{code.rstrip()}{after}\n"
     # The body of a function, of which only the first line lost its indentation.

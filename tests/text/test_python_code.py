@@ -24,7 +24,7 @@ def fenced(code: str, about: str = "python") -> str:
         ("total = (1 + 2\nprint(total)", "total = (1 + 2"),
         ("for each in range(3):\nprint(each)", "print(each)"),
         ("if x = 3:\n    pass", "if x = 3:"),
-        ("  a = 1\n    b = 2", "b = 2"),
+        ("  a = 1\n  b = 2\n    c = 3", "c = 3"),
         (">>> 1 +* 2\n3", ">>> 1 +* 2"),
         ("return 'it's'", "return 'it's'"),
     ],
@@ -57,7 +57,7 @@ def test_the_line_that_is_no_python_is_named_where_it_stands(code: str, line: st
         "if x = 3:  # wrong: an assignment",
         "type Pair = tuple[int, int]",
         "def first[T](xs: list[T]) -> T:\n    return xs[0]",
-        "print(f\"{d[\"a\"]}\")",
+        'print(f"{d["a"]}")',
         "await main()",
         "return x",
         "pattern = '\\d'",
@@ -85,7 +85,9 @@ def test_other_languages_and_texts_about_errors_are_left_alone(text: str) -> Non
     assert broken_python(text) == []
 
 
-@given(st.text(alphabet="()[]{}:,=*\"'`~>. \n\\adef1xif", max_size=400), st.sampled_from(["", "```python\n", "~~~py\n"]))
+@given(
+    st.text(alphabet="()[]{}:,=*\"'`~>. \n\\adef1xif", max_size=400), st.sampled_from(["", "```python\n", "~~~py\n"])
+)
 def test_no_text_is_too_odd(text: str, opening: str) -> None:
     """What is found stands in the text, and is in no block that Python itself can read."""
     whole = f"{opening}{text}\n{opening[:3]}"
