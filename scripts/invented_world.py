@@ -62,9 +62,9 @@ def invented_rows(seed: int = 0) -> list[Row]:
 def invented_names(draw: random.Random, count: int) -> list[str]:
     """Names such as Velkorin, each once."""
     starts, middles, ends = (
-        "Vel Or Tam Quil Bra Zen Mor Fi Dul Hax".split(),
-        "ko ra vi zu be lo".split(),
-        "rin dast mek lo sum".split(),
+        ["Vel", "Or", "Tam", "Quil", "Bra", "Zen", "Mor", "Fi", "Dul", "Hax"],
+        ["ko", "ra", "vi", "zu", "be", "lo"],
+        ["rin", "dast", "mek", "lo", "sum"],
     )
     every = [start + middle + end for start in starts for middle in middles for end in ends]
     return draw.sample(every, count)
