@@ -11,6 +11,7 @@ import click
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
 from labgen.formats.runs.known import TRAINERS
+from labgen.formats.training.reasoning import NO_REASONING, REASONING_STYLES
 from labgen.formats.training.registry import FORMATS_GROUP, SHIPPED_FORMATS
 from labgen.packages import installed_names
 from labgen.settings_file import SettingsFile
@@ -50,6 +51,14 @@ class FormatOption(click.Option):
     "--bos/--no-bos",
     default=False,
     help="Write the beginning-of-sequence token as text. Tokenizers add it by themselves.",
+)
+@option(
+    "--reasoning",
+    type=click.Choice(REASONING_STYLES),
+    default=NO_REASONING,
+    show_default=True,
+    help="How the reasoning of rows that have one stands before their answer: not at all, between <think> tags, or as "
+    "Cerebrum's card has it.",
 )
 @option("--files", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True, help="File type.")
 @option("--only", multiple=True, metavar="CONFIG", help="Export these configs alone; may be repeated.")
@@ -93,6 +102,7 @@ def command(
     template: str | None,
     system_prompt: str | None,
     bos: bool,
+    reasoning: str,
     files: str,
     only: tuple[str, ...],
     shard_rows: int,
@@ -118,6 +128,7 @@ def command(
         template=find_format(template) if template else None,
         system_prompt=_text(system_prompt),
         bos=bos,
+        reasoning=reasoning,
     )
     folder = to or source.with_name(f"{source.resolve().name}-{trainer_name or name}")
     length = _length(source, run, measured=schedule is not None)
@@ -177,6 +188,8 @@ def _say(report: ExportReport, length: RowLength | None) -> None:
         rows = ", ".join(f"{name} {count:,}" for name, count in report.too_long.items())
         fate = "left out" if report.runs else "a trainer cuts their answers"
         click.echo(f"longer than {report.max_tokens:,} tokens, {fate}: {rows}. `mix.max_tokens` makes phases that fit.")
+    if report.reasoning != NO_REASONING:
+        click.echo(_reasoned(report))
     if length and length.template is None and (report.runs or report.max_tokens):
         click.echo("Tokens are estimated: --tokenizer, with the model's folder, counts them as the trainer does.")
     for line in hardly_trained(report.runs):
@@ -187,6 +200,12 @@ def _say(report: ExportReport, length: RowLength | None) -> None:
         return
     at = f"datasets.load_dataset({str(report.folder)!r}, CONFIG)"
     click.echo(f"{report.format} written to {report.folder}. Open it with {at}.")
+
+
+def _reasoned(report: ExportReport) -> str:
+    if not report.reasoned:
+        return "No row has a reasoning: leaves ask for one with `reasoning: plan`. All are written as answers alone."
+    return f"{report.reasoned:,} of {sum(report.rows.values()):,} rows are written with their reasoning."
 
 
 def _text(given: str | None) -> str | None:
@@ -204,6 +223,7 @@ def _say_json(report: Any) -> None:
     import json
 
     said = {"folder": str(report.folder), "format": report.format, "rehearsal": report.rehearsal}
+    said |= {"reasoning": report.reasoning, "reasoned": report.reasoned}
     said |= {"max_tokens": report.max_tokens, "too_long": report.too_long}
     runs = [
         {"name": run.name, "rows": run.rows, "steps": run.steps, "max_tokens": run.max_tokens} for run in report.runs

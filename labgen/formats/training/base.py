@@ -23,7 +23,7 @@ from labgen.records import DOCUMENT_KINDS, Message
 if TYPE_CHECKING:
     import pyarrow as pa
 
-READS = ("id", "messages", "leaf", "branch", "context", "source", "kind", "form", "teacher", "rehearsal")
+READS = ("id", "messages", "leaf", "branch", "context", "source", "kind", "form", "reasoning", "teacher", "rehearsal")
 """Columns of the dataset that formats are given."""
 
 KEPT = ("id", "leaf", "form", "rehearsal")

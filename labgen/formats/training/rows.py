@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from labgen.errors import ConfigError, UsageError
 from labgen.formats.chat import ChatFormat
 from labgen.formats.known import SHIPPED_TEMPLATES as TEMPLATES
+from labgen.formats.known import find_format
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
+from labgen.formats.training.reasoning import CEREBRUM, NO_REASONING, with_reasoning
 from labgen.formats.training.registry import find_export_format, shipped_formats
 from labgen.records import Message
 
@@ -25,7 +27,7 @@ class RowFormat:
     Attributes:
         about: the format.
         shape: that of its shapes which the choices lead to.
-        template, system_prompt, bos: as in `row_format`.
+        template, system_prompt, bos, reasoning: as in `row_format`.
     """
 
     about: ExportFormat
@@ -33,6 +35,7 @@ class RowFormat:
     template: ChatFormat | None = None
     system_prompt: str | None = None
     bos: bool = False
+    reasoning: str = NO_REASONING
 
     @property
     def schema(self) -> pa.Schema:
@@ -43,8 +46,12 @@ class RowFormat:
         kept = [("leaf", pa.string()), ("form", pa.string()), ("rehearsal", pa.bool_())]
         return pa.schema([("id", pa.string()), *own, *kept])
 
+    def with_reasoning(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A row of the dataset whose turns say what they will say in this format; measure it so."""
+        return with_reasoning(row, self.reasoning)
+
     def convert(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row of the dataset, with the columns `base.READS`, in this format.
+        """A row of the dataset, with the columns `base.READS`, in this format; `with_reasoning` has been through it.
 
         Raises: UsageError, ConfigError: the format can't hold it, or the template refuses it; the message has its id.
         """
@@ -61,7 +68,12 @@ class RowFormat:
 
 
 def row_format(
-    name: str, *, template: ChatFormat | None = None, system_prompt: str | None = None, bos: bool = False
+    name: str,
+    *,
+    template: ChatFormat | None = None,
+    system_prompt: str | None = None,
+    bos: bool = False,
+    reasoning: str = NO_REASONING,
 ) -> RowFormat:
     """The export format called `name`, set up.
 
@@ -70,11 +82,15 @@ def row_format(
         template: chat template to write rows through, for formats that may or must have one.
         system_prompt: system text for rows that have none of their own.
         bos: write the beginning-of-sequence token as text. Off: tokenizers add it when training starts.
+        reasoning: one of `REASONING_STYLES`: how a row's reasoning is written before its answer. `cerebrum` goes with
+            Cerebrum's own template, which is taken where the format has templates and none is given.
     Raises:
-        UsageError: unknown name, or a template where there can't be one or must be one.
+        UsageError: unknown name, or a template where there can't be one or must be one, or must be another.
         ConfigError: another package's format can't be used.
     """
     format = find_export_format(name)
+    if reasoning == CEREBRUM:
+        template = _cerebrum(format, template)
     if template is not None:
         shape = format.templated
     elif system_prompt is not None and format.with_system is not None:
@@ -82,8 +98,20 @@ def row_format(
     else:
         shape = format.plain
     if shape is not None:
-        return RowFormat(format, shape, template, system_prompt, bos)
+        return RowFormat(format, shape, template, system_prompt, bos, reasoning)
     if template is None:
         raise UsageError(f"`{name}` needs --template: {', '.join(TEMPLATES)}, or the path of a Jinja chat template.")
     takers = ", ".join(each.name for each in shipped_formats() if each.templated is not None)
     raise UsageError(f"`{name}` leaves the chat template to the trainer: --template is for {takers}.")
+
+
+def _cerebrum(format: ExportFormat, template: ChatFormat | None) -> ChatFormat | None:
+    """The template that Cerebrum's form needs; None where the format leaves it to the trainer."""
+    if template is None:
+        return find_format(CEREBRUM) if format.templated is not None else None
+    if template.name != CEREBRUM:
+        raise UsageError(
+            f"--reasoning cerebrum is the form of Cerebrum's own template, not of `{template.name}`. Leave out "
+            "--template, or take `--reasoning think`."
+        )
+    return template
