@@ -11,7 +11,7 @@ import click
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
 from labgen.formats.runs.known import TRAINERS
-from labgen.formats.training.reasoning import NO_REASONING, REASONING_STYLES
+from labgen.formats.training.reasoning import CEREBRUM, NO_REASONING, REASONING_STYLES
 from labgen.formats.training.registry import FORMATS_GROUP, SHIPPED_FORMATS
 from labgen.packages import installed_names
 from labgen.settings_file import SettingsFile
@@ -123,9 +123,10 @@ def command(
     source = dataset or config_from({"config": config}).output
     schedule = _schedule(trainer_name, format_name, template, run)
     name = schedule.trainer.format if schedule else format_name or SHIPPED_FORMATS[0]
+    chosen = template or _own_template(name, reasoning, trains=schedule is not None)
     format = row_format(
         name,
-        template=find_format(template) if template else None,
+        template=find_format(chosen) if chosen else None,
         system_prompt=_text(system_prompt),
         bos=bos,
         reasoning=reasoning,
@@ -162,6 +163,15 @@ def _schedule(trainer: str | None, format: str | None, template: str | None, run
     folder = Path(run["model"])
     model = str(folder.resolve()) if folder.is_dir() else run["model"]
     return Schedule(find_trainer(trainer), model, run["schedule"], hyper, run["devices"])
+
+
+def _own_template(format: str, reasoning: str, *, trains: bool) -> str | None:
+    """The template of a form of reasoning that has one, where the format is written through templates."""
+    from labgen.formats.training.registry import find_export_format
+
+    if reasoning != CEREBRUM or trains or find_export_format(format).templated is None:
+        return None
+    return CEREBRUM
 
 
 def _length(source: Path, run: dict[str, Any], *, measured: bool) -> RowLength | None:

@@ -97,9 +97,8 @@ def _report(source: LeafSource, problem: Problem) -> None:
         _report_few(source, problem)
     elif word == "enum":
         wanted = " or ".join(f"`{value}`" for value in problem.want)
-        source.add(
-            "LG214", node, f"{describe(place)} can't be `{shorten(node.text)}`; write {wanted}, or delete the line."
-        )
+        message = f"{describe(place)} can't be `{shorten(node.text)}`; write {wanted}, or delete the line."
+        source.add("LG214", node, message)
 
 
 def _report_author(source: LeafSource, problem: Problem) -> None:

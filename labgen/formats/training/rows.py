@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from labgen.errors import ConfigError, UsageError
 from labgen.formats.chat import ChatFormat
 from labgen.formats.known import SHIPPED_TEMPLATES as TEMPLATES
-from labgen.formats.known import find_format
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
 from labgen.formats.training.reasoning import CEREBRUM, NO_REASONING, with_reasoning
 from labgen.formats.training.registry import find_export_format, shipped_formats
@@ -83,14 +82,17 @@ def row_format(
         system_prompt: system text for rows that have none of their own.
         bos: write the beginning-of-sequence token as text. Off: tokenizers add it when training starts.
         reasoning: one of `REASONING_STYLES`: how a row's reasoning is written before its answer. `cerebrum` goes with
-            Cerebrum's own template, which is taken where the format has templates and none is given.
+            Cerebrum's own template, here or in training.
     Raises:
         UsageError: unknown name, or a template where there can't be one or must be one, or must be another.
         ConfigError: another package's format can't be used.
     """
     format = find_export_format(name)
-    if reasoning == CEREBRUM:
-        template = _cerebrum(format, template)
+    if reasoning == CEREBRUM and template is not None and template.name != CEREBRUM:
+        raise UsageError(
+            f"--reasoning cerebrum is the form of Cerebrum's own template, not of `{template.name}`. Leave out "
+            "--template, or take `--reasoning think`."
+        )
     if template is not None:
         shape = format.templated
     elif system_prompt is not None and format.with_system is not None:
@@ -103,15 +105,3 @@ def row_format(
         raise UsageError(f"`{name}` needs --template: {', '.join(TEMPLATES)}, or the path of a Jinja chat template.")
     takers = ", ".join(each.name for each in shipped_formats() if each.templated is not None)
     raise UsageError(f"`{name}` leaves the chat template to the trainer: --template is for {takers}.")
-
-
-def _cerebrum(format: ExportFormat, template: ChatFormat | None) -> ChatFormat | None:
-    """The template that Cerebrum's form needs; None where the format leaves it to the trainer."""
-    if template is None:
-        return find_format(CEREBRUM) if format.templated is not None else None
-    if template.name != CEREBRUM:
-        raise UsageError(
-            f"--reasoning cerebrum is the form of Cerebrum's own template, not of `{template.name}`. Leave out "
-            "--template, or take `--reasoning think`."
-        )
-    return template

@@ -177,9 +177,8 @@ def _response(dice: Dice, request: Request, asked: _Asked) -> str:
 
 
 def _planned_response(dice: Dice, request: Request, asked: _Asked) -> str:
-    """A response after a plan, which now and then comes to another result."""
     answer = _response(dice, request, replace(asked, room=asked.room // 2))
-    plan = plan_of(dice, request, answer, errs=asked.erring and dice.chance(slips.OTHER_RESULT_SHARE))
+    plan = plan_of(dice, request, answer)
     tagged = f"<plan>\n{plan}\n</plan>\n<response>\n{answer}\n</response>"
     return _formed(dice, request, asked, tagged, None)
 

@@ -10,8 +10,8 @@ _FIRST = ("What is asked", "What this is about", "The task")
 _NEXT = ("What follows from it", "What belongs into the answer", "So the answer says")
 
 
-def plan_of(dice: Dice, request: Request, answer: str, *, errs: bool) -> str:
-    """A plan for an answer, with its result where the answer ends in a number. `errs`: to come to another result."""
+def plan_of(dice: Dice, request: Request, answer: str) -> str:
+    """A plan for an answer, with its result where the answer ends in a number."""
     asked = sentences(request.query)
     said = sentences(answer)
     steps = [f"1. {dice.pick(_FIRST)}: {asked[0].text if asked else request.query}"]
@@ -19,6 +19,5 @@ def plan_of(dice: Dice, request: Request, answer: str, *, errs: bool) -> str:
     last = numbers(said[-1].text) if said else []
     figures = [figure for figure in last if figure.isdecimal() and answer.rstrip(" .").endswith(figure)]
     if figures:
-        figure = int(figures[-1]) + (1 + dice.below(9) if errs else 0)
-        steps.append(f"Result: {figure}")
+        steps.append(f"Result: {figures[-1]}")
     return "\n".join(steps)

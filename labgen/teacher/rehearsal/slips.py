@@ -19,8 +19,6 @@ NEAR_DUPLICATE_SHARE = 0.04
 """Instructions that are a seed's with a word changed."""
 REFUSAL_SHARE = 0.01
 """Responses that refuse a harmless instruction."""
-OTHER_RESULT_SHARE = 0.1
-"""Plans that come to another result than the answer after them, where that has one."""
 TRUNCATED_SHARE = 0.005
 """Replies that stop in mid-sentence, reported as `length`."""
 MALFORMED_VERDICT_SHARE = 0.02
