@@ -430,6 +430,11 @@ class LeafOverride(Section):
     persona: Literal["precise", "creative"] | None = Field(None, description="Voice of the responses.")
     seeds_per_prompt: Count | None = Field(None, description="See generation.seeds_per_prompt.")
     responses: Responses | None = Field(None, description="See preferences.responses.")
+    reasoning: Literal["plan", "own", "none"] | None = Field(
+        None,
+        description="What is kept of how a skill's answers came about: `plan`, which the teacher is asked for before "
+        "it answers; `own`, what a reasoning teacher thinks anyway; `none`. Wins over the leaf's own `reasoning`.",
+    )
 
 
 class CheckConfig(Section):

@@ -124,6 +124,8 @@ class Leaf:
         seed_examples: one or more, in the file's order.
         document: knowledge only.
         created_by: contributor's name as written; it does not change rows.
+        reasoning: what is kept beside a skill's answers of how they came about: `plan`, which the teacher is asked for;
+            `own`, what a reasoning teacher thought aloud anyway; empty for nothing.
     """
 
     path: str
@@ -136,6 +138,7 @@ class Leaf:
     seed_examples: tuple[SeedExample, ...]
     document: DocumentSource | None
     created_by: str
+    reasoning: str = ""
 
     @property
     def grounded(self) -> bool:
@@ -386,7 +389,8 @@ class Reply:
         failure: empty, or why there is no text: `too_long` and `refused` are permanent and kept in the ledger like a
             reply; `exhausted` means that the attempts ran out, is never kept, and is asked again by the next run.
         detail: for failures, the endpoint's words, shortened.
-        reasoning: what the model thought aloud before its answer, where it did; no part of any row.
+        reasoning: what the model thought aloud before its answer, where it did; part of a row only where its
+            leaf asks for it.
         served: where the reply comes from.
     """
 

@@ -11,6 +11,7 @@ import click
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
 from labgen.formats.runs.known import TRAINERS
+from labgen.formats.training.reasoning import CEREBRUM, NO_REASONING, REASONING_STYLES
 from labgen.formats.training.registry import FORMATS_GROUP, SHIPPED_FORMATS
 from labgen.packages import installed_names
 from labgen.settings_file import SettingsFile
@@ -58,6 +59,14 @@ class FormatOption(click.Option):
     default=False,
     help="Write the beginning-of-sequence token as text. Tokenizers add it by themselves.",
 )
+@option(
+    "--reasoning",
+    type=click.Choice(REASONING_STYLES),
+    default=NO_REASONING,
+    show_default=True,
+    help="How the reasoning of rows that have one stands before their answer: not at all, between <think> tags, or as "
+    "Cerebrum's card has it.",
+)
 @option("--files", type=click.Choice(["parquet", "jsonl"]), default="parquet", show_default=True, help="File type.")
 @option("--only", multiple=True, metavar="CONFIG", help="Export these configs alone; may be repeated.")
 @option("--shard-rows", type=click.IntRange(min=1), default=100_000, show_default=True, help="Most rows in one file.")
@@ -101,6 +110,7 @@ def command(
     template: str | None,
     system_prompt: str | None,
     bos: bool,
+    reasoning: str,
     files: str,
     only: tuple[str, ...],
     shard_rows: int,
@@ -124,11 +134,13 @@ def command(
         return
     schedule = _schedule(trainer_name, format_name, template, run)
     name = schedule.trainer.format if schedule else format_name or SHIPPED_FORMATS[0]
+    chosen = template or _own_template(name, reasoning, trains=schedule is not None)
     format = row_format(
         name,
-        template=find_format(template) if template else None,
+        template=find_format(chosen) if chosen else None,
         system_prompt=_text(system_prompt),
         bos=bos,
+        reasoning=reasoning,
     )
     folder = to or source.with_name(f"{source.resolve().name}-{trainer_name or name}")
     length = _length(source, run, measured=schedule is not None)
@@ -164,6 +176,15 @@ def _schedule(trainer: str | None, format: str | None, template: str | None, run
     return Schedule(find_trainer(trainer), model, run["schedule"], hyper, run["devices"])
 
 
+def _own_template(format: str, reasoning: str, *, trains: bool) -> str | None:
+    """The template of a form of reasoning that has one, where the format is written through templates."""
+    from labgen.formats.training.registry import find_export_format
+
+    if reasoning != CEREBRUM or trains or find_export_format(format).templated is None:
+        return None
+    return CEREBRUM
+
+
 def _length(source: Path, run: dict[str, Any], *, measured: bool) -> RowLength | None:
     """How long rows may be; None where nobody asks."""
     from labgen.export.fit import RowLength
@@ -188,6 +209,8 @@ def _say(report: ExportReport, length: RowLength | None) -> None:
         rows = ", ".join(f"{name} {count:,}" for name, count in report.too_long.items())
         fate = "left out" if report.runs else "a trainer cuts their answers"
         click.echo(f"longer than {report.max_tokens:,} tokens, {fate}: {rows}. `mix.max_tokens` makes phases that fit.")
+    if report.reasoning != NO_REASONING:
+        click.echo(_reasoned(report))
     if length and length.template is None and (report.runs or report.max_tokens):
         click.echo("Tokens are estimated: --tokenizer, with the model's folder, counts them as the trainer does.")
     for line in hardly_trained(report.runs):
@@ -216,6 +239,12 @@ def _export_for(program: str, source: Path, to: Path | None, as_json: bool) -> N
     click.echo(f"Tasks written to {folder}. Run lm_eval with --include_path {folder} --tasks {GROUP}.")
 
 
+def _reasoned(report: ExportReport) -> str:
+    if not report.reasoned:
+        return "No row has a reasoning: leaves ask for one with `reasoning: plan`. All are written as answers alone."
+    return f"{report.reasoned:,} of {sum(report.rows.values()):,} rows are written with their reasoning."
+
+
 def _text(given: str | None) -> str | None:
     from labgen.errors import UsageError
 
@@ -231,6 +260,7 @@ def _say_json(report: Any) -> None:
     import json
 
     said = {"folder": str(report.folder), "format": report.format, "rehearsal": report.rehearsal}
+    said |= {"reasoning": report.reasoning, "reasoned": report.reasoned}
     said |= {"max_tokens": report.max_tokens, "too_long": report.too_long}
     runs = [
         {"name": run.name, "rows": run.rows, "steps": run.steps, "max_tokens": run.max_tokens} for run in report.runs

@@ -251,6 +251,8 @@ def _row(row: Candidate, writer: Writer) -> Iterable[str]:
         yield writer.quote("Context", row.context)
     asked, answered = ("Question", "Answer") if row.source else ("Instruction", "Response")
     yield writer.quote("Title" if row.is_document else asked, row.instruction)
+    if row.reasoning:
+        yield writer.quote("Reasoning", row.reasoning)
     yield writer.quote("Text" if row.is_document else answered, row.response)
 
 

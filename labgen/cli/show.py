@@ -72,6 +72,8 @@ def words_of(row: dict[str, Any], history: list[dict[str, Any]]) -> str:
         span = f"characters {source['start']} to {source['end']}"
         lines.append(plain(f"source {source['repo']} {source['commit']} {source['file']}, {span}"))
     for message in row["messages"]:
+        if message["role"] == "assistant" and row.get("reasoning"):
+            lines += ["", "reasoning:", indented(row["reasoning"])]
         lines += ["", f"{message['role']}:", indented(message["content"])]
     lines += ["", "verdicts:"]
     for verdict in row["verdicts"]:

@@ -18,6 +18,7 @@ from labgen.export.runs import STACKED, MeasuredRows, Schedule, once
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
 from labgen.formats.runs.base import Run
 from labgen.formats.training.base import KINDS, PREFERENCE_CONFIGS, READS
+from labgen.formats.training.reasoning import NO_REASONING
 from labgen.formats.training.registry import shipped_formats
 from labgen.formats.training.rows import RowFormat
 from labgen.text.yaml_data import YamlError, read_yaml
@@ -38,6 +39,7 @@ class ExportReport:
         max_tokens: that rows may have; None where nothing says. too_long: rows by config that are longer: they are in
             the files of a plain export, where a trainer cuts their answers, and left out of runs.
         runs: training runs that were written, in their order.
+        reasoning: how the reasoning of rows is written. reasoned: rows that have one, over all configs (count).
     """
 
     folder: Path
@@ -48,6 +50,8 @@ class ExportReport:
     max_tokens: int | None = None
     too_long: Mapping[str, int] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
+    reasoning: str = NO_REASONING
+    reasoned: int = 0
 
 
 def export_training(
@@ -94,6 +98,7 @@ def export_training(
     rows: dict[str, int] = {}
     files: dict[str, tuple[str, ...]] = {}
     measured = {name: MeasuredRows(length, keeps_long=schedule is None) for name in sources if length is not None}
+    counted = _Reasoned()
     with replacing(folder) as new:
         for name, parts in sources.items():
             stem = format.about.file_stem.replace("CONFIG", name)
@@ -102,12 +107,14 @@ def export_training(
             read: Iterator[dict[str, Any]] = chain.from_iterable(
                 _read(dataset, manifest["configs"][part]["files"], columns) for part in parts
             )
+            read = counted.of(read, format)
             if len(parts) > 1:
                 read = once(read, lambda row: (row["id"], row["form"]))
             shards.write(measured[name].of(read) if name in measured else read)
             if shards.rows:
                 rows[name], files[name] = shards.rows, tuple(shards.files)
         report = ExportReport(folder, format.about.name, rows, files, bool(manifest["rehearsal"]))
+        report = replace(report, reasoning=format.reasoning, reasoned=counted.rows)
         if length is not None:
             too_long = {name: each.too_long for name, each in measured.items() if each.too_long}
             report = replace(report, max_tokens=length.max_tokens, too_long=too_long)
@@ -119,6 +126,7 @@ def export_training(
         record = {
             "format": report.format,
             "template": format.template.name if format.template else None,
+            "reasoning": format.reasoning,
             "source": {"manifest_sha256": hash_file(dataset / MANIFEST)[0], "rehearsal": report.rehearsal},
             "configs": {name: {"rows": rows[name], "files": list(files[name])} for name in files},
             "files": sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()),
@@ -192,6 +200,19 @@ def _read(dataset: Path, files: Sequence[str], columns: list[str] | None) -> Ite
             raise UsageError(
                 f"{dataset / file}: can't be read ({error}). Build or download the dataset again."
             ) from None
+
+
+@dataclass
+class _Reasoned:
+    """Rows on their way into a format, with their reasoning as it writes it. `rows`: that have one (count)."""
+
+    rows: int = 0
+
+    def of(self, rows: Iterator[dict[str, Any]], format: RowFormat) -> Iterator[dict[str, Any]]:
+        """Each row as it will be written."""
+        for row in rows:
+            self.rows += bool(row.get("reasoning"))
+            yield dict(format.with_reasoning(row))
 
 
 class _Shards:

@@ -109,8 +109,9 @@ class Contamination(EveryFlow):
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """A verdict that names the item, nothing where there is none."""
-        text = candidate.instruction if self.stage == "instruction" else candidate.response
-        hit = self._index.hit(text)
+        texts = [candidate.instruction] if self.stage == "instruction" else [candidate.response, candidate.reasoning]
+        hits = (self._index.hit(text) for text in texts if text)
+        hit = next(filter(None, hits), None)
         return [Verdict(self.name, self.version, hit.share, hit.item)] if hit else []
 
     def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:

@@ -65,7 +65,7 @@ def plain_candidate(given: Any, slot: SlotContext) -> Candidate:
         raise PackageFault("it gave a candidate of another leaf or slot")
     texts: dict[str, Any] = {
         name: plain_text(getattr(given, name), f"its candidate's {name}")
-        for name in ("instruction", "response", "reason", "raw")
+        for name in ("instruction", "response", "reasoning", "reason", "raw")
     }
     seeds = range(len(slot.plan.leaf.seed_examples))
     return Candidate(

@@ -27,9 +27,12 @@ class Privacy(EveryFlow):
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
         """A verdict for each of the two kinds that was found; the words themselves are not repeated."""
-        where, text = (
-            ("instruction", candidate.instruction) if self.stage == "instruction" else ("response", candidate.response)
-        )
+        if self.stage == "instruction":
+            return self._verdicts("instruction", candidate.instruction)
+        reasoning = self._verdicts("reasoning", candidate.reasoning) if candidate.reasoning else []
+        return [*self._verdicts("response", candidate.response), *reasoning]
+
+    def _verdicts(self, where: str, text: str) -> list[Verdict]:
         found = find_sensitive(text)
         return [
             self._verdict(name, where, hits)

@@ -13,6 +13,7 @@ from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.freeform import FREEFORM
 from labgen.flows.grounded import GROUNDED
 from labgen.flows.knowledge import KNOWLEDGE
+from labgen.flows.reasoned import FREEFORM_REASONED, GROUNDED_REASONED
 from labgen.flows.steps import wrong_step
 from labgen.formats.prompts import Prompt
 from labgen.packages import PackageFault, entries_of, guarded, package_of, plain_text
@@ -20,7 +21,7 @@ from labgen.plan.flow import Flow
 from labgen.records import Grounding
 
 FLOWS_GROUP = "labgen.flows"
-SHIPPED_FLOWS = (KNOWLEDGE, GROUNDED, FREEFORM)
+SHIPPED_FLOWS = (KNOWLEDGE, GROUNDED_REASONED, GROUNDED, FREEFORM_REASONED, FREEFORM)
 """In the order in which they are asked whether they suit a leaf; the last one suits every leaf."""
 
 

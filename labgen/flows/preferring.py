@@ -13,13 +13,18 @@ from labgen.plan.flow import Flow
 
 
 def preferring(flows: Sequence[Flow], config: Config) -> tuple[Flow, ...]:
-    """The flows of a run; those of other packages, and all where nothing is asked for, as they are."""
+    """The flows of a run; those of other packages, those that reason, and all where nothing is asked for, as they are.
+
+    A repaired or further response would stand beside a plan that led to another one.
+    """
     preferences = config.preferences
     if preferences is None:
         return tuple(flows)
     compare = max([preferences.responses, *(entry.responses or 1 for entry in config.leaves)]) > 1
     return tuple(
-        flow if flow.package else replace(flow, steps=tuple(_steps(flow, preferences.repair, compare)))
+        flow
+        if flow.package or any(getattr(step, "reasons", False) for step in flow.steps)
+        else replace(flow, steps=tuple(_steps(flow, preferences.repair, compare)))
         for flow in flows
     )
 

@@ -170,8 +170,12 @@ class Respond(OneByOne):
         responses = sorted((example.response for example in slot.examples), key=len)
         return {self.prompt.name: responses[len(responses) // 2]}
 
-    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
-        """The candidate with its response. Raises: CandidateEnds: `failed` or `unparsed`, where there is none."""
+    async def __call__(self, candidate: Candidate, slot: SlotContext, *, keep_reasoning: bool = False) -> Candidate:
+        """The candidate with its response. Raises: CandidateEnds: `failed` or `unparsed`, where there is none.
+
+        Args:
+            keep_reasoning: whether what the model thought aloud before it is kept beside it.
+        """
         generation, plan = slot.asker.generation, slot.plan
         creative = plan.persona.name == "creative"
         reading = await slot.asker.ask(
@@ -185,7 +189,8 @@ class Respond(OneByOne):
             context=candidate.context,
             instruction=candidate.instruction,
         )
-        return answered(candidate, reading)
+        found = answered(candidate, reading)
+        return replace(found, reasoning=reading.reasoning) if keep_reasoning else found
 
 
 def answered(candidate: Candidate, reading: Reading[str]) -> Candidate:

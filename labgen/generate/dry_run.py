@@ -17,7 +17,7 @@ from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.price import slot_prices, test_questions, typical_slots
 from labgen.plan.flow import Flow, flow_of
-from labgen.plan.leaf_plan import LeafPlan, plan_leaves
+from labgen.plan.leaf_plan import LeafPlan, as_set, plan_leaves
 from labgen.records import Call, Chunk, Leaf, Reply, Source
 from labgen.teacher.ledger_only import NotPaid
 
@@ -68,7 +68,7 @@ def plans_without_documents(
 ) -> tuple[LeafPlan, ...]:
     """A plan of the first leaf of every flow, with a seed example's context in the place of a document's passage."""
     first: dict[str, Leaf] = {}
-    for leaf in leaves:
+    for leaf in (as_set(leaf, config) for leaf in leaves):
         first.setdefault(flow_of(leaf, flows).name, leaf)
     wanted: Mapping[str, Any] = {"samples": max(1, config.samples), "leaves": ()}
     passages = {leaf.path: _passage(leaf) for leaf in first.values() if leaf.document is not None}

@@ -59,6 +59,11 @@ class Flow:
         return (*chain.from_iterable(step.prompts_of(self) for step in self.steps), RESTATE)
 
     @property
+    def reasons(self) -> bool:
+        """Whether candidates come with the reasoning that led to their responses."""
+        return any(getattr(step, "reasons", False) for step in self.steps)
+
+    @property
     def own_context(self) -> bool:
         """Whether each candidate brings a context of its own."""
         return self.grounding is Grounding.CONTEXT

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labgen.config import Config, LeafOverride
@@ -74,7 +74,7 @@ def plan_leaves(
     """
     versions = {flow.name: prompts.version(flow.prompts) for flow in flows}
     plans: list[LeafPlan] = []
-    for leaf in leaves:
+    for leaf in (as_set(leaf, config) for leaf in leaves):
         overrides = overrides_of(leaf, config)
         all_chunks, flow = chunks.get(leaf.path, ()), flow_of(leaf, flows)
         reserved = reserved_passages(all_chunks, config.held_out.reading_passages, leaf=leaf.path, seed=config.seed)
@@ -173,6 +173,14 @@ def overrides_of(leaf: Leaf, config: Config) -> list[LeafOverride]:
     return [entry for entry in config.leaves if match_path(leaf.path, entry.match)]
 
 
+def as_set(leaf: Leaf, config: Config) -> Leaf:
+    """The leaf with what the settings say in place of its own keys."""
+    reasoning = _last(overrides_of(leaf, config), "reasoning", None)
+    if reasoning is None or leaf.branch == "knowledge":
+        return leaf
+    return replace(leaf, reasoning="" if reasoning == "none" else reasoning)
+
+
 def chosen_persona(leaf: Leaf, config: Config) -> Persona:
     """The voice that answers a leaf's instructions: as it is set, else as the kind of task is."""
     chosen = _last(overrides_of(leaf, config), "persona", None)
@@ -180,7 +188,8 @@ def chosen_persona(leaf: Leaf, config: Config) -> Persona:
 
 
 def fingerprint(leaf: Leaf, chunks: Sequence[Chunk]) -> str:
-    """Hash of what changes a leaf's rows: path, task, seed examples, and its documents' content by chunk.
+    """Hash of what changes a leaf's rows: path, task, seed examples, kind of reasoning, and its
+    documents' content by chunk.
 
     The contributor's name, comments, the attribution and the schema version are no part of it.
     """
@@ -192,6 +201,7 @@ def fingerprint(leaf: Leaf, chunks: Sequence[Chunk]) -> str:
         leaf.document_outline,
         [[seed.context, [[pair.question, pair.answer] for pair in seed.pairs]] for seed in leaf.seed_examples],
         [[chunk.source.repo, chunk.source.commit, chunk.source.file, chunk.passage] for chunk in chunks],
+        *(["reasoning", leaf.reasoning] if leaf.reasoning else []),
     ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]
 

@@ -39,6 +39,9 @@ def describe_leaf(before: Leaf, after: Leaf) -> list[Detail]:
         ("outline_reworded", "document_outline", "document outline"),
     ):
         found += _text(kind, words, getattr(before, name), getattr(after, name))
+    if before.reasoning != after.reasoning:
+        what = f"`{after.reasoning}`" if after.reasoning else "nothing"
+        found.append(Detail("reasoning", f"beside its answers {what} is kept of how they came about"))
     found += describe_seeds(before.seed_examples, after.seed_examples)
     found += _documents(before.document, after.document)
     if before.created_by != after.created_by:

@@ -112,6 +112,7 @@ def to_leaf(source: LeafSource, version: int) -> Leaf | None:
         seed_examples=examples,
         document=document,
         created_by=_text(root, "created_by"),
+        reasoning="" if knowledge else _text(root, "reasoning"),
     )
 
 

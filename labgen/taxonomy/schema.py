@@ -32,10 +32,10 @@ class Problem:
 
     Attributes:
         word: the schema word that does not hold: `type`, `required`, `minLength`, `blank`,
-            `minItems`, `uniqueItems`, `unknown`, `const`.
+            `minItems`, `uniqueItems`, `unknown`, `const`, `enum`.
         place: names and indices that lead to the value, such as `("seed_examples", 0, "answer")`.
         node: the value (for `unknown`, the key).
-        want: what the schema says there: a type's name, a key's name, a count, the known keys.
+        want: what the schema says there: a type's name, a key's name, a count, the known keys or values.
     """
 
     word: str
@@ -60,6 +60,8 @@ def apply_schema(node: Node, schema: dict[str, Any], place: tuple[str | int, ...
         # The schema counts characters; text of nothing but white space is just as empty to a reader, and said apart.
         if schema.get("minLength") and not node.text.strip():
             return [Problem("blank" if node.text else "minLength", place, node, 1)]
+        if node.text not in schema.get("enum", (node.text,)):
+            return [Problem("enum", place, node, tuple(schema["enum"]))]
         return []
     if wanted == "integer":
         return [] if node.integer() == schema["const"] else [Problem("const", place, node, schema["const"])]

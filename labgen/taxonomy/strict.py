@@ -24,7 +24,10 @@ def read_strictly(source: LeafSource) -> LeafSource:
 
 
 def check_strictly(source: LeafSource) -> None:
-    """Note what the reference validator misses: a commit also for documents beside the leaf."""
+    """Note what the reference validator misses or refuses: no commit beside the leaf, keys that are labgen's own."""
+    if source.root and source.kind == "skills" and (key := source.root.key("reasoning")) is not None:
+        advice = "set it in labgen.yaml instead, as `reasoning` of an entry of `leaves`."
+        source.add("LG212", key, f"InstructLab knows no key `reasoning`, and refuses the leaf; {advice}")
     document = source.root.get("document") if source.root and source.kind == "knowledge" else None
     if document is None or document.kind != "mapping" or document.get("commit") is not None:
         return

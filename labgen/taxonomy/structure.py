@@ -95,6 +95,10 @@ def _report(source: LeafSource, problem: Problem) -> None:
         source.add("LG211", node, f"{describe(place)} is nothing but white space; write it, or delete the entry.")
     elif word == "minItems":
         _report_few(source, problem)
+    elif word == "enum":
+        wanted = " or ".join(f"`{value}`" for value in problem.want)
+        message = f"{describe(place)} can't be `{shorten(node.text)}`; write {wanted}, or delete the line."
+        source.add("LG214", node, message)
 
 
 def _report_author(source: LeafSource, problem: Problem) -> None:
@@ -121,8 +125,12 @@ def _report_unknown(source: LeafSource, problem: Problem) -> None:
     key, known = problem.node, problem.want
     name = shorten(key.text)
     meant = near(key.text, known)
-    if meant:
+    if meant and key.text != "reasoning":
         advice = f"did you mean `{meant}`?"
+    elif key.text == "reasoning" and source.kind == "knowledge":
+        advice = (
+            "it has no effect on knowledge, whose answers come with their evidence. It is for skills; delete it here."
+        )
     elif key.text.lower() in ("attribution", "license", "licence", "source"):
         advice = "sources and licences go into `attribution.txt` beside the leaf."
     else:

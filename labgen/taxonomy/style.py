@@ -13,7 +13,7 @@ from labgen.taxonomy.source import LeafSource
 from labgen.text.yamltree import Node
 
 ORDER = {
-    "skills": ("version", "created_by", "task_description", "seed_examples"),
+    "skills": ("version", "created_by", "task_description", "reasoning", "seed_examples"),
     "knowledge": ("version", "created_by", "domain", "document_outline", "seed_examples", "document"),
 }
 MAX_BLANK_LINES = 2

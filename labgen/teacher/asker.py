@@ -33,12 +33,16 @@ class CandidateEnds(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):
-    """A reply and what was read from it. `calls` are the keys of the calls it took, `truncated` by the token limit."""
+    """A reply and what was read from it. `calls` are the keys of the calls it took, `truncated` by the token limit.
+
+    `reasoning` is what the model thought aloud before it, where it did.
+    """
 
     value: T
     text: str
     truncated: bool
     calls: tuple[bytes, ...]
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class Asker:
         reply = await self._reply(call, (call.key,))
         value = read(reply.text)
         if value is not None:
-            return Reading(value, reply.text, not reply.whole, (call.key,))
+            return Reading(value, reply.text, not reply.whole, (call.key,), reply.reasoning)
         echo = self.prompts.echo(call.step)
         if echo and echo.search(reply.text):
             problem = "it repeats the form instead of filling it in"
@@ -189,7 +193,7 @@ class Asker:
         if value is None:
             reason = f"{how_unread(reply)}_{call.step}"
             raise CandidateEnds(State.UNPARSED, reason, f"{reply.text}\n\n{second.text}", keys)
-        return Reading(value, second.text, not second.whole, keys)
+        return Reading(value, second.text, not second.whole, keys, second.reasoning)
 
     async def _reply(self, call: Call, keys: tuple[bytes, ...]) -> Reply:
         if self.refused:

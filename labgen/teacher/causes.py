@@ -48,6 +48,7 @@ _LIMITS = {
     "grounded_instructions": "max_instruction_tokens",
     "grounded_context": "max_context_tokens",
     "respond": "max_response_tokens",
+    "respond_with_plan": "max_response_tokens",
     "judge_instructions": "max_verdict_tokens",
     "judge_pair": "max_verdict_tokens",
     "judge_grounded": "max_verdict_tokens",

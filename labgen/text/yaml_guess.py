@@ -16,8 +16,8 @@ _KEY = re.compile(r"^(?P<lead>[ \t]*(?:-[ \t]+)*)(?P<key>['\"]?[A-Za-z_][\w -]{0
 _BLOCK = re.compile(r"^[ \t]+[|>][-+0-9]*[ \t]*(?:#.*)?$")
 _GLUED_DASH = re.compile(r"^[ \t]*-(?=[A-Za-z_]\w*:(?:\s|$))")
 _GLUED_COLON = re.compile(
-    r"^[ \t]*(?:-[ \t]+)?(?P<key>version|created_by|task_description|seed_examples|context|question|answer|domain"
-    r"|document_outline|document|repo|commit|patterns|questions_and_answers):(?=[^\s:])"
+    r"^[ \t]*(?:-[ \t]+)?(?P<key>version|created_by|task_description|reasoning|seed_examples|context|question|answer"
+    r"|domain|document_outline|document|repo|commit|patterns|questions_and_answers):(?=[^\s:])"
 )
 
 _NO_COLON = re.compile(

@@ -169,7 +169,8 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     config, plans = session.config, session.sources.plans
     session.check_flows()
     usual = config.expected_yield if expected_yield is None else expected_yield
-    yields = {flow.name: usual for flow in session.flows} | observed_yields(config, plans)
+    taken = {plan.flow.name for plan in plans}
+    yields = {flow.name: usual for flow in session.flows if flow.name in taken} | observed_yields(config, plans)
     count_tokens = load_token_counter(config.tokenizer)
 
     @contextmanager

@@ -119,6 +119,7 @@ CASES = [
     ("LG211", skill("It is 0 hours away.", '" "'), 6, 13),
     ("LG212", skill("created_by: someone\n", "created_by: someone\nlicence: MIT\n"), 3, 1),
     ("LG213", {SKILL_PATH: SKILL + SEEDS.split("\n", 1)[1].split("  - ", 2)[1].join(["  - ", ""])}, 15, 5),
+    ("LG214", skill("created_by: someone\n", "created_by: someone\nreasoning: plans\n"), 3, 12),
     ("LG301", {SKILL_PATH: f"{SKILL}  - question: '{LIMA.upper()}'\n    answer: it is 0 hours away\n"}, 15, 15),
     ("LG302", {SKILL_PATH: f"{SKILL}  - question: {LIMA} {LIMA} Say.\n    answer: Far.\n" * 1
                + f"  - question: {LIMA} {LIMA} Do say.\n    answer: Far.\n"}, 17, 15),

@@ -27,7 +27,7 @@ PREFERENCES, FEEDBACK, CHECKABLE = "preferences", "feedback", "checkable"
 PREFERENCE_CONFIGS = (PREFERENCES, FEEDBACK, CHECKABLE)
 """Configs that are no rows for supervised training; each is read by formats of its own."""
 
-READS = ("id", "messages", "leaf", "branch", "context", "source", "kind", "form", "teacher", "rehearsal")
+READS = ("id", "messages", "leaf", "branch", "context", "source", "kind", "form", "reasoning", "teacher", "rehearsal")
 """Columns of the dataset that formats are given."""
 
 KEPT = ("id", "leaf", "form", "rehearsal")

@@ -11,6 +11,7 @@ from labgen.errors import ConfigError, UsageError
 from labgen.formats.chat import ChatFormat
 from labgen.formats.known import SHIPPED_TEMPLATES as TEMPLATES
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
+from labgen.formats.training.reasoning import CEREBRUM, NO_REASONING, with_reasoning
 from labgen.formats.training.registry import find_export_format, shipped_formats
 from labgen.records import Message
 
@@ -25,7 +26,7 @@ class RowFormat:
     Attributes:
         about: the format.
         shape: that of its shapes which the choices lead to.
-        template, system_prompt, bos: as in `row_format`.
+        template, system_prompt, bos, reasoning: as in `row_format`.
     """
 
     about: ExportFormat
@@ -33,6 +34,7 @@ class RowFormat:
     template: ChatFormat | None = None
     system_prompt: str | None = None
     bos: bool = False
+    reasoning: str = NO_REASONING
 
     @property
     def schema(self) -> pa.Schema:
@@ -43,8 +45,14 @@ class RowFormat:
         kept = [("leaf", pa.string()), ("form", pa.string()), ("rehearsal", pa.bool_())]
         return pa.schema([("id", pa.string()), *own, *kept])
 
+    def with_reasoning(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A row of the dataset whose turns say what they will say in this format; measure it so."""
+        return with_reasoning(row, self.reasoning)
+
     def convert(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of the dataset, with the columns `base.READS` or those of the config that it is `of`, in this format.
+
+        `with_reasoning` has been through it.
 
         Raises: UsageError, ConfigError: the format can't hold it, or the template refuses it; the message has its id.
         """
@@ -61,7 +69,12 @@ class RowFormat:
 
 
 def row_format(
-    name: str, *, template: ChatFormat | None = None, system_prompt: str | None = None, bos: bool = False
+    name: str,
+    *,
+    template: ChatFormat | None = None,
+    system_prompt: str | None = None,
+    bos: bool = False,
+    reasoning: str = NO_REASONING,
 ) -> RowFormat:
     """The export format called `name`, set up.
 
@@ -70,11 +83,18 @@ def row_format(
         template: chat template to write rows through, for formats that may or must have one.
         system_prompt: system text for rows that have none of their own.
         bos: write the beginning-of-sequence token as text. Off: tokenizers add it when training starts.
+        reasoning: one of `REASONING_STYLES`: how a row's reasoning is written before its answer. `cerebrum` goes with
+            Cerebrum's own template, here or in training.
     Raises:
-        UsageError: unknown name, or a template where there can't be one or must be one.
+        UsageError: unknown name, or a template where there can't be one or must be one, or must be another.
         ConfigError: another package's format can't be used.
     """
     format = find_export_format(name)
+    if reasoning == CEREBRUM and template is not None and template.name != CEREBRUM:
+        raise UsageError(
+            f"--reasoning cerebrum is the form of Cerebrum's own template, not of `{template.name}`. Leave out "
+            "--template, or take `--reasoning think`."
+        )
     if template is not None:
         shape = format.templated
     elif system_prompt is not None and format.with_system is not None:
@@ -82,7 +102,7 @@ def row_format(
     else:
         shape = format.plain
     if shape is not None:
-        return RowFormat(format, shape, template, system_prompt, bos)
+        return RowFormat(format, shape, template, system_prompt, bos, reasoning)
     if template is None:
         raise UsageError(f"`{name}` needs --template: {', '.join(TEMPLATES)}, or the path of a Jinja chat template.")
     takers = ", ".join(each.name for each in shipped_formats() if each.templated is not None)

@@ -144,4 +144,14 @@ RULES = (
         "star.",
         instructlab="error",
     ),
+    Rule(
+        "LG214",
+        "unknown-value",
+        Severity.ERROR,
+        "A key has a value that it can't have.",
+        "What is meant can't be guessed, and rows of another kind than the leaf asks for would cost the same.",
+        "reasoning: plans",
+        "reasoning: plan",
+        instructlab="error",
+    ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labgen.records import Message
@@ -18,6 +18,7 @@ from labgen.teacher.rehearsal.compare import verdict_on_two
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.documents import document_on, verdict_on_document
 from labgen.teacher.rehearsal.judge import verdict_on_grounded, verdict_on_instructions, verdict_on_pair
+from labgen.teacher.rehearsal.planned import plan_of
 from labgen.teacher.rehearsal.questions import question_answer_pairs
 from labgen.teacher.rehearsal.request import Request, read_request
 from labgen.teacher.rehearsal.respond import response
@@ -176,6 +177,13 @@ def _response(dice: Dice, request: Request, asked: _Asked) -> str:
     return text
 
 
+def _planned_response(dice: Dice, request: Request, asked: _Asked) -> str:
+    answer = _response(dice, request, replace(asked, room=asked.room // 2))
+    plan = plan_of(dice, request, answer)
+    tagged = f"<plan>\n{plan}\n</plan>\n<response>\n{answer}\n</response>"
+    return _formed(dice, request, asked, tagged, None)
+
+
 def _formed(dice: Dice, request: Request, asked: _Asked, tagged: str, fields: Mapping[str, Any] | None) -> str:
     """A draw in tags, or as JSON where that is asked for, or so that nobody can read it."""
     # Drawn before looking at `restating`, so that both turns draw alike and the content stays the same.
@@ -213,6 +221,7 @@ _WRITERS: dict[str, _Writer] = {
     "new instructions on a context": _instructions(instructions_on),
     "respond": _response,
     "answer again": _response,
+    "respond with a plan": _planned_response,
 }
 _JUDGES: dict[str, Callable[[Request], dict[str, Any]]] = {
     "judge instructions": verdict_on_instructions,
