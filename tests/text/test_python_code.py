@@ -1,0 +1,73 @@
+"""Python that does not parse is found; what need not parse by itself is passed; nothing is run."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labgen.text.python_code import find_unparsable
+
+
+def block(code: str, language: str = "python") -> str:
+    """An answer with one block."""
+    return f"Here it is:\n\n```{language}\n{code}\n```\n"
+
+
+@pytest.mark.parametrize("language", ["python", "py", "Python3"])
+def test_what_does_not_parse_is_found_with_its_line(language: str) -> None:
+    """And with what Python says."""
+    text = block("x = 1\nprint(x", language)
+    (found,) = find_unparsable(text)
+    assert found.line == text[found.start : found.end] == "print(x"
+    assert "never closed" in found.message
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(x):\n    ...",
+        "    x = 1\n    y = 2",
+        ">>> print(1\n1",
+        "else:\n    y = 1",
+        "%matplotlib inline\nimport this",
+        "print(<your name>)",
+        "'\\d'",
+        "raise SystemExit",
+        "await x",
+        "(" * 5000,
+        "9" * 6000,
+        "-" * 15000 + "1",
+        "x = 1" + "+1" * 9000,
+        "",
+    ],
+)
+def test_what_need_not_parse_is_passed(code: str) -> None:
+    """Also what is too deep, and where warnings are errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(find_unparsable(block(code))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        block("print 'x'", "sh"),
+        "In Python 2:\n" + block("print 'x'"),
+        "This gives a SyntaxError:\n" + block("print(x"),
+        "```python\nprint(x",
+        "print(x",
+    ],
+)
+def test_other_text_is_passed(text: str) -> None:
+    """Other languages, Python 2 that says so, what is wrong on purpose, a block without an end."""
+    assert list(find_unparsable(text)) == []
+
+
+@given(st.text(max_size=300))
+def test_no_code_is_too_strange(code: str) -> None:
+    """Whatever stands there."""
+    text = block(code)
+    assert all(text[found.start : found.end].strip() == found.line for found in find_unparsable(text))
