@@ -14,8 +14,8 @@ from labgen.filters.guard import GuardModel
 from labgen.filters.installed import FILTERS_GROUP, Installed, installed_filters
 from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge
 from labgen.filters.privacy import Privacy
-from labgen.filters.python_syntax import PythonSyntax
 from labgen.filters.reasoning_result import ReasoningResult
+from labgen.filters.recomputed import Arithmetic, Code
 from labgen.packages import installed_names
 from labgen.plan.flow import Flow
 from labgen.text.secret_settings import find_secret_setting
@@ -68,7 +68,7 @@ def standard_filters(contamination: ContaminationIndex | None = None) -> tuple[F
     filters: list[Filter] = [InstructionRules(), Privacy("instruction")]
     if contamination is not None:
         filters.append(Contamination(contamination, "instruction"))
-    filters += [ResponseRules(), Privacy("pair"), ReasoningResult(), PythonSyntax(), UnsupportedFigures()]
+    filters += [ResponseRules(), Privacy("pair"), ReasoningResult(), UnsupportedFigures(), Arithmetic(), Code()]
     if contamination is not None:
         filters.append(Contamination(contamination, "pair"))
     return (*filters, *SHIPPED_JUDGES)

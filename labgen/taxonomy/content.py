@@ -14,7 +14,9 @@ from labgen.taxonomy.source import LeafSource
 from labgen.text.language import other_languages
 from labgen.text.personal_data import find_personal_data
 from labgen.text.printable import shorten
+from labgen.text.python_code import find_unparsable
 from labgen.text.words import content_words, normalised, words
+from labgen.text.wrong_sums import find_wrong_sums
 from labgen.text.yamltree import Node
 
 MIN_SUPPORT = 0.34
@@ -94,6 +96,7 @@ def check_content(source: LeafSource, leaf: Leaf | None, hooks: ContentHooks) ->
     _check_texts(source)
     for example in examples:
         _check_answer(source, example)
+        _check_work(source, example.answer)
         if hooks.benchmark_of is not None and (name := hooks.benchmark_of(example.question.text)):
             source.add("LG311", example.question, f"this question is copied from {name}; write one of your own.")
     if leaf is not None and leaf.document is not None:
@@ -193,6 +196,18 @@ def _check_answer(source: LeafSource, example: QuestionNodes) -> None:
     if given_away(example.question.text, answer, strict=source.kind == "skills"):
         message = f"the question already says the answer ({shorten(answer, 30)}); ask without telling it."
         source.add("LG305", example.question, message)
+
+
+def _check_work(source: LeafSource, answer: Node) -> None:
+    """Sums that do not come out, and Python that does not parse."""
+    for wrong in find_wrong_sums(answer.text):
+        start, end = _find_in(source, answer, wrong.text)
+        message = f"`{shorten(wrong.text)}` does not come out: the left side is {wrong.left}; correct it."
+        source.add_span("LG321", start, end, message)
+    for block in find_unparsable(answer.text):
+        start, end = _find_in(source, answer, block.line)
+        message = f"this Python does not parse ({shorten(block.message)}); correct it, or name another language."
+        source.add_span("LG322", start, end, message)
 
 
 def support(answer: str, passage: str) -> float:

@@ -119,7 +119,7 @@ def test_secrets_in_a_plan_keep_the_row_out(taxonomy: Path, tmp_path: Path) -> N
     build, _ = rehearse(tmp_path, leaks, **SKILLS, leaves=only(REQUESTS, reasoning="plan"))
     assert build.funnel.total().accepted == 0
     reasons = {row["reason"] for row in rows_of(tmp_path / "dataset", "rejected") if row["state"] == "unsafe"}
-    assert reasons == {"personal_data_in_reasoning: email address"}
+    assert reasons == {"personal_data_in_reasoning: e-mail address"}
 
 
 def test_the_price_of_plans_is_in_the_plan(taxonomy: Path, tmp_path: Path) -> None:

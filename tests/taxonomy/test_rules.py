@@ -137,6 +137,8 @@ CASES = [
     ("LG316", {SKILL_PATH: "version: 1\ncreated_by: someone\ntask_description: ''\n" + SEEDS}, 3, 19),
     ("LG319", knowledge("docs/*.md", "scan.pdf"), 50, 5),
     ("LG320", knowledge("Comet 0. A comet is a ball of ice", "Comet 0. A comet is a cup of ice"), 6, 14),
+    ("LG321", skill("It is 0 hours away.", "It is 5 + 3 = 9 hours away."), 6, 19),
+    ("LG322", skill("It is 0 hours away.", "|\n      ```python\n      print(1\n      ```"), 8, 7),
     ("LG317", knowledge("https://example.org/comets.git", "ext::sh -c id"), 47, 9),
     ("LG401", skill("version: 3\n", ""), 1, 1),
     ("LG402", skill("someone", "someone  "), 2, 20),

@@ -200,4 +200,25 @@ RULES = (
         "context: It ages for four months. (The document has: It ages for three months.)",
         "context: It ages for three months.",
     ),
+    Rule(
+        "LG321",
+        "wrong-sum",
+        Severity.WARNING,
+        "An answer holds an equation that does not come out.",
+        "Sums of generated answers are recomputed, and wrong ones are refused. Where a leaf's own examples hold one, "
+        "that is taken for the leaf's intention (a puzzle, an estimate), and sums of its rows are not looked at.",
+        "answer: Twelve boxes hold 12 x 7 = 74 eggs.",
+        "answer: Twelve boxes hold 12 x 7 = 84 eggs.",
+    ),
+    Rule(
+        "LG322",
+        "unparsable-python",
+        Severity.WARNING,
+        "Python in an answer does not parse.",
+        "Fenced blocks that say they are Python must parse in generated answers. Where one of a leaf's own examples "
+        "does not, blocks of its rows are not looked at. A block that is not meant to parse gets another word after "
+        "its fence, such as `text`.",
+        "answer: |\n  ```python\n  print(total\n  ```",
+        "answer: |\n  ```python\n  print(total)\n  ```",
+    ),
 )
