@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
 @place_options
 @work_option
-@option("--base-url", required=True, help="OpenAI-compatible API that serves the student.")
-@option("--model", required=True, help="The student's name at that API. Replies are kept by it: one name a training.")
+@option("--base-url", help="OpenAI-compatible API that serves the student.")
+@option("--model", help="The student's name at that API. Replies are kept by it: one name a training.")
 @option("--against", metavar="NAME", help="Another student, such as the untrained model, asked the same questions.")
 @option("--against-base-url", metavar="URL", help="Where that one is served. Default: --base-url.")
 @option("--judge-model", help="Another model that judges. Default: the build's judge.")
@@ -35,9 +35,12 @@ def command(ctx: click.Context, /, dataset: Path | None, **options: Any) -> None
     stands beside the score, and the score set right by it. With --against, both students and their paired difference.
     The students' key is read from STUDENT_API_KEY. Ends with status 1 where questions went without a verdict.
     """
+    from labgen.errors import UsageError
     from labgen.verbs.evaluate import Student, evaluate
     from labgen.verbs.session import Hooks
 
+    if not options["base_url"] or not options["model"]:
+        raise UsageError("evaluate needs --base-url and --model: where the student is served, and its name there.")
     students = [Student(options.pop("model"), options.pop("base_url"))]
     if options["against"]:
         students.insert(0, Student(options["against"], options["against_base_url"] or students[0].base_url))

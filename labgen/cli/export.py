@@ -92,8 +92,8 @@ class FormatOption(click.Option):
 )
 @option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="With --for: GPUs that train.")
 @option(
-    "--max-tokens",
-    type=click.IntRange(min=64),
+    "--max-row-tokens",
+    type=click.IntRange(min=1),
     help="Tokens that the trainer takes of a row; longer rows are told, and left out of runs. Default: mix.max_tokens.",
 )
 @option(
@@ -190,7 +190,7 @@ def _length(source: Path, run: dict[str, Any], *, measured: bool) -> RowLength |
     from labgen.export.fit import RowLength
     from labgen.export.mix import stated_max_tokens
 
-    limit = run["max_tokens"] or stated_max_tokens(source)
+    limit = run["max_row_tokens"] or stated_max_tokens(source)
     if limit is None and not measured:
         return None
     beside = Path(run["model"] or "") / "tokenizer.json"

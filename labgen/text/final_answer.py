@@ -79,7 +79,7 @@ def agrees(checker: str, answer: str, response: str) -> bool:
     if len(response) > MOST_CHARS:
         return False
     if checker == NUMBER:
-        said, wanted = read_number(response), _decimal(answer)
+        said, wanted = last_number(response), _decimal(answer)
         return said is not None and said == wanted
     if checker == CHOICE:
         return read_choice(response) == answer
@@ -105,7 +105,7 @@ def read_choice(response: str) -> str:
     return stated[-1].upper() if stated else ""
 
 
-def read_number(response: str) -> Decimal | None:
+def last_number(response: str) -> Decimal | None:
     """The number that a response ends in: the one it states as its answer, else the last one of its last line."""
     if (stated := _own_number(response)) is not None:
         return stated
@@ -147,7 +147,7 @@ def _stands_in(words: str, instruction: str) -> bool:
 
 def _plain(number: Decimal) -> str:
     """A number in one spelling: `1,200.50` and `1200.5` are the same."""
-    return f"{number.normalize():f}" if number else "0"
+    return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
 
 
 def _decimal(text: str) -> Decimal | None:

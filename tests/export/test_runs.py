@@ -105,9 +105,9 @@ def test_stacked_trains_once_on_every_row_of_the_phases(dataset: Path, tmp_path:
 
 def test_rows_that_are_too_long_are_left_out_of_runs_and_told_in_exports(dataset: Path, tmp_path: Path) -> None:
     """With the number, and with what makes phases that fit."""
-    plain = export(dataset, tmp_path / "plain", "--max-tokens", "100")
+    plain = export(dataset, tmp_path / "plain", "--max-row-tokens", "100")
     assert "longer than 100 tokens, a trainer cuts their answers: " in plain.output and "mix.max_tokens" in plain.output
-    runs = export(dataset, tmp_path / "runs", "--for", "trl", "--model", "m-1B", "--max-tokens", "100", "--json")
+    runs = export(dataset, tmp_path / "runs", "--for", "trl", "--model", "m-1B", "--max-row-tokens", "100", "--json")
     said = json.loads(runs.output)
     assert said["too_long"] and all(run["max_tokens"] == 100 for run in said["runs"])
     whole = json.loads(export(dataset, tmp_path / "all", "--for", "trl", "--model", "m-1B", "--json").output)

@@ -54,7 +54,7 @@ MINE = replace(FREEFORM, name="mine", like="freeform", steps=(FREEFORM.steps[0],
 
 RUNS = {
     'FreeFilters("instruction")': ["instruction_rules, instruction", "privacy, instruction"],
-    'FreeFilters("pair")': ["response_rules, pair", "privacy, pair"],
+    'FreeFilters("pair")': ["response_rules, pair", "privacy, pair", "arithmetic, pair", "code, pair"],
     'Judges("instruction")': ["instruction_judge, instruction"],
     'Judges("pair")': ["pair_judge, pair"],
     "FindDuplicates()": ["duplicates, instruction"],
@@ -63,7 +63,7 @@ RUNS = {
     "All()": ["All()"],
 }
 """A step as it stands in the package, to what runs in it: filters with their stages, or the step itself."""
-FILTERS = ["instruction_rules", "privacy", "response_rules", "instruction_judge", "pair_judge"]
+FILTERS = ["instruction_rules", "privacy", "response_rules", "arithmetic", "code", "instruction_judge", "pair_judge"]
 
 
 @contextmanager

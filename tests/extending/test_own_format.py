@@ -37,6 +37,7 @@ def test_the_format_of_the_page_is_exported(dataset: Path, labgen: Labgen, kind:
             "answer": row["messages"][1]["content"],
             "passage": row["context"],
             "leaf": row["leaf"],
+            "form": row["form"],
             "rehearsal": True,
         }
         for row in rows_of(dataset, "knowledge")
@@ -60,6 +61,6 @@ def test_a_row_that_it_cannot_take_ends_the_export(dataset: Path, labgen: Labgen
 def test_it_is_named_where_formats_are(dataset: Path, labgen: Labgen) -> None:
     """In the help, without being imported for it, and for whoever mistypes it."""
     words = " ".join(labgen("export", "--help").out.split())
-    assert "or a format that an installed package adds. [default: messages] Installed: cited." in words
+    assert "or a format that an installed package adds. Default: the first. Installed: cited." in words
     run = labgen("export", "--format", "citet")
     assert run.status == 2 and "there is no export format `citet`. Did you mean `cited`?" in run.err

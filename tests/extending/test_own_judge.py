@@ -32,7 +32,7 @@ def test_the_judge_of_the_page_is_priced_tested_and_asked(install: Install, taxo
         "judge",
         "1",
         "complete 0.1",
-        ["freeform"],
+        ["freeform_reasoned", "freeform"],
     )
     estimate = estimate_build(Session.prepare(config_in(labgen.folder, leaves=SKILLS)))
     assert estimate.leaves[0].to_pay.calls["judge_complete"] > 30

@@ -8,8 +8,8 @@ from itertools import pairwise
 from labgen.teacher.rehearsal.request import Example
 from labgen.teacher.rehearsal.sentences import STOP_WORDS, content, numbers, split_words, stems
 from labgen.teacher.rehearsal.wholeness import breaks_off
-from labgen.text.wrong_sums import find_wrong_sums
 
+_SUM = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?) ?([-+*×x/÷−]) ?(\d+(?:\.\d+)?) ?= ?\$?(-?\d+(?:\.\d+)?)(?![\d.]*\d)")
 _ITEM = re.compile(r"^[ \t]*(\d{1,3})[.)][ \t]", re.MULTILINE)
 _SENTENCE = re.compile(r"[a-z][.!?](?:\s|$)")
 USUAL_SHARE = 0.85
@@ -84,8 +84,8 @@ def _others(examples: tuple[Example, ...], said: str) -> str:
 
 
 def _miscounted(reply: str) -> str:
-    if (wrong := next(find_wrong_sums(reply), None)) is not None:
-        return f"{wrong.text} is not right"
+    if (wrong := wrong_sum(reply)) is not None:
+        return f"{wrong} is not right"
     marks = [int(mark) for mark in _ITEM.findall(reply)]
     if len(marks) > 2 and any(after not in (before + 1, 1) for before, after in pairwise(marks)):
         return "its list is wrongly numbered"
@@ -138,3 +138,19 @@ def _coverage(query: str, reply: str) -> float:
     """Share of the instruction's content words that the response takes up."""
     asked = content(query)
     return len(asked & stems(reply)) / len(asked) if asked else 1.0
+
+
+def wrong_sum(text: str) -> str | None:
+    """The first sum in a text that does not come out, such as `2 + 2 = 5`."""
+    for match in _SUM.finditer(text):
+        left, right, given = float(match[1]), float(match[3]), float(match[4])
+        sign = match[2]
+        if sign in "/÷":
+            if right == 0:
+                continue
+            value = left / right
+        else:
+            value = {"+": left + right, "-": left - right, "−": left - right}.get(sign, left * right)
+        if abs(value - given) > max(0.51, abs(value) * 0.01):
+            return match[0]
+    return None
