@@ -26,7 +26,7 @@ HELD = (
     "Name the town and the material behind {name}, the {kind}.",
 )
 ANSWER = "{material} from {town}"
-FACTS = 8
+FACTS = 6
 """Facts a leaf."""
 
 
