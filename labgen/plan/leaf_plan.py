@@ -35,6 +35,7 @@ class LeafPlan:
         kinds: what is drawn from its documents, in turns; empty for skills.
         fingerprint: 16 hex digits over exactly what changes the leaf's rows (see `fingerprint`).
         prompt_version: version of the prompts of its flow.
+        reasoning_samples: plans made of an answer that states a result, the one that is kept included (count).
     """
 
     leaf: Leaf
@@ -48,6 +49,7 @@ class LeafPlan:
     prompt_version: str
     attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     kinds: tuple[str, ...] = ()
+    reasoning_samples: int = 1
 
 
 def plan_leaves(
@@ -86,6 +88,7 @@ def plan_leaves(
                 prompt_version=versions[flow.name],
                 attributes=_attributes(leaf, overrides, config),
                 kinds=kinds_in_turns(config.knowledge.kinds) if own_chunks and not flow.package else (),
+                reasoning_samples=_last(overrides, "reasoning_samples", 1),
             )
         )
     return tuple(plans)
