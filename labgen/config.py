@@ -288,6 +288,10 @@ class ThresholdsConfig(Section):
         0.95, description="A leaf's own seeds may raise its threshold to this at most."
     )
     min_pair_score: Literal[1, 2, 3] = Field(2, description="Lowest score kept on LAB's 3-point scale.")
+    min_self_consistency: Share = Field(
+        0.5,
+        description="Share of an answer's plans that come to its result, where `reasoning_samples` asks for several.",
+    )
     min_supported_share: Share = Field(1.0, description="Share of an answer's claims that need verbatim evidence.")
     max_unsupported_figures: int = Field(0, ge=0, description="Figures and names without a source, for knowledge.")
     max_secrets: int = Field(0, ge=0, description="Passwords, keys and tokens in an instruction or a response.")
@@ -434,6 +438,11 @@ class LeafOverride(Section):
         None,
         description="What is kept of how a skill's answers came about: `plan`, which the teacher is asked for before "
         "it answers; `own`, what a reasoning teacher thinks anyway; `none`. Wins over the leaf's own `reasoning`.",
+    )
+    reasoning_samples: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None,
+        description="Plans made of each accepted answer that states a number or a choice, for `reasoning: plan`; each "
+        "beyond the first is a call. See thresholds.min_self_consistency.",
     )
 
 

@@ -16,6 +16,8 @@ from labgen.flows.check_document import CheckDocument
 from labgen.flows.draw import Draw
 from labgen.flows.find_duplicates import FindDuplicates
 from labgen.flows.rewrite import Rewrite
+from labgen.flows.self_consistency import NAME as SELF_CONSISTENCY
+from labgen.flows.self_consistency import SelfConsistency
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step, wrong_step
 from labgen.flows.take_step import take_one, take_slot
 from labgen.packages import PackageFault, guarded
@@ -125,6 +127,8 @@ class BoundFlow:
                 found.append(DUPLICATES)
             elif isinstance(step, CheckDocument):
                 found.append(SENTENCE_SUPPORT)
+            elif isinstance(step, SelfConsistency):
+                found.append(SELF_CONSISTENCY)
             elif isinstance(step, FreeFilters | Judges):
                 found += step.filters
         return tuple(dict.fromkeys(found))

@@ -11,6 +11,8 @@ from labgen.filters.installed import Installed
 from labgen.filters.sentence_support import NAME as SENTENCE_SUPPORT
 from labgen.filters.sentence_support import SENTENCES_PER_CALL, VERSION
 from labgen.flows.bound import BoundFlow
+from labgen.flows.self_consistency import NAME as SELF_CONSISTENCY
+from labgen.flows.self_consistency import VERSION as CONSISTENCY_VERSION
 from labgen.plan.flow import Flow
 
 
@@ -55,6 +57,8 @@ def _row(each: Filter | str, places: dict[str, int], per_call: int) -> Row:
     if each == SENTENCE_SUPPORT:
         calls = f"1 for {SENTENCES_PER_CALL} sentences"
         return Row(SENTENCE_SUPPORT, "judge", "pair", calls, places, VERSION, "labgen")
+    if each == SELF_CONSISTENCY:
+        return Row(SELF_CONSISTENCY, "judge", "pair", "reasoning_samples - 1", places, CONSISTENCY_VERSION, "labgen")
     if isinstance(each, str):
         return Row(DUPLICATES, "index", "instruction", "0", places, "1", "labgen")
     origin = each.package if isinstance(each, Installed) else "labgen"

@@ -1,85 +1,15 @@
-"""Skills whose answers come with what led to them: a plan that the teacher makes first, or its own reasoning.
-
-Source: Cerebrum's native chain of thought, a plan before the answer. Ours keeps the two apart, so that the answer is
-judged like any other and each export decides whether a model is to learn the plan as well.
-"""
+"""Skills whose answers come with what led to them, as `labgen.flows.reasoned_response` has it kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import replace
 
-from labgen.filters.base import SlotContext
 from labgen.flows.freeform import FREEFORM
 from labgen.flows.grounded import GROUNDED
-from labgen.flows.steps import OneByOne, Respond, answered
-from labgen.formats.planned_reply import read_planned_reply
-from labgen.formats.prompts import Prompt
+from labgen.flows.reasoned_response import RespondReasoned
+from labgen.flows.self_consistency import SelfConsistency
+from labgen.flows.steps import Respond
 from labgen.plan.flow import Flow
-from labgen.records import Candidate
-from labgen.teacher.asker import Reading
-
-PLAN = "plan"
-"""The kind of reasoning that the teacher is asked for; of any other, what it thinks by itself is kept."""
-
-RESPOND_WITH_PLAN = Prompt("respond_with_plan", rehearsed_as="respond with a plan")
-
-_TYPICAL_PLAN = (
-    "1. What is asked, and what is given: the instruction names the subject, the length and what to leave out.\n"
-    "2. What follows from that: each part of the answer, in the order in which a reader needs it, with its reason.\n"
-    "3. What comes of it, worked out step by step, with each figure and each name written down where it is used.\n"
-    "4. A check: everything that was asked for is there, and nothing contradicts what was given."
-)
-
-
-@dataclass(frozen=True)
-class RespondReasoned(OneByOne):
-    """The teacher's response as in `Respond`, with what led to it: a plan that it makes first, or its own reasoning.
-
-    Args:
-        respond: the step that asks for a response alone, where the leaf has the teacher's own reasoning kept.
-    """
-
-    asks: ClassVar[bool] = True
-    reasons: ClassVar[bool] = True
-    prompt: Prompt = RESPOND_WITH_PLAN
-    respond: Respond = field(default_factory=Respond)
-
-    def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
-        """Both that it may ask with."""
-        return (self.prompt, *self.respond.prompts_of(flow))
-
-    def typical_replies(self, slot: SlotContext) -> Mapping[str, str]:
-        """A seed example's response, of middling length, after a plan where one is asked for."""
-        typical = self.respond.typical_replies(slot)
-        if slot.plan.leaf.reasoning != PLAN:
-            return typical
-        response = typical[self.respond.prompt.name]
-        return {self.prompt.name: f"<plan>\n{_TYPICAL_PLAN}\n</plan>\n<response>\n{response}\n</response>"}
-
-    async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
-        """The candidate with its response and its reasoning. Raises: CandidateEnds: `failed` or `unparsed`."""
-        if slot.plan.leaf.reasoning != PLAN:
-            return await self.respond(candidate, slot, keep_reasoning=True)
-        generation, plan = slot.asker.generation, slot.plan
-        creative = plan.persona.name == "creative"
-        reading = await slot.asker.ask(
-            self.prompt.name,
-            read_planned_reply,
-            # The plan has as much room as the answer.
-            max_tokens=2 * generation.max_response_tokens,
-            temperature=generation.creative_temperature if creative else generation.precise_temperature,
-            leaf=plan.leaf,
-            seeds=slot.shown,
-            persona=plan.persona.name,
-            context=candidate.context,
-            instruction=candidate.instruction,
-        )
-        reasoning, response = reading.value
-        return replace(
-            answered(candidate, Reading(response, reading.text, reading.truncated, reading.calls)), reasoning=reasoning
-        )
 
 
 def _reasoned(flow: Flow, summary: str) -> Flow:
@@ -89,7 +19,7 @@ def _reasoned(flow: Flow, summary: str) -> Flow:
         name=f"{flow.name}_reasoned",
         summary=summary,
         suits=lambda leaf: bool(leaf.reasoning) and leaf.branch != "knowledge" and flow.suits(leaf),
-        steps=tuple(RespondReasoned() if isinstance(step, Respond) else step for step in flow.steps),
+        steps=(*(RespondReasoned() if isinstance(step, Respond) else step for step in flow.steps), SelfConsistency()),
         like=flow.name,
     )
 

@@ -39,6 +39,7 @@ class LeafPlan:
         responses: to each instruction (count); more than one where preferences are asked for.
         reserved: spans of its documents that training does not draw from, in order.
         first_slot: number of its first draw; above 0 for rows that are held out.
+        reasoning_samples: plans made of an answer that states a result, the one that is kept included (count).
     """
 
     leaf: Leaf
@@ -55,6 +56,7 @@ class LeafPlan:
     responses: int = 1
     reserved: tuple[Chunk, ...] = ()
     first_slot: int = 0
+    reasoning_samples: int = 1
 
 
 def plan_leaves(
@@ -97,6 +99,7 @@ def plan_leaves(
                 kinds=kinds_in_turns(config.knowledge.kinds) if own_chunks and not flow.package else (),
                 responses=_last(overrides, "responses", config.preferences.responses if config.preferences else 1),
                 reserved=reserved,
+                reasoning_samples=_last(overrides, "reasoning_samples", 1),
             )
         )
     return tuple(plans)

@@ -97,6 +97,7 @@ class Asker:
         max_tokens: int,
         temperature: float,
         schema: Schema | None = None,
+        sample: int = 0,
         **values: Any,
     ) -> Reading[T]:
         """Ask the teacher for text of a step and read it.
@@ -107,6 +108,7 @@ class Asker:
             schema: what an endpoint that enforces one holds the reply to; `read` must know that form too. It is part
                 of the call's key, also for an endpoint that lacks schemas, so that nothing is paid for twice when a
                 replica, or a later version of the server, has them.
+            sample: number of a further reply to the same question, which has a sampling seed of its own.
         Raises: CandidateEnds: `failed` (no reply) or `unparsed` (unreadable twice).
         """
         call = Call(
@@ -114,7 +116,7 @@ class Asker:
             messages=self._render(step, **values),
             max_tokens=max_tokens,
             temperature=temperature,
-            seed=self.slot.sampling_seed,
+            seed=(self.slot.sampling_seed + sample) % 2**31,
             schema=schema,
             leaf=self.slot.leaf,
             step=step,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -120,6 +121,48 @@ def test_secrets_in_a_plan_keep_the_row_out(taxonomy: Path, tmp_path: Path) -> N
     assert build.funnel.total().accepted == 0
     reasons = {row["reason"] for row in rows_of(tmp_path / "dataset", "rejected") if row["state"] == "unsafe"}
     assert reasons == {"personal_data_in_reasoning: e-mail address"}
+
+
+@pytest.mark.parametrize("threshold", [0.5, 1.0])
+def test_an_answer_that_most_samples_do_not_come_to_is_no_row(threshold: float, taxonomy: Path, tmp_path: Path) -> None:
+    """Five plans of each answer with a result; the share that agrees is a verdict, and what has none is not sampled."""
+
+    def chancy(call: Call) -> str | None:
+        if call.step != "respond_with_plan":
+            return None
+        asked = asked_for(call)
+        if len(asked) % 4 == 0:
+            return planned(f"On {asked}.", f"About this: {asked}")
+        # At the sampling temperature some questions come out otherwise now and then, others nearly always.
+        share = (0, 20, 90)[len(asked) % 3]
+        errs = call.temperature > 0.5 and Random(call.seed).randrange(100) < share
+        return planned(
+            f"On {asked}.\nResult: {74 if errs else 84}", f"As to: {asked}\nThe answer is {74 if errs else 84}."
+        )
+
+    settings = {**SKILLS, "thresholds": {"min_self_consistency": threshold}}
+    leaves = only(REQUESTS, samples=16, reasoning="plan", reasoning_samples=5)
+    rehearse(tmp_path, chancy, **settings, leaves=leaves)
+    rows = rows_of(tmp_path / "dataset", "foundational_skills")
+    rejected = [row for row in rows_of(tmp_path / "dataset", "rejected") if row["reason"] == "samples_disagree"]
+    shares = [each["value"] for row in rows for each in row["verdicts"] if each["filter"] == "self_consistency"]
+    assert rejected and len(rows) == 16 and 0 < len(shares) <= len(rows) and min(shares) >= threshold
+    assert all(row["verdicts"][-1]["value"] < threshold for row in rejected)
+    assert all(len(row["verdicts"][-1]["evidence"]) == 5 for row in rejected)
+    assert all(
+        ("84" in row["messages"][-1]["content"].split("\n")[-1]) is bool(row["reasoning"].count("Result"))
+        for row in rows
+    )
+
+
+def test_the_price_of_samples_is_in_the_plan(taxonomy: Path, tmp_path: Path) -> None:
+    """A call for each further sample of whatever gets so far."""
+    calls = {}
+    for samples in (1, 5):
+        leaves = only(REQUESTS, samples=20, reasoning="plan", reasoning_samples=samples)
+        (leaf,) = estimate_build(Session.prepare(config_in(tmp_path, **SKILLS, leaves=leaves))).leaves
+        calls[samples] = leaf.to_pay.calls["respond_with_plan"]
+    assert calls[5] > calls[1] + 4 * 20
 
 
 def test_the_price_of_plans_is_in_the_plan(taxonomy: Path, tmp_path: Path) -> None:
