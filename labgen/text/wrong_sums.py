@@ -43,6 +43,7 @@ _REMAINDER = re.compile(
     r"[ \t]*(?P<quotient>\d{1,12})[ \t]*[,;(]?[ \t]*(?:with[ \t]+)?(?:an?[ \t]+)?(?:(?:R|r|rem\.?|[Rr]est)(?=[ \t.\d])|"
     r"[Rr]emainder)\.?:?[ \t]*(?:of[ \t]+)?(?P<rest>\d{1,12})"
 )
+_ASKED = re.compile(r"[^\n.!?;,]{0,60}\?")
 _SAYINGS = frozenset({"1+1=3", "2+2=5", "2+2=3", "2+2=22", "1+1=11", "0.999=1"})
 _NEARLY = Fraction(1, 20)
 _LOOSELY = Fraction(1, 100)
@@ -75,7 +76,7 @@ def find_wrong_sums(text: str) -> Iterator[WrongSum]:
     for line in hidden.split("\n"):
         if _HAS_SUM.search(line) and not _PASSED_LINES.search(line):
             for clause in clauses(line, at):
-                yield from _in_clause(clause, text)
+                yield from (each for each in _in_clause(clause, text) if not _ASKED.match(text, each.end))
         at += len(line) + 1
 
 

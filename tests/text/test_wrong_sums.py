@@ -110,6 +110,7 @@ def test_the_right_result_is_said() -> None:
         "5 + 4 = 10 would be wrong",
         "If 3 + 4 = 21, then what is the rule?",
         "(A) 3 + 4 = 8",
+        "Is 12 x 7 = 74? No, it is 84.",
         "`3 + 4 = 8`",
         "```\n3 + 4 = 8\n```",
         "https://example.com/?q=3+4=8",
