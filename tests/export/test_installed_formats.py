@@ -229,7 +229,7 @@ def test_help_names_the_formats_without_importing_them(tmp_path: Path) -> None:
     *shown, loaded = done.stdout.splitlines()
     promised = f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds."
     assert "".join(promised.split()) in "".join("".join(shown).split())
-    assert loaded == "['labgen.formats.training.registry']"
+    assert loaded == "['labgen.formats.training.reasoning', 'labgen.formats.training.registry']"
 
 
 def test_shipped_formats_are_listed_by_their_own_names() -> None:

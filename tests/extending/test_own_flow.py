@@ -38,7 +38,7 @@ def test_a_flow_of_another_package_is_planned_built_and_shown(install: Install, 
     assert planned["leaves"][letters]["calls_to_pay"] > 30 * 3  # a draft, a revision and a judge for each row
 
     words = labgen("plan", *ours).out
-    assert "Reckoned with a yield of: revised 70%," in words and "compositional_skills" in words
+    assert "Reckoned with a yield of: revised 70%" in words and "compositional_skills" in words
     assert "revised" in labgen("plan", "--filters").out.splitlines()[0].split()
     table = labgen("plan", "--filters", "--json").json
     places = [(row["places"].get("revised"), row["places"].get("freeform")) for row in table]
