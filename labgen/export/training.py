@@ -88,51 +88,60 @@ def export_training(
     if kind not in KINDS or shard_rows < 1:
         raise UsageError(f"files are {' or '.join(KINDS)}, of at least one row; not `{kind}` of {shard_rows}.")
     manifest = read_manifest(dataset)
-    wanted = _wanted(manifest, dataset, configs, format)
-    sources = {name: [name] for name in wanted}
-    if schedule is not None:
-        wanted = schedule.configs(wanted)
-        sources = {STACKED: wanted} if schedule.schedule == STACKED else {name: [name] for name in wanted}
+    sources = _sources(_wanted(manifest, dataset, configs, format), schedule)
     check_export_folder(folder, dataset)
     check_no_leak(dataset, {name: about["files"] for name, about in manifest["configs"].items()})
-    rows: dict[str, int] = {}
-    files: dict[str, tuple[str, ...]] = {}
     measured = {name: MeasuredRows(length, keeps_long=schedule is None) for name in sources if length is not None}
     counted = _Reasoned()
+    report = ExportReport(folder, format.about.name, {}, {}, bool(manifest["rehearsal"]), reasoning=format.reasoning)
     with replacing(folder) as new:
         for name, parts in sources.items():
             stem = format.about.file_stem.replace("CONFIG", name)
             shards = _Shards(new, stem, format, format.about.file_kind or kind, shard_rows)
-            columns = None if format.about.of else list(READS)
-            read: Iterator[dict[str, Any]] = chain.from_iterable(
-                _read(dataset, manifest["configs"][part]["files"], columns) for part in parts
-            )
-            read = counted.of(read, format)
-            if len(parts) > 1:
-                read = once(read, lambda row: (row["id"], row["form"]))
+            read = counted.of(_rows_of(dataset, manifest, parts, format), format)
             shards.write(measured[name].of(read) if name in measured else read)
             if shards.rows:
-                rows[name], files[name] = shards.rows, tuple(shards.files)
-        report = ExportReport(folder, format.about.name, rows, files, bool(manifest["rehearsal"]))
-        report = replace(report, reasoning=format.reasoning, reasoned=counted.rows)
+                report.rows[name], report.files[name] = shards.rows, tuple(shards.files)
+        report = replace(report, reasoned=counted.rows)
         if length is not None:
             too_long = {name: each.too_long for name, each in measured.items() if each.too_long}
             report = replace(report, max_tokens=length.max_tokens, too_long=too_long)
         _write_texts(new, dataset, format, report)
         if schedule is not None:
             longest = {name: each.limit for name, each in measured.items()}
-            report = replace(report, runs=tuple(schedule.runs(rows, files, longest)))
+            report = replace(report, runs=tuple(schedule.runs(report.rows, report.files, longest)))
             schedule.write(new, report.runs)
-        record = {
-            "format": report.format,
-            "template": format.template.name if format.template else None,
-            "reasoning": format.reasoning,
-            "source": {"manifest_sha256": hash_file(dataset / MANIFEST)[0], "rehearsal": report.rehearsal},
-            "configs": {name: {"rows": rows[name], "files": list(files[name])} for name in files},
-            "files": sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()),
-        }
-        (new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write_record(new, dataset, format, report)
     return report
+
+
+def _sources(wanted: list[str], schedule: Schedule | None) -> dict[str, list[str]]:
+    """What is written, by name, and the configs of the dataset that it is made of."""
+    if schedule is None:
+        return {name: [name] for name in wanted}
+    phases = schedule.configs(wanted)
+    return {STACKED: phases} if schedule.schedule == STACKED else {name: [name] for name in phases}
+
+
+def _rows_of(
+    dataset: Path, manifest: Mapping[str, Any], parts: Sequence[str], format: RowFormat
+) -> Iterator[dict[str, Any]]:
+    """The rows of some configs; of several each row once, in each form."""
+    columns = None if format.about.of else list(READS)
+    read = chain.from_iterable(_read(dataset, manifest["configs"][part]["files"], columns) for part in parts)
+    return once(read, lambda row: (row["id"], row["form"])) if len(parts) > 1 else read
+
+
+def _write_record(new: Path, dataset: Path, format: RowFormat, report: ExportReport) -> None:
+    record = {
+        "format": report.format,
+        "template": format.template.name if format.template else None,
+        "reasoning": format.reasoning,
+        "source": {"manifest_sha256": hash_file(dataset / MANIFEST)[0], "rehearsal": report.rehearsal},
+        "configs": {name: {"rows": report.rows[name], "files": list(files)} for name, files in report.files.items()},
+        "files": sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file()),
+    }
+    (new / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _wanted(manifest: dict[str, Any], dataset: Path, configs: Sequence[str], format: RowFormat) -> list[str]:

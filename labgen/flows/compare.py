@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 from labgen.filters.available import FilterSet
 from labgen.filters.base import Filter, SlotContext, settle
 from labgen.flows.rivals import screened
-from labgen.flows.steps import RESPOND, OneByOne, answered, read_response
+from labgen.flows.steps import RESPOND, OneByOne, answered, ask_for_response, read_response, usual_temperature
 from labgen.formats.prompts import Prompt
 from labgen.formats.reading import read_fields
 from labgen.formats.schemas import bounded_text, object_of
@@ -101,22 +101,12 @@ class Compare(OneByOne):
 
 async def another_response(candidate: Candidate, number: int, slot: SlotContext) -> Reading[str]:
     """A further response: in turns more freely in the leaf's voice, and in the other one. Raises: CandidateEnds."""
-    generation, plan = slot.asker.generation, slot.plan
-    voices = ("precise", "creative") if plan.persona.name == "precise" else ("creative", "precise")
+    own = slot.plan.persona.name
+    voices = ("precise", "creative") if own == "precise" else ("creative", "precise")
     voice, round = voices[(number - 1) % 2 == 1], (number + 1) // 2
-    usual = generation.creative_temperature if voice == "creative" else generation.precise_temperature
-    freer = usual + TEMPERATURE_STEP * (round if voice == plan.persona.name else round - 1)
-    return await slot.asker.ask(
-        RESPOND.name,
-        read_response,
-        max_tokens=generation.max_response_tokens,
-        temperature=min(MAX_TEMPERATURE, round_to_hundredths(freer)),
-        leaf=plan.leaf,
-        seeds=slot.shown,
-        persona=voice,
-        context=candidate.context,
-        instruction=candidate.instruction,
-    )
+    freer = usual_temperature(voice, slot) + TEMPERATURE_STEP * (round if voice == own else round - 1)
+    temperature = min(MAX_TEMPERATURE, round_to_hundredths(freer))
+    return await ask_for_response(RESPOND, read_response, candidate, slot, voice=voice, temperature=temperature)
 
 
 def round_to_hundredths(number: float) -> float:

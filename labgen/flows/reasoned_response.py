@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from labgen.filters.base import SlotContext
-from labgen.flows.steps import OneByOne, Respond, answered
+from labgen.flows.steps import OneByOne, Respond, answered, ask_for_response
 from labgen.formats.planned_reply import read_planned_reply
 from labgen.formats.prompts import Prompt
 from labgen.plan.flow import Flow
@@ -64,21 +64,16 @@ class RespondReasoned(OneByOne):
 
     async def plan(self, candidate: Candidate, slot: SlotContext, *, sample: int = 0) -> Candidate:
         """The candidate with a response and the plan before it. `sample`: its number, where several are asked for."""
-        generation, plan = slot.asker.generation, slot.plan
-        creative = plan.persona.name == "creative"
-        usual = generation.creative_temperature if creative else generation.precise_temperature
-        reading = await slot.asker.ask(
-            self.prompt.name,
+        generation = slot.asker.generation
+        reading = await ask_for_response(
+            self.prompt,
             read_planned_reply,
+            candidate,
+            slot,
             # The plan has as much room as the answer.
             max_tokens=2 * generation.max_response_tokens,
-            temperature=generation.temperature if sample else usual,
+            temperature=generation.temperature if sample else None,
             sample=sample,
-            leaf=plan.leaf,
-            seeds=slot.shown,
-            persona=plan.persona.name,
-            context=candidate.context,
-            instruction=candidate.instruction,
         )
         reasoning, response = reading.value
         return replace(

@@ -15,7 +15,7 @@ from labgen.filters.available import FilterSet
 from labgen.filters.base import Filter, SlotContext, ended, settle
 from labgen.filters.rules import REASONS
 from labgen.flows.rivals import screened
-from labgen.flows.steps import FreeFilters, Judges, answered, read_response
+from labgen.flows.steps import FreeFilters, Judges, answered, ask_for_response, read_response
 from labgen.formats.prompts import Prompt
 from labgen.plan.flow import Flow
 from labgen.records import REPAIR, Candidate, Rival, State, Verdict
@@ -112,20 +112,8 @@ def mendable(candidate: Candidate) -> bool:
 
 async def answer_again(candidate: Candidate, said: Sequence[str], slot: SlotContext) -> Reading[str]:
     """The teacher's second response. Raises: CandidateEnds: there is none."""
-    generation, plan = slot.asker.generation, slot.plan
-    creative = plan.persona.name == "creative"
-    return await slot.asker.ask(
-        REPAIR_PROMPT.name,
-        read_response,
-        max_tokens=generation.max_response_tokens,
-        temperature=generation.creative_temperature if creative else generation.precise_temperature,
-        leaf=plan.leaf,
-        seeds=slot.shown,
-        persona=plan.persona.name,
-        context=candidate.context,
-        instruction=candidate.instruction,
-        response=candidate.response,
-        findings=list(said),
+    return await ask_for_response(
+        REPAIR_PROMPT, read_response, candidate, slot, response=candidate.response, findings=list(said)
     )
 
 

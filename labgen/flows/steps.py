@@ -6,9 +6,9 @@ for a slot's other candidates.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Protocol, Self, get_args
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args
 
 from labgen.filters.available import SHIPPED_JUDGES, FilterSet
 from labgen.filters.base import Filter, SlotContext, settle
@@ -18,6 +18,7 @@ from labgen.plan.flow import Flow
 from labgen.records import Candidate
 from labgen.teacher.asker import Reading
 
+Answer = TypeVar("Answer")
 Stage = Literal["instruction", "pair"]
 
 
@@ -176,21 +177,53 @@ class Respond(OneByOne):
         Args:
             keep_reasoning: whether what the model thought aloud before it is kept beside it.
         """
-        generation, plan = slot.asker.generation, slot.plan
-        creative = plan.persona.name == "creative"
-        reading = await slot.asker.ask(
-            self.prompt.name,
-            read_response,
-            max_tokens=generation.max_response_tokens,
-            temperature=generation.creative_temperature if creative else generation.precise_temperature,
-            leaf=plan.leaf,
-            seeds=slot.shown,
-            persona=plan.persona.name,
-            context=candidate.context,
-            instruction=candidate.instruction,
-        )
+        reading = await ask_for_response(self.prompt, read_response, candidate, slot)
         found = answered(candidate, reading)
         return replace(found, reasoning=reading.reasoning) if keep_reasoning else found
+
+
+async def ask_for_response(
+    prompt: Prompt,
+    read: Callable[[str], Answer | None],
+    candidate: Candidate,
+    slot: SlotContext,
+    *,
+    voice: str = "",
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    sample: int = 0,
+    **shown: Any,
+) -> Reading[Answer]:
+    """What the teacher answers to a candidate's instruction.
+
+    Args:
+        read: makes something of the reply; None for what can't be read.
+        voice: persona that it answers as; empty for the leaf's own.
+        max_tokens, temperature: as `generation` has them for responses of that voice where None.
+        sample: number of the answer, where several are asked for with one prompt.
+        shown: what else the prompt shows, by name.
+    Raises: CandidateEnds: there is none.
+    """
+    voice = voice or slot.plan.persona.name
+    return await slot.asker.ask(
+        prompt.name,
+        read,
+        max_tokens=slot.asker.generation.max_response_tokens if max_tokens is None else max_tokens,
+        temperature=usual_temperature(voice, slot) if temperature is None else temperature,
+        sample=sample,
+        leaf=slot.plan.leaf,
+        seeds=slot.shown,
+        persona=voice,
+        context=candidate.context,
+        instruction=candidate.instruction,
+        **shown,
+    )
+
+
+def usual_temperature(voice: str, slot: SlotContext) -> float:
+    """The temperature of responses in a voice."""
+    generation = slot.asker.generation
+    return generation.creative_temperature if voice == "creative" else generation.precise_temperature
 
 
 def answered(candidate: Candidate, reading: Reading[str]) -> Candidate:

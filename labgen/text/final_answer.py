@@ -147,7 +147,11 @@ def _stands_in(words: str, instruction: str) -> bool:
 
 def _plain(number: Decimal) -> str:
     """A number in one spelling: `1,200.50` and `1200.5` are the same."""
-    return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
+    if not number:
+        return "0"
+    # Not `normalize`, which rounds to the digits of the context.
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -179,7 +179,7 @@ def _run(
     across = DuplicatesAcrossLeaves(config.thresholds) if session.filters.find_duplicates else None
     messages = list(sources.messages)
     folder: Path | None = config.output
-    complete, hopeless = True, None
+    complete = True
     held_out: HeldOutRows | None = None
     try:
         with writing_dataset(
@@ -199,14 +199,8 @@ def _run(
                 across,
                 evenly=budget is not None and config.stop.evenly,
             )
-            begun = take_replayed(session, workers, collector)
-            progress, traffic = begun.progress, begun.traffic
-            if begun.left:
-                if not limits or limits.max_calls != 0:
-                    _warn_of_batches(session, ledger)
-                work = _Asking(session, begun, collector)
-                traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
-            collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
+            begun, traffic, complete, hopeless = _all_candidates(session, workers, ledger, collector, limits, budget)
+            progress = begun.progress
             if trained and complete:
                 held_out = draw_held_out(session, ledger, trained, collector, budget)
                 complete = held_out.complete
@@ -235,6 +229,29 @@ def _run(
         hopeless,
         held_out,
     )
+
+
+def _all_candidates(
+    session: Session,
+    workers: Workers[Replayed],
+    ledger: Ledger,
+    collector: Collector,
+    limits: Limits | None,
+    budget: Budget | None,
+) -> tuple[Begun, Traffic, bool, Hopeless | None]:
+    """Give the collector what the ledger has, then what is asked.
+
+    Returns: what the replay came to, traffic, whether all leaves were done, and why there was no hope, if so.
+    """
+    begun = take_replayed(session, workers, collector)
+    traffic, complete, hopeless = begun.traffic, True, None
+    if begun.left:
+        if not limits or limits.max_calls != 0:
+            _warn_of_batches(session, ledger)
+        work = _Asking(session, begun, collector)
+        traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
+    collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
+    return begun, traffic, complete, hopeless
 
 
 def kept_from_elsewhere(session: Session, traffic: Traffic) -> list[str]:

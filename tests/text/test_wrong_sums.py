@@ -44,7 +44,7 @@ NOTATIONS: dict[str, Callable[[int, int, int], str]] = {
     "decimals": lambda a, b, off: f"{a}.5 + {b}.5 = {a + b + 1 + off}",
     "decimal_commas": lambda a, b, off: f"{a},5 + {b},5 = {a + b + 1 + off}",
     "rounded": lambda a, b, off: f"{a} / {b} ≈ {a / b + off:.2f}",
-    "cut": lambda a, b, off: f"{a} / {b} = {int(a / b * 100) / 100 + off:.2f}",
+    "cut": lambda a, b, off: f"{a} / {b} = {a * 100 // b / 100 + off:.2f}",
     "units": lambda a, b, off: f"{a} kg + {b} kg = {a + b + off} kg",
     "currency": lambda a, b, off: f"${a} + ${b} = ${a + b + off}",
     "chain": lambda a, b, off: f"x = {a} × {b} + {a} = {a * b} + {a} = {a * b + a + off}",

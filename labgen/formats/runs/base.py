@@ -137,6 +137,24 @@ class Trainer:
     extra_files: Mapping[str, str] | None = None
 
 
+def transformers_settings(run: Run) -> dict[str, object]:
+    """What programs on top of transformers' `Trainer` are told, in its words: hyper-parameters and checkpoints."""
+    return {
+        "learning_rate": run.hyper.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": run.warmup_steps,
+        "num_train_epochs": run.epochs,
+        "per_device_train_batch_size": run.device_rows,
+        "gradient_accumulation_steps": run.accumulation,
+        "seed": run.seed,
+        "save_strategy": "steps",
+        "save_steps": max(1, min(500, run.steps // 4)),
+        "save_total_limit": 2,
+        "logging_steps": max(1, min(10, run.steps // 10)),
+        "report_to": "none",
+    }
+
+
 def as_json(settings: Mapping[str, object]) -> str:
     """A run's file as JSON."""
     return json.dumps(settings, indent=2) + "\n"

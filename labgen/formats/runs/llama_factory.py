@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgen.formats.runs.base import Run, Trainer, as_yaml
+from labgen.formats.runs.base import Run, Trainer, as_yaml, transformers_settings
 
 
 def _settings(run: Run) -> str:
@@ -16,17 +16,7 @@ def _settings(run: Run) -> str:
         "cutoff_len": run.max_tokens,
         "train_on_prompt": False,
         "output_dir": run.output,
-        "learning_rate": run.hyper.learning_rate,
-        "lr_scheduler_type": "constant_with_warmup",
-        "warmup_steps": run.warmup_steps,
-        "num_train_epochs": run.epochs,
-        "per_device_train_batch_size": run.device_rows,
-        "gradient_accumulation_steps": run.accumulation,
-        "seed": run.seed,
-        "save_steps": max(1, min(500, run.steps // 4)),
-        "save_total_limit": 2,
-        "logging_steps": max(1, min(10, run.steps // 10)),
-        "report_to": "none",
+        **transformers_settings(run),
     }
     return as_yaml(
         settings,
