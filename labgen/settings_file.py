@@ -11,7 +11,7 @@ from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from labgen.errors import ConfigError
 
@@ -234,6 +234,8 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
         nested = {"leaves": LeafOverride, "extras": ExtraDataset, "endpoints": EndpointConfig, "judge": JudgeConfig}
         model = nested.get(part, annotation)
+        for one in get_args(model):  # a section that may be left out
+            model = one if isinstance(one, type) and issubclass(one, BaseModel) else model
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return []
     return sorted(model.model_fields)

@@ -218,6 +218,13 @@ def remaining(build: Any) -> str:
     elif build.traffic.stopped:
         words = build.traffic.stopped.removesuffix(".")
     rows, leaves = progress.wanted - progress.accepted, progress.leaves - progress.leaves_done
+    if build.held_out:
+        sets = build.held_out.report["sets"].items()
+        left = ", ".join(f"{name} {of['wanted'] - of['rows']}" for name, of in sets if of["rows"] < of["wanted"])
+        return (
+            f"{words}, while rows to be held out were drawn; of what was wanted there remain: {left or 'none'}. Run "
+            "again to go on (nothing is paid twice). `labgen plan` does not price these."
+        )
     return (
         f"{words}: {rows} rows of {leaves} leaves remain. Run again to go on (nothing is paid twice); `labgen plan` "
         "says what that would take."

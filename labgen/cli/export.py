@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 LM_EVAL = "lm-eval"
+PHASED = "phased"
 
 
 class FormatOption(click.Option):
@@ -80,8 +81,8 @@ class FormatOption(click.Option):
 @option("--model", metavar="NAME|FOLDER", help="With --for: the model to begin with.")
 @option(
     "--schedule",
-    type=click.Choice(["phased", "stacked"]),
-    default="phased",
+    type=click.Choice([PHASED, "stacked"]),
+    default=PHASED,
     show_default=True,
     help="With --for: LAB's phases one after the other, or all rows in one run.",
 )
@@ -124,12 +125,14 @@ def command(
     A format is written through a chat template or leaves it to the trainer; docs/reference.md has a table of them.
     llama-factory's dataset_info.json and axolotl's lists are written beside the files. With --for, run files are, too.
     """
+    from labgen.errors import UsageError
     from labgen.export.training import export_training
     from labgen.formats.known import find_format
     from labgen.formats.training.rows import row_format
 
     source = dataset or config_from({"config": config}).output
     if trainer_name == LM_EVAL:
+        _nothing_else(only, format_name, template, run, reasoning != NO_REASONING)
         _export_for(trainer_name, source, to, as_json)
         return
     schedule = _schedule(trainer_name, format_name, template, run)
@@ -142,6 +145,8 @@ def command(
         bos=bos,
         reasoning=reasoning,
     )
+    if reasoning != NO_REASONING and format.about.of:
+        raise UsageError(f"`{name}` holds responses without their reasoning: leave out --reasoning.")
     folder = to or source.with_name(f"{source.resolve().name}-{trainer_name or name}")
     length = _length(source, run, measured=schedule is not None)
     if schedule and length:
@@ -163,8 +168,10 @@ def _schedule(trainer: str | None, format: str | None, template: str | None, run
     from labgen.formats.runs.known import find_trainer
 
     if trainer is None:
-        if run["model"] or run["hyper_parameters"]:
-            raise UsageError("--model and --hyper-parameters are for training runs: say which with --for.")
+        if run["model"] or run["hyper_parameters"] or run["schedule"] != PHASED or run["devices"] != 1:
+            raise UsageError(
+                "--model, --schedule, --hyper-parameters and --devices are for training runs: say which with --for."
+            )
         return None
     if format is not None or template is not None:
         raise UsageError(f"--for {trainer} has its own format: leave out --format and --template.")
@@ -174,6 +181,23 @@ def _schedule(trainer: str | None, format: str | None, template: str | None, run
     folder = Path(run["model"])
     model = str(folder.resolve()) if folder.is_dir() else run["model"]
     return Schedule(find_trainer(trainer), model, run["schedule"], hyper, run["devices"])
+
+
+def _nothing_else(
+    only: tuple[str, ...], format: str | None, template: str | None, run: dict[str, Any], reasons: bool
+) -> None:
+    """Raises: UsageError: an option that says how rows are written, where tasks are."""
+    from labgen.errors import UsageError
+
+    given = {
+        "--only": only,
+        "--format": format,
+        "--template": template,
+        "--model": run["model"],
+        "--reasoning": reasons,
+    }
+    if wrong := [option for option, value in given.items() if value]:
+        raise UsageError(f"--for {LM_EVAL} writes the held-out multiple choice as it is: leave out {', '.join(wrong)}.")
 
 
 def _own_template(format: str, reasoning: str, *, trains: bool) -> str | None:

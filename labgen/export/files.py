@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labgen.errors import UsageError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -173,12 +175,19 @@ def hash_file(path: Path) -> tuple[str, int]:
 
 
 def read_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """A Parquet file's rows in order, one row group at a time."""
+    """A Parquet file's rows in order, one row group at a time.
+
+    Raises: UsageError: the file is not there, or is damaged.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns=columns)
+    try:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns)
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise UsageError(f"{path}: can't be read ({error}). Build or download the dataset again.") from None
 
 
 def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:

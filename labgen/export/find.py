@@ -8,13 +8,15 @@ from typing import Any
 from labgen.errors import UsageError
 from labgen.export.card_facts import DOCUMENTS, REJECTED
 from labgen.export.folder import read_manifest
+from labgen.export.held_out import HELD_OUT
+from labgen.formats.training.base import PREFERENCE_CONFIGS
 from labgen.records import BRANCHES
 
-SHOWN = (*BRANCHES, DOCUMENTS, REJECTED)
+SHOWN = (*BRANCHES, DOCUMENTS, REJECTED, *HELD_OUT)
 
 
 def find_row(folder: Path, prefix: str) -> dict[str, Any]:
-    """The one row or rejection whose id starts with `prefix`.
+    """The one row, rejection or held-out row whose id starts with `prefix`.
 
     Returns: its columns (see `rows.row_schema`; a rejection also has `state`, `reason`, `raw`), and `config`, `slot`,
         `position`, `calls` (ledger keys in hexadecimal, in order).
@@ -27,12 +29,22 @@ def find_row(folder: Path, prefix: str) -> dict[str, Any]:
         for name in manifest["configs"].get(config, {"files": []})["files"]:
             hits += [(found, config, folder / name, group, row) for found, group, row in _scan(folder / name, prefix)]
     if not hits:
+        _name_the_row(folder, manifest, prefix)
         raise UsageError(f"{folder}: no row or rejection has an id that starts with `{prefix}`.")
     if len(hits) > 1:
         some = ", ".join(hit[0] for hit in hits[:4])
         raise UsageError(f"{folder}: {len(hits)} ids start with `{prefix}` ({some} ...). Give more of it.")
     found, config, path, group, row = hits[0]
     return {"config": config, **_read(path, group, row), **_lineage(folder, manifest, found)}
+
+
+def _name_the_row(folder: Path, manifest: dict[str, Any], prefix: str) -> None:
+    """Raises: UsageError: the id is that of a pair or of a judged response; the message names its row."""
+    for config in PREFERENCE_CONFIGS:
+        for name in manifest["configs"].get(config, {"files": []})["files"]:
+            for found, group, row in _scan(folder / name, prefix):
+                of = _read(folder / name, group, row)["row"]
+                raise UsageError(f"{folder}: {found} is of `{config}`, made of a row: `labgen show {of}` shows that.")
 
 
 def _scan(path: Path, prefix: str) -> list[tuple[str, int, int]]:

@@ -44,12 +44,21 @@ class Schedule:
     devices: int = 1
     max_tokens: int | None = None
 
-    def configs(self, known: Sequence[str]) -> list[str]:
-        """The configs that are trained on, of those there are. Raises: UsageError: the dataset has no phases."""
+    def sources(self, known: Sequence[str], asked: Sequence[str]) -> dict[str, list[str]]:
+        """What is trained on, by name, and the configs that it is made of: phases there are, or those asked for.
+
+        Raises: UsageError: the dataset has no phases, or something else is asked for.
+        """
         phases = [phase for phase in PHASES.values() if phase in known]
         if not phases:
-            raise UsageError("the dataset has no phases to train on: build it with `mix: {phases: true}`.")
-        return phases
+            raise UsageError(
+                "the dataset has no phases to train on: build it with `mix: {phases: true}`, and with a "
+                "`mix.max_tokens`, where there is one, that rows fit into (its mix.json says what was too long)."
+            )
+        if other := [name for name in asked if name not in phases]:
+            raise UsageError(f"--for trains on phases, and `{other[0]}` is none. There are: {', '.join(phases)}.")
+        chosen = [phase for phase in phases if not asked or phase in asked]
+        return {STACKED: chosen} if self.schedule == STACKED else {phase: [phase] for phase in chosen}
 
     def runs(self, rows: dict[str, int], files: dict[str, tuple[str, ...]], longest: dict[str, int]) -> list[Run]:
         """A run for each config. `longest`: tokens of each config's longest row."""

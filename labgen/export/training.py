@@ -14,7 +14,7 @@ from labgen.export.files import hash_file, read_rows
 from labgen.export.fit import RowLength
 from labgen.export.folder import MANIFEST, read_manifest, replacing
 from labgen.export.held_out import check_no_leak, for_training
-from labgen.export.runs import STACKED, MeasuredRows, Schedule, once
+from labgen.export.runs import MeasuredRows, Schedule, once
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
 from labgen.formats.runs.base import Run
 from labgen.formats.training.base import KINDS, PREFERENCE_CONFIGS, READS
@@ -88,7 +88,10 @@ def export_training(
     if kind not in KINDS or shard_rows < 1:
         raise UsageError(f"files are {' or '.join(KINDS)}, of at least one row; not `{kind}` of {shard_rows}.")
     manifest = read_manifest(dataset)
-    sources = _sources(_wanted(manifest, dataset, configs, format), schedule)
+    wanted = _wanted(manifest, dataset, configs, format)
+    sources = {name: [name] for name in wanted}
+    if schedule is not None:
+        sources = schedule.sources(list(manifest["configs"]), configs)
     check_export_folder(folder, dataset)
     check_no_leak(dataset, {name: about["files"] for name, about in manifest["configs"].items()})
     measured = {name: MeasuredRows(length, keeps_long=schedule is None) for name in sources if length is not None}
@@ -108,19 +111,16 @@ def export_training(
             report = replace(report, max_tokens=length.max_tokens, too_long=too_long)
         _write_texts(new, dataset, format, report)
         if schedule is not None:
+            if not report.rows:
+                raise UsageError(
+                    f"{dataset}: no row of its phases fits into {report.max_tokens:,} tokens, so there is nothing to "
+                    "train on. Give a larger --max-row-tokens, or build with that `mix.max_tokens`."
+                )
             longest = {name: each.limit for name, each in measured.items()}
             report = replace(report, runs=tuple(schedule.runs(report.rows, report.files, longest)))
             schedule.write(new, report.runs)
         _write_record(new, dataset, format, report)
     return report
-
-
-def _sources(wanted: list[str], schedule: Schedule | None) -> dict[str, list[str]]:
-    """What is written, by name, and the configs of the dataset that it is made of."""
-    if schedule is None:
-        return {name: [name] for name in wanted}
-    phases = schedule.configs(wanted)
-    return {STACKED: phases} if schedule.schedule == STACKED else {name: [name] for name in phases}
 
 
 def _rows_of(
@@ -235,7 +235,6 @@ class _Shards:
         self.rows = 0
 
     def write(self, rows: Iterator[dict[str, Any]]) -> None:
-        (self._root / self._stem).parent.mkdir(parents=True, exist_ok=True)
         batches = _batches((self._format.convert(row) for row in rows), self._shard_rows)
         for first, batch in batches:
             if first:
@@ -249,6 +248,7 @@ class _Shards:
         import pyarrow.parquet as pq
 
         self._temporary = self._root / f"{self._stem}.writing"
+        self._temporary.parent.mkdir(parents=True, exist_ok=True)
         if self._kind == "parquet":
             self._writer: Any = pq.ParquetWriter(self._temporary, self._format.schema, compression="zstd")
         else:

@@ -47,6 +47,17 @@ class Traffic:
     kept_from: Counter[Origin] = field(default_factory=Counter)
     answered_from: Counter[Origin] = field(default_factory=Counter)
 
+    def add(self, later: Traffic) -> None:
+        """Count what was asked after this, in the same run, as well."""
+        for name in ("sent", "retries", "answered", "failed", "prompt_tokens", "completion_tokens", "busy_sec"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.peak_in_flight = max(self.peak_in_flight, later.peak_in_flight)
+        self.first_sent_sec = self.first_sent_sec or later.first_sent_sec
+        self.last_answer_sec = max(self.last_answer_sec, later.last_answer_sec)
+        self.stopped = later.stopped or self.stopped
+        for name in ("problems", "kept_from", "answered_from"):
+            getattr(self, name).update(getattr(later, name))
+
     @property
     def from_ledger(self) -> int:
         """Replies that were taken from the ledger."""

@@ -202,7 +202,7 @@ def _run(
             begun, traffic, complete, hopeless = _all_candidates(session, workers, ledger, collector, limits, budget)
             progress = begun.progress
             if trained and complete:
-                held_out = draw_held_out(session, ledger, trained, collector, budget)
+                held_out = draw_held_out(session, ledger, trained, collector, budget, traffic)
                 complete = held_out.complete
             about = writer.as_answered(replace(about, complete=complete))
             writer.finish(about, collector.funnel, _notes(session, collector.calibrations), held_out)

@@ -44,6 +44,7 @@ from labgen.records import Candidate, State
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.ledger_only import LedgerOnly
+from labgen.teacher.traffic import Origin, Traffic
 from labgen.verbs.session import Session
 
 PLANS: dict[str, Callable[[LeafPlan, int], LeafPlan | None]] = {
@@ -114,13 +115,19 @@ class _Set:
 
 
 def draw_held_out(
-    session: Session, ledger: Ledger, trained: TrainedRows, collector: Collector, budget: Budget | None
+    session: Session,
+    ledger: Ledger,
+    trained: TrainedRows,
+    collector: Collector,
+    budget: Budget | None,
+    traffic: Traffic,
 ) -> HeldOutRows:
     """Draw what `held_out` asks for, the ledger's replies first.
 
     Args:
         trained: every row of the dataset; collector: has brought them all in.
         budget: that of the run, with what is left of it.
+        traffic: that of the run, to which what is asked and taken here is added.
     Raises: LabgenError: the teacher or the ledger can't go on.
     """
     about = trained.about
@@ -130,10 +137,11 @@ def draw_held_out(
     if not session.replay.others_take_part:
         with closing(open_ledger(session.config)) as kept, one_by_one() as at_once:
             for each in sets:
-                at_once(_replay(each, session, about, LedgerOnly(kept)))
+                at_once(_replay(each, session, about, LedgerOnly(kept), traffic))
     if any(each.left for each in sets):
         session.hooks.notice("Drawing the rows that are held out.")
-        complete = session.ask(ledger, _Asking(sets, about), budget=budget)
+        complete, asked = session.ask(ledger, _Asking(sets, about), budget=budget)
+        traffic.add(asked)
     _leave_out_trained(sets, trained, about)
     for each in sets:
         _leave_out_near(each, collector)
@@ -167,7 +175,7 @@ def _admitting(each: _Set, about: BuildInfo) -> Callable[[Candidate], Candidate]
     return admit
 
 
-async def _replay(each: _Set, session: Session, about: BuildInfo, client: LedgerOnly) -> None:
+async def _replay(each: _Set, session: Session, about: BuildInfo, client: LedgerOnly, traffic: Traffic) -> None:
     """Take every leaf as far as the ledger alone takes it."""
     run = replace(session.replay.context(client), admit=_admitting(each, about))
     for path, plan in each.plans.items():
@@ -176,18 +184,19 @@ async def _replay(each: _Set, session: Session, about: BuildInfo, client: Ledger
 
         def take(candidates: list[Candidate], path: str = path, leaf: LeafRun = leaf) -> None:
             each.take(path, candidates, leaf.progress)
+            traffic.kept_from.update(Origin.of(call, reply) for call, reply in client.paid)
 
         each.pasts[path] = await replay_slots(leaf, client, take)
 
 
 @dataclass(frozen=True)
 class _Asking:
-    """The part in which endpoints are asked. Gives whether every leaf was drawn from to its end."""
+    """The part in which endpoints are asked. Gives whether every leaf was drawn from to its end, and the traffic."""
 
     sets: Sequence[_Set]
     about: BuildInfo
 
-    async def __call__(self, run: RunContext, client: TeacherClient) -> bool:
+    async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[bool, Traffic]:
         for each in self.sets:
 
             def take(leaf: LeafRun, candidates: list[Candidate], own: _Set = each) -> None:
@@ -199,8 +208,8 @@ class _Asking:
                 left, admitting, client, take, pasts={plan.leaf.path: each.pasts[plan.leaf.path] for plan in left}
             )
             if left and not await engine.run():
-                return False
-        return True
+                return False, client.traffic
+        return True, client.traffic
 
 
 def _leave_out_near(each: _Set, collector: Collector) -> None:

@@ -131,6 +131,11 @@ def test_hyper_parameters_are_labs_unless_the_models_name_says_that_it_is_small(
         (["--for", "trl"], "needs --model"),
         (["--for", "trl", "--model", "m", "--format", "messages"], "leave out --format"),
         (["--model", "m"], "say which with --for"),
+        (["--schedule", "stacked"], "say which with --for"),
+        (["--for", "trl", "--model", "m", "--only", "knowledge"], "`knowledge` is none"),
+        (["--for", "trl", "--model", "m", "--max-row-tokens", "20"], "no row of its phases fits into 20"),
+        (["--for", "lm-eval", "--only", "recall"], "leave out --only"),
+        (["--format", "preference", "--reasoning", "think"], "leave out --reasoning"),
     ],
 )
 def test_options_that_do_not_go_together_are_told(dataset: Path, tmp_path: Path, options, words: str) -> None:
@@ -144,3 +149,22 @@ def test_a_dataset_without_phases_has_no_runs(tmp_path: Path, make_build: Callab
     dataset = write_dataset(tmp_path / "dataset", **make_build(3).arguments())
     done = export(dataset, tmp_path / "out", "--for", "trl", "--model", "m")
     assert isinstance(done.exception, UsageError) and "no phases" in str(done.exception)
+
+
+def test_a_damaged_or_missing_file_is_named(dataset: Path, tmp_path: Path) -> None:
+    """Whichever export meets it."""
+    first = min((dataset / "data").rglob("phase_*.parquet"))
+    first.write_bytes(b"not Parquet")
+    assert first.name in str(export(dataset, tmp_path / "a", "--for", "trl", "--model", "m-1B").exception)
+    first.unlink()
+    done = export(dataset, tmp_path / "b", "--for", "trl", "--model", "m-1B")
+    assert isinstance(done.exception, UsageError) and first.name in str(done.exception)
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_run_script_that_hands_nothing_on_refuses_what_it_is_given(dataset: Path, tmp_path: Path) -> None:
+    """instructlab-training is told all in its files."""
+    out = tmp_path / "out"
+    assert export(dataset, out, "--for", "instructlab", "--model", "m-1B").exit_code == 0
+    done = subprocess.run(["sh", str(out / "run.sh"), "--use_cpu", "true"], capture_output=True, text=True)
+    assert done.returncode == 2 and "phase_1.json" in done.stderr and not (out / "runs").exists()

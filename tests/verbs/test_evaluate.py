@@ -50,6 +50,18 @@ def test_training_files_are_the_same_bytes_with_and_without(dataset: Path, labge
     assert first == second
 
 
+def test_calls_for_held_out_rows_are_counted_and_what_remains_is_said(taxonomy: Path, labgen: Labgen) -> None:
+    """Of a run that a budget ends while they are drawn, and of the one that goes on: together all that was asked."""
+    settings(labgen, reading_passages=0.3)
+    alone = labgen("generate", "--output", "none", "--json").json["calls"]["answered"]
+    settings(labgen, **ON)
+    stopped = labgen("generate", "--output", "first", "--max-calls", "3")
+    assert stopped.status == 1 and "there remain: " in stopped.out
+    assert stopped.out.count("3 calls answered") == 1
+    rest = labgen("generate", "--output", "second", "--json").json["calls"]["answered"]
+    assert alone + 3 + rest == sum(share["calls"] for share in labgen("ledger", "--json").json["shares"])
+
+
 def test_every_kind_is_there_and_apart(dataset: Path) -> None:
     """Other questions on trained passages; passages that no row shows; other instructions."""
     configs = read_manifest(dataset)["configs"]

@@ -126,6 +126,7 @@ class Trainer:
             last whole checkpoint or empty.
         trained: a shell command that prints the folder of the trained model below `$output`.
         extra_files: further files, name to text.
+        takes_arguments: whether `run.sh` hands on to each run what it is given.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Trainer:
     command: str
     trained: str = 'echo "$output"'
     extra_files: Mapping[str, str] | None = None
+    takes_arguments: bool = True
 
 
 def transformers_settings(run: Run) -> dict[str, object]:
@@ -172,10 +174,14 @@ def run_script(trainer: Trainer, runs: Sequence[Run]) -> str:
     """`run.sh`: trains the runs one after the other; started again, it goes on where it was stopped."""
     first = runs[0].model.replace("'", "'\\''")
     names = " ".join(run.name for run in runs)
+    given = "# What is given to it is given to each run.\nset -eu"
+    if not trainer.takes_arguments:
+        refusal = f"run.sh takes nothing: settings of a run stand in its file, such as {runs[0].name}{trainer.suffix}"
+        given = f"set -eu\nif [ $# -gt 0 ]; then echo '{refusal}' >&2; exit 2; fi"
     return f"""#!/bin/sh
 # Trains {names.replace(" ", ", then ")}, each from the last one's result. Run it again after a stop: runs that are done
-# are left alone, and one that is not goes on from its last whole checkpoint. What is given to it is given to each run.
-set -eu
+# are left alone, and one that is not goes on from its last whole checkpoint.
+{given}
 cd "$(dirname "$0")"
 model='{first}'
 for run in {names}; do

@@ -53,4 +53,5 @@ INSTRUCTLAB = Trainer(
     command='python start.py "$run" "$model"',
     trained='echo "$output/hf_format/$(ls "$output/hf_format" | sort -t_ -k2n | tail -n 1)"',
     extra_files={"start.py": START},
+    takes_arguments=False,
 )
