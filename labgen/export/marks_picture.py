@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from labgen.export.marks import Evaluation
 from labgen.export.marks_report import ScoreLine, rating_lines, share_lines
-from labgen.export.pictures import WIDTH, Box, dark_text, open_picture, svg_text, rectangle
+from labgen.export.pictures import WIDTH, Box, dark_text, open_picture, rectangle, svg_text
 from labgen.filters.rating import HIGHEST, LOWEST
 from labgen.text.printable import one_line
 

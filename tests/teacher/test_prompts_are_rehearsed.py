@@ -23,7 +23,7 @@ ASKED = {prompt.name: prompt for prompt in (*prompts_of(FLOWS, filters_for(EVERY
 
 @pytest.mark.parametrize("name", shipped_prompts())
 def test_a_shipped_prompt_has_a_skill(name: str) -> None:
-    """It is asked with by a flow or by `labgen evaluate`, says what it is rehearsed as, and has the line by which the teacher knows it."""
+    """A flow or `labgen evaluate` asks with it, and it has a skill and the line by which the teacher knows it."""
     prompt = ASKED[name]
     assert prompt.rehearsed_as in SKILLS
     assert rehearsed_tasks(PromptSet(), [prompt]) == {PromptSet().task(name): prompt.rehearsed_as}
