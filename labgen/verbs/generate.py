@@ -46,6 +46,7 @@ from labgen.teacher.connect import Backends
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import Origin, Traffic
 from labgen.text.secrets import find_sensitive
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.held_out import TrainedRows, draw_held_out
 from labgen.verbs.session import Hooks, Session
 
@@ -96,6 +97,19 @@ class Build:
         """Leaves that were not drawn from, since their judges failed the test."""
         return [path for path in self.short if self.funnel.leaves[path].stopped.startswith(JUDGE_NOT_FIT)]
 
+    def __repr__(self) -> str:
+        words = ["complete" if self.complete else "incomplete", *(["rehearsal"] if self.rehearsal else [])]
+        where = None if self.folder is None else str(self.folder)
+        return f"Build({where!r}, {self.rows:,} rows of {len(self.funnel.leaves)} leaves, {', '.join(words)})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        told = [("left out", f"{path}: {why}") for path, why in self.left_out.items()]
+        told += [("short", path) for path in self.short]
+        asked = f"{self.traffic.answered:,} calls answered, {self.traffic.from_ledger:,} taken from the ledger"
+        return self.funnel._repr_html_() + html_table(f"{self!r}: {asked}", ("", "leaf"), told)
+
     @property
     def rows(self) -> int:
         """Candidates that became rows."""
@@ -107,6 +121,7 @@ class Build:
         return self.funnel.total().count(State.FAILED)
 
 
+@outside_event_loop
 def build_dataset(
     config: Config,
     *,
