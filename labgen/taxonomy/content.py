@@ -114,7 +114,8 @@ def _check_repeats(source: LeafSource, examples: list[QuestionNodes]) -> None:
         first = seen.setdefault(key, example)
         lines = {source.where(example.question.start)[0], source.where(example.question.start)[0] - 1}
         if first is not example and not lines & told:
-            message = f"{example.name} says the same as {first.name}; write a new one, or delete it."
+            line = source.where(first.question.start)[0]
+            message = f"{example.name} says the same as {first.name} in line {line}; write a new one, or delete it."
             source.add("LG301", example.question, message)
 
 
