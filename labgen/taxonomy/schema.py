@@ -35,8 +35,8 @@ class Problem:
             `minItems`, `uniqueItems`, `unknown`, `const`, `enum`.
         place: names and indices that lead to the value, such as `("seed_examples", 0, "answer")`.
         node: the value (for `unknown`, the key).
-        want: what the schema says there: a type's name, a key's name, a count, the known keys or values, (index, value) of the
-            first that is the same.
+        want: what the schema says there: a type's name, a key's name, a count, the known keys or values; for
+            `uniqueItems` (index, value) of the first that is the same.
     """
 
     word: str
