@@ -18,7 +18,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 VERBS = {
     "init": "Make a taxonomy repository: first leaves, settings, a hook, workflows.",
-    "new": "Write a new leaf that checks clean, with comments that teach.",
+    "new": "Write a new leaf, by dialogue or from options, with comments that teach.",
     "check": "Say what is wrong with leaves, where, and what to do; mend their style.",
     "diff": "Say which leaves changed since a branch, and how.",
     "preview": "Show a handful of rows that leaves make, with verdicts, reasons and a price.",

@@ -57,7 +57,7 @@ BRANCH_WORDS = {
 @option("--ask/--no-ask", default=None, help="Ask for what is missing. Default: on a terminal.")
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """Write a new leaf at PATH, such as knowledge/science/tides, that checks clean.
+    """Write a new leaf at PATH, such as knowledge/science/tides.
 
     What options don't say is asked for on a terminal; without one, the leaf shows model examples to be replaced.
     A knowledge leaf with documents gets passages from them, with drafted questions to be rewritten.

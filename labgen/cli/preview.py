@@ -33,7 +33,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     LEAF is a leaf's path or a pattern, such as `knowledge/**`. Without one, the leaves that changed since --base are
     taken (see `labgen diff`), and their rows are compared with those of the base. What the ledger holds costs
     nothing, and what is paid for here costs a build nothing. The dataset folder is not touched. Ends with status 1
-    where a leaf can't be drawn from.
+    where a leaf can't be drawn from, or lies where nobody reads it.
     """
     from labgen.cli import preview_page
     from labgen.cli.check import check_options
@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     render = preview_page.preview_markdown if options["form"] == "markdown" else preview_page.preview_text
     if changes and not patterns:
         click.echo(render(Preview((), changes=changes)))
-        return
+        ctx.exit(1 if changes.misplaced else 0)
     try:
         preview = preview_leaves(
             config,
@@ -65,7 +65,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     finally:
         line.close()
     click.echo(render(preview))
-    ctx.exit(1 if any(leaf.left_out for leaf in preview.leaves) else 0)
+    misplaced = changes is not None and bool(changes.misplaced)
+    ctx.exit(1 if misplaced or any(leaf.left_out for leaf in preview.leaves) else 0)
 
 
 def _leaf_of(word: str, taxonomy: Path) -> str:

@@ -138,6 +138,8 @@ def _head(preview: Preview, writer: Writer) -> Iterable[str]:
         yield writer.line(f"Leaves that changed {since}: {told}.")
         for note in changes.notes:
             yield writer.line(note)
+        for stray in changes.misplaced:
+            yield writer.item(f"error {stray.code}, {stray.name}: {stray.message}")
         for change in changes.leaves:
             if change.kind == "deleted":
                 yield writer.item(f"{change.path}: deleted")

@@ -26,6 +26,9 @@ MIN_CONTENT_WORDS = 5
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
+_COMMENT = re.compile(r"[ \t]+(?P<words>#[^\r\n]*)")
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionNodes:
     """One question and answer, with its nodes: `number` counts seed examples from 1, `pair` a passage's questions."""
@@ -114,7 +117,8 @@ def _check_repeats(source: LeafSource, examples: list[QuestionNodes]) -> None:
         first = seen.setdefault(key, example)
         lines = {source.where(example.question.start)[0], source.where(example.question.start)[0] - 1}
         if first is not example and not lines & told:
-            message = f"{example.name} says the same as {first.name}; write a new one, or delete it."
+            line = source.where(first.question.start)[0]
+            message = f"{example.name} says the same as {first.name} in line {line}; write a new one, or delete it."
             source.add("LG301", example.question, message)
 
 
@@ -151,9 +155,17 @@ def _check_texts(source: LeafSource) -> None:
     for name, node in _texts(root) if root else ():
         if name != "created_by":
             _check_privacy(source, node)
+            _check_comment(source, node)
         control = _CONTROL.search(node.text)
         if control:
             source.add("LG315", node, f"there is a control character (U+{ord(control[0]):04X}) in the text; delete it.")
+
+
+def _check_comment(source: LeafSource, node: Node) -> None:
+    if not node.style and (lost := _COMMENT.match(source.text, node.end)):
+        words = shorten(lost["words"])
+        message = f"YAML takes `{words}` for a comment, so the text ends before it; quote the whole text."
+        source.add_span("LG324", lost.start("words"), lost.end(), message)
 
 
 def _check_privacy(source: LeafSource, node: Node) -> None:

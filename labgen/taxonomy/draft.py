@@ -38,6 +38,14 @@ _ASK = (
 )
 
 
+_DRAFTED = re.compile("|".join(re.escape(words).replace(r"\{\}", r".+( and .+)?") for words in _ASK))
+
+
+def is_drafted(question: str) -> bool:
+    """Whether a question is one of those that `draft_examples` puts."""
+    return _DRAFTED.fullmatch(" ".join(question.split())) is not None
+
+
 def draft_examples(texts: Sequence[str]) -> tuple[SeedExample, ...]:
     """Five passages, spread over the documents, each with three questions whose answers are its sentences.
 

@@ -10,6 +10,7 @@ from labgen.errors import UsageError
 from labgen.records import BRANCHES, DocumentSource, Leaf, Pair, SeedExample, Severity, Taxonomy, Violation
 from labgen.taxonomy.path_patterns import match_path
 from labgen.taxonomy.rules import RULES
+from labgen.taxonomy.scaffold import SCHEMA_FOLDERS
 from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, read_source
 from labgen.taxonomy.structure import check_structure
 from labgen.text.yamltree import Node
@@ -56,12 +57,12 @@ def select_leaf_files(root: Path, leaf_patterns: Sequence[str] = ()) -> list[Pat
         raise UsageError(f"{root}: there is no such folder. Name the taxonomy's root with --taxonomy.")
     if not root.is_dir():
         raise UsageError(f"{root}: this is a file, not a folder. Name the taxonomy's root with --taxonomy.")
-    if not any((root / branch).is_dir() for branch in BRANCHES):
+    if not is_taxonomy(root):
         wanted = ", ".join(f"{branch}/" for branch in BRANCHES)
         raise UsageError(f"{root}: this is no taxonomy, it has none of {wanted}. Name its root with --taxonomy.")
     files = find_leaf_files(root)
     if not files:
-        raise UsageError(f"{root}: there is no leaf (a folder with a qna.yaml) in this taxonomy. Write a first one.")
+        raise UsageError(f"{root}: there is no leaf in this taxonomy yet. `labgen new` writes a first one.")
     if not leaf_patterns:
         return files
     paths = [leaf_path(root, file) for file in files]
@@ -73,6 +74,11 @@ def select_leaf_files(root: Path, leaf_patterns: Sequence[str] = ()) -> list[Pat
         for file, path in zip(files, paths, strict=True)
         if any(match_path(path, pattern) for pattern in leaf_patterns)
     ]
+
+
+def is_taxonomy(root: Path) -> bool:
+    """Whether a folder has a branch, or the schemas that `labgen init` puts into a taxonomy without leaves."""
+    return any((root / name).is_dir() for name in (*BRANCHES, SCHEMA_FOLDERS[0]))
 
 
 def load_leaf(root: Path, file: Path) -> tuple[Leaf | None, LeafSource]:

@@ -26,6 +26,9 @@ SCHEMAS = Path(__file__).parent / "schemas"
 SCHEMA_FOLDERS = (".schemas", "../.schemas", "../schemas", "../labgen/taxonomy/schemas")
 """Where a taxonomy's schemas for editors may lie, relative to its root; the first is made where there is none."""
 
+GAP = "TO DO:"
+"""What marks a place that the author has yet to fill; `labgen check` warns of each."""
+
 WIDTH = 110
 NO_COMMIT = "0" * 40
 
@@ -298,12 +301,12 @@ What the teacher is told to produce; every prompt shows it. Say what a question 
 what it must not do. What is left open here, the teacher decides."""
 _STAND_IN = {
     "": "",
-    "model": """
-TO DO: the examples below (and the texts above them) are a model of another subject, so that you see the form.
+    "model": f"""
+{GAP} the examples below (and the texts above them) are a model of another subject, so that you see the form.
 Replace them all before you build anything from this leaf.
 """,
-    "drafted": """
-TO DO: the passages below are from your document, but their questions were drafted by rule. Put a question that a
+    "drafted": f"""
+{GAP} the passages below are from your document, but their questions were drafted by rule. Put a question that a
 person would ask in the place of each, and answer it in your own words.
 """,
 }
