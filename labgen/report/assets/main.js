@@ -1,0 +1,1 @@
+const head = await block("head"); document.getElementById("main").textContent = head.title;
