@@ -12,9 +12,11 @@ from labgen.report.evidence import place
 from labgen.text.token_count import estimate_tokens
 
 KNOWN = frozenset(
-    ("id", "messages", "prompt", "leaf", "branch", "context", "source", "kind", "form", "reasoning", "seed_examples")
-    + ("verdicts", "teacher", "served_model", "prompt_version", "leaf_fingerprint", "rehearsal")
-    + ("state", "reason", "raw", "text", "unmask")
+    (
+        *("id", "messages", "prompt", "leaf", "branch", "context", "source", "kind", "form", "reasoning", "raw"),
+        *("seed_examples", "verdicts", "teacher", "served_model", "prompt_version", "leaf_fingerprint", "rehearsal"),
+        *("state", "reason", "text", "unmask"),
+    )
 )
 """Columns that have a place of their own on the page; a config's others are listed below a row."""
 

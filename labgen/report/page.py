@@ -20,7 +20,10 @@ BLOCK_ROWS = 250
 
 BLOCK_PASSAGES = 50
 
-SCRIPTS = ("data", "elements", "overview", "documents", "filters", "list", "detail", "marks", "main")
+SCRIPTS = (
+    *("data", "elements", "index", "plots", "overview", "leaves", "documents", "filters", "list", "detail"),
+    *("comparison", "marks", "main"),
+)
 """Parts of the script, in the order in which they are put together."""
 
 
