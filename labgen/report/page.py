@@ -60,7 +60,7 @@ class Page:
                 entry.append(None)
                 continue
             row, config, lineage = each
-            told = entry_of(row, config, lineage, self._shared)
+            told: dict[str, Any] = entry_of(row, config, lineage, self._shared)
             if calls := self._calls.numbers(lineage.calls):
                 told["calls"] = calls
             if lost := len(lineage.calls) - len(calls):
@@ -78,8 +78,8 @@ class Page:
         passages = Series(self._blocks, "passages", BLOCK_PASSAGES)
         for text in self._shared.passages.to_json():
             passages.add(text)
-        for number, text in enumerate(texts):
-            self._blocks.add(f"document-{number}", text)
+        for number, document in enumerate(texts):
+            self._blocks.add(f"document-{number}", document)
         self.head |= {
             "documents": documents,
             "filters": self._shared.filters.to_json(),
