@@ -126,6 +126,7 @@ class Leaf:
         created_by: contributor's name as written; it does not change rows.
         reasoning: what is kept beside a skill's answers of how they came about: `plan`, which the teacher is asked for;
             `own`, what a reasoning teacher thought aloud anyway; empty for nothing.
+        turns: questions of a conversation, each with its answer (1 or 2); as the settings say.
     """
 
     path: str
@@ -139,6 +140,7 @@ class Leaf:
     document: DocumentSource | None
     created_by: str
     reasoning: str = ""
+    turns: int = 1
 
     @property
     def grounded(self) -> bool:
@@ -502,6 +504,11 @@ class Rival:
     why: str = ""
 
 
+SECOND_TURN = "second_turn"
+"""Filter of the verdict that says whether a row has its second turn (1) or why it lacks it (0); `SECOND_TURN/NAME` is
+what the filter NAME says of that turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An instruction/response pair on its way, or all that became of one, with its lineage.
@@ -522,6 +529,8 @@ class Candidate:
             `instruction` and its text as `response`.
         reasoning: what the response was arrived at by, where the leaf asks for that; no part of the response.
         rivals: other responses to the instruction, where preferences are asked for.
+        follow_up: the question that was asked next, and its answer, where the leaf asks for two turns and these are
+            part of the row. What is said of them stands in `verdicts` (see `SECOND_TURN`).
     """
 
     leaf: str
@@ -542,6 +551,7 @@ class Candidate:
     kind: str = ""
     reasoning: str = ""
     rivals: tuple[Rival, ...] = ()
+    follow_up: Pair | None = None
 
     @property
     def is_document(self) -> bool:
@@ -552,6 +562,12 @@ class Candidate:
     def repaired(self) -> bool:
         """Whether its response is the second one, after the first had failed."""
         return any(rival.kind == REPAIR for rival in self.rivals)
+
+    @property
+    def second_turn(self) -> str | None:
+        """Why it has no second turn, empty where it has one; None where none was asked for."""
+        said = [verdict.reason for verdict in self.verdicts if verdict.filter == SECOND_TURN]
+        return said[-1] if said else None
 
     @property
     def compared(self) -> str:

@@ -76,13 +76,15 @@ def budget_of(build: Any) -> dict[str, Any] | None:
 def report(build: Any) -> str:
     """The result in words: a funnel per branch, what fell short, where the dataset is."""
     from labgen.export.calibration_report import calibration_lines
-    from labgen.export.funnel import funnel_table
+    from labgen.export.funnel import funnel_table, second_turns_in_words
 
     traffic = build.traffic
     lines = [funnel_table(build.funnel)]
     if build.calibrations:
         lines += ["", "The judges' test, made of the leaves' own seeds:", calibration_lines(build.calibrations), ""]
     lines += _coverage(build)
+    if words := second_turns_in_words(build.funnel.total().second_turns):
+        lines.append(f"Second turns: {words}.")
     lines += _short_leaves(build)
     if build.held_out:
         counts = (f"{name} {of['rows']} of {of['wanted']}" for name, of in build.held_out.report["sets"].items())

@@ -166,6 +166,7 @@ def row_id(candidate: Candidate) -> str:
         candidate.response,
         candidate.context,
         *([candidate.reasoning] if candidate.reasoning else []),
+        *([candidate.follow_up.question, candidate.follow_up.answer] if candidate.follow_up else []),
     ]
     return hashlib.sha256(_compact(parts).encode()).hexdigest()[:ID_CHARS]
 
@@ -191,6 +192,9 @@ def row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, 
     )
     if candidate.response:
         messages.append({"role": "assistant", "content": storable(candidate.response)})
+    if candidate.follow_up:
+        messages.append({"role": "user", "content": storable(candidate.follow_up.question)})
+        messages.append({"role": "assistant", "content": storable(candidate.follow_up.answer)})
     source = candidate.source
     return {
         "id": row_id(candidate),

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from labgen.errors import OutputError
-from labgen.records import Answerer, Candidate, Evidence, Rival, Source, State, Verdict
+from labgen.records import Answerer, Candidate, Evidence, Pair, Rival, Source, State, Verdict
 
 BLOCK_CANDIDATES = 128
 """Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
@@ -141,6 +141,7 @@ def _fields(candidate: Candidate) -> tuple[Any, ...]:
         candidate.calls,
         tuple([(each.asked, each.model, each.listed, each.rehearsal) for each in candidate.answered_by]),
         tuple([_rival_fields(rival) for rival in candidate.rivals]),
+        candidate.follow_up and (candidate.follow_up.question, candidate.follow_up.answer),
     )
 
 
@@ -181,7 +182,7 @@ def _rival(fields: tuple[Any, ...]) -> Rival:
 
 def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
     slot, position, instruction, response, context, source, kind, reasoning, seeds, *rest = fields
-    verdicts, state, reason, raw, calls, by, rivals = rest
+    verdicts, state, reason, raw, calls, by, rivals, follow_up = rest
     return Candidate(
         leaf=leaf,
         slot=slot,
@@ -200,4 +201,5 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         calls=calls,
         answered_by=tuple([Answerer(*each) for each in by]),
         rivals=tuple([_rival(each) for each in rivals]),
+        follow_up=follow_up and Pair(*follow_up),
     )

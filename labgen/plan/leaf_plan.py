@@ -178,7 +178,9 @@ def overrides_of(leaf: Leaf, config: Config) -> list[LeafOverride]:
 
 def as_set(leaf: Leaf, config: Config) -> Leaf:
     """The leaf with what the settings say in place of its own keys."""
-    reasoning = _last(overrides_of(leaf, config), "reasoning", None)
+    overrides = overrides_of(leaf, config)
+    leaf = replace(leaf, turns=_last(overrides, "turns", 1))
+    reasoning = _last(overrides, "reasoning", None)
     if reasoning is None or leaf.branch == "knowledge":
         return leaf
     return replace(leaf, reasoning="" if reasoning == "none" else reasoning)
@@ -191,7 +193,7 @@ def chosen_persona(leaf: Leaf, config: Config) -> Persona:
 
 
 def fingerprint(leaf: Leaf, chunks: Sequence[Chunk]) -> str:
-    """Hash of what changes a leaf's rows: path, task, seed examples, kind of reasoning, and its
+    """Hash of what changes a leaf's rows: path, task, seed examples, kind of reasoning, turns, and its
     documents' content by chunk.
 
     The contributor's name, comments, the attribution and the schema version are no part of it.
@@ -205,6 +207,7 @@ def fingerprint(leaf: Leaf, chunks: Sequence[Chunk]) -> str:
         [[seed.context, [[pair.question, pair.answer] for pair in seed.pairs]] for seed in leaf.seed_examples],
         [[chunk.source.repo, chunk.source.commit, chunk.source.file, chunk.passage] for chunk in chunks],
         *(["reasoning", leaf.reasoning] if leaf.reasoning else []),
+        *(["turns", leaf.turns] if leaf.turns > 1 else []),
     ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
 from labgen.filters.available import FilterSet, load_filters
+from labgen.flows.following import following
 from labgen.flows.known import check_filters, known_flows
 from labgen.flows.preferring import preferring
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
@@ -60,7 +61,7 @@ def check_configuration(config: Config, backend: Backends | None = None) -> Part
     """
     with located(config):
         teacher, judge = check_endpoints(config, backend)
-        flows, filters = preferring(known_flows(), config), load_filters(config)
+        flows, filters = following(preferring(known_flows(), config), config), load_filters(config)
         check_filters(filters, flows)
         prompts = PromptSet(config.prompts, prompts_of(flows, filters))
         prompts.check()
