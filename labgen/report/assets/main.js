@@ -83,3 +83,6 @@ function shortcut(event) {
 begin();
 await show();
 document.body.dataset.ready = "yes";
+await breath();
+await index.readTexts();
+document.body.dataset.read = "yes";
