@@ -75,5 +75,6 @@ class DuplicatesAcrossLeaves:
             candidate,
             state=State.DUPLICATE,
             reason=f"{where}: {verdict.reason}",
+            rejected_by=verdict.filter,
             verdicts=(*candidate.verdicts, verdict),
         )
