@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from labgen import __version__
 from labgen.records import Answerer, Candidate, Verdict
+from labgen.taxonomy.marks import LeafMarks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +40,7 @@ class LeafInfo:
         licences: works named in `attribution.txt`; empty where there is no such file.
         title: the leaf's task description or domain, for people.
         own_context: whether its candidates bring contexts of their own, which are then part of what is asked.
+        marks: what reviewers say of its rows.
     """
 
     path: str
@@ -51,6 +53,7 @@ class LeafInfo:
     licences: tuple[Licence, ...] = ()
     title: str = ""
     own_context: bool = False
+    marks: LeafMarks = field(default_factory=LeafMarks)
 
 
 @dataclass(frozen=True, slots=True)

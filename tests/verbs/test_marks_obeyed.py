@@ -8,9 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from workbench import Labgen, Teacher, digest
+from workbench import Labgen, digest
 
 BRANCHES = ("knowledge", "foundational_skills", "compositional_skills")
 BAD = {"verdict": "bad", "reason": "it does not answer", "by": "Ada"}
