@@ -27,6 +27,7 @@ ORDER = (
     {"generate"},
     {"bulk"},
     {"export"},
+    {"report"},
     {"publish"},
     {"verbs"},
 )

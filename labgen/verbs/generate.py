@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
-from labgen.export.calibration_report import calibration_markdown
+from labgen.export.calibration_report import calibration_json, calibration_markdown
 from labgen.export.card_facts import CardNotes
 from labgen.export.collect import Collector
 from labgen.export.dataset import writing_dataset
@@ -22,6 +22,7 @@ from labgen.export.fit import RowLength
 from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HeldOutRows
+from labgen.export.passages import passages_of
 from labgen.export.provenance import build_info, contamination_note, leaf_info
 from labgen.export.rows import BuildInfo
 from labgen.filters.calibration import Calibration
@@ -207,7 +208,9 @@ def _run(
                 held_out = draw_held_out(session, ledger, trained, collector, budget, traffic)
                 complete = held_out.complete
             about = writer.as_answered(replace(about, complete=complete))
-            writer.finish(about, collector.funnel, _notes(session, collector.calibrations), held_out)
+            notes = _notes(session, collector.calibrations)
+            tested = calibration_json(collector.calibrations) if collector.calibrations else None
+            writer.finish(about, collector.funnel, notes, held_out, passages_of(sources.plans), tested)
     except UsageError as refusal:
         # An incomplete build would have taken the place of a fuller one, which stays.
         if complete:
