@@ -27,6 +27,7 @@ VERBS = {
     "bulk": "Build in rounds of many calls at once: by a batch API, files, or a cluster.",
     "show": "Show one row or one rejection with its history.",
     "report": "Write one HTML page that shows a build: funnel, coverage, cost, every row and rejection.",
+    "review": "Mark rows as good, bad or edited; the next build obeys.",
     "export": "Write the dataset in the format that a training program reads.",
     "evaluate": "Ask a trained model what the dataset holds out, and judge its answers.",
     "push": "Release the dataset on the Hugging Face Hub.",

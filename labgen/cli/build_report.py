@@ -33,6 +33,7 @@ def build_summary(build: Any) -> dict[str, Any]:
         "hopeless": {"cause": build.hopeless.cause, "remedy": build.hopeless.remedy} if build.hopeless else None,
         "calibration": calibration_json(build.calibrations),
         **({"held_out": build.held_out.report["sets"]} if build.held_out else {}),
+        **({"agreement": build.agreement} if build.agreement else {}),
         "calls": {
             "sent": traffic.sent,
             "answered": traffic.answered,
@@ -75,6 +76,7 @@ def budget_of(build: Any) -> dict[str, Any] | None:
 
 def report(build: Any) -> str:
     """The result in words: a funnel per branch, what fell short, where the dataset is."""
+    from labgen.export.agreement import agreement_lines
     from labgen.export.calibration_report import calibration_lines
     from labgen.export.funnel import funnel_table, second_turns_in_words
 
@@ -89,6 +91,8 @@ def report(build: Any) -> str:
     if build.held_out:
         counts = (f"{name} {of['rows']} of {of['wanted']}" for name, of in build.held_out.report["sets"].items())
         lines.append(f"Held out, of what was wanted: {', '.join(counts)} rows.")
+    if build.agreement:
+        lines += agreement_lines(build.agreement)
     if build.left_out:
         left = "1 leaf was" if len(build.left_out) == 1 else f"{len(build.left_out)} leaves were"
         lines.append(f"{left} left out; the messages above say why.")

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from labgen.export import markdown
-from labgen.export.rows import row_id
 from labgen.records import Candidate, Severity, Verdict
 from labgen.text import printable
 from labgen.text.printable import shorten
@@ -276,7 +275,7 @@ def _lineage(row: Candidate) -> str:
             f", {source.file} characters {source.start} to {source.end} at {source.commit.removeprefix('sha256:')[:10]}"
         )
     kind = f", kind {row.kind}" if row.kind else ""
-    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row_id(row)}"
+    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row.id}"
 
 
 def _verdict(verdict: Verdict) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
@@ -72,6 +72,7 @@ class Build:
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
         hopeless: why the run ended after its first calls; None where it did not.
         held_out: what is kept out of training; None where nothing is, or the build did not come to it.
+        agreement: what reviewers' marks say of the dataset (see `labgen.export.agreement`); None for none.
     """
 
     folder: Path | None
@@ -87,6 +88,7 @@ class Build:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     hopeless: Hopeless | None = None
     held_out: HeldOutRows | None = None
+    agreement: dict[str, Any] | None = None
 
     @property
     def short(self) -> list[str]:
@@ -246,6 +248,7 @@ def _run(
         collector.calibrations,
         hopeless,
         held_out,
+        writer.agreement,
     )
 
 
