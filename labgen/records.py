@@ -148,6 +148,16 @@ class Leaf:
         """
         return self.branch != "knowledge" and all(seed.context for seed in self.seed_examples)
 
+    def __repr__(self) -> str:
+        return f"Leaf({self.path!r}, {len(self.seed_examples)} seed examples)"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        about = self.task_description or f"{self.domain}. {self.document_outline}"
+        pairs = [(seed.context, pair.question, pair.answer) for seed in self.seed_examples for pair in seed.pairs]
+        return html_table(f"{self.path}: {about}", ("context", "question", "answer"), pairs)
+
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
@@ -160,6 +170,19 @@ class Taxonomy:
     leaves: tuple[Leaf, ...]
     violations: tuple[Violation, ...]
     excluded: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        left_out = f", {len(self.excluded)} left out" if self.excluded else ""
+        return f"Taxonomy({str(self.root)!r}, {len(self.leaves)} leaves{left_out})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows: list[tuple[object, ...]] = [
+            (leaf.path, leaf.branch, len(leaf.seed_examples), leaf.created_by) for leaf in self.leaves
+        ]
+        rows += [(path, "left out", None, "") for path in self.excluded]
+        return html_table(repr(self), ("leaf", "branch", "seed examples", "created by"), rows)
 
 
 @dataclass(frozen=True, slots=True)

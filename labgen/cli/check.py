@@ -116,6 +116,15 @@ def _check(paths: Sequence[str], config: Config, settings: dict[str, Any]) -> in
     return 1 if result.count(Severity.ERROR) or (settings["strict"] and result.count(Severity.WARNING)) else 0
 
 
+def check_selections(paths: Sequence[str], config: Config, options: CheckOptions) -> CheckResult:
+    """What is wrong with the leaves that `paths` choose, none for all, with the voices of those that can be used."""
+    from labgen.taxonomy.select import select_paths
+
+    selections = select_paths(paths, config.taxonomy)
+    result = _merged([(selection.root, _run(selection, options)) for selection in selections])
+    return replace(result, personas=_personas(result, config))
+
+
 def check_options(config: Config, compat: str = "") -> CheckOptions:
     """How leaves are checked, with what documents, benchmarks and near-duplicates know."""
     from labgen.filters.near_duplicates import NearDuplicates, rouge_l

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -20,6 +20,7 @@ from labgen.export.folder import check_output, explained, replacing, write_manif
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HeldOutRows, check_no_leak, write_held_out
 from labgen.export.mix import write_phases
+from labgen.export.passages import write_passages
 from labgen.export.preferences import PreferenceTables
 from labgen.export.rows import (
     BuildInfo,
@@ -186,6 +187,8 @@ class DatasetWriter:
         funnel: Funnel,
         notes: CardNotes | None = None,
         held_out: HeldOutRows | None = None,
+        passages: Iterable[Mapping[str, Any]] = (),
+        calibration: Mapping[str, Any] | None = None,
     ) -> None:
         """Write what follows from all rows: phases, card, funnel, settings, and the manifest last.
 
@@ -194,6 +197,8 @@ class DatasetWriter:
             funnel: must have counted exactly the candidates that were added.
             notes: for the card.
             held_out: rows for the split `test`; None for none.
+            passages: of the leaves' documents, see `labgen.export.passages`.
+            calibration: how the judges did in their test, as plain data; None where they were not tested.
         Raises:
             UsageError: an incomplete build would replace a fuller one.
             OutputError: the disk is full, or something of what is held out stands in a training row.
@@ -224,6 +229,9 @@ class DatasetWriter:
             if phases:
                 _write_json(self._root / "mix.json", phases.report)
             _write_json(self._root / "funnel.json", funnel.to_json())
+            if calibration:
+                _write_json(self._root / "calibration.json", calibration)
+            write_passages(self._root, passages)
             _write_settings(self._root / "settings.yaml", about)
             facts = CardFacts(
                 about=about,

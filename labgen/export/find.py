@@ -70,7 +70,7 @@ def _read(path: Path, group: int, row: int) -> dict[str, Any]:
 def _lineage(folder: Path, manifest: dict[str, Any], found: str) -> dict[str, Any]:
     """Slot, position and calls; empty for a dataset that came from the Hub, where `lineage/` does not go."""
     for name in sorted(manifest["files"]):
-        if name.startswith("lineage/") and (folder / name).is_file():
+        if name.startswith("lineage/calls") and (folder / name).is_file():
             for _, group, row in _scan(folder / name, found):
                 entry = _read(folder / name, group, row)
                 return {

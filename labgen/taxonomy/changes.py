@@ -71,6 +71,15 @@ class Changes:
     files: frozenset[str] = frozenset()
     _at_base: dict[str, Held] = field(default_factory=dict, repr=False)
 
+    def __repr__(self) -> str:
+        return f"Changes({len(self.leaves)} leaves since {self.base!r})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows = [(each.kind, each.path, "; ".join(one.words for one in each.details)) for each in self.leaves]
+        return html_table(repr(self), ("", "leaf", "what changed"), rows)
+
     @property
     def paths(self) -> tuple[str, ...]:
         """Paths of the changed leaves that are there now."""

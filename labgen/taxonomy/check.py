@@ -61,6 +61,17 @@ class CheckResult:
     read: tuple[Leaf, ...] = ()
     personas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        counts = [(self.count(severity), severity.value) for severity in Severity]
+        found = ", ".join(f"{count} {name}" for count, name in counts if count) or "clean"
+        return f"CheckResult({len(self.leaves)} leaves, {found})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows = [(f"{each.file}:{each.line}", each.severity.value, each.code, each.message) for each in self.violations]
+        return html_table(repr(self), ("place", "", "rule", "what is wrong"), rows)
+
     def count(self, severity: Severity) -> int:
         """How many violations are of a severity."""
         return sum(violation.severity is severity for violation in self.violations)

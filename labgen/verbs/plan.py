@@ -41,6 +41,7 @@ from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
 from labgen.verbs.build_time import BuildTime, build_time
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.row_length import LengthEstimate, estimate_lengths
 from labgen.verbs.session import Session
 
@@ -155,11 +156,27 @@ class Estimate:
                 found.setdefault(kind, CallTotals()).add_all(each, 1.0 / len(same))
         return found
 
+    def __repr__(self) -> str:
+        cost = "" if self.cost is None else f", cost {self.cost:,.2f}"
+        return f"Estimate({len(self.leaves)} leaves, {self.total('calls'):,.0f} calls to pay{cost})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        names = ("calls", "prompt_tokens", "completion_tokens")
+        rows = [
+            (leaf.plan.leaf.path, leaf.plan.wanted, leaf.paid, *(round(getattr(leaf, name)) for name in names))
+            for leaf in self.leaves
+        ]
+        header = ("leaf", "rows", "calls paid", "calls to pay", "prompt tokens", "completion tokens")
+        return html_table(repr(self), header, rows)
+
     def total(self, name: str) -> float:
         """Sum of an attribute over the leaves."""
         return float(sum(getattr(leaf, name) for leaf in self.leaves))
 
 
+@outside_event_loop
 def estimate_build(session: Session, *, expected_yield: float | None = None) -> Estimate:
     """Estimate what `labgen generate` would ask for.
 

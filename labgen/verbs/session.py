@@ -6,7 +6,6 @@ ledger opened; last, and only where something is to be asked, the endpoints are.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends, check_endpoints, connect
 from labgen.teacher.retries import Patience
 from labgen.teacher.traffic import Traffic, Watch
+from labgen.verbs.event_loop import run_to_end
 
 T = TypeVar("T")
 
@@ -90,6 +90,14 @@ class Hooks:
     watch: Watch | None = None
 
 
+def _hooks_here() -> Hooks:
+    """In a notebook, those that show how far the run is; else silence."""
+    from labgen.verbs.notebook import notebook_display
+
+    display = notebook_display()
+    return Hooks(notice=display.say, progress=display.show) if display else Hooks()
+
+
 @dataclass(frozen=True)
 class Session:
     """One run of a verb.
@@ -128,7 +136,7 @@ class Session:
             leaves: whether any are wanted; without, the taxonomy is not looked at.
         Raises: LabgenError: what is wrong with the configuration, the taxonomy, a package's filter or flow.
         """
-        hooks = hooks or Hooks()
+        hooks = hooks or _hooks_here()
         flows, filters, prompts, teacher, judge = check_configuration(config, backend)
         nothing = Sources(Taxonomy(config.taxonomy, (), ()), (), prompts)
         sources = gather_sources(config, flows, prompts, leaf_patterns, hooks.notice) if leaves else nothing
@@ -147,7 +155,7 @@ class Session:
 
         Raises: ConfigError: a prompt can't be filled in, or a package's code fails at the seed examples.
         """
-        asyncio.run(dry_run(self.sources.plans, self.replay.context(NobodyAsked())))
+        run_to_end(dry_run(self.sources.plans, self.replay.context(NobodyAsked())))
 
     @cached_property
     def replay(self) -> Replay:
@@ -165,7 +173,7 @@ class Session:
 
         Raises: LabgenError: the teacher or the ledger can't go on; what the work raises.
         """
-        return asyncio.run(self._ask(ledger, work, budget))
+        return run_to_end(self._ask(ledger, work, budget))
 
     async def _ask(self, ledger: Ledger, work: AskingWork[T], budget: Budget | None) -> T:
         config, hooks, teacher = self.config, self.hooks, self.config.teacher

@@ -1,0 +1,3 @@
+// Two builds side by side.
+function comparison() { return []; }
+async function twoRows() { return make("p"); }

@@ -1,0 +1,69 @@
+"""How far a verb is, below the cell of a notebook that called it.
+
+Nothing here is imported that the notebook has not imported already: elsewhere there is no display, and no cost.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from html import escape
+from typing import Any
+
+from labgen.generate.engine import Progress
+from labgen.teacher.client import TeacherClient
+from labgen.teacher.traffic import Traffic
+from labgen.text.printable import plain
+
+SHOWN_EVERY_SEC = 0.5
+MOST_NOTICES = 8
+
+
+def notebook_display() -> NotebookDisplay | None:
+    """What shows a bar and what there is to say, where a notebook's kernel runs this; None elsewhere."""
+    shell = sys.modules.get("IPython")
+    found: Any = shell.get_ipython() if shell is not None else None
+    if found is None or not hasattr(found, "kernel"):
+        return None
+    return NotebookDisplay()
+
+
+class NotebookDisplay:
+    """One output of a cell that is written anew; its text is escaped."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._notices: list[str] = []
+        self._state = ""
+        self._shown_sec = 0.0
+
+    def say(self, words: str) -> None:
+        """Add a notice; of many, the last ones stay."""
+        self._notices = [*self._notices, words][-MOST_NOTICES:]
+        self._draw()
+
+    def show(self, progress: Progress, traffic: Traffic, client: TeacherClient | None) -> None:
+        """Show the state of a run, where it is time to."""
+        now = time.monotonic()
+        done = progress.accepted >= progress.wanted
+        if now - self._shown_sec < SHOWN_EVERY_SEC and not done:
+            return
+        self._shown_sec = now
+        waiting = f" · waiting: {client.problem}" if client and client.problem else ""
+        words = (
+            f"{progress.accepted:,}/{progress.wanted:,} rows · leaves {progress.leaves_done}/{progress.leaves} · "
+            f"{traffic.answered:,} calls answered, {traffic.from_ledger:,} from the ledger{waiting}"
+        )
+        bar = f'<progress max="{max(1, progress.wanted)}" value="{progress.accepted}"></progress>'
+        self._state = f"<p>{bar} {escape(plain(words))}</p>"
+        self._draw()
+
+    def _draw(self) -> None:
+        output: Any = importlib.import_module("IPython.display")
+        notices = "".join(f"<p>{escape(plain(words))}</p>" for words in self._notices)
+        page = output.HTML(f"<div>{self._state}{notices}</div>")
+        if self._handle is None:
+            self._handle = output.display(page, display_id=True)
+        else:
+            self._handle.update(page)
