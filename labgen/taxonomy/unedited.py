@@ -114,6 +114,8 @@ def _check_document(source: LeafSource, models: _Models) -> None:
     document = source.root.get("document") if source.root else None
     patterns = document.get("patterns") if document else None
     for node in patterns.items if patterns else []:
+        if node.text.startswith(GAP):
+            source.add("LG323", node, f"the document is a gap that is marked `{GAP}`; name the leaf's documents.")
         wanted = models.documents.get(node.text)
         file = source.file.parent / node.text if wanted else None
         if file is not None and file.is_file() and not file.is_symlink() and file.read_bytes() == wanted:
