@@ -28,6 +28,7 @@ ORDER = (
     {"bulk"},
     {"export"},
     {"publish"},
+    {"progress"},
     {"verbs"},
 )
 """Kinds of step, in the data's order; `verbs` strings them together, and cli comes last."""

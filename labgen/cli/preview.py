@@ -37,9 +37,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     from labgen.cli import preview_page
     from labgen.cli.check import check_options
-    from labgen.cli.progress import ProgressLine
+    from labgen.cli.progress import ProgressDisplay
     from labgen.taxonomy.changes import changed_leaves
-    from labgen.text.printable import plain
     from labgen.verbs.preview import Preview, preview_leaves
     from labgen.verbs.session import Hooks
 
@@ -47,7 +46,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     named = [_leaf_of(word, config.taxonomy) for word in options["leaves"]]
     changes = changed_leaves(config.taxonomy, options["base"]) if options["base"] or not named else None
     patterns = changes.patterns(named) if changes else tuple(named)
-    line = ProgressLine()
+    line = ProgressDisplay("none")
     render = preview_page.preview_markdown if options["form"] == "markdown" else preview_page.preview_text
     if changes and not patterns:
         click.echo(render(Preview((), changes=changes)))
@@ -60,7 +59,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             rows=options["rows"],
             max_leaves=options["max_leaves"],
             check=check_options(config),
-            hooks=Hooks(notice=lambda words: line.say(plain(words))),
+            hooks=Hooks(notice=line.say),
         )
     finally:
         line.close()
