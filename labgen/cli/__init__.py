@@ -24,6 +24,7 @@ VERBS = {
     "preview": "Show a handful of rows that leaves make, with verdicts, reasons and a price.",
     "plan": "Say what a build would draw and what is still to pay, without asking for anything.",
     "generate": "Build the dataset: ask the teacher for what the ledger does not hold yet.",
+    "status": "Say how far a run is, from another terminal.",
     "bulk": "Build in rounds of many calls at once: by a batch API, files, or a cluster.",
     "show": "Show one row or one rejection with its history.",
     "report": "Write one HTML page that shows a build: funnel, coverage, cost, every row and rejection.",

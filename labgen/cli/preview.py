@@ -40,9 +40,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     where a leaf can't be drawn from, or lies where nobody reads it.
     """
     from labgen.cli.check import check_options
-    from labgen.cli.progress import ProgressLine
+    from labgen.cli.progress import ProgressDisplay
     from labgen.taxonomy.changes import changed_leaves
-    from labgen.text.printable import plain
     from labgen.verbs.preview import Preview, preview_leaves
     from labgen.verbs.session import Hooks
 
@@ -50,7 +49,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     named = [_leaf_of(word, config.taxonomy) for word in options["leaves"]]
     changes = changed_leaves(config.taxonomy, options["base"]) if options["base"] or not named else None
     patterns = changes.patterns(named) if changes else tuple(named)
-    line = ProgressLine()
+    line = ProgressDisplay("none")
     if changes and not patterns:
         _show(Preview((), changes=changes), options["form"], config)
         ctx.exit(1 if changes.misplaced else 0)
@@ -62,7 +61,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             rows=options["rows"],
             max_leaves=options["max_leaves"],
             check=check_options(config),
-            hooks=Hooks(notice=lambda words: line.say(plain(words))),
+            hooks=Hooks(notice=line.say),
         )
     finally:
         line.close()

@@ -224,7 +224,7 @@ def _price(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     estimate = leaf.estimate
     if estimate is None:
         return
-    money = f", {leaf.cost:,.2f} at the configured prices" if leaf.cost is not None else ""
+    money = f", {leaf.currency} {leaf.cost:,.2f} at the configured prices" if leaf.cost is not None else ""
     yield writer.line(
         f"At full size ({estimate.plan.wanted} rows): about {round(estimate.calls):,} more calls "
         f"({round(estimate.prompt_tokens):,} prompt and {round(estimate.completion_tokens):,} completion "
