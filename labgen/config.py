@@ -361,8 +361,11 @@ class DocumentsConfig(Section):
 
 
 class PriceConfig(Section):
-    """What the teacher costs, in any one currency."""
+    """What the teacher costs."""
 
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(
+        "USD", description="The currency of the prices, as an ISO 4217 code such as `EUR`."
+    )
     prompt_per_million: float = Field(ge=0, description="Price of a million prompt tokens.")
     completion_per_million: float = Field(ge=0, description="Price of a million completion tokens.")
     batch_discount: Share = Field(

@@ -153,6 +153,23 @@ class Funnel:
             "total": self.total().to_json(),
         }
 
+    def __repr__(self) -> str:
+        total = self.total()
+        return f"Funnel({len(self.leaves)} leaves, {total.accepted:,} rows of {total.candidates:,} candidates)"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        total = self.total()
+        states = [state for state in State if state is State.ACCEPTED or total.count(state)]
+        rows = [
+            (name, tally.wanted, *(tally.count(state) for state in states), tally.candidates, tally.calls)
+            for name, tally in [("in all", total), *sorted(self.leaves.items())]
+        ]
+        return html_table(
+            repr(self), ("leaf", "wanted", *(state.value for state in states), "candidates", "calls"), rows
+        )
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Funnel:
         """The inverse of `to_json` (sums are made anew)."""

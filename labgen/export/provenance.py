@@ -33,6 +33,7 @@ def leaf_info(plan: LeafPlan) -> LeafInfo:
         licences=read_licences(leaf.file.parent),
         title=leaf.task_description or leaf.domain,
         own_context=plan.flow.own_context,
+        marks=plan.marks,
     )
 
 

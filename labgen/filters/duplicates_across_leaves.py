@@ -69,8 +69,13 @@ class DuplicatesAcrossLeaves:
         elif verdict is None:
             where, verdict = "in_leaf", self._near(self._follow_ups, candidate, candidate.compared)
         if verdict is not None:
-            verdicts = (*candidate.verdicts, verdict)
-            return replace(candidate, state=State.DUPLICATE, reason=f"{where}: {verdict.reason}", verdicts=verdicts)
+            return replace(
+                candidate,
+                state=State.DUPLICATE,
+                reason=f"{where}: {verdict.reason}",
+                rejected_by=verdict.filter,
+                verdicts=(*candidate.verdicts, verdict),
+            )
         name = f"slot {candidate.slot}, position {candidate.position}"
         if candidate.is_document:
             self._documents.add(candidate.compared, None, name)

@@ -39,6 +39,7 @@ from labgen.teacher.addresses import addresses
 from labgen.teacher.asker import CandidateEnds
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.session import Hooks, Session, check_configuration
 
 STUDENT_KEY = "STUDENT_API_KEY"
@@ -58,6 +59,7 @@ class Student:
     base_url: str
 
 
+@outside_event_loop
 def evaluate(
     config: Config,
     dataset: Path,

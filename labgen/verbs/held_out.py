@@ -41,6 +41,8 @@ from labgen.generate.yields import YieldSeen
 from labgen.ledger.replies import Ledger
 from labgen.plan.held_out import reading_plan, recall_plan, skills_plan
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.progress.stop import STOPPED, StopWish
+from labgen.progress.watch import RunWatch
 from labgen.records import Candidate, State
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
@@ -121,8 +123,9 @@ def draw_held_out(
     ledger: Ledger,
     trained: TrainedRows,
     collector: Collector,
-    budget: Budget | None,
+    budget: Budget,
     traffic: Traffic,
+    watch: RunWatch,
 ) -> HeldOutRows:
     """Draw what `held_out` asks for, the ledger's replies first.
 
@@ -142,7 +145,8 @@ def draw_held_out(
                 at_once(_replay(each, session, about, LedgerOnly(kept), traffic))
     if any(each.left for each in sets):
         session.hooks.notice("Drawing the rows that are held out.")
-        complete, asked = session.ask(ledger, _Asking(sets, about), budget=budget)
+        watch.say("drawing the rows that are held out")
+        complete, asked = session.ask(ledger, _Asking(sets, about, session.hooks.stop, watch), budget=budget)
         traffic.add(asked)
     _leave_out_trained(sets, trained, about)
     for each in sets:
@@ -200,8 +204,19 @@ class _Asking:
 
     sets: Sequence[_Set]
     about: BuildInfo
+    stop: StopWish
+    watch: RunWatch
 
     async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[bool, Traffic]:
+        def look() -> None:
+            self.watch.say("drawing the rows that are held out")
+
+        complete = await self.stop.run(self._draw(run, client), look)
+        if complete is None:
+            client.traffic.stopped = STOPPED
+        return bool(complete), client.traffic
+
+    async def _draw(self, run: RunContext, client: TeacherClient) -> bool:
         for each in self.sets:
 
             def take(leaf: LeafRun, candidates: list[Candidate], own: _Set = each) -> None:
@@ -213,8 +228,8 @@ class _Asking:
                 left, admitting, client, take, pasts={plan.leaf.path: each.pasts[plan.leaf.path] for plan in left}
             )
             if left and not await engine.run():
-                return False, client.traffic
-        return True, client.traffic
+                return False
+        return True
 
 
 def _leave_out_near(each: _Set, collector: Collector) -> None:
