@@ -493,6 +493,7 @@ class Rival:
         better: whether a judge prefers it to the candidate's own response.
         margin: by how much one of the two is better, 0 to 1; 0 where nobody could say.
         why: what decided it, in the judge's words or a filter's.
+        by: logical name of the model that gave it; empty for the teacher.
     """
 
     response: str
@@ -503,6 +504,7 @@ class Rival:
     better: bool = False
     margin: float = 0.0
     why: str = ""
+    by: str = ""
 
 
 SECOND_TURN = "second_turn"

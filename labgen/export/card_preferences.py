@@ -51,7 +51,8 @@ def columns_of_preferences(facts: CardFacts) -> str:
     return (
         " Those of preferences have `id`, `row` (the id of the row that they belong to), `prompt` (turns), `leaf`, "
         "`branch`, `teacher`, `leaf_fingerprint` and `rehearsal`; `preferences` has `chosen` and `rejected` (turns), "
-        "`margin`, `reason`, `kind` (`repair` or `responses`), `score_chosen`, `score_rejected` (the judge's, 1 to 3) "
-        "and `rejected_state` (empty where both passed); `feedback` has `completion`, `label`, `reason` and `score`; "
+        "`margin`, `reason`, `kind` (`repair` or `responses`), `score_chosen`, `score_rejected` (the judge's, 1 to 3), "
+        "`rejected_state` (empty where both passed), `chosen_by` and `rejected_by` (models); `feedback` has "
+        "`completion`, `label`, `reason`, `score` and `written_by`; "
         "`checkable` has `answer` and `checker`."
     )

@@ -175,7 +175,7 @@ def _verdicts(fields: Sequence[tuple[Any, ...]]) -> tuple[Verdict, ...]:
 def _rival_fields(rival: Rival) -> tuple[Any, ...]:
     state = None if rival.state is None else rival.state.value
     verdicts = _verdict_fields(rival.verdicts)
-    return (rival.response, rival.kind, state, rival.reason, verdicts, rival.better, rival.margin, rival.why)
+    return (rival.response, rival.kind, state, rival.reason, verdicts, rival.better, rival.margin, rival.why, rival.by)
 
 
 def _rival(fields: tuple[Any, ...]) -> Rival:

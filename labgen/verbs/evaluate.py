@@ -154,7 +154,7 @@ def _examining(config: Config, judge: JudgeConfig, student: Student) -> Config:
     waits = ("concurrency", "timeout_sec", "max_attempts", "first_backoff_sec", "outage_sec")
     patience = {name: getattr(config.teacher, name) for name in waits}
     teacher = TeacherConfig(model=student.model, base_url=student.base_url, api_key_env=STUDENT_KEY, **patience)
-    return config.model_copy(update={"teacher": teacher, "judge": judge})
+    return config.model_copy(update={"teacher": teacher, "judge": judge, "preferences": None})
 
 
 @dataclass(frozen=True)
