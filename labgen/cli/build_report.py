@@ -115,7 +115,10 @@ def report(build: Any) -> str:
                 f"In {weak} of {len(build.calibrations)} leaves the rehearsal's judges failed their test. A real judge "
                 "that did would stop the leaf; a rehearsal goes on."
             )
-    lines.append(f"Dataset: {build.folder}" if build.folder else "No dataset was written; the message above says why.")
+    if build.folder:
+        lines += [f"Dataset: {build.folder}", "To look at it, row by row, as one HTML page: labgen report"]
+    else:
+        lines.append("No dataset was written; the message above says why.")
     return "\n".join(lines)
 
 
