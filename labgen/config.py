@@ -526,6 +526,11 @@ class MixConfig(Section):
         description="Tokens that the trainer takes of a row. Passages are chosen so that the whole answer fits; a row "
         "that is longer by itself is in no phase. None: rows of any length.",
     )
+    reasoning: Literal["none", "think", "cerebrum"] = Field(
+        "none",
+        description="How exports will write a row's reasoning before its answer (`labgen export --reasoning`): "
+        "`max_tokens` measures rows with it. The phases themselves keep the two apart.",
+    )
     tokenizer: str = Field(
         "estimate",
         description="What counts `max_tokens`: `estimate`, or the model in training: its folder or tokenizer.json, "
