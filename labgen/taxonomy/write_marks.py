@@ -30,15 +30,18 @@ def set_mark(root: Path, id: str, mark: Mark | None) -> MarksFile:
     """Put a mark on a row in place of the one that it has, or take that away (None).
 
     Returns: the file as it is now, with whatever others have written meanwhile.
-    Raises: TaxonomyError: the file can't be read as it is, and is left alone; OutputError: it can't be written.
+    Raises: TaxonomyError: the file can't be read as it is, and is left alone; OutputError: it can't be written;
+        ValueError: a text of the mark is too long, or its id is none.
     """
     with _locked(root):
         before = load_marks(root)
         if before.marks.get(id) == mark:
             return before
-        text = text_with(before, id, mark)
-        _write(root / MARKS_FILE, text)
-        return parse_marks(text)
+        after = parse_marks(text_with(before, id, mark))
+        if after.marks.get(id) != mark or not after.sound:
+            raise ValueError(f"{id}: this is no mark that can be read again")
+        _write(root / MARKS_FILE, after.text)
+        return after
 
 
 def text_with(before: MarksFile, id: str, mark: Mark | None) -> str:
