@@ -481,7 +481,7 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class HumanEdit:
     """What a candidate was before a person wrote it anew: its id and its texts as drawn. `by`: that person's name."""
 
     by: str
@@ -539,7 +539,7 @@ class Candidate:
     reasoning: str = ""
     rivals: tuple[Rival, ...] = ()
     rejected_by: str = ""
-    edit: Edit | None = None
+    edit: HumanEdit | None = None
 
     @property
     def id(self) -> str:

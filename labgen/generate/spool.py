@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from labgen.errors import OutputError
-from labgen.records import Answerer, Candidate, Edit, Evidence, Rival, Source, State, Verdict
+from labgen.records import Answerer, Candidate, Evidence, HumanEdit, Rival, Source, State, Verdict
 
 BLOCK_CANDIDATES = 128
 """Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
@@ -204,5 +204,5 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         answered_by=tuple([Answerer(*each) for each in by]),
         rivals=tuple([_rival(each) for each in rivals]),
         rejected_by=rejected_by,
-        edit=None if edit is None else Edit(*edit),
+        edit=None if edit is None else HumanEdit(*edit),
     )

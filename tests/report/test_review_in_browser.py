@@ -10,7 +10,7 @@ from report.conftest import HOSTILE, SKILL, Browser, Opened
 from workbench import Labgen
 
 from labgen.config import Config
-from labgen.taxonomy.marks import Mark, MarkVerdict, read_marks
+from labgen.taxonomy.marks import MarkVerdict, RowMark, read_marks
 from labgen.taxonomy.write_marks import set_mark
 from labgen.verbs.review_server import serving
 
@@ -81,7 +81,7 @@ def test_hostile_marks_are_text_and_no_other_page_can_set_one(build: Path, tmp_p
     taxonomy = tmp_path / "taxonomy"
     taxonomy.mkdir()
     row = next(row for row in rows(build / "dataset") if row["leaf"] == SKILL)
-    set_mark(taxonomy, row["id"], Mark(SKILL, MarkVerdict.BAD, HOSTILE, HOSTILE, HOSTILE[:100], about=HOSTILE))
+    set_mark(taxonomy, row["id"], RowMark(SKILL, MarkVerdict.BAD, HOSTILE, HOSTILE, HOSTILE[:100], about=HOSTILE))
     with serving(Config(taxonomy=taxonomy, output=build / "dataset", work=build / ".labgen")) as server:
         opened = browser.open(server.address)
         choose(opened, row["id"])
