@@ -282,6 +282,7 @@ def _all_candidates(
     Returns: what the replay came to, traffic, whether all leaves were done, and why there was no hope, if so.
     """
     begun = take_replayed(session, workers, collector, watch=watch)
+    watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
     traffic, complete, hopeless = begun.traffic, True, None
     if begun.left and session.hooks.stop.wished:
         traffic.stopped, complete = STOPPED, False
