@@ -442,6 +442,12 @@ class LeafOverride(Section):
         description="What is kept of how a skill's answers came about: `plan`, which the teacher is asked for before "
         "it answers; `own`, what a reasoning teacher thinks anyway; `none`. Wins over the leaf's own `reasoning`.",
     )
+    turns: Literal[1, 2] | None = Field(
+        None,
+        description="Questions of a conversation, each with its answer. With 2, a follow-up question is drawn for each "
+        "accepted row, on the same passage or context, and judged as the first one; a row whose second turn fails "
+        "keeps its first. Costs a call and the verdicts on it for each. None: 1.",
+    )
     reasoning_samples: Annotated[int, Field(ge=1, le=64)] | None = Field(
         None,
         description="Plans made of each accepted answer that states a number or a choice, for `reasoning: plan`; each "
@@ -533,6 +539,10 @@ class HeldOutConfig(Section):
         0, ge=0, description="Rows for each leaf with documents, on passages kept from training, which are shown."
     )
     skills: int = Field(0, ge=0, description="Rows for each leaf of a skill.")
+    turns: Literal[1, 2] = Field(
+        1,
+        description="Questions of a held-out row of a skill: with 2, a follow-up question as well, as in MT-Bench.",
+    )
     reading_passages: Share = Field(
         0.0,
         description="Share of a leaf's passages that training doesn't draw from, one at least where it has two. It "

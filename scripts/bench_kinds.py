@@ -34,7 +34,7 @@ def measure(folder: Path, options: list[str]) -> list[list[str]]:
         raise SystemExit(done.stderr[-2000:])
     calls = {
         row["id"]: row["calls"]
-        for file in folder.glob("dataset/lineage/*.parquet")
+        for file in folder.glob("dataset/lineage/calls-*.parquet")
         for row in pq.read_table(file).to_pylist()
     }
     with sqlite3.connect(folder / ".labgen/ledger.sqlite") as ledger:

@@ -18,7 +18,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 VERBS = {
     "init": "Make a taxonomy repository: first leaves, settings, a hook, workflows.",
-    "new": "Write a new leaf that checks clean, with comments that teach.",
+    "new": "Write a new leaf, by dialogue or from options, with comments that teach.",
     "check": "Say what is wrong with leaves, where, and what to do; mend their style.",
     "diff": "Say which leaves changed since a branch, and how.",
     "preview": "Show a handful of rows that leaves make, with verdicts, reasons and a price.",
@@ -27,6 +27,8 @@ VERBS = {
     "status": "Say how far a run is, from another terminal.",
     "bulk": "Build in rounds of many calls at once: by a batch API, files, or a cluster.",
     "show": "Show one row or one rejection with its history.",
+    "report": "Write one HTML page that shows a build: funnel, coverage, cost, every row and rejection.",
+    "review": "Mark rows as good, bad or edited; the next build obeys.",
     "export": "Write the dataset in the format that a training program reads.",
     "evaluate": "Ask a trained model what the dataset holds out, and judge its answers.",
     "push": "Release the dataset on the Hugging Face Hub.",
@@ -93,6 +95,7 @@ million candidates, who leave next to none, looked through again and again: a fi
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the one place that turns a `LabgenError` into a message and an exit status."""
     gc.set_threshold(GARBAGE_OBJECTS)
+    stdout = sys.stdout
     try:
         status = app.main(args=arguments, prog_name="labgen", standalone_mode=False)
     except click.exceptions.Abort:
@@ -106,11 +109,12 @@ def main(arguments: list[str] | None = None) -> None:
 
         click.echo(f"labgen: {plain(str(error))}", err=True)
         status = error.exit_status
-    except BrokenPipeError:
-        # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
     except BaseException as error:
+        # Where click finds the pipe cut, it puts something else in stdout's place and ends the program.
+        if isinstance(error, BrokenPipeError) or sys.stdout is not stdout:
+            # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
         if isinstance(error, Exception):
             raise
         # labgen ends by returning: that was code of a package, in a task of its own, where nothing stands around it.

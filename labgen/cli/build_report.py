@@ -35,6 +35,7 @@ def build_summary(build: Any) -> dict[str, Any]:
         "hopeless": {"cause": build.hopeless.cause, "remedy": build.hopeless.remedy} if build.hopeless else None,
         "calibration": calibration_json(build.calibrations),
         **({"held_out": build.held_out.report["sets"]} if build.held_out else {}),
+        **({"agreement": build.agreement} if build.agreement else {}),
         "calls": {
             "sent": traffic.sent,
             "answered": traffic.answered,
@@ -89,18 +90,23 @@ def budget_of(build: Any) -> dict[str, Any] | None:
 
 def report(build: Any) -> str:
     """The result in words: a funnel per branch, what fell short, where the dataset is."""
+    from labgen.export.agreement import agreement_lines
     from labgen.export.calibration_report import calibration_lines
-    from labgen.export.funnel import funnel_table
+    from labgen.export.funnel import funnel_table, second_turns_in_words
 
     traffic = build.traffic
     lines = [funnel_table(build.funnel)]
     if build.calibrations:
         lines += ["", "The judges' test, made of the leaves' own seeds:", calibration_lines(build.calibrations), ""]
     lines += _coverage(build)
+    if words := second_turns_in_words(build.funnel.total().second_turns):
+        lines.append(f"Second turns: {words}.")
     lines += _short_leaves(build)
     if build.held_out:
         counts = (f"{name} {of['rows']} of {of['wanted']}" for name, of in build.held_out.report["sets"].items())
         lines.append(f"Held out, of what was wanted: {', '.join(counts)} rows.")
+    if build.agreement:
+        lines += agreement_lines(build.agreement)
     if build.left_out:
         left = "1 leaf was" if len(build.left_out) == 1 else f"{len(build.left_out)} leaves were"
         lines.append(f"{left} left out; the messages above say why.")
@@ -127,7 +133,10 @@ def report(build: Any) -> str:
                 f"In {weak} of {len(build.calibrations)} leaves the rehearsal's judges failed their test. A real judge "
                 "that did would stop the leaf; a rehearsal goes on."
             )
-    lines.append(f"Dataset: {build.folder}" if build.folder else "No dataset was written; the message above says why.")
+    if build.folder:
+        lines += [f"Dataset: {build.folder}", "To look at it, row by row, as one HTML page: labgen report"]
+    else:
+        lines.append("No dataset was written; the message above says why.")
     return "\n".join(lines)
 
 

@@ -199,7 +199,7 @@ def _health(health: Any) -> str:
 
 def _table(found: Any, by_leaf: bool, price: Any) -> str:
     from labgen.cli.plan_columns import terminal_columns
-    from labgen.cli.run_words import short_path
+    from labgen.progress.run_words import short_path
     from labgen.text.columns import align_columns
 
     names = ["calls", "failures", "prompt tokens", "reply tokens"]

@@ -41,6 +41,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     from labgen.cli.plan_columns import terminal_columns
     from labgen.errors import UsageError
+    from labgen.plan.without_effect import settings_without_effect
     from labgen.verbs.generate import check_output_of
     from labgen.verbs.plan import estimate_build
     from labgen.verbs.session import Hooks, Session
@@ -55,6 +56,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     session = Session.prepare(config, patterns, hooks=Hooks(notice=lambda words: click.echo(words, err=True)))
     for message in session.sources.messages:
         click.echo(message, err=True)
+    for words in settings_without_effect(session.sources.plans, config):
+        click.echo(f"warning: {words}", err=True)
     estimate = estimate_build(session)
     try:
         check_output_of(session)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from labgen.cli.run_words import short_path
+from labgen.progress.run_words import short_path
 from labgen.text.columns import align_columns
 from labgen.text.durations import duration
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from labgen.export import markdown
-from labgen.export.rows import row_id
 from labgen.records import Candidate, Severity, Verdict
 from labgen.text import printable
 from labgen.text.printable import shorten
@@ -101,13 +100,14 @@ def _cut(text: str) -> str:
 
 def preview_text(preview: Preview) -> str:
     """The preview for a terminal."""
-    return "\n".join([*_head(preview, TextWriter()), *_sections(preview, TextWriter())])
+    writer = TextWriter()
+    return "\n".join([writer.heading(1, "Preview"), *preview_notes(preview, writer), *_sections(preview, writer)])
 
 
 def preview_markdown(preview: Preview) -> str:
     """The preview as a page for a step summary or a comment; leaves that don't fit are named at its end."""
     writer = MarkdownWriter()
-    page = "\n".join([MARKER, *_head(preview, writer)])
+    page = "\n".join([MARKER, writer.heading(1, "Preview"), *preview_notes(preview, writer)])
     left: list[str] = []
     for leaf, section in zip(preview.leaves, _sections(preview, writer), strict=True):
         if left or len(page) + len(section) > MAX_PAGE_CHARS:
@@ -120,8 +120,8 @@ def preview_markdown(preview: Preview) -> str:
     return f"{page}\n"
 
 
-def _head(preview: Preview, writer: Writer) -> Iterable[str]:
-    yield writer.heading(1, "Preview")
+def preview_notes(preview: Preview, writer: Writer) -> Iterable[str]:
+    """What is said of a preview as a whole."""
     if preview.rehearsal:
         yield writer.line(REHEARSAL)
     elif preview.teacher:
@@ -138,6 +138,8 @@ def _head(preview: Preview, writer: Writer) -> Iterable[str]:
         yield writer.line(f"Leaves that changed {since}: {told}.")
         for note in changes.notes:
             yield writer.line(note)
+        for stray in changes.misplaced:
+            yield writer.item(f"error {stray.code}, {stray.name}: {stray.message}")
         for change in changes.leaves:
             if change.kind == "deleted":
                 yield writer.item(f"{change.path}: deleted")
@@ -146,16 +148,25 @@ def _head(preview: Preview, writer: Writer) -> Iterable[str]:
 
 
 def _sections(preview: Preview, writer: Writer) -> Iterable[str]:
-    return ("\n".join(_leaf(leaf, preview, writer)) for leaf in preview.leaves)
+    return ("\n".join(_leaf(leaf, writer)) for leaf in preview.leaves)
 
 
-def _leaf(leaf: LeafPreview, preview: Preview, writer: Writer) -> Iterable[str]:
+def _leaf(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     change = leaf.change
     was = f" (was {change.old_path})" if change and change.kind == "renamed" else ""
     yield writer.heading(2, f"{leaf.path}{was}")
-    if change:
-        yield writer.line(f"{change.kind.capitalize()}.")
-        for detail in change.details:
+    yield from leaf_notes(leaf, writer)
+    if leaf.left_out:
+        return
+    yield from _rows(leaf, writer)
+    yield from _refused(leaf, writer)
+
+
+def leaf_notes(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
+    """What is said of a leaf beside its rows: its change, its check, its judges, its price, how far it was drawn."""
+    if leaf.change:
+        yield writer.line(f"{leaf.change.kind.capitalize()}.")
+        for detail in leaf.change.details:
             yield writer.item(detail.words)
     yield from _checked(leaf, writer)
     if leaf.left_out:
@@ -163,8 +174,14 @@ def _leaf(leaf: LeafPreview, preview: Preview, writer: Writer) -> Iterable[str]:
         return
     yield from _judges(leaf, writer)
     yield from _price(leaf, writer)
-    yield from _rows(leaf, preview, writer)
-    yield from _refused(leaf, writer)
+    draws = leaf.draws
+    asked = len(draws.rows) + len(draws.refused)
+    short = f" Stopped: {draws.stopped}." if draws.stopped else ""
+    rows = "1 row" if len(draws.rows) == 1 else f"{len(draws.rows)} rows"
+    candidates = "1 candidate" if asked == 1 else f"{asked} candidates"
+    yield writer.line(f"{rows} of {candidates}, {draws.calls} calls.{short}")
+    if leaf.comparison:
+        yield writer.line(_compared(leaf.comparison, len(draws.rows)))
 
 
 def _many(number: int, severity: Severity) -> str:
@@ -215,15 +232,8 @@ def _price(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     )
 
 
-def _rows(leaf: LeafPreview, preview: Preview, writer: Writer) -> Iterable[str]:
+def _rows(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     draws, comparison = leaf.draws, leaf.comparison
-    asked = len(draws.rows) + len(draws.refused)
-    short = f" Stopped: {draws.stopped}." if draws.stopped else ""
-    rows = "1 row" if len(draws.rows) == 1 else f"{len(draws.rows)} rows"
-    candidates = "1 candidate" if asked == 1 else f"{asked} candidates"
-    yield writer.line(f"{rows} of {candidates}, {draws.calls} calls.{short}")
-    if comparison:
-        yield writer.line(_compared(comparison, len(draws.rows)))
     for place, row in enumerate(draws.rows):
         mark = " (new)" if comparison and place in comparison.new else ""
         yield writer.heading(3, f"Row {place + 1}{mark}")
@@ -265,7 +275,7 @@ def _lineage(row: Candidate) -> str:
             f", {source.file} characters {source.start} to {source.end} at {source.commit.removeprefix('sha256:')[:10]}"
         )
     kind = f", kind {row.kind}" if row.kind else ""
-    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row_id(row)}"
+    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row.id}"
 
 
 def _verdict(verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labgen.cli.run_words import state_line
+from labgen.progress.run_words import state_line
 from labgen.text.printable import plain
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from labgen.cli.run_words import call_words, leaf_words, left_words, spent_words, wait_words
 from labgen.progress.run_state import BranchState, RunState
+from labgen.progress.run_words import call_words, leaf_words, left_words, spent_words, wait_words
 from labgen.text.durations import duration
 from labgen.text.printable import one_line
 

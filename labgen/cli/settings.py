@@ -146,7 +146,7 @@ def chosen_leaves(config: Config, options: dict[str, Any]) -> tuple[str, ...] | 
 
     changes = changed_leaves(config.taxonomy, options["base"])
     chosen = changes.patterns(patterns)
-    for note in changes.notes:
+    for note in (*changes.notes, *(f"{stray.name}: {stray.message}" for stray in changes.misplaced)):
         click.echo(plain(note), err=True)
     some = f"{len(chosen)} changed leaf" if len(chosen) == 1 else f"{len(chosen)} changed leaves"
     found = some if chosen else "No leaf has changed"

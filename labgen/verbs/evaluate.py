@@ -34,6 +34,7 @@ from labgen.records import REHEARSAL_MODEL, Call, Candidate, Message, State
 from labgen.teacher.addresses import addresses
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.session import Hooks, Session, check_configuration
 
 STUDENT_KEY = "STUDENT_API_KEY"
@@ -53,6 +54,7 @@ class Student:
     base_url: str
 
 
+@outside_event_loop
 def evaluate(
     config: Config,
     dataset: Path,

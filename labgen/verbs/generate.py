@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
-from labgen.export.calibration_report import calibration_markdown
+from labgen.export.calibration_report import calibration_json, calibration_markdown
 from labgen.export.card_facts import CardNotes
 from labgen.export.collect import Collector
 from labgen.export.dataset import writing_dataset
@@ -22,6 +22,7 @@ from labgen.export.fit import RowLength
 from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HeldOutRows
+from labgen.export.passages import passages_of
 from labgen.export.provenance import build_info, contamination_note, leaf_info
 from labgen.export.rows import BuildInfo
 from labgen.filters.calibration import Calibration
@@ -53,6 +54,7 @@ from labgen.teacher.traffic import Origin, Traffic
 from labgen.text.printable import shown
 from labgen.text.secrets import find_sensitive
 from labgen.verbs.build_time import remember_pace
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.held_out import TrainedRows, draw_held_out
 from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Hooks, Session
@@ -78,6 +80,7 @@ class Build:
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
         hopeless: why the run ended after its first calls; None where it did not.
         held_out: what is kept out of training; None where nothing is, or the build did not come to it.
+        agreement: what reviewers' marks say of the dataset (see `labgen.export.agreement`); None for none.
     """
 
     folder: Path | None
@@ -93,6 +96,7 @@ class Build:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     hopeless: Hopeless | None = None
     held_out: HeldOutRows | None = None
+    agreement: dict[str, Any] | None = None
 
     @property
     def short(self) -> list[str]:
@@ -103,6 +107,19 @@ class Build:
     def unfit(self) -> list[str]:
         """Leaves that were not drawn from, since their judges failed the test."""
         return [path for path in self.short if self.funnel.leaves[path].stopped.startswith(JUDGE_NOT_FIT)]
+
+    def __repr__(self) -> str:
+        words = ["complete" if self.complete else "incomplete", *(["rehearsal"] if self.rehearsal else [])]
+        where = None if self.folder is None else str(self.folder)
+        return f"Build({where!r}, {self.rows:,} rows of {len(self.funnel.leaves)} leaves, {', '.join(words)})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        told = [("left out", f"{path}: {why}") for path, why in self.left_out.items()]
+        told += [("short", path) for path in self.short]
+        asked = f"{self.traffic.answered:,} calls answered, {self.traffic.from_ledger:,} taken from the ledger"
+        return self.funnel._repr_html_() + html_table(f"{self!r}: {asked}", ("", "leaf"), told)
 
     @property
     def rows(self) -> int:
@@ -115,6 +132,7 @@ class Build:
         return self.funnel.total().count(State.FAILED)
 
 
+@outside_event_loop
 def build_dataset(
     config: Config,
     *,
@@ -243,7 +261,9 @@ def _run(
                 complete = held_out.complete
                 session.hooks.stop.check()
             about = writer.as_answered(replace(about, complete=complete))
-            writer.finish(about, collector.funnel, _notes(session, collector.calibrations), held_out)
+            notes = _notes(session, collector.calibrations)
+            tested = calibration_json(collector.calibrations) if collector.calibrations else None
+            writer.finish(about, collector.funnel, notes, held_out, passages_of(sources.plans), tested)
     except UsageError as refusal:
         # An incomplete build would have taken the place of a fuller one, which stays.
         if complete:
@@ -266,6 +286,7 @@ def _run(
         collector.calibrations,
         hopeless,
         held_out,
+        writer.agreement,
     )
 
 

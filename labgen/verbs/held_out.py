@@ -24,13 +24,14 @@ from labgen.export.held_out import (
     SKILLS,
     HeldOutRows,
     held_out_row,
-    held_out_text,
-    training_text,
+    held_out_texts,
+    training_texts,
 )
 from labgen.export.provenance import leaf_info
 from labgen.export.rows import BuildInfo, LeafInfo, row_of
 from labgen.filters.duplicates_in_leaf import Seen
-from labgen.filters.leaks import LeakIndex, Training
+from labgen.filters.leaks import HeldOutText, LeakIndex, Training
+from labgen.flows.following import can_follow, one_turn, two_turns
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
 from labgen.generate.leaf_progress import LeafProgress
@@ -75,7 +76,8 @@ class TrainedRows:
         self.rows[leaf.path].append({name: row[name] for name in _KEPT})
         context = candidate.context if leaf.own_context else None
         name = f"slot {candidate.slot}, position {candidate.position}"
-        self.seen[leaf.path].append(Seen(candidate.slot, candidate.compared, context, name))
+        asked = [candidate.compared, *([candidate.follow_up.question] if candidate.follow_up else [])]
+        self.seen[leaf.path] += [Seen(candidate.slot, text, context, name) for text in asked]
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Nothing more comes of a leaf."""
@@ -83,7 +85,7 @@ class TrainedRows:
 
     def batches(self) -> Iterator[Training]:
         """All rows, some at a time."""
-        texts = [training_text(row) for rows in self.rows.values() for row in rows]
+        texts = [text for rows in self.rows.values() for row in rows for text in training_texts(row)]
         for begin in range(0, len(texts), BATCH_ROWS):
             yield Training(texts[begin : begin + BATCH_ROWS])
 
@@ -160,17 +162,20 @@ def _begin(session: Session, name: str, trained: TrainedRows, collector: Collect
         own = PLANS[name](plan, wanted)
         if own is None or path not in trained.rows:
             continue  # what nothing is trained on says nothing of a trained model
+        goes_on = name == SKILLS and session.config.held_out.turns > 1 and can_follow(own.flow)
+        flow = two_turns(own.flow) if goes_on else one_turn(own.flow)
+        own = replace(own, flow=flow, prompt_version=session.prompts.version(flow.prompts))
         progress = LeafProgress(wanted, calibration=collector.calibrations.get(path))
         made.plans[path], made.pasts[path] = own, Past(progress, tuple(trained.seen[path]))
-        made.training[path] = Training([training_text(row) for row in trained.rows[path]])
-        made.leaves[path] = leaf_info(plan)
+        made.training[path] = Training([text for row in trained.rows[path] for text in training_texts(row)])
+        made.leaves[path] = leaf_info(replace(own, wanted=plan.wanted))
     return made
 
 
 def _admitting(each: _Set, about: BuildInfo) -> Callable[[Candidate], Candidate]:
     def admit(candidate: Candidate) -> Candidate:
         row = held_out_row(candidate, each.name, each.leaves[candidate.leaf], about)
-        leaks = LeakIndex([held_out_text(row, each.name)]).find(each.training[candidate.leaf])
+        leaks = LeakIndex(held_out_texts(row, each.name)).find(each.training[candidate.leaf])
         if not leaks:
             return candidate
         each.left_out[candidate.leaf] += 1
@@ -246,13 +251,13 @@ def _leave_out_near(each: _Set, collector: Collector) -> None:
 
 def _leave_out_trained(sets: Sequence[_Set], trained: TrainedRows, about: BuildInfo) -> None:
     """Leave out rows of which something stands in any training row of the dataset."""
-    texts = {}
+    texts: dict[str, list[HeldOutText]] = {}
     for each in sets:
         for path, candidates in each.kept.items():
             for candidate in candidates:
-                text = held_out_text(held_out_row(candidate, each.name, each.leaves[path], about), each.name)
-                texts[text.id] = text
-    index = LeakIndex(list(texts.values()))
+                row = held_out_row(candidate, each.name, each.leaves[path], about)
+                texts[row["id"]] = held_out_texts(row, each.name)
+    index = LeakIndex([text for same in texts.values() for text in same])
     leaked = {leak.held_out for training in trained.batches() for leak in index.find(training)}
     for each in sets:
         for path, candidates in each.kept.items():

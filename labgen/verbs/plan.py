@@ -19,6 +19,7 @@ from typing import Any
 from labgen.config import KINDS, CalibrationConfig, Config
 from labgen.export.extras import check_extras
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.flows.follow_up import FOLLOW_UP
 from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
@@ -41,6 +42,7 @@ from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
 from labgen.verbs.build_time import BuildTime, Work, build_times
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.row_length import LengthEstimate, estimate_lengths
 from labgen.verbs.session import Session
 
@@ -160,11 +162,27 @@ class Estimate:
                 found.setdefault(kind, CallTotals()).add_all(each, 1.0 / len(same))
         return found
 
+    def __repr__(self) -> str:
+        cost = "" if self.cost is None else f", cost {self.cost:,.2f}"
+        return f"Estimate({len(self.leaves)} leaves, {self.total('calls'):,.0f} calls to pay{cost})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        names = ("calls", "prompt_tokens", "completion_tokens")
+        rows = [
+            (leaf.plan.leaf.path, leaf.plan.wanted, leaf.paid, *(round(getattr(leaf, name)) for name in names))
+            for leaf in self.leaves
+        ]
+        header = ("leaf", "rows", "calls paid", "calls to pay", "prompt tokens", "completion tokens")
+        return html_table(repr(self), header, rows)
+
     def total(self, name: str) -> float:
         """Sum of an attribute over the leaves."""
         return float(sum(getattr(leaf, name) for leaf in self.leaves))
 
 
+@outside_event_loop
 def estimate_build(session: Session, *, expected_yield: float | None = None) -> Estimate:
     """Estimate what `labgen generate` would ask for.
 
@@ -270,6 +288,13 @@ def expected_slots(rows: float, per_slot: float, yield_share: float) -> float:
     return math.ceil(needed) if yield_share == 1.0 else needed + 0.5
 
 
+def _longest_chain(price: SlotPrice) -> int:
+    """Calls of a slot that follow one upon the other (count). A second turn goes through the same judges again."""
+    steps = [one.step for one in price.asked]
+    turn = steps.index(FOLLOW_UP.name) if FOLLOW_UP.name in steps else len(steps)
+    return len(price.draw.calls) + len(set(steps[:turn])) + len(set(steps[turn:]))
+
+
 @dataclass
 class _Pricing:
     """The price of one leaf.
@@ -342,7 +367,7 @@ class _Pricing:
         duplicates.go_on_from(past.progress.slots, past.seen)
         most_per_call = self.run.config.generation.instructions_per_call
         price = await self._slot_price(leaf.slots, math.ceil(plan.wanted / most_per_call))
-        leaf.chain = max(len(each.draw.calls) + len({one.step for one in each.asked}) for each in self.kinds.values())
+        leaf.chain = max(map(_longest_chain, self.kinds.values()))
         leaf.per_row = {kind: each.per_row(self.yield_share) for kind, each in self.kinds.items() if kind}
         places = {each.step: place for place, each in reversed(list(enumerate(price.asked)))}
         while leaf.expected_rows < plan.wanted:

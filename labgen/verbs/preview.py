@@ -25,6 +25,7 @@ from labgen.taxonomy.changes import Changes, LeafChange
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.teacher.client import TeacherClient
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.plan import LEAST_YIELD, LeafEstimate, estimate_build
 from labgen.verbs.session import Hooks, Session
 
@@ -107,7 +108,22 @@ class Preview:
     changes: Changes | None = None
     omitted: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        rows = sum(len(leaf.draws.rows) for leaf in self.leaves)
+        return f"Preview({len(self.leaves)} leaves, {rows} rows{', rehearsal' if self.rehearsal else ''})"
 
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows = [
+            (leaf.path, each.instruction, each.response, "accepted" if each in leaf.draws.rows else each.reason)
+            for leaf in self.leaves
+            for each in [*leaf.draws.rows, *leaf.draws.refused]
+        ]
+        return html_table(repr(self), ("leaf", "instruction", "response", "state"), rows)
+
+
+@outside_event_loop
 def preview_leaves(
     config: Config,
     leaf_patterns: Sequence[str],

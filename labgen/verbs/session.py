@@ -6,7 +6,6 @@ ledger opened; last, and only where something is to be asked, the endpoints are.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
 from labgen.filters.available import FilterSet, load_filters
+from labgen.flows.following import following
 from labgen.flows.known import check_filters, known_flows
 from labgen.flows.preferring import preferring
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
@@ -35,6 +35,7 @@ from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends, check_endpoints, connect
 from labgen.teacher.retries import Patience
 from labgen.teacher.traffic import Watch
+from labgen.verbs.event_loop import run_to_end
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ def check_configuration(config: Config, backend: Backends | None = None) -> Part
     """
     with located(config):
         teacher, judge = check_endpoints(config, backend)
-        flows, filters = preferring(known_flows(), config), load_filters(config)
+        flows, filters = following(preferring(known_flows(), config), config), load_filters(config)
         check_filters(filters, flows)
         prompts = PromptSet(config.prompts, prompts_of(flows, filters))
         prompts.check()
@@ -93,6 +94,14 @@ class Hooks:
     progress: Callable[[RunState], None] = lambda state: None
     watch: Watch | None = None
     stop: StopWish = field(default_factory=StopWish)
+
+
+def _hooks_here() -> Hooks:
+    """In a notebook, those that show how far the run is; else silence."""
+    from labgen.verbs.notebook import notebook_display
+
+    display = notebook_display()
+    return Hooks(notice=display.say, progress=display.show) if display else Hooks()
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ class Session:
             leaves: whether any are wanted; without, the taxonomy is not looked at.
         Raises: LabgenError: what is wrong with the configuration, the taxonomy, a package's filter or flow.
         """
-        hooks = hooks or Hooks()
+        hooks = hooks or _hooks_here()
         flows, filters, prompts, teacher, judge = check_configuration(config, backend)
         nothing = Sources(Taxonomy(config.taxonomy, (), ()), (), prompts)
         sources = gather_sources(config, flows, prompts, leaf_patterns, hooks.notice) if leaves else nothing
@@ -152,7 +161,7 @@ class Session:
 
         Raises: ConfigError: a prompt can't be filled in, or a package's code fails at the seed examples.
         """
-        asyncio.run(dry_run(self.sources.plans, self.replay.context(NobodyAsked())))
+        run_to_end(dry_run(self.sources.plans, self.replay.context(NobodyAsked())))
 
     @cached_property
     def replay(self) -> Replay:
@@ -170,7 +179,7 @@ class Session:
 
         Raises: LabgenError: the teacher or the ledger can't go on; what the work raises.
         """
-        return asyncio.run(self._ask(ledger, work, budget))
+        return run_to_end(self._ask(ledger, work, budget))
 
     async def _ask(self, ledger: Ledger, work: AskingWork[T], budget: Budget | None) -> T:
         config, hooks, teacher = self.config, self.hooks, self.config.teacher

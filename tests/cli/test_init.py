@@ -47,9 +47,9 @@ def test_from_an_empty_folder_to_a_checked_first_commit(monkeypatch: pytest.Monk
     monkeypatch.chdir("mine")
     assert "3 leaves: 0 errors, 0 warnings, 0 of style." in run("check").output
     run("new", "foundational_skills/arithmetic/units")
-    assert "4 leaves: 0 errors, 0 warnings, 0 of style." in run("check").output
+    assert "4 leaves: 0 errors, 3 warnings, 0 of style." in run("check").output
     page = run("preview", "foundational_skills/arithmetic/units", "--rows", "2").output
-    assert "REHEARSAL" in page and "Row 2" in page and "Check: clean." in page
+    assert "REHEARSAL" in page and "Row 2" in page and "LG323" in page
     git("add", ".")
     assert "4 leaves: 0 errors" in git("commit", "-m", "First leaves")
     assert git("status", "--short") == "" and git("branch", "--show-current").strip() == "main"

@@ -61,7 +61,7 @@ def test_a_leaf_is_previewed_with_all_that_a_reviewer_wants() -> None:
     Path("labgen.yaml").write_text("price: {prompt_per_million: 1000, completion_per_million: 1000}\n")
     page = run("preview", FACTS, "--rows", "3").stdout
     assert "They show that the leaf passes every stage, not what a model would make of it" in page
-    assert "Check: clean." in page
+    assert "Check: " in page and "LG323" in page
     assert "At full size (30 rows): about" in page and "at the configured prices" in page
     assert page.count("\nRow ") == 3
     assert re.search(r"Drawn from slot 0, seed examples \d, \d, \d, kind \w+, compost.md characters 0 to", page)

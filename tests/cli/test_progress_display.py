@@ -12,8 +12,8 @@ from rich.console import Console
 
 from labgen.cli.progress import ProgressDisplay
 from labgen.cli.run_display import RunDisplay
-from labgen.cli.run_words import short_path, state_line
 from labgen.progress.run_state import BranchState, LeafState, RunState, Spending
+from labgen.progress.run_words import short_path, state_line
 from labgen.teacher.waits import RunWait
 
 HOSTILE = "knowledge/\x1b[31m[bold red]x[/]\u202e/" + "a" * 90

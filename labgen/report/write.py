@@ -1,0 +1,27 @@
+"""A page as a file, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from labgen.errors import OutputError
+
+
+def write_page(path: Path, pieces: Iterable[str]) -> int:
+    """Write a page in place of what is there. Returns: its size in bytes. Raises: OutputError: it can't be written."""
+    temporary = path.with_name(f".{path.name}.writing")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            for piece in pieces:
+                file.write(piece)
+        size = temporary.stat().st_size
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: can't be written ({error.strerror or error}). Choose another file.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return size
