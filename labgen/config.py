@@ -361,8 +361,11 @@ class DocumentsConfig(Section):
 
 
 class PriceConfig(Section):
-    """What the teacher costs, in any one currency."""
+    """What the teacher costs."""
 
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(
+        "USD", description="The currency of the prices, as an ISO 4217 code such as `EUR`."
+    )
     prompt_per_million: float = Field(ge=0, description="Price of a million prompt tokens.")
     completion_per_million: float = Field(ge=0, description="Price of a million completion tokens.")
     batch_discount: Share = Field(
@@ -438,6 +441,12 @@ class LeafOverride(Section):
         None,
         description="What is kept of how a skill's answers came about: `plan`, which the teacher is asked for before "
         "it answers; `own`, what a reasoning teacher thinks anyway; `none`. Wins over the leaf's own `reasoning`.",
+    )
+    turns: Literal[1, 2] | None = Field(
+        None,
+        description="Questions of a conversation, each with its answer. With 2, a follow-up question is drawn for each "
+        "accepted row, on the same passage or context, and judged as the first one; a row whose second turn fails "
+        "keeps its first. Costs a call and the verdicts on it for each. None: 1.",
     )
     reasoning_samples: Annotated[int, Field(ge=1, le=64)] | None = Field(
         None,
@@ -530,6 +539,10 @@ class HeldOutConfig(Section):
         0, ge=0, description="Rows for each leaf with documents, on passages kept from training, which are shown."
     )
     skills: int = Field(0, ge=0, description="Rows for each leaf of a skill.")
+    turns: Literal[1, 2] = Field(
+        1,
+        description="Questions of a held-out row of a skill: with 2, a follow-up question as well, as in MT-Bench.",
+    )
     reading_passages: Share = Field(
         0.0,
         description="Share of a leaf's passages that training doesn't draw from, one at least where it has two. It "

@@ -126,6 +126,7 @@ class Leaf:
         created_by: contributor's name as written; it does not change rows.
         reasoning: what is kept beside a skill's answers of how they came about: `plan`, which the teacher is asked for;
             `own`, what a reasoning teacher thought aloud anyway; empty for nothing.
+        turns: questions of a conversation, each with its answer (1 or 2); as the settings say.
     """
 
     path: str
@@ -139,6 +140,7 @@ class Leaf:
     document: DocumentSource | None
     created_by: str
     reasoning: str = ""
+    turns: int = 1
 
     @property
     def grounded(self) -> bool:
@@ -444,6 +446,7 @@ class State(enum.StrEnum):
     UNGROUNDED = "ungrounded"
     UNSAFE = "unsafe"
     LOW_QUALITY = "low_quality"
+    MARKED_BAD = "marked_bad"
     SURPLUS = "surplus"
     FAILED = "failed"
 
@@ -502,6 +505,27 @@ class Rival:
     why: str = ""
 
 
+SECOND_TURN = "second_turn"
+"""Filter of the verdict that says whether a row has its second turn (1) or why it lacks it (0); `SECOND_TURN/NAME` is
+what the filter NAME says of that turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a candidate was before a person wrote it anew: its id and its texts as drawn. `by`: that person's name."""
+
+    by: str
+    id: str
+    instruction: str
+    response: str
+
+
+ID_CHARS = 16
+"""Hexadecimal digits of a row's id: 64 bits, so that among ten million rows a collision has odds of 1 in 370,000."""
+
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An instruction/response pair on its way, or all that became of one, with its lineage.
@@ -522,6 +546,10 @@ class Candidate:
             `instruction` and its text as `response`.
         reasoning: what the response was arrived at by, where the leaf asks for that; no part of the response.
         rivals: other responses to the instruction, where preferences are asked for.
+        follow_up: the question that was asked next, and its answer, where the leaf asks for two turns and these are
+            part of the row. What is said of them stands in `verdicts` (see `SECOND_TURN`).
+        rejected_by: name of the verdict that ended it; empty where none did.
+        edit: what it was as drawn, where a person has written it anew; None for all others.
     """
 
     leaf: str
@@ -542,6 +570,27 @@ class Candidate:
     kind: str = ""
     reasoning: str = ""
     rivals: tuple[Rival, ...] = ()
+    follow_up: Pair | None = None
+    rejected_by: str = ""
+    edit: Edit | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of its row: `ID_CHARS` hexadecimal digits that hash leaf, slot, position and text as drawn.
+
+        A second turn is no part of it: with and without one, it is the same row.
+        """
+        return self.edit.id if self.edit else self._hash(self.leaf, self.slot, self.position)
+
+    @property
+    def text_id(self) -> str:
+        """The same of leaf and present text alone, by which a text is known again in another draw."""
+        return self._hash(self.leaf)
+
+    def _hash(self, *place: str | int) -> str:
+        reasoning = [self.reasoning] if self.reasoning else []
+        parts = [*place, self.instruction, self.response, self.context, *reasoning]
+        return hashlib.sha256(_compact(parts).encode()).hexdigest()[:ID_CHARS]
 
     @property
     def is_document(self) -> bool:
@@ -552,6 +601,12 @@ class Candidate:
     def repaired(self) -> bool:
         """Whether its response is the second one, after the first had failed."""
         return any(rival.kind == REPAIR for rival in self.rivals)
+
+    @property
+    def second_turn(self) -> str | None:
+        """Why it has no second turn, empty where it has one; None where none was asked for."""
+        said = [verdict.reason for verdict in self.verdicts if verdict.filter == SECOND_TURN]
+        return said[-1] if said else None
 
     @property
     def compared(self) -> str:

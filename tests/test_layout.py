@@ -29,6 +29,7 @@ ORDER = (
     {"export"},
     {"report"},
     {"publish"},
+    {"progress"},
     {"verbs"},
 )
 """Kinds of step, in the data's order; `verbs` strings them together; last come cli, and api and aio for Python."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labgen.cli import option
 from labgen.cli.settings import base_option, config_from, leaf_completion, model_options, place_options, work_option
+
+if TYPE_CHECKING:
+    from labgen.config import Config
+    from labgen.verbs.preview import Preview
 
 
 @click.command("preview")
@@ -22,9 +26,9 @@ from labgen.cli.settings import base_option, config_from, leaf_completion, model
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "markdown"]),
+    type=click.Choice(["text", "markdown", "html"]),
     default="text",
-    help="Text for a terminal, or a Markdown page for a pull request.",
+    help="Text for a terminal, a Markdown page for a pull request, or the page of `labgen report`.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
@@ -35,11 +39,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     nothing, and what is paid for here costs a build nothing. The dataset folder is not touched. Ends with status 1
     where a leaf can't be drawn from, or lies where nobody reads it.
     """
-    from labgen.cli import preview_page
     from labgen.cli.check import check_options
-    from labgen.cli.progress import ProgressLine
+    from labgen.cli.progress import ProgressDisplay
     from labgen.taxonomy.changes import changed_leaves
-    from labgen.text.printable import plain
     from labgen.verbs.preview import Preview, preview_leaves
     from labgen.verbs.session import Hooks
 
@@ -47,10 +49,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     named = [_leaf_of(word, config.taxonomy) for word in options["leaves"]]
     changes = changed_leaves(config.taxonomy, options["base"]) if options["base"] or not named else None
     patterns = changes.patterns(named) if changes else tuple(named)
-    line = ProgressLine()
-    render = preview_page.preview_markdown if options["form"] == "markdown" else preview_page.preview_text
+    line = ProgressDisplay("none")
     if changes and not patterns:
-        click.echo(render(Preview((), changes=changes)))
+        _show(Preview((), changes=changes), options["form"], config)
         ctx.exit(1 if changes.misplaced else 0)
     try:
         preview = preview_leaves(
@@ -60,13 +61,26 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             rows=options["rows"],
             max_leaves=options["max_leaves"],
             check=check_options(config),
-            hooks=Hooks(notice=lambda words: line.say(plain(words))),
+            hooks=Hooks(notice=line.say),
         )
     finally:
         line.close()
-    click.echo(render(preview))
+    _show(preview, options["form"], config)
     misplaced = changes is not None and bool(changes.misplaced)
     ctx.exit(1 if misplaced or any(leaf.left_out for leaf in preview.leaves) else 0)
+
+
+def _show(preview: Preview, form: str, config: Config) -> None:
+    if form == "html":
+        from labgen.cli.preview_html import preview_html
+
+        for piece in preview_html(preview, config.work_folder):
+            click.echo(piece, nl=False)
+        return
+    from labgen.cli import preview_page
+
+    render = preview_page.preview_markdown if form == "markdown" else preview_page.preview_text
+    click.echo(render(preview))
 
 
 def _leaf_of(word: str, taxonomy: Path) -> str:

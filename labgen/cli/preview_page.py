@@ -10,7 +10,6 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 from labgen.export import markdown
-from labgen.export.rows import row_id
 from labgen.records import Candidate, Severity, Verdict
 from labgen.text import printable
 from labgen.text.printable import shorten
@@ -123,8 +122,8 @@ def _cut(text: str) -> str:
 def preview_text(preview: Preview) -> str:
     """The preview for a terminal."""
     writer = TextWriter()
-    sections = ("\n".join([writer.heading(2, _title(leaf)), *_leaf(leaf, preview, writer)]) for leaf in preview.leaves)
-    return "\n".join([*_head(preview, writer), *sections])
+    sections = ("\n".join([writer.heading(2, _title(leaf)), *_leaf(leaf, writer)]) for leaf in preview.leaves)
+    return "\n".join([writer.heading(1, "Preview"), *preview_notes(preview, writer), *sections])
 
 
 def preview_markdown(preview: Preview) -> str:
@@ -134,11 +133,10 @@ def preview_markdown(preview: Preview) -> str:
     or not at all, and the page's end says so: neither a fold nor a code block is ever left open.
     """
     writer = MarkdownWriter()
-    title, *notes = _head(preview, writer)
-    page = "\n".join([MARKER, title, _table(preview), *notes])
+    page = "\n".join([MARKER, writer.heading(1, "Preview"), _table(preview), *preview_notes(preview, writer)])
     left: list[str] = []
     for leaf in preview.leaves:
-        parts = list(_leaf(leaf, preview, writer))
+        parts = list(_leaf(leaf, writer))
         room = MAX_PAGE_BYTES - TAIL_BYTES - len(page.encode())
         shown = _fitting(parts, room - len(_fold(leaf, []).encode()))
         if len(shown) < len(parts):
@@ -195,8 +193,8 @@ def _findings(leaf: LeafPreview) -> str:
     return ", ".join(_many(counts[severity], severity) for severity in Severity if counts[severity]) or "clean"
 
 
-def _head(preview: Preview, writer: Writer) -> Iterable[str]:
-    yield writer.heading(1, "Preview")
+def preview_notes(preview: Preview, writer: Writer) -> Iterable[str]:
+    """What is said of a preview as a whole."""
     if preview.rehearsal:
         yield writer.line(REHEARSAL)
     elif preview.teacher:
@@ -222,11 +220,19 @@ def _head(preview: Preview, writer: Writer) -> Iterable[str]:
         yield writer.line(f"{len(preview.omitted)} more leaves are not previewed (--max-leaves); `labgen check` has.")
 
 
-def _leaf(leaf: LeafPreview, preview: Preview, writer: Writer) -> Iterable[str]:
-    change = leaf.change
-    if change:
-        yield writer.line(f"{change.kind.capitalize()}.")
-        for detail in change.details:
+def _leaf(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
+    yield from leaf_notes(leaf, writer)
+    if leaf.left_out:
+        return
+    yield from _rows(leaf, writer)
+    yield from _refused(leaf, writer)
+
+
+def leaf_notes(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
+    """What is said of a leaf beside its rows: its change, its check, its judges, its price, how far it was drawn."""
+    if leaf.change:
+        yield writer.line(f"{leaf.change.kind.capitalize()}.")
+        for detail in leaf.change.details:
             yield writer.item(detail.words)
     yield from _checked(leaf, writer)
     if leaf.left_out:
@@ -234,8 +240,14 @@ def _leaf(leaf: LeafPreview, preview: Preview, writer: Writer) -> Iterable[str]:
         return
     yield from _judges(leaf, writer)
     yield from _price(leaf, writer)
-    yield from _rows(leaf, preview, writer)
-    yield from _refused(leaf, writer)
+    draws = leaf.draws
+    asked = len(draws.rows) + len(draws.refused)
+    short = f" Stopped: {draws.stopped}." if draws.stopped else ""
+    rows = "1 row" if len(draws.rows) == 1 else f"{len(draws.rows)} rows"
+    candidates = "1 candidate" if asked == 1 else f"{asked} candidates"
+    yield writer.line(f"{rows} of {candidates}, {draws.calls} calls.{short}")
+    if leaf.comparison:
+        yield writer.line(_compared(leaf.comparison, len(draws.rows)))
 
 
 def _many(number: int, severity: Severity) -> str:
@@ -273,7 +285,7 @@ def _price(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     estimate = leaf.estimate
     if estimate is None:
         return
-    money = f", {leaf.cost:,.2f} at the configured prices" if leaf.cost is not None else ""
+    money = f", {leaf.currency} {leaf.cost:,.2f} at the configured prices" if leaf.cost is not None else ""
     yield writer.line(
         f"At full size ({estimate.plan.wanted} rows): about {round(estimate.calls):,} more calls "
         f"({round(estimate.prompt_tokens):,} prompt and {round(estimate.completion_tokens):,} completion "
@@ -281,15 +293,8 @@ def _price(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     )
 
 
-def _rows(leaf: LeafPreview, preview: Preview, writer: Writer) -> Iterable[str]:
+def _rows(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     draws, comparison = leaf.draws, leaf.comparison
-    asked = len(draws.rows) + len(draws.refused)
-    short = f" Stopped: {draws.stopped}." if draws.stopped else ""
-    rows = "1 row" if len(draws.rows) == 1 else f"{len(draws.rows)} rows"
-    candidates = "1 candidate" if asked == 1 else f"{asked} candidates"
-    yield writer.line(f"{rows} of {candidates}, {draws.calls} calls.{short}")
-    if comparison:
-        yield writer.line(_compared(comparison, len(draws.rows)))
     for place, row in enumerate(draws.rows):
         mark = " (new)" if comparison and place in comparison.new else ""
         yield writer.heading(3, f"Row {place + 1}{mark}")
@@ -331,7 +336,7 @@ def _lineage(row: Candidate) -> str:
             f", {source.file} characters {source.start} to {source.end} at {source.commit.removeprefix('sha256:')[:10]}"
         )
     kind = f", kind {row.kind}" if row.kind else ""
-    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row_id(row)}"
+    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row.id}"
 
 
 def _verdict(verdict: Verdict) -> str:

@@ -47,6 +47,7 @@ class CardFacts:
         preferences: counts of `PreferenceTables.report`; None where none were asked for.
         rehearsal_rows: accepted rows that the rehearsal teacher wrote or judged.
         held_out: content of `held_out.json`; None where nothing is held out.
+        agreement: content of `agreement.json`; None where nobody has marked anything.
     """
 
     about: BuildInfo
@@ -60,6 +61,7 @@ class CardFacts:
     preferences: Mapping[str, Any] | None = None
     rehearsal_rows: int = 0
     held_out: Mapping[str, Any] | None = None
+    agreement: Mapping[str, Any] | None = None
 
     @cached_property
     def rows_by_leaf(self) -> dict[str, int]:

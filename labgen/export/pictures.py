@@ -31,6 +31,7 @@ STATE_COLOURS = {
     State.UNGROUNDED: "#b04f4f",
     State.UNSAFE: "#7a1f1f",
     State.LOW_QUALITY: "#c07a4a",
+    State.MARKED_BAD: "#2f6f9f",
     State.SURPLUS: "#9fb8a8",
     State.FAILED: "#333333",
 }

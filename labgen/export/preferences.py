@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from labgen.config import PreferencesConfig
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.held_out import without_leaks
-from labgen.export.rows import ID_CHARS, BuildInfo, LeafInfo, is_rehearsal, row_id, storable
+from labgen.export.rows import BuildInfo, LeafInfo, is_rehearsal, storable
 from labgen.flows.repair import MENDABLE, QUESTIONS_FAULT
 from labgen.flows.rivals import HARMFUL
 from labgen.formats.training.base import CHECKABLE, FEEDBACK, PREFERENCE_CONFIGS, PREFERENCES
-from labgen.records import Candidate, Rival, State, Verdict
+from labgen.records import ID_CHARS, Candidate, Rival, State, Verdict
 from labgen.text.final_answer import final_answer
 from labgen.text.secrets import find_sensitive
 
@@ -196,7 +196,7 @@ class _Row:
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "id", row_id(self.candidate))
+        object.__setattr__(self, "id", self.candidate.id)
 
     @property
     def asked(self) -> str:

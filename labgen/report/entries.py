@@ -62,6 +62,8 @@ def entry_of(row: Mapping[str, Any], config: str, lineage: Lineage, shared: Shar
     source = row.get("source")
     entry: dict[str, Any] = {
         "id": row["id"],
+        "state": row.get("state"),
+        "reason": row.get("reason"),
         **{part: text for part, text in texts.items() if part != "context"},
         "kind": row.get("kind"),
         "form": row.get("form"),

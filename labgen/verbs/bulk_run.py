@@ -19,7 +19,7 @@ from labgen.generate.trial import Hopeless
 from labgen.ledger.parked import ParkedCalls
 from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import endpoint_specs
-from labgen.teacher.budget import Limits
+from labgen.teacher.budget import Budget, Limits
 from labgen.verbs.bulk_rounds import Round
 from labgen.verbs.bulk_session import FOLDER, open_batch_runs, prepare_build, read_left_over, run_reader, written_round
 from labgen.verbs.generate import Build, build_dataset, check_output_of
@@ -138,7 +138,9 @@ def run_rounds(
             hooks=hooks,
         )
     if problem:  # that ended it, and no budget of the user's
-        build = replace(build, budget=None, traffic=replace(build.traffic, stopped=problem))
+        build = replace(
+            build, budget=Budget(Limits(price=config.price)), traffic=replace(build.traffic, stopped=problem)
+        )
     read = sum((each.told.counts[LineOutcome.READ] + each.told.counts[LineOutcome.FAILED] for each in rounds), 0)
     return BulkRun(
         build,

@@ -11,9 +11,8 @@ import time
 from html import escape
 from typing import Any
 
-from labgen.generate.engine import Progress
-from labgen.teacher.client import TeacherClient
-from labgen.teacher.traffic import Traffic
+from labgen.progress.run_state import RunState
+from labgen.progress.run_words import state_line
 from labgen.text.printable import plain
 
 SHOWN_EVERY_SEC = 0.5
@@ -43,20 +42,14 @@ class NotebookDisplay:
         self._notices = [*self._notices, words][-MOST_NOTICES:]
         self._draw()
 
-    def show(self, progress: Progress, traffic: Traffic, client: TeacherClient | None) -> None:
+    def show(self, state: RunState) -> None:
         """Show the state of a run, where it is time to."""
-        now = time.monotonic()
-        done = progress.accepted >= progress.wanted
-        if now - self._shown_sec < SHOWN_EVERY_SEC and not done:
+        total, now = state.total, time.monotonic()
+        if now - self._shown_sec < SHOWN_EVERY_SEC and total.rows < total.wanted:
             return
         self._shown_sec = now
-        waiting = f" · waiting: {client.problem}" if client and client.problem else ""
-        words = (
-            f"{progress.accepted:,}/{progress.wanted:,} rows · leaves {progress.leaves_done}/{progress.leaves} · "
-            f"{traffic.answered:,} calls answered, {traffic.from_ledger:,} from the ledger{waiting}"
-        )
-        bar = f'<progress max="{max(1, progress.wanted)}" value="{progress.accepted}"></progress>'
-        self._state = f"<p>{bar} {escape(plain(words))}</p>"
+        bar = f'<progress max="{max(1, total.wanted)}" value="{total.rows}"></progress>'
+        self._state = f"<p>{bar} {escape(plain(state_line(state)))}</p>"
         self._draw()
 
     def _draw(self) -> None:

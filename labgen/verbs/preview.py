@@ -73,7 +73,8 @@ class LeafPreview:
         left_out: why nothing can be drawn from it; empty where something can.
         unfit: why a build would draw nothing from it: its judges don't pass their test. The preview draws all the same,
             for its author to see what they make of it.
-        estimate: what is still to pay at full size, after this preview; cost in the configured prices, where there are.
+        estimate: what is still to pay at full size, after this preview; cost at the configured prices, in
+            `currency`, where there are.
     """
 
     path: str
@@ -86,6 +87,7 @@ class LeafPreview:
     estimate: LeafEstimate | None = None
     cost: float | None = None
     comparison: Comparison | None = None
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ def preview_leaves(
                 estimate,
                 _cost(config.price, estimate),
                 _compare(plan, changed.get(path), draws, before, then, problems.get(path, "")),
+                config.price.currency if config.price else "",
             )
         )
     said = [by.rehearsal for draws in now.values() for row in (*draws.rows, *draws.refused) for by in row.answered_by]

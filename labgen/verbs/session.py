@@ -8,31 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
 from labgen.filters.available import FilterSet, load_filters
+from labgen.flows.following import following
 from labgen.flows.known import check_filters, known_flows
 from labgen.flows.preferring import preferring
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.dry_run import NobodyAsked, dry_run
-from labgen.generate.engine import Progress
 from labgen.generate.resume import Replay
 from labgen.ledger.replies import Ledger
 from labgen.ledger.run_lock import run_lock
 from labgen.plan.flow import Flow
 from labgen.plan.sources import Sources, gather_sources
+from labgen.progress.run_state import RunState
+from labgen.progress.stop import StopWish
 from labgen.records import Taxonomy
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends, check_endpoints, connect
 from labgen.teacher.retries import Patience
-from labgen.teacher.traffic import Traffic, Watch
+from labgen.teacher.traffic import Watch
 from labgen.verbs.event_loop import run_to_end
 
 T = TypeVar("T")
@@ -60,7 +62,7 @@ def check_configuration(config: Config, backend: Backends | None = None) -> Part
     """
     with located(config):
         teacher, judge = check_endpoints(config, backend)
-        flows, filters = preferring(known_flows(), config), load_filters(config)
+        flows, filters = following(preferring(known_flows(), config), config), load_filters(config)
         check_filters(filters, flows)
         prompts = PromptSet(config.prompts, prompts_of(flows, filters))
         prompts.check()
@@ -82,12 +84,16 @@ def located(config: Config) -> Iterator[None]:
 class Hooks:
     """What a caller may want to hear of while a verb runs. Nothing here changes the result.
 
-    `progress` is told how far the build is, what it asked for, and of the teacher's client once it is open.
+    `progress` is told the state of a run about twice a second, and when it does something else.
+
+    Attributes:
+        stop: the user's wish that the run stop.
     """
 
     notice: Callable[[str], None] = lambda words: None
-    progress: Callable[[Progress, Traffic, TeacherClient | None], None] = lambda progress, traffic, client: None
+    progress: Callable[[RunState], None] = lambda state: None
     watch: Watch | None = None
+    stop: StopWish = field(default_factory=StopWish)
 
 
 def _hooks_here() -> Hooks:
@@ -192,7 +198,7 @@ class Session:
                 self.teacher,
                 self.judge,
                 self.filters,
-                breadth_first=budget is not None,
+                breadth_first=budget is not None and budget.limits.any,
             )
             try:
                 return await work(run, client)

@@ -32,6 +32,7 @@ class Index {
     this.texts = new Array(ids.length);
     this.read = 0;
     this.measures = new Map();
+    this.onRead = () => {};
     for (const part of ["question", "answer"]) {
       const column = this.columns[part];
       this.measures.set(`${part} tokens`, new Measure(`${part} tokens`, `${part} length, in tokens`, (entry) => column[entry], this.size, true));
@@ -54,13 +55,13 @@ class Index {
   }
 
   // Read all texts for the search, a block at a time, so that the page answers meanwhile.
-  async readTexts(progress) {
+  async readTexts() {
     const { size } = head.series.rows;
     for (let start = 0; start < this.size; start += size) {
       const entries = await block(`rows-${start / size}`);
       entries.forEach((entry, place) => (this.texts[start + place] = entry.filter(Boolean).map(searched).join("\n")));
       this.read = Math.min(this.size, start + size);
-      progress();
+      this.onRead();
       await breath();
     }
   }

@@ -8,13 +8,12 @@ const views = {
   overview: ["Overview", async () => overview()],
   leaves: head.funnel ? ["Leaves", async () => leavesView()] : null,
   documents: head.documents.length ? ["Documents", async (values) => (values.document ? documentView(Number(values.document) - 1, Number(values.at)) : documentsView())] : null,
-  rows: [head.kind === "comparison" ? "Row by row" : "Rows", async (_, address) => rowsView(address)],
+  rows: [head.kind === "comparison" ? "Row by row" : "Rows", async () => rowsView()],
 };
 let list = null;
 
-async function rowsView(address) {
+function rowsView() {
   list ??= new RowList();
-  setTimeout(() => list.take(filtersIn(address)));
   return [list.element];
 }
 
@@ -22,17 +21,18 @@ async function show() {
   const address = location.hash.slice(1);
   const wanted = address.split("?")[0];
   const name = views[wanted] ? wanted : "overview";
-  if (name === "rows" && main.firstChild === list?.element) list.take(filtersIn(address));
-  else {
+  if (name !== "rows" || main.firstChild !== list?.element) {
     const values = Object.fromEntries(new URLSearchParams(address.split("?")[1] ?? ""));
-    main.replaceChildren(...(await views[name][1](values, address)).filter(Boolean));
+    main.replaceChildren(...(await views[name][1](values)).flat(Infinity).filter(Boolean));
     window.scrollTo(0, 0);
   }
   document.body.dataset.view = name;
+  if (name === "rows") await list.take(filtersIn(address));
   for (const link of document.querySelectorAll("#views a")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  document.body.dataset.shown = address;
 }
 
 function begin() {
@@ -83,3 +83,6 @@ function shortcut(event) {
 begin();
 await show();
 document.body.dataset.ready = "yes";
+await breath();
+await index.readTexts();
+document.body.dataset.read = "yes";

@@ -8,7 +8,8 @@ function plots() {
 
 function plot(measure) {
   const levels = measure.levels();
-  const bins = levels.length <= 8 ? levels.map((value) => ({ from: value, to: value })) : equalBins(measure);
+  const few = levels.length <= 4 || (levels.length <= 8 && levels.every(Number.isInteger));
+  const bins = few ? levels.map((value) => ({ from: value, to: value })) : equalBins(measure);
   for (const bin of bins) bin.rows = bin.refused = 0;
   const accepted = index.number("state", "accepted");
   let sum = 0;
@@ -22,7 +23,7 @@ function plot(measure) {
   }
   const title = measure.title;
   const told = `${count(measure.seen)} measured, mean ${measured(sum / measure.seen)}, ${measured(levels[0])} to ${measured(levels[levels.length - 1])}`;
-  const drawn = levels.length <= 8 ? bars(measure, bins) : histogram(measure, bins, title);
+  const drawn = few ? bars(measure, bins) : histogram(measure, bins, title);
   return make("figure.plot", {}, make("figcaption", {}, make("strong", {}, title), make("span", {}, told)), drawn);
 }
 
