@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from labgen.filters.contamination import Benchmark
     from labgen.ledger.export_import import Imported
     from labgen.ledger.verify import Health, LeafTotals
+    from labgen.progress.run_state import RunState
     from labgen.publish.hub import PushReport
     from labgen.taxonomy.changes import Changes
     from labgen.taxonomy.check import CheckResult
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from labgen.verbs.generate import Build
     from labgen.verbs.plan import Estimate
     from labgen.verbs.preview import Preview
+    from labgen.verbs.review import Reviewer
     from labgen.verbs.session import Hooks
 
 Given: TypeAlias = "Config | str | Path | None"
@@ -209,6 +211,31 @@ def contaminate_list(*, config: Given = None, **settings: Any) -> tuple[Benchmar
     from labgen.filters.contamination import index_folder, list_benchmarks
 
     return list_benchmarks(index_folder(_configured(config, settings)))
+
+
+def report(to: Place | None = None, *, calls: bool | None = None, config: Given = None, **settings: Any) -> Path:
+    """`labgen report`: write the page of a build. Returns: its file."""
+    from labgen.report.build import report_page
+    from labgen.report.write import write_page
+
+    chosen = _configured(config, settings)
+    target = Path(to) if to else chosen.output.parent / "report.html"
+    write_page(target, report_page(chosen.output, work=chosen.work_folder, price=chosen.price, calls=calls))
+    return target
+
+
+def review(*, config: Given = None, **settings: Any) -> Reviewer:
+    """`labgen review`: what reads and sets marks on rows; its `mark` and `unmark` take whole ids."""
+    from labgen.verbs.review import Reviewer
+
+    return Reviewer.of(_configured(config, settings))
+
+
+def status(*, config: Given = None, **settings: Any) -> RunState | None:
+    """`labgen status`: how far the run in the work folder is, or how it ended; None where none has left its state."""
+    from labgen.progress.status_file import read_status
+
+    return read_status(_configured(config, settings).work_folder)
 
 
 def export(

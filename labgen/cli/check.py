@@ -199,7 +199,8 @@ def _benchmark_lookup(config: Config) -> Any:
 def _run(selection: Selection, options: CheckOptions) -> CheckResult:
     from labgen.taxonomy.check import check_files
 
-    return check_files(selection.root, sorted(selection.files), options, strays=selection.strays)
+    files = sorted(selection.files)
+    return check_files(selection.root, files, options, strays=selection.strays, marks=selection.marks)
 
 
 def _merged(results: Sequence[tuple[Path, CheckResult]]) -> CheckResult:
@@ -231,6 +232,7 @@ def _personas(result: CheckResult, config: Config) -> dict[str, tuple[str, str]]
 def _changed(selection: Selection, base: str) -> Selection:
     """The part of a selection that changed since a base, files that can't be leaves included."""
     from labgen.taxonomy.changes import changed_around, changed_leaves
+    from labgen.taxonomy.marks import MARKS_FILE
     from labgen.taxonomy.select import Selection
     from labgen.taxonomy.source import leaf_path
     from labgen.text.printable import plain
@@ -245,6 +247,7 @@ def _changed(selection: Selection, base: str) -> Selection:
         selection.root,
         {file for file in selection.files if leaf_path(selection.root, file) in changed},
         {stray for stray in selection.strays if stray.name in changes.files},
+        marks=selection.marks and MARKS_FILE in changes.files,
     )
 
 

@@ -146,10 +146,15 @@ def words_of(row: dict[str, Any], history: list[dict[str, Any]]) -> str:
     if source:
         span = f"characters {source['start']} to {source['end']}"
         lines.append(plain(f"source {source['repo']} {source['commit']} {source['file']}, {span}"))
+    if row.get("edited_by"):
+        lines.append(plain(f"edited by {row['edited_by']}; no judge has looked at what it says now"))
     for message in row["messages"]:
         if message["role"] == "assistant" and row.get("reasoning"):
             lines += ["", "reasoning:", indented(row["reasoning"])]
         lines += ["", f"{message['role']}:", indented(message["content"])]
+    if drawn := row.get("drawn"):
+        lines += ["", "drawn as user:", indented(drawn["instruction"])]
+        lines += ["", "drawn as assistant:", indented(drawn["response"])]
     lines += ["", "verdicts:"]
     for verdict in row["verdicts"]:
         lines.append(plain(f"    {verdict['filter']} {verdict['value']:g} {verdict['reason']}".rstrip()))

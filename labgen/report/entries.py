@@ -9,6 +9,7 @@ from typing import Any
 
 from labgen.report.blocks import Names
 from labgen.report.evidence import place
+from labgen.text.printable import without_credentials
 from labgen.text.token_count import estimate_tokens
 
 KNOWN = frozenset(
@@ -81,7 +82,9 @@ def entry_of(row: Mapping[str, Any], config: str, lineage: Lineage, shared: Shar
         "own": {name: _told(value) for name, value in row.items() if name not in KNOWN and value not in (None, "")},
     }
     if source:
-        entry["source"] = [shared.words.number(source[name]) for name in ("repo", "commit", "file")]
+        entry["source"] = [
+            shared.words.number(without_credentials(source[name])) for name in ("repo", "commit", "file")
+        ]
         entry["source"] += [source["start"], source["end"]]
         entry["passage"] = shared.passages.number(texts["context"])
     else:

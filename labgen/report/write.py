@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from labgen.errors import OutputError
@@ -21,5 +22,6 @@ def write_page(path: Path, pieces: Iterable[str]) -> int:
     except OSError as error:
         raise OutputError(f"{path}: can't be written ({error.strerror or error}). Choose another file.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return size

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from labgen.errors import OutputError
 from labgen.records import BRANCHES, Leaf
 from labgen.taxonomy.describe import Detail, describe_leaf
 from labgen.taxonomy.load import load_leaf, to_leaf
+from labgen.taxonomy.marks import MARKS_FILE, MarksFile, MarkVerdict, parse_marks, read_marks
 from labgen.taxonomy.path_patterns import LEAF_FILE, match_path
 from labgen.taxonomy.renames import find_renames
 from labgen.taxonomy.scan import Stray, find_strays, find_strays_around
@@ -205,6 +207,7 @@ class _Comparison:
             for depth, folder in enumerate(_folders_above(path, either)):
                 if folder in both and (depth == 0 or self._is_document(folder, path)):
                     found.add(folder)
+        found |= {path for path in both if self._marks(path)}
         self.old_data(found)
         return found
 
@@ -240,7 +243,7 @@ class _Comparison:
             details = [Detail("unreadable", _UNREADABLE_NOW)]
         if not details and not same_text:
             details = [Detail("layout", "only its layout, comments or keys that labgen does not read changed")]
-        return before, after, details + self._beside(path, old_path, before, after)
+        return before, after, details + self._beside(path, old_path, before, after) + self._marks(path)
 
     def _after(self, path: str) -> Leaf | None:
         return load_leaf(self._root, self._root / path / LEAF_FILE)[0]
@@ -275,6 +278,24 @@ class _Comparison:
                 kind = "document" if beside else "file"
                 details.append(Detail(f"{kind}_{verb}", f"{kind} {name} beside the leaf {verb}"))
         return details
+
+    def _marks(self, path: str) -> list[Detail]:
+        """What reviewers have said of a leaf's rows since the base, where a build comes to other rows by it."""
+        if MARKS_FILE not in self._snapshot.changed:
+            return []
+        before, now = (file.of_leaf(path) for file in self._marks_files)
+        if before.fingerprint == now.fingerprint:
+            return []
+        counts = {verdict: now.count(verdict) for verdict in (MarkVerdict.BAD, MarkVerdict.EDITED)}
+        told = " and ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        return [Detail("marks", f"marks of reviewers changed: {told or 'no row bad or edited'} now")]
+
+    @cached_property
+    def _marks_files(self) -> tuple[MarksFile, MarksFile]:
+        """Marks at the base, and now. Those that can't be read are none here: `labgen check` says why."""
+        held = self._snapshot.files.get(MARKS_FILE)
+        old = _read_all({MARKS_FILE: held}) if held and held.regular else {}
+        return parse_marks(old.get(MARKS_FILE, b"").decode(errors="replace")), read_marks(self._root)
 
     def _names_beside(self, path: str, old_path: str) -> set[str]:
         """Files beside a leaf that may differ, relative to its folder: for a leaf that was moved, all."""

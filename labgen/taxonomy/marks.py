@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -92,6 +92,10 @@ class LeafMarks:
             return None
         return self._by_id.get(candidate.id) or self._by_text.get(candidate.text_id)
 
+    def count(self, verdict: MarkVerdict) -> int:
+        """Rows of a verdict."""
+        return sum(mark.verdict is verdict for _, mark in self.marks)
+
     @property
     def fingerprint(self) -> list[list[str | None]]:
         """What of them changes rows, as plain data."""
@@ -141,8 +145,8 @@ def load_marks(root: Path) -> MarksFile:
         first, more = wrong[0], len(wrong) - 1
         others = f" (and {more} more: `labgen check` lists them)" if more else ""
         raise TaxonomyError(
-            f"{Path(root, MARKS_FILE)}:{first.line}:{first.column}: {first.message}{others} "
-            "Nothing was built: every mark has to be obeyed."
+            f"{Path(root, MARKS_FILE)}:{first.line}:{first.column}: {first.message}{others} Mend it first: every mark "
+            "has to be obeyed."
         )
     return found
 
@@ -168,6 +172,25 @@ def read_marks(root: Path) -> MarksFile:
         words = f"this is not UTF-8 text (byte 0x{data[error.start]:02X}); save the file as UTF-8."
         return _unread("LG105", words, good, len(good))
     return parse_marks(text.removeprefix("\ufeff"))
+
+
+def check_marks(root: Path, leaves: Iterable[str]) -> MarksFile:
+    """As `read_marks`, with what `labgen check` says of marks beside: those of leaves that are not in `leaves`."""
+    found, known = read_marks(root), set(leaves)
+    unknown = {path: _no_leaf(path, known) for path in {mark.leaf for mark in found.marks.values()} - known}
+    positions = Positions(found.text)
+    strangers = [
+        Violation("LG503", RULES["LG503"].severity, MARKS_FILE, *positions.at(found.starts[id]), unknown[mark.leaf])
+        for id, mark in found.marks.items()
+        if mark.leaf in unknown
+    ]
+    return replace(found, violations=(*found.violations, *strangers))
+
+
+def _no_leaf(path: str, known: set[str]) -> str:
+    meant = near(path, sorted(known))
+    hint = f"; is `{meant}` meant?" if meant else "; delete the mark if the leaf is gone."
+    return f"there is no leaf `{shorten(path, 100)}`{hint}"
 
 
 def parse_marks(text: str) -> MarksFile:

@@ -10,6 +10,7 @@ from pathlib import Path
 from labgen.errors import UsageError
 from labgen.records import BRANCHES
 from labgen.taxonomy.load import is_taxonomy, select_leaf_files
+from labgen.taxonomy.marks import MARKS_FILE
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.taxonomy.scan import Stray, find_strays, find_strays_around, looks_like_leaf, wrong_name
 from labgen.taxonomy.source import find_leaf_files
@@ -19,13 +20,15 @@ from labgen.taxonomy.source import find_leaf_files
 class Selection:
     """Leaves of one taxonomy: its root as typed, leaf files below it, and what lies there but is no leaf.
 
-    `around` is the root of the taxonomy that the strays lie beside, where they lie in none.
+    `around` is the root of the taxonomy that the strays lie beside, where they lie in none; `marks` says whether its
+    marks are meant as well.
     """
 
     root: Path
     files: set[Path] = field(default_factory=set)
     strays: set[Stray] = field(default_factory=set)
     around: Path | None = None
+    marks: bool = False
 
 
 def select_paths(paths: Sequence[str], taxonomy: Path) -> list[Selection]:
@@ -69,6 +72,7 @@ def _select_existing(path: Path, taxonomy: Path, found: dict[Path, Selection]) -
         selection = found.setdefault(path, Selection(path))
         selection.files.update(find_leaf_files(path))
         selection.strays.update(find_strays(path))
+        selection.marks = True
         return
     if path == taxonomy:
         select_leaf_files(path)  # says what is missing
@@ -113,6 +117,8 @@ def _select_file(file: Path, root: Path | None, found: dict[Path, Selection]) ->
         branches = ", ".join(f"`{branch}/`" for branch in BRANCHES)
         message = f"a leaf lies in a folder of its own beneath one of {branches}; move it there."
         found.setdefault(file.parent, Selection(file.parent)).strays.add(Stray("LG108", file.name, message))
+    elif file.name == MARKS_FILE and any((file.parent / branch).is_dir() for branch in BRANCHES):
+        found.setdefault(file.parent, Selection(file.parent)).marks = True
     elif (file.parent / LEAF_FILE).is_file():
         _select_file(file.parent / LEAF_FILE, root, found)
     elif looks_like_leaf(file.name):

@@ -22,8 +22,8 @@ LOCK_SEC = 10.0
 """Longest wait for another process that writes a mark, which takes it milliseconds."""
 
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:e[0-9]*)?")
-_BETWEEN = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*\Z")
-"""Comments and blank lines at the end of an entry: they belong to what comes after."""
+_BETWEEN = re.compile(r"#|\s*\Z")
+"""A line between entries: blank, or a comment that is not indented, as the lines of a text would be."""
 
 
 def set_mark(root: Path, id: str, mark: Mark | None) -> MarksFile:
@@ -62,9 +62,9 @@ def _spliced(before: MarksFile, id: str, mark: Mark | None) -> str | None:
     if not text.endswith("\n"):
         text += "\n"
     starts = sorted(before.starts.items(), key=lambda item: item[1])
-    if any(start and text[start - 1] != "\n" and text[start - 2 : start] != '\n"' for _, start in starts):
+    if any(start and text[start - 1] != "\n" for _, start in starts):
         return None
-    ends = [start for _, start in starts[1:]] + [len(text)]
+    ends = [*(start for _, start in starts), len(text)][1:] if starts else []
     spans = {name: (start, _end_of(text, start, end)) for (name, start), end in zip(starts, ends, strict=True)}
     new = entry_text(id, mark) if mark else ""
     if id in spans:
@@ -79,9 +79,11 @@ def _spliced(before: MarksFile, id: str, mark: Mark | None) -> str | None:
 
 
 def _end_of(text: str, start: int, end: int) -> int:
-    between = _BETWEEN.search(text, start, end)
-    # A blank line at the very end may be part of a text that keeps it; only comments and what is around them go.
-    return between.start() if between and "#" in between.group() else end
+    """The end of an entry without the comments and blank lines after it, which belong to what comes next."""
+    lines = text[start:end].splitlines(keepends=True)
+    while len(lines) > 1 and _BETWEEN.match(lines[-1]):
+        end -= len(lines.pop())
+    return end
 
 
 def entry_text(id: str, mark: Mark) -> str:

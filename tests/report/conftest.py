@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workbench import labgen
+from workbench import labgen, taxonomy
 
 from labgen.export.dataset import writing_dataset
 from labgen.export.funnel import Funnel
@@ -19,7 +19,7 @@ from labgen.export.rows import BuildInfo, LeafInfo
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Candidate, Evidence, Message, Reply, Served, Source, State, Verdict
 
-__all__ = ["labgen"]
+__all__ = ["labgen", "taxonomy"]
 
 HOSTILE = '<img src="x" onerror="window.hit=1"><script>window.hit=1</script></script><b onclick="window.hit=1">bold</b>'
 LEAF = "knowledge/<script>window.hit=1<!--script>"

@@ -26,7 +26,7 @@ def test_every_command_has_a_function_of_its_name():
     """But for those that talk with somebody or serve until they are stopped."""
     talking = {"new"}
     missing = {name for name in VERBS if not any(verb == name or verb.startswith(f"{name}_") for verb in aio.__all__)}
-    assert missing <= talking | {"report", "review", "status"}
+    assert missing <= talking
 
 
 def test_awaited_functions_are_those_of_the_api():
@@ -174,6 +174,15 @@ def test_what_can_be_explained_is_a_labgen_error(call, words, here):
     """For every function, on what users get wrong."""
     with pytest.raises(LabgenError, match=words):
         call()
+
+
+def test_what_a_build_leaves_can_be_looked_at(here, tmp_path):
+    """Its page, its marks, and how it ended."""
+    api.generate(leaf=LEAF, **here)
+    assert api.report(tmp_path / "page.html").read_text().startswith("<!")
+    assert not api.review(taxonomy=here["taxonomy"]).marks().marks
+    state = api.status()
+    assert state is not None and state.total.rows == 3
 
 
 def test_objects_are_short_to_look_at(here):
