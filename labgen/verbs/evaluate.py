@@ -21,7 +21,7 @@ from labgen.export.choice import LETTERS
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.held_out import CHOICE, HELD_OUT, question_of
-from labgen.export.marks import Evaluation, Marks, StudentAnswer
+from labgen.export.scores import Evaluation, StudentAnswer, StudentScores
 from labgen.filters.base import settle
 from labgen.filters.calibration import Calibration
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
@@ -77,7 +77,7 @@ def evaluate(
             f"two students are called `{names[0]}`. The ledger keeps replies by name: serve each under a name of "
             "its own."
         )
-    marks: list[Marks] = []
+    scores: list[StudentScores] = []
     calibrations: dict[str, Calibration] = {}
     left_out: dict[str, str] = {}
     with _judge_of(config, hooks, backend) as judge:
@@ -92,9 +92,9 @@ def evaluate(
             asked = [(name, row) for name, row in questions if row["leaf"] in plans]
             with session.locked() as ledger:
                 outcomes, found = session.ask(ledger, _Examining(asked, plans, session.config))
-            marks.append(Marks(student.model, outcomes))
+            scores.append(StudentScores(student.model, outcomes))
             calibrations |= found
-    return Evaluation(tuple(marks), calibrations, left_out)
+    return Evaluation(tuple(scores), calibrations, left_out)
 
 
 def read_questions(dataset: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from labgen.export.marks import Evaluation, Marks
+from labgen.export.scores import Evaluation, StudentScores
 from labgen.filters.calibration import Counts, JudgeResult
 from labgen.filters.intervals import corrected_share, paired_difference
 from labgen.text.columns import align_columns
 from labgen.text.printable import one_line
 
 
-def marks_json(found: Evaluation) -> dict[str, Any]:
+def scores_json(found: Evaluation) -> dict[str, Any]:
     """As plain data: scores by config and leaf, differences, the judges' test, and every answer."""
     return {
-        "students": [_student(marks, found) for marks in found.marks],
-        "differences": {name: _difference(found, name) for name in found.configs} if len(found.marks) > 1 else {},
+        "students": [_student(scores, found) for scores in found.scores],
+        "differences": {name: _difference(found, name) for name in found.configs} if len(found.scores) > 1 else {},
         "judge": {name: _judge(result) for name in found.configs if (result := found.judged_by(name))},
         "left_out": found.left_out,
     }
 
 
-def _student(marks: Marks, found: Evaluation) -> dict[str, Any]:
+def _student(scores: StudentScores, found: Evaluation) -> dict[str, Any]:
     return {
-        "student": marks.student,
-        "unanswered": marks.unanswered,
+        "student": scores.student,
+        "unanswered": scores.unanswered,
         "scores": {
             name: {
-                **_score(marks.counts(name)),
-                "corrected": _corrected(marks, found, name),
-                "leaves": {leaf: _score(marks.counts(name, leaf)) for leaf in found.leaves(name)},
+                **_score(scores.counts(name)),
+                "corrected": _corrected(scores, found, name),
+                "leaves": {leaf: _score(scores.counts(name, leaf)) for leaf in found.leaves(name)},
             }
             for name in found.configs
         },
         "answers": [
             {"id": each.id, "set": each.set, "leaf": each.leaf, "right": each.right, "answer": each.answer}
             | ({"reason": each.reason} if each.reason else {})
-            for each in marks.outcomes
+            for each in scores.outcomes
         ],
     }
 
@@ -51,9 +51,9 @@ def _score(counts: Counts) -> dict[str, Any]:
     }
 
 
-def _corrected(marks: Marks, found: Evaluation, config: str) -> dict[str, Any] | None:
+def _corrected(scores: StudentScores, found: Evaluation, config: str) -> dict[str, Any] | None:
     judge = found.judged_by(config)
-    set_right = corrected_share(marks.counts(config), judge.true, judge.false) if judge else None
+    set_right = corrected_share(scores.counts(config), judge.true, judge.false) if judge else None
     return set_right and {"share": _rounded(set_right[0]), "interval": _both(*set_right[1:])}
 
 
@@ -82,19 +82,19 @@ def _both(low: float, high: float) -> list[float]:
     return [_rounded(low), _rounded(high)]
 
 
-def marks_lines(found: Evaluation, *, by_leaf: bool = False) -> str:
+def scores_lines(found: Evaluation, *, by_leaf: bool = False) -> str:
     """Lines of text: a line for each config and student, with leaves below where asked for."""
     lines = [["", "student", "asked", "right", "95 % interval", "set right by the judge's test"]]
     for name in found.configs:
-        for marks in found.marks:
+        for scores in found.scores:
             lines.append(
-                [name, one_line(marks.student, 40), *_cells(marks.counts(name)), _set_right(marks, found, name)]
+                [name, one_line(scores.student, 40), *_cells(scores.counts(name)), _set_right(scores, found, name)]
             )
         for leaf in found.leaves(name) if by_leaf else ():
-            for marks in found.marks:
-                lines.append([f"  {leaf}", one_line(marks.student, 40), *_cells(marks.counts(name, leaf)), ""])
+            for scores in found.scores:
+                lines.append([f"  {leaf}", one_line(scores.student, 40), *_cells(scores.counts(name, leaf)), ""])
     parts = ["\n".join(align_columns(lines, left=2))]
-    if len(found.marks) > 1:
+    if len(found.scores) > 1:
         parts.append(_gains(found))
     parts.append(_of_judges(found))
     return "\n\n".join(part for part in parts if part)
@@ -105,8 +105,8 @@ def _cells(counts: Counts) -> list[str]:
     return [str(counts.asked), f"{100 * counts.share:.0f} %", f"{100 * low:.0f} to {100 * high:.0f} %"]
 
 
-def _set_right(marks: Marks, found: Evaluation, config: str) -> str:
-    data = _corrected(marks, found, config)
+def _set_right(scores: StudentScores, found: Evaluation, config: str) -> str:
+    data = _corrected(scores, found, config)
     if data is None:
         return ""
     low, high = data["interval"]
@@ -114,7 +114,7 @@ def _set_right(marks: Marks, found: Evaluation, config: str) -> str:
 
 
 def _gains(found: Evaluation) -> str:
-    first, last = (one_line(marks.student, 40) for marks in (found.marks[0], found.marks[-1]))
+    first, last = (one_line(scores.student, 40) for scores in (found.scores[0], found.scores[-1]))
     lines = [[f"{last} over {first}", "asked", "points", "95 % interval"]]
     for name in found.configs:
         if data := _difference(found, name):

@@ -21,7 +21,7 @@ class StudentAnswer:
 
 
 @dataclass(frozen=True)
-class Marks:
+class StudentScores:
     """A student's outcomes, in the order of the questions."""
 
     student: str
@@ -47,18 +47,18 @@ class Evaluation:
     """What students made of a dataset's held-out questions.
 
     Attributes:
-        marks: one for each student, in the order in which they were given.
+        scores: one for each student, in the order in which they were given.
         calibrations: leaf to how its judges did in their test.
         left_out: leaf to why its questions were not asked.
     """
 
-    marks: tuple[Marks, ...]
+    scores: tuple[StudentScores, ...]
     calibrations: dict[str, Calibration]
     left_out: dict[str, str] = field(default_factory=dict)
 
     def judged_by(self, config: str) -> JudgeResult | None:
         """The test of the judges that marked a config's answers, over its leaves; None for multiple choice."""
-        leaves = {each.leaf for each in self.marks[0].outcomes if each.set == config}
+        leaves = {each.leaf for each in self.scores[0].outcomes if each.set == config}
         found = add_up(self.calibrations[leaf] for leaf in sorted(leaves & set(self.calibrations)))
         of_pairs = [result for result in found if result.judge != "instruction_judge"]
         return None if config == CHOICE or not of_pairs else sum(of_pairs[1:], of_pairs[0])
@@ -66,16 +66,16 @@ class Evaluation:
     @property
     def configs(self) -> list[str]:
         """Configs that questions were asked of."""
-        asked = {each.set for each in self.marks[0].outcomes}
+        asked = {each.set for each in self.scores[0].outcomes}
         return [name for name in HELD_OUT if name in asked]
 
     def leaves(self, config: str) -> list[str]:
         """Leaves that a config has questions of, in path order."""
-        return sorted({each.leaf for each in self.marks[0].outcomes if each.set == config})
+        return sorted({each.leaf for each in self.scores[0].outcomes if each.set == config})
 
     def pairs(self, config: str, leaf: str = "") -> tuple[list[bool], list[bool]]:
         """Right or wrong for the first and the last student, over the questions that both have an outcome of."""
-        first, last = self.marks[0].outcomes, self.marks[-1].outcomes
+        first, last = self.scores[0].outcomes, self.scores[-1].outcomes
         both = [
             (one.right, two.right)
             for one, two in zip(first, last, strict=True)
