@@ -21,7 +21,7 @@ from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.licences import hub_id, read_licences, spdx, strictness
 from labgen.export.markdown import block, code, escaped, markdown_table
-from labgen.export.pictures import Box, funnel_picture, squarify, treemap
+from labgen.export.pictures import Box, LeafYield, funnel_picture, squarify, treemap
 from labgen.export.rows import Licence
 from labgen.records import Candidate, State
 
@@ -155,8 +155,9 @@ def test_pictures_are_well_formed_whatever_leaves_are_called(rows: dict[str, int
     for path, count in rows.items():
         for number in range(count % 5):
             funnel.add(Candidate(path, number, 0, state=list(State)[count % 11]))
-    assert treemap(rows) == treemap(dict(reversed(rows.items())))
-    ElementTree.fromstring(treemap(rows))
+    leaves = {path: LeafYield(count, 2 * count) for path, count in rows.items()}
+    assert treemap(leaves) == treemap(dict(reversed(leaves.items())))
+    ElementTree.fromstring(treemap(leaves))
     ElementTree.fromstring(funnel_picture(funnel))
 
 
