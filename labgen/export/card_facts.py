@@ -85,11 +85,11 @@ class CardFacts:
             return "The rehearsal teacher rearranges sentences of the documents and seeds; only their licences apply."
         names = (about.teacher, *about.served_models(about.teacher))
         licence = next((TERMS[name] for name in names if name in TERMS), "")
-        if self.notes.teacher_terms or not licence:
-            return self.notes.teacher_terms or (
-                "labgen does not know its terms: see its model card or its provider's terms on training with outputs."
-            )
-        return f"Its model card states {licence}."
+        if self.notes.teacher_terms:
+            return " ".join(self.notes.teacher_terms.replace("|", "\\|").split())
+        if licence:
+            return f"Its model card states {licence}."
+        return "labgen does not know its terms: see its model card or its provider's terms on training with outputs."
 
     @cached_property
     def yields(self) -> dict[str, LeafYield]:
