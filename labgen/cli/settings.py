@@ -145,6 +145,21 @@ def model_options(command: CommandFunction) -> CommandFunction:
     return command
 
 
+def run_options(command: CommandFunction) -> CommandFunction:
+    """How a long run shows itself and ends: --on-interrupt, --progress."""
+    what = "What Ctrl-C does with what is there: say how to write it, or write it."
+    how = "How progress is shown, on stderr. Default: live on a terminal, else plain."
+    forms = ["auto", "live", "plain", "json", "none"]
+    for decorate in reversed(
+        [
+            option("--on-interrupt", type=click.Choice(["stop", "write"]), default="stop", help=what),
+            option("--progress", type=click.Choice(forms), default="auto", help=how),
+        ]
+    ):
+        command = decorate(command)
+    return command
+
+
 def _folded(*names: str, **settings: Any) -> Callable[[CommandFunction], CommandFunction]:
     return option(*names, cls=FoldedOption, **settings)
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import takewhile
 
 from labgen.export.funnel import Funnel, Tally
 from labgen.records import State
@@ -122,7 +123,7 @@ def treemap(leaves: Mapping[str, LeafYield]) -> str:
     Returns: SVG text; the same for the same numbers. Every name is escaped.
     """
     height = min(MAX_HEIGHT, max(HEIGHT, LEAF_HEIGHT * len(leaves)))
-    parts = [_open("Rows by leaf", height + 34), _HATCH]
+    parts = [open_picture("Rows by leaf", height + 34), _HATCH]
     mean = sum(leaf.rows for leaf in leaves.values()) / max(1, len(leaves))
     areas = {path: max(leaf.rows, LEAST_SHARE * mean, 1e-3) for path, leaf in leaves.items()}
     _group(parts, leaves, areas, 0, Box(0, 0, WIDTH, height))
@@ -165,15 +166,15 @@ def _group(parts: list[str], leaves: Mapping[str, LeafYield], areas: Mapping[str
 def _shared(paths: Sequence[str]) -> str:
     """The deepest folder that all leaves lie in."""
     split = [path.split("/")[:-1] or [path] for path in paths]
-    shared = [names[0] for names in zip(*split, strict=False) if len(set(names)) == 1]
-    return "/".join(shared)
+    shared = takewhile(lambda names: len(set(names)) == 1, zip(*split, strict=False))
+    return "/".join(names[0] for names in shared)
 
 
 def _frame(parts: list[str], folder: str, name: str, count: int, box: Box) -> Box:
     """Draw a folder's rectangle with its heading, where there is room for one; give the room inside."""
     branch, _, below = folder.partition("/")
-    parts.append(f"<g><title>{_text(f'{folder}: {count:,} rows')}</title>")
-    parts.append(f"{_rectangle(box, SHADES.get(branch, '#333333'))}</g>")
+    parts.append(f"<g><title>{svg_text(f'{folder}: {count:,} rows')}</title>")
+    parts.append(f"{rectangle(box, SHADES.get(branch, '#333333'))}</g>")
     head = HEAD - 5 * bool(below) if box.height > 2 * HEAD and box.width > 40 else 2.0
     if head > 2:
         parts.append(_label(f"{name}: {count:,}", box.x + 4, box.y + head - 5, box.width - 6, bold=True))
@@ -183,9 +184,9 @@ def _frame(parts: list[str], folder: str, name: str, count: int, box: Box) -> Bo
 def _leaves(parts: list[str], leaves: Mapping[str, LeafYield], areas: Mapping[str, float], box: Box) -> None:
     ordered = sorted(leaves.items(), key=lambda item: (-areas[item[0]], item[0]))
     for (path, leaf), place in zip(ordered, squarify([areas[path] for path, _ in ordered], box), strict=True):
-        about = _text(f"{path}: {leaf.rows:,} rows of {leaf.candidates:,} candidates ({100 * leaf.share:.0f} %)")
+        about = svg_text(f"{path}: {leaf.rows:,} rows of {leaf.candidates:,} candidates ({100 * leaf.share:.0f} %)")
         colour = next(colour for most, colour in YIELDS if leaf.share <= most) if leaf.rows else EMPTY
-        parts.append(f"<g><title>{about}</title>{_rectangle(place, colour)}")
+        parts.append(f"<g><title>{about}</title>{rectangle(place, colour)}")
         parts += _wrapped(path.rsplit("/", 1)[-1].replace("_", " "), f"{leaf.rows:,}", place, colour)
         parts.append("</g>")
 
@@ -201,21 +202,21 @@ def _wrapped(name: str, count: str, box: Box, colour: str) -> list[str]:
     elif len(lines) < room:
         lines.append(count)
     dark = colour in DARK_TEXT_ON
-    behind = _rectangle(Box(box.x + 2, box.y + 2, box.width - 4, LINE * len(lines)), "#ffffff")
+    behind = rectangle(Box(box.x + 2, box.y + 2, box.width - 4, LINE * len(lines)), "#ffffff")
     ys = [box.y + LINE * (at + 1) - 1 for at in range(len(lines))]
     texts = [_label(line, box.x + 3, y, box.width, dark=dark) for line, y in zip(lines, ys, strict=True)]
     return [*([behind] if colour == EMPTY else []), *texts]
 
 
 def _legend(parts: list[str], y: float, empty: int) -> None:
-    parts.append(_dark("rows of candidates:", 4, y + 13))
+    parts.append(dark_text("rows of candidates:", 4, y + 13))
     before, x = 0.0, 140.0
     for most, colour in YIELDS:
-        parts.append(_rectangle(Box(x, y, 16, 16), colour))
-        parts.append(_dark(f"{100 * before:.0f} to {100 * most:.0f} %", x + 22, y + 13))
+        parts.append(rectangle(Box(x, y, 16, 16), colour))
+        parts.append(dark_text(f"{100 * before:.0f} to {100 * most:.0f} %", x + 22, y + 13))
         before, x = most, x + 125
-    parts.append(_rectangle(Box(x, y, 16, 16), EMPTY))
-    parts.append(_dark(f"no rows: {empty:,}", x + 22, y + 13))
+    parts.append(rectangle(Box(x, y, 16, 16), EMPTY))
+    parts.append(dark_text(f"no rows: {empty:,}", x + 22, y + 13))
 
 
 def funnel_picture(funnel: Funnel) -> str:
@@ -227,35 +228,37 @@ def funnel_picture(funnel: Funnel) -> str:
     total = funnel.total()
     states = [state for state in State if total.count(state)]
     height = 20.0 + 44 * len(bars) + 24 * ((len(states) + 3) // 4) + 10
-    parts = [_open("Where candidates ended", height)]
+    parts = [open_picture("Where candidates ended", height)]
     left, room = 170.0, WIDTH - 170 - 190
     for place, (name, tally) in enumerate(bars):
         y, x = 12.0 + 44 * place, left
-        parts.append(_dark(name, 4, y + 19))
+        parts.append(dark_text(name, 4, y + 19))
         for state in states:
             width = room * tally.count(state) / max(1, total.candidates)
             if width:
-                about = _text(f"{name}: {tally.count(state):,} {state.value}")
-                parts.append(f"<g><title>{about}</title>{_rectangle(Box(x, y, width, 28), STATE_COLOURS[state])}</g>")
+                about = svg_text(f"{name}: {tally.count(state):,} {state.value}")
+                parts.append(f"<g><title>{about}</title>{rectangle(Box(x, y, width, 28), STATE_COLOURS[state])}</g>")
             x += width
         share = f" ({100 * tally.accepted / tally.candidates:.0f} %)" if tally.candidates else ""
-        parts.append(_dark(f"{tally.accepted:,} of {tally.candidates:,}{share}", x + 8, y + 19))
+        parts.append(dark_text(f"{tally.accepted:,} of {tally.candidates:,}{share}", x + 8, y + 19))
     for place, state in enumerate(states):
         x, y = 4 + (WIDTH / 4) * (place % 4), 20.0 + 44 * len(bars) + 24 * (place // 4)
-        parts.append(_rectangle(Box(x, y, 14, 14), STATE_COLOURS[state]))
-        parts.append(_dark(f"{state.value} {total.count(state):,}", x + 20, y + 12))
+        parts.append(rectangle(Box(x, y, 14, 14), STATE_COLOURS[state]))
+        parts.append(dark_text(f"{state.value} {total.count(state):,}", x + 20, y + 12))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _open(title: str, height: float) -> str:
+def open_picture(title: str, height: float) -> str:
+    """The beginning of a picture of `WIDTH` by `height` pixels; `</svg>` ends it."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" width="{WIDTH:.0f}" '
-        f'height="{height:.0f}" role="img" {FONT}>\n<title>{_text(title)}</title>\n'
+        f'height="{height:.0f}" role="img" {FONT}>\n<title>{svg_text(title)}</title>\n'
         f'<rect width="{WIDTH:.0f}" height="{height:.0f}" fill="#ffffff"/>'
     )
 
 
-def _rectangle(box: Box, colour: str) -> str:
+def rectangle(box: Box, colour: str) -> str:
+    """A filled rectangle."""
     return (
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" fill="{colour}" '
         'stroke="#ffffff"/>'
@@ -269,12 +272,14 @@ def _label(text: str, x: float, y: float, room: float, *, bold: bool = False, da
         return ""
     shown = text if len(text) <= fit else text[: fit - 1] + "…"
     look = f'font-size="10" fill="{"#222222" if dark else "#ffffff"}"' + (' font-weight="bold"' if bold else "")
-    return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{_text(shown)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{svg_text(shown)}</text>'
 
 
-def _dark(text: str, x: float, y: float) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="13" fill="#222222">{_text(text)}</text>'
+def dark_text(text: str, x: float, y: float) -> str:
+    """A line of text, 13 pixels high, from its left end on the base line."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="13" fill="#222222">{svg_text(text)}</text>'
 
 
-def _text(text: str) -> str:
+def svg_text(text: str) -> str:
+    """Text as SVG may hold it: escaped, and without what can't be printed."""
     return escape("".join(char if char.isprintable() else "�" for char in text))
