@@ -19,7 +19,7 @@ from labgen.errors import UsageError
 
 if TYPE_CHECKING:
     from labgen.config import Config
-    from labgen.export.marks import Evaluation
+    from labgen.export.scores import Evaluation
     from labgen.export.training import ExportReport
     from labgen.filters.calibration import Calibration, JudgeResult
     from labgen.filters.contamination import Benchmark
