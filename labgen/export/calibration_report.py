@@ -97,15 +97,20 @@ def calibration_markdown(calibrations: Calibrations, floor: float) -> str:
         for path, found in _sorted(calibrations).items()
         for result in found.results
     ]
-    stopped = sum(bool(found.problem) for found in calibrations.values())
+    failed = sum(bool(found.problem) for found in calibrations.values())
+    stopped = sum(bool(found.problem) and not found.rehearsal for found in calibrations.values())
+    if failed > stopped:
+        told = f"that would have stopped {failed:,} of {len(calibrations):,} leaves, but a rehearsal goes on"
+    else:
+        told = f"that stopped {stopped:,} of {len(calibrations):,} leaves"
     head = ["judge", "asked about", "asked", "passed", "share", "95 % interval", "unreadable"]
     text = (
         "Before a leaf was drawn from, its judges were put to a test made of its own seed examples: the true pairs, "
         "which must pass, and the same pairs with one thing made wrong, which must not.\n\n"
         + markdown_table(head, rows)
         + "\n\nA leaf is not drawn from where the share of true pairs passed less the share of defects passed is "
-        f"below {floor:g} (a judge that says yes to everything, or no, has 0): that stopped {stopped:,} of "
-        f"{len(calibrations):,} leaves. A judge that errs in its first few questions is asked more of them."
+        f"below {floor:g} (a judge that says yes to everything, or no, has 0): {told}. "
+        f"A judge that errs in its first few questions is asked more of them."
     )
     by_leaf = markdown_table(["leaf", "judge", "true passed", "defects passed", "unreadable", "index"], leaves)
     return text + "\n\n" + folded("The same by leaf", by_leaf)

@@ -44,7 +44,7 @@ _SIZES = (
 def write_card(folder: Path, facts: CardFacts) -> None:
     """Write README.md and its two pictures."""
     (folder / PICTURES).mkdir(exist_ok=True)
-    (folder / PICTURES / "treemap.svg").write_text(treemap(facts.rows_by_leaf), encoding="utf-8")
+    (folder / PICTURES / "treemap.svg").write_text(treemap(facts.yields), encoding="utf-8")
     (folder / PICTURES / "funnel.svg").write_text(funnel_picture(facts.funnel), encoding="utf-8")
     sections = [
         introduction(facts),

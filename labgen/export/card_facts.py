@@ -10,10 +10,18 @@ from typing import Any
 from labgen.export.files import DataFile
 from labgen.export.funnel import Funnel
 from labgen.export.licences import spdx, strictness
+from labgen.export.pictures import LeafYield
 from labgen.export.rows import BuildInfo, LeafInfo
 
 DOCUMENTS = "documents"
 REJECTED = "rejected"
+
+TERMS = {
+    "mistralai/Mixtral-8x7B-Instruct-v0.1": "Apache-2.0",
+    "instructlab/merlinite-7b-lab": "Apache-2.0",
+    "ibm/merlinite-7b": "Apache-2.0",
+}
+"""Licences that teachers' model cards state."""
 
 Works = dict[tuple[str, str], list[str]]
 """Title and link of a work to the leaves that build on it."""
@@ -70,6 +78,29 @@ class CardFacts:
         """Accepted rows of every leaf."""
         tallies = self.funnel.leaves
         return {leaf.path: tallies[leaf.path].accepted if leaf.path in tallies else 0 for leaf in self.leaves}
+
+    @cached_property
+    def terms(self) -> str:
+        """Under which terms the teacher's words may be used, as far as it is known."""
+        about = self.about
+        if about.written_by_rehearsal:
+            return "The rehearsal teacher rearranges sentences of the documents and seeds; only their licences apply."
+        names = (about.teacher, *about.served_models(about.teacher))
+        licence = next((TERMS[name] for name in names if name in TERMS), "")
+        if self.notes.teacher_terms:
+            return " ".join(self.notes.teacher_terms.replace("|", "\\|").split())
+        if licence:
+            return f"Its model card states {licence}."
+        return "labgen does not know its terms: see its model card or its provider's terms on training with outputs."
+
+    @cached_property
+    def yields(self) -> dict[str, LeafYield]:
+        """Accepted rows of every leaf, and the candidates that it took."""
+        tallies = self.funnel.leaves
+        return {
+            path: LeafYield(rows, tallies[path].candidates if path in tallies else 0)
+            for path, rows in self.rows_by_leaf.items()
+        }
 
     @cached_property
     def rows(self) -> int:

@@ -13,13 +13,6 @@ from labgen.export.rows import BuildInfo
 NAMED_LEAVES = 20
 """Leaves without a licence above which their list is folded away."""
 
-TERMS = {
-    "mistralai/Mixtral-8x7B-Instruct-v0.1": "Apache-2.0",
-    "instructlab/merlinite-7b-lab": "Apache-2.0",
-    "ibm/merlinite-7b": "Apache-2.0",
-}
-"""Licences that teachers' model cards state."""
-
 
 def about_the_run(facts: CardFacts) -> str:
     """Teacher and its terms, exact versions, settings, how to build it again."""
@@ -27,23 +20,12 @@ def about_the_run(facts: CardFacts) -> str:
     import yaml
 
     about = facts.about
-    if about.written_by_rehearsal:
-        terms = "The rehearsal teacher rearranges sentences of the documents and seeds; only their licences apply."
-    else:
-        licence = next(
-            (TERMS[name] for name in (about.teacher, *about.served_models(about.teacher)) if name in TERMS), ""
-        )
-        terms = facts.notes.teacher_terms or (
-            f"Its model card states {licence}."
-            if licence
-            else "labgen does not know its terms: see its model card or its provider's terms on training with outputs."
-        )
     commit = code(about.taxonomy_commit) if about.taxonomy_commit else "none (not a clean git checkout)"
     judge = str(about.settings.get("judge", about.teacher))
     facts_table = markdown_table(
         ["", ""],
         [
-            ["teacher", f"{_model(about.teacher, about)} {terms}"],
+            ["teacher", f"{_model(about.teacher, about)} {facts.terms}"],
             *([["judge", _model(judge, about)]] if judge != about.teacher else []),
             *_responder(facts),
             ["taxonomy commit", commit],

@@ -57,7 +57,28 @@ def introduction(facts: CardFacts) -> str:
         text += (
             "\n\n**This build is incomplete:** it ended before every leaf was done. Run again, it goes on from there."
         )
-    return head + text + "\n\n![Rows by leaf, as a treemap](card/treemap.svg)"
+    return f"{head}{text}\n\n{at_a_glance(facts)}\n\n{TREEMAP}"
+
+
+TREEMAP = (
+    "![Rows by leaf, as a treemap](card/treemap.svg)\n\n"
+    "Each rectangle is a leaf, its area the leaf's rows, its colour the share of its candidates that became rows. "
+    "Leaves with few rows or none are drawn larger than that, to be seen."
+)
+
+
+def at_a_glance(facts: CardFacts) -> str:
+    """What decides whether one may use it: licences with their leaves, and the terms of the teacher's words."""
+    leaves = {name: len({leaf for found in works.values() for leaf in found}) for name, works in facts.licences}
+    told = [f"{escaped(name) if name else '**none stated**'} ({count:,})" for name, count in leaves.items()]
+    shown = ", ".join(told[:8]) + (f" and {len(told) - 8} more" if len(told) > 8 else "")
+    without = sum(not rows for rows in facts.rows_by_leaf.values())
+    rows = [
+        ["licences of what rows build on (leaves), strictest first", shown or "no leaf has rows"],
+        ["terms of the teacher's words", facts.terms],
+        ["leaves without rows", f"{without:,} of {len(facts.leaves):,}"],
+    ]
+    return markdown_table(["at a glance", ""], rows)
 
 
 def named(asked: str, about: BuildInfo) -> str:

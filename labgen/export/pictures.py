@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import takewhile
 
 from labgen.export.funnel import Funnel, Tally
 from labgen.records import State
 
-WIDTH, HEIGHT, HEAD = 960.0, 560.0, 22.0
+WIDTH, HEIGHT, HEAD = 960.0, 560.0, 20.0
+LEAF_HEIGHT, MAX_HEIGHT = 2.8, 1800.0
+"""Pixels of height that each leaf brings, from 200 of them on; and the most that a page is given."""
+
 FONT = 'font-family="system-ui, sans-serif"'
-CHAR_WIDTH = 6.4
-"""Pixels that a character of 11-pixel text takes at most on average; wide scripts take more and are cut earlier."""
+CHAR_WIDTH, LINE = 6.2, 12.0
+"""Pixels that a character of 10-pixel text takes at most on average (wide scripts take more and are cut earlier), and
+that a line of it takes."""
 
-COLOURS = {"knowledge": "#2f5d8a", "foundational_skills": "#5a7d2a", "compositional_skills": "#8a4b2f"}
 SHADES = {"knowledge": "#1f4060", "foundational_skills": "#3d561c", "compositional_skills": "#5e321f"}
-"""The same, darker: behind a branch's heading."""
+"""Behind a branch's heading, and those of its groups."""
 
-GROUPED_LEAVES = 40
-"""Leaves of a branch above which folders below it get frames of their own."""
+YIELDS = ((0.2, "#a84f04"), (0.4, "#e8ab66"), (0.6, "#6f6f6f"), (0.8, "#4a77a8"), (1.0, "#1f4f80"))
+"""Share of the candidates that became rows, up to which a leaf has a colour; told apart with any colour vision."""
+
+DARK_TEXT_ON = ("#e8ab66", "url(#empty)")
+EMPTY = "url(#empty)"
+"""How a leaf without rows is filled: white, hatched in red."""
+
+GROUPED_LEAVES = 24
+"""Leaves of a folder above which the folders below it get frames of their own."""
+
+LEAST_SHARE = 0.25
+"""Of the mean leaf's area, what one with few or no rows gets at least, so that it can be seen."""
 
 STATE_COLOURS = {
     State.ACCEPTED: "#2f7d4f",
@@ -85,60 +100,123 @@ def _worst(row: Sequence[float], scale: float, side: float) -> float:
     return max(side * side * max(row) * scale / (area * area), area * area / (side * side * min(row) * scale))
 
 
-def treemap(rows: Mapping[str, int]) -> str:
-    """The taxonomy as an SVG treemap: one rectangle per leaf, its area in proportion to its rows.
+@dataclass(frozen=True, slots=True)
+class LeafYield:
+    """What became of a leaf: accepted rows, and the candidates that it took."""
 
-    Leaves are grouped by branch, and in a branch of more than `GROUPED_LEAVES` by the folder below it.
+    rows: int
+    candidates: int
+
+    @property
+    def share(self) -> float:
+        """Rows of candidates, 0 to 1; 0 of none."""
+        return self.rows / self.candidates if self.candidates else 0.0
+
+
+def treemap(leaves: Mapping[str, LeafYield]) -> str:
+    """The taxonomy as an SVG treemap: one rectangle per leaf, grouped by folder, coloured by yield.
+
+    Areas are in proportion to rows, but for leaves with few or none, which are large enough to be seen.
 
     Args:
-        rows: leaf path to number of rows; leaves without rows are not drawn.
+        leaves: leaf path to what became of it; those without rows are drawn as such.
     Returns: SVG text; the same for the same numbers. Every name is escaped.
     """
-    parts = [open_picture("Rows by leaf", HEIGHT)]
-    whole = Box(0, 0, WIDTH, HEIGHT)
-    for branch, leaves, box in _placed(_grouped({path: n for path, n in rows.items() if n}, 1), whole):
-        colour = COLOURS.get(branch, "#555555")
-        inner = _frame(parts, branch, sum(leaves.values()), box, SHADES.get(branch, "#333333"))
-        if len(leaves) <= GROUPED_LEAVES:
-            _leaves(parts, leaves, inner, colour)
-            continue
-        for group, members, place in _placed(_grouped(leaves, 2), inner):
-            _leaves(parts, members, _frame(parts, group, sum(members.values()), place, colour), colour)
+    height = min(MAX_HEIGHT, max(HEIGHT, LEAF_HEIGHT * len(leaves)))
+    parts = [open_picture("Rows by leaf", height + 34), _HATCH]
+    mean = sum(leaf.rows for leaf in leaves.values()) / max(1, len(leaves))
+    areas = {path: max(leaf.rows, LEAST_SHARE * mean, 1e-3) for path, leaf in leaves.items()}
+    _group(parts, leaves, areas, 0, Box(0, 0, WIDTH, height))
+    _legend(parts, height + 8, sum(not leaf.rows for leaf in leaves.values()))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _grouped(rows: Mapping[str, int], depth: int) -> list[tuple[str, dict[str, int]]]:
-    """Leaves by the first `depth` folders of their path, largest group first, under the last folder's name."""
-    groups: dict[str, dict[str, int]] = {}
-    for path, count in rows.items():
-        groups.setdefault("/".join(path.split("/")[:depth]), {})[path] = count
-    ordered = sorted(groups.items(), key=lambda item: (-sum(item[1].values()), item[0]))
-    return [(folder.rsplit("/", 1)[-1], leaves) for folder, leaves in ordered]
+_HATCH = (
+    '<defs><pattern id="empty" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<rect width="6" height="6" fill="#ffffff"/><line x1="0" y1="0" x2="0" y2="6" stroke="#c43a3a" stroke-width="2"/>'
+    "</pattern></defs>"
+)
 
 
-def _placed(groups: list[tuple[str, dict[str, int]]], box: Box) -> list[tuple[str, dict[str, int], Box]]:
-    boxes = squarify([sum(leaves.values()) for _, leaves in groups], box)
-    return [(name, leaves, place) for (name, leaves), place in zip(groups, boxes, strict=True)]
+def _group(parts: list[str], leaves: Mapping[str, LeafYield], areas: Mapping[str, float], depth: int, box: Box) -> None:
+    """Draw the leaves of a folder, `depth` folders deep: as frames for the folders in it where they are many."""
+    if depth and len(leaves) <= GROUPED_LEAVES:
+        _leaves(parts, leaves, areas, box)
+        return
+    groups: dict[str, dict[str, LeafYield]] = {}
+    for path in sorted(leaves):
+        folders = path.split("/")[:-1] or [path]
+        groups.setdefault("/".join(folders[: depth + 1]), {})[path] = leaves[path]
+    if len(groups) == 1 and depth and all(path.count("/") <= depth + 1 for path in leaves):
+        _leaves(parts, leaves, areas, box)
+        return
+    ordered = sorted(groups.items(), key=lambda item: (-sum(areas[path] for path in item[1]), item[0]))
+    places = squarify([sum(areas[path] for path in members) for _, members in ordered], box)
+    for (above, members), place in zip(ordered, places, strict=True):
+        # A folder that holds one folder alone shares its frame.
+        folder = _shared(list(members)) if depth or len(groups) > 1 else above
+        name = folder.removeprefix(above.rpartition("/")[0]).strip("/") if depth else folder
+        inner = _frame(parts, folder, name, sum(leaf.rows for leaf in members.values()), place)
+        if all(path.rsplit("/", 1)[0] == folder for path in members):
+            _leaves(parts, members, areas, inner)
+        else:
+            _group(parts, members, areas, folder.count("/") + 1, inner)
 
 
-def _frame(parts: list[str], name: str, count: int, box: Box, colour: str) -> Box:
-    """Draw a group's rectangle with its heading, where there is room for one; give the room inside."""
-    parts.append(rectangle(box, colour))
-    head = HEAD if box.height > 2 * HEAD and box.width > 40 else 2.0
-    if head == HEAD:
-        parts.append(_label(f"{name}: {count:,}", box.x + 6, box.y + 15, box.width - 10, bold=True))
+def _shared(paths: Sequence[str]) -> str:
+    """The deepest folder that all leaves lie in."""
+    split = [path.split("/")[:-1] or [path] for path in paths]
+    shared = takewhile(lambda names: len(set(names)) == 1, zip(*split, strict=False))
+    return "/".join(names[0] for names in shared)
+
+
+def _frame(parts: list[str], folder: str, name: str, count: int, box: Box) -> Box:
+    """Draw a folder's rectangle with its heading, where there is room for one; give the room inside."""
+    branch, _, below = folder.partition("/")
+    parts.append(f"<g><title>{svg_text(f'{folder}: {count:,} rows')}</title>")
+    parts.append(f"{rectangle(box, SHADES.get(branch, '#333333'))}</g>")
+    head = HEAD - 5 * bool(below) if box.height > 2 * HEAD and box.width > 40 else 2.0
+    if head > 2:
+        parts.append(_label(f"{name}: {count:,}", box.x + 4, box.y + head - 5, box.width - 6, bold=True))
     return Box(box.x + 2, box.y + head, max(1.0, box.width - 4), max(1.0, box.height - head - 2))
 
 
-def _leaves(parts: list[str], leaves: Mapping[str, int], box: Box, colour: str) -> None:
-    ordered = sorted(leaves.items(), key=lambda item: (-item[1], item[0]))
-    for (path, count), place in zip(ordered, squarify([n for _, n in ordered], box), strict=True):
-        parts.append(f"<g><title>{svg_text(f'{path}: {count:,} rows')}</title>{rectangle(place, colour)}")
-        if place.height >= 16:
-            parts.append(_label(path.rsplit("/", 1)[-1], place.x + 5, place.y + 14, place.width - 8))
-        if place.height >= 32:
-            parts.append(_label(f"{count:,}", place.x + 5, place.y + 28, place.width - 8))
+def _leaves(parts: list[str], leaves: Mapping[str, LeafYield], areas: Mapping[str, float], box: Box) -> None:
+    ordered = sorted(leaves.items(), key=lambda item: (-areas[item[0]], item[0]))
+    for (path, leaf), place in zip(ordered, squarify([areas[path] for path, _ in ordered], box), strict=True):
+        about = svg_text(f"{path}: {leaf.rows:,} rows of {leaf.candidates:,} candidates ({100 * leaf.share:.0f} %)")
+        colour = next(colour for most, colour in YIELDS if leaf.share <= most) if leaf.rows else EMPTY
+        parts.append(f"<g><title>{about}</title>{rectangle(place, colour)}")
+        parts += _wrapped(path.rsplit("/", 1)[-1].replace("_", " "), f"{leaf.rows:,}", place, colour)
         parts.append("</g>")
+
+
+def _wrapped(name: str, count: str, box: Box, colour: str) -> list[str]:
+    """A leaf's name on as many lines as there is room for, and its count where a line is left."""
+    fit, room = int((box.width - 6) / CHAR_WIDTH), int((box.height - 3) / LINE)
+    if fit < 3 or room < 1:
+        return []
+    lines = textwrap.wrap(name, fit)
+    if len(lines) > room:
+        lines = [*lines[: room - 1], lines[room - 1][: fit - 1] + "…"]
+    elif len(lines) < room:
+        lines.append(count)
+    dark = colour in DARK_TEXT_ON
+    behind = rectangle(Box(box.x + 2, box.y + 2, box.width - 4, LINE * len(lines)), "#ffffff")
+    ys = [box.y + LINE * (at + 1) - 1 for at in range(len(lines))]
+    texts = [_label(line, box.x + 3, y, box.width, dark=dark) for line, y in zip(lines, ys, strict=True)]
+    return [*([behind] if colour == EMPTY else []), *texts]
+
+
+def _legend(parts: list[str], y: float, empty: int) -> None:
+    parts.append(dark_text("rows of candidates:", 4, y + 13))
+    before, x = 0.0, 140.0
+    for most, colour in YIELDS:
+        parts.append(rectangle(Box(x, y, 16, 16), colour))
+        parts.append(dark_text(f"{100 * before:.0f} to {100 * most:.0f} %", x + 22, y + 13))
+        before, x = most, x + 125
+    parts.append(rectangle(Box(x, y, 16, 16), EMPTY))
+    parts.append(dark_text(f"no rows: {empty:,}", x + 22, y + 13))
 
 
 def funnel_picture(funnel: Funnel) -> str:
@@ -187,14 +265,14 @@ def rectangle(box: Box, colour: str) -> str:
     )
 
 
-def _label(text: str, x: float, y: float, room: float, *, bold: bool = False) -> str:
-    """White text, cut to fit; nothing where not even three characters would."""
+def _label(text: str, x: float, y: float, room: float, *, bold: bool = False, dark: bool = False) -> str:
+    """A short text, white or dark, cut to fit; nothing where not even three characters would."""
     fit = int(room / (CHAR_WIDTH * (1.15 if bold else 1.0)))
     if fit < 3:
         return ""
     shown = text if len(text) <= fit else text[: fit - 1] + "…"
-    weight = ' font-weight="bold"' if bold else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="11" fill="#ffffff"{weight}>{svg_text(shown)}</text>'
+    look = f'font-size="10" fill="{"#222222" if dark else "#ffffff"}"' + (' font-weight="bold"' if bold else "")
+    return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{svg_text(shown)}</text>'
 
 
 def dark_text(text: str, x: float, y: float) -> str:

@@ -21,7 +21,7 @@ from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.licences import hub_id, read_licences, spdx, strictness
 from labgen.export.markdown import block, code, escaped, markdown_table
-from labgen.export.pictures import Box, funnel_picture, squarify, treemap
+from labgen.export.pictures import Box, LeafYield, funnel_picture, squarify, treemap
 from labgen.export.rows import Licence
 from labgen.records import Candidate, State
 
@@ -155,9 +155,45 @@ def test_pictures_are_well_formed_whatever_leaves_are_called(rows: dict[str, int
     for path, count in rows.items():
         for number in range(count % 5):
             funnel.add(Candidate(path, number, 0, state=list(State)[count % 11]))
-    assert treemap(rows) == treemap(dict(reversed(rows.items())))
-    ElementTree.fromstring(treemap(rows))
+    leaves = {path: LeafYield(count, 2 * count) for path, count in rows.items()}
+    assert treemap(leaves) == treemap(dict(reversed(leaves.items())))
+    ElementTree.fromstring(treemap(leaves))
     ElementTree.fromstring(funnel_picture(funnel))
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=120), st.integers(1, 9))
+def test_every_leaf_is_drawn_and_coloured_by_its_yield(counts: list[tuple[int, int]], folders: int) -> None:
+    """One rectangle each inside the picture, those without rows hatched, whatever the tree looks like."""
+    branches = ["knowledge", "foundational_skills", "compositional_skills"]
+    leaves = {
+        f"{branches[at % 3]}/{'a/' * (at % folders)}f{at % folders}/leaf{at}": LeafYield(rows, rows + refused)
+        for at, (rows, refused) in enumerate(counts)
+    }
+    root = ElementTree.fromstring(treemap(leaves))
+    space = "{http://www.w3.org/2000/svg}"
+    drawn = {}
+    for group in root.iter(f"{space}g"):
+        title, box = group.find(f"{space}title"), group.find(f"{space}rect")
+        assert title is not None and title.text and box is not None
+        if " candidates (" in title.text:
+            drawn[title.text.split(": ")[0]] = box
+    assert set(drawn) == set(leaves)
+    width, height = float(root.get("width", 0)), float(root.get("height", 0))
+    for path, box in drawn.items():
+        x, y, wide, high = (float(box.get(name, -1)) for name in ("x", "y", "width", "height"))
+        assert x >= 0 and y >= 0 and x + wide <= width + 0.2 and y + high <= height + 0.2
+        assert (box.get("fill") == "url(#empty)") is (leaves[path].rows == 0)
+
+
+def test_licences_and_terms_stand_at_the_top(tmp_path: Path, make_build: Callable) -> None:
+    """Before the picture, the strictest licence first, with the terms of the teacher's words in one line."""
+    notes = CardNotes(teacher_terms="Free | for\nall.")
+    _, prose = write(tmp_path / "out", licensed(make_build(8)), notes=notes)
+    top = prose.split("card/treemap.svg")[0]
+    (line,) = [line for line in top.splitlines() if "strictest first" in line]
+    assert line.index("CC-BY-NC-SA-4.0 (1)") < line.index("CC-BY-SA-4.0 (1)") < line.index("Apache-2.0 (1)")
+    assert "**none stated**" in line and "| leaves without rows | " in top
+    assert "terms of the teacher's words" in top
 
 
 @pytest.mark.parametrize(

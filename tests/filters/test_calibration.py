@@ -235,6 +235,8 @@ def test_the_card_says_how_many_leaves_were_stopped() -> None:
     words = calibration_markdown({"a/b": Calibration((result,), (b"k",), weakness(result, 0.5))}, 0.5)
     assert "below 0.5" in words
     assert "stopped 1 of 1 leaves" in words
+    rehearsed = calibration_markdown({"a/b": Calibration((result,), (b"k",), weakness(result, 0.5), True)}, 0.5)
+    assert "would have stopped 1 of 1 leaves, but a rehearsal goes on" in rehearsed
 
 
 def test_labelled_pairs_give_precision_and_recall(tmp_path: Path) -> None:
