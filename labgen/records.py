@@ -513,7 +513,7 @@ what the filter NAME says of that turn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class HumanEdit:
     """What a candidate was before a person wrote it anew: its id and its texts as drawn. `by`: that person's name."""
 
     by: str
@@ -574,7 +574,7 @@ class Candidate:
     rivals: tuple[Rival, ...] = ()
     follow_up: Pair | None = None
     rejected_by: str = ""
-    edit: Edit | None = None
+    edit: HumanEdit | None = None
 
     @property
     def id(self) -> str:

@@ -11,7 +11,7 @@ import click
 
 from labgen.cli import option
 from labgen.cli.build_report import build_problems, build_summary, report
-from labgen.cli.settings import base_option, build_options, chosen_leaves, config_from, source_options
+from labgen.cli.settings import base_option, build_options, chosen_leaves, config_from, run_options, source_options
 
 
 @click.command("generate")
@@ -28,15 +28,7 @@ from labgen.cli.settings import base_option, build_options, chosen_leaves, confi
 @option(
     "--finish-online", type=click.IntRange(min=0), help="With --bulk: ask one by one once a round has no more calls."
 )
-@option(
-    "--on-interrupt", type=click.Choice(["stop", "write"]), default="stop", help="What Ctrl-C does with what is there."
-)
-@option(
-    "--progress",
-    type=click.Choice(["auto", "live", "plain", "json", "none"]),
-    default="auto",
-    help="How progress is shown, on stderr.",
-)
+@run_options
 @option("--log", type=click.Path(path_type=Path), help="Append the outcome of every call, without its text, to a file.")
 @option("--json/--no-json", "as_json", default=False, help="Print the funnel and the counts as JSON on stdout.")
 @click.pass_context

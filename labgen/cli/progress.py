@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_SEC = 10.0
 JSON_EVERY_SEC = 1.0
-FORMS = ("auto", "live", "plain", "json", "none")
 
 
 class ProgressDisplay:
@@ -28,7 +27,7 @@ class ProgressDisplay:
     Where nobody listens any more (a terminal that was closed, a pipe that was cut), the run goes on in silence.
 
     Args:
-        form: one of `FORMS`; `auto` is `live` on a terminal and `plain` elsewhere.
+        form: `live`, `plain`, `json` or `none`; `auto` is `live` on a terminal and `plain` elsewhere.
     """
 
     def __init__(self, form: str = "auto") -> None:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from labgen.errors import OutputError
-from labgen.records import Answerer, Candidate, Edit, Evidence, Pair, Rival, Source, State, Verdict
+from labgen.records import Answerer, Candidate, Evidence, HumanEdit, Pair, Rival, Source, State, Verdict
 
 BLOCK_CANDIDATES = 128
 """Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
@@ -206,5 +206,5 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         rivals=tuple([_rival(each) for each in rivals]),
         follow_up=follow_up and Pair(*follow_up),
         rejected_by=rejected_by,
-        edit=None if edit is None else Edit(*edit),
+        edit=None if edit is None else HumanEdit(*edit),
     )

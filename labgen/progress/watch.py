@@ -32,14 +32,25 @@ class RunWatch:
     Args:
         verb: the command, as the state names it.
         tell: told every state.
+        spent: what was spent before; price_share: share of the price that calls cost, 0 to 1.
 
     Attributes:
         expected: flow to what a plan expects of it, for the time left.
     """
 
-    def __init__(self, config: Config, plans: Sequence[LeafPlan], verb: str, tell: Callable[[RunState], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        plans: Sequence[LeafPlan],
+        verb: str,
+        tell: Callable[[RunState], None],
+        *,
+        spent: Spending | None = None,
+        price_share: float = 1.0,
+    ) -> None:
         self.expected: Mapping[str, ExpectedCalls] = {}
         self._config, self._plans, self._tell = config, plans, tell
+        self._spent, self._price_share = spent or Spending(), price_share
         self._state = RunState(verb, "reading the ledger", time.time(), time.time(), platform.node(), os.getpid())
         self._rates, self._left = Rates(), TimeLeft()
         self._rows_before: int | None = None
@@ -79,7 +90,8 @@ class RunWatch:
 
     def say(self, phase: str) -> None:
         """The run does something else now, or is further with it."""
-        self._say(phase, replace(self._state, calls_per_sec=None, tokens_per_sec=None, left_sec=None, waits=()))
+        state = replace(self._state, calls_per_sec=None, tokens_per_sec=None, left_sec=None, left_unknown="", waits=())
+        self._say(phase, state)
 
     def end(self, words: str) -> None:
         """The run has ended."""
@@ -95,12 +107,13 @@ class RunWatch:
             write_status(self._config.work_folder, self._state)
 
     def _spending(self, traffic: Traffic, budget: Budget | None) -> Spending:
-        price = self._config.price
+        price, before = self._config.price, self._spent
+        cost = price.cost(traffic.prompt_tokens, traffic.completion_tokens) * self._price_share if price else 0.0
         found = Spending(
-            traffic.answered,
-            traffic.prompt_tokens,
-            traffic.completion_tokens,
-            price.cost(traffic.prompt_tokens, traffic.completion_tokens) if price else None,
+            before.calls + traffic.answered,
+            before.prompt_tokens + traffic.prompt_tokens,
+            before.completion_tokens + traffic.completion_tokens,
+            cost + (before.cost or 0.0) if price else None,
             price.currency if price else "",
         )
         if budget is None:
@@ -108,8 +121,8 @@ class RunWatch:
         limits, spent = budget.limits, budget.spent
         return replace(
             found,
-            calls=spent.calls,
-            cost=spent.cost if price else None,
+            calls=before.calls + spent.calls,
+            cost=spent.cost + (before.cost or 0.0) if price else None,
             max_calls=limits.max_calls,
             max_tokens=limits.max_tokens,
             max_cost=limits.max_cost,

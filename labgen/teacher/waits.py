@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SLOW_SEC = 10.0
 """Calls in flight of which none is answered for so long are worth a word."""
+QUIET_SEC = 5.0
+"""Calls that fail, and none that is answered for so long, are an outage."""
 SLOWER = 3.0
 """So are replies that take so many times as long as at their best."""
 DETAIL_CHARS = 300
@@ -95,9 +97,11 @@ def _of_endpoint(
         return "load", f"{words}{pressure.places} at once now{pause}"
     if pressure.wait_sec > 1.0 and not failed and not pressure.in_flight:
         return "rate limit", f"its limit for a minute is reached; the next call in {duration(pressure.wait_sec)}"
-    if failed:
-        worst = next(kind for kind, _ in lately.most_common() if kind != ANSWERED)
-        words = f"{failed} of {lately.total()} calls failed in {LATELY_SEC:.0f} s ({ERRORS.get(worst, worst)})"
+    if failed and not lately[ANSWERED] and _silent_sec(replicas, now_sec) > QUIET_SEC:
+        return "outage", f"no answer for {duration(_silent_sec(replicas, now_sec))} ({_why(trouble.last)}); tried again"
+    if failed := failed - refused:
+        worst = next(kind for kind, _ in lately.most_common() if kind not in (ANSWERED, "RateLimited"))
+        words = f"{failed} of {lately.total()} calls failed in {LATELY_SEC:.0f} s ({_why(worst)})"
         return "errors", f"{words}; tried again"
     if pressure.slower > SLOWER:
         return "slow", f"replies take {pressure.slower:.0f} times as long as at their best"
@@ -105,13 +109,19 @@ def _of_endpoint(
 
 
 def _outage(client: TeacherClient, replicas: Replicas, kind: str, now_sec: float) -> str:
-    since_sec = replicas.silence.since_sec
-    why = ERRORS.get(kind, "no answer")
     if not replicas.all_down:
-        return f"{why}; the other endpoints are asked meanwhile"
-    silent_sec = now_sec - since_sec if since_sec is not None else 0.0
-    limit_sec = client.outage_limit_sec(replicas)
-    return f"no answer for {duration(silent_sec)} ({why}); the run ends at {duration(limit_sec)}"
+        return f"{_why(kind)}; the other endpoints are asked meanwhile"
+    silent, limit = duration(_silent_sec(replicas, now_sec)), duration(client.outage_limit_sec(replicas))
+    return f"no answer for {silent} ({_why(kind)}); the run ends at {limit}"
+
+
+def _silent_sec(replicas: Replicas, now_sec: float) -> float:
+    since_sec = replicas.silence.since_sec
+    return now_sec - since_sec if since_sec is not None else 0.0
+
+
+def _why(kind: str) -> str:
+    return ERRORS.get(kind, "no answer")
 
 
 def _calls(count: int) -> str:

@@ -40,6 +40,7 @@ from labgen.generate.yields import YieldSeen
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.progress.run_state import Spending
 from labgen.progress.stop import STOPPED
 from labgen.progress.time_left import ExpectedCalls
 from labgen.progress.watch import RunWatch
@@ -142,6 +143,7 @@ def build_dataset(
     hooks: Hooks | None = None,
     backend: Backends | None = None,
     verb: str = "generate",
+    spent: Spending | None = None,
 ) -> Build:
     """Build the dataset of a taxonomy: the whole of `labgen generate`.
 
@@ -155,7 +157,7 @@ def build_dataset(
         retry_failed: ask again for what earlier runs found can't be answered (too long, refused).
         backend: what answers, instead of the endpoints of the configuration: one back end for all models, or one for
             each by its name.
-        verb: what the run's state calls it.
+        verb: what the run's state calls it; spent: what that says was spent before.
     Raises: LabgenError: see `labgen.errors`; every reply received is in the ledger.
     """
     session = Session.prepare(config, leaf_patterns, hooks=hooks, backend=backend)
@@ -170,7 +172,7 @@ def build_dataset(
         with session.locked() as ledger, Spool(config.work_folder / "spool") as spool:
             if retry_failed:
                 session.hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
-            watch = RunWatch(config, session.sources.plans, verb, session.hooks.progress)
+            watch = RunWatch(config, session.sources.plans, verb, session.hooks.progress, spent=spent)
             try:
                 build = _run(session, workers, ledger, spool, about, replace_output, limits, watch)
             except BaseException as error:
@@ -301,6 +303,7 @@ def _all_candidates(
     Returns: what the replay came to, traffic, whether all leaves were done, and why there was no hope, if so.
     """
     begun = take_replayed(session, workers, collector, watch=watch)
+    watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
     traffic, complete, hopeless = begun.traffic, True, None
     if begun.left and session.hooks.stop.wished:
         traffic.stopped, complete = STOPPED, False
