@@ -263,7 +263,7 @@ def remaining(build: Any) -> str:
         left = ", ".join(f"{name} {of['wanted'] - of['rows']}" for name, of in sets if of["rows"] < of["wanted"])
         return (
             f"{words}, while rows to be held out were drawn; of what was wanted there remain: {left or 'none'}. Run "
-            "again to go on (nothing is paid twice). `labgen plan` does not price these."
+            "again to go on (nothing is paid twice); `labgen plan` prices what is left of them."
         )
     return (
         f"{words}: {rows} rows of {leaves} leaves remain. Run again to go on (nothing is paid twice); `labgen plan` "

@@ -43,6 +43,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from labgen.errors import UsageError
     from labgen.plan.without_effect import settings_without_effect
     from labgen.verbs.generate import check_output_of
+    from labgen.verbs.held_out_price import price_held_out
     from labgen.verbs.plan import estimate_build
     from labgen.verbs.session import Hooks, Session
 
@@ -59,18 +60,46 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     for words in settings_without_effect(session.sources.plans, config):
         click.echo(f"warning: {words}", err=True)
     estimate = estimate_build(session)
+    held_out = price_held_out(session, estimate.yields)
     try:
         check_output_of(session)
     except UsageError as refusal:
         click.echo(f"`labgen generate` would refuse: {refusal}", err=True)
     click.echo(
-        json.dumps(plan_data(estimate), indent=2)
+        json.dumps(plan_data(estimate) | {"held_out": _held_out_data(held_out)}, indent=2)
         if options["as_json"]
         else plan_table(estimate, options["by_leaf"], sort=options["sort"], width=terminal_columns())
     )
+    if held_out and not options["as_json"]:
+        click.echo(_held_out_words(held_out, config.price))
     if options["by_kind"] and not options["as_json"]:
         click.echo(kinds_table(estimate))
     ctx.exit(1 if session.sources.left_out else 0)
+
+
+def _held_out_data(held_out: Any) -> dict[str, Any]:
+    return {
+        name: {
+            "wanted": each.rows,
+            "calls_to_pay": round(each.calls, 1),
+            "prompt_tokens": round(each.to_pay.prompt_tokens),
+            "completion_tokens": round(each.to_pay.completion_tokens),
+        }
+        for name, each in held_out.items()
+    }
+
+
+def _held_out_words(held_out: Any, price: Any) -> str:
+    """The rows that are held out, which the lines above leave aside."""
+    rows = ", ".join(f"{name} {each.rows:,}" for name, each in held_out.items())
+    prompt = sum(each.to_pay.prompt_tokens for each in held_out.values())
+    reply = sum(each.to_pay.completion_tokens for each in held_out.values())
+    calls = sum(each.calls for each in held_out.values())
+    cost = f", for about {money(price.cost(prompt, reply), price.currency)}" if price else ""
+    return (
+        f"Held out, beyond that: {rows} rows, about {calls:,.0f} calls of {prompt:,.0f} prompt and {reply:,.0f} reply "
+        f"tokens{cost}."
+    )
 
 
 def filters_table(config: Any, *, as_json: bool) -> str:

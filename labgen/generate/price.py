@@ -410,7 +410,7 @@ async def take_paid(
                     continue
                 waiting += [lacking.call.step for candidate in candidates if candidate.state is None]
                 candidates = []
-                duplicates.end_turn(index)  # it may have been to come, and the next slot waits for it
+                duplicates.end_turn(slot.asker.slot.index)  # it may have been to come, and the next slot waits for it
             continue
         going = [candidate for candidate in candidates if candidate.state is None]
         slot, candidates = replace(slot, siblings=tuple(going)), []

@@ -154,17 +154,26 @@ def draw_held_out(
     return _as_rows(sets, trained, about, session.config.seed, complete=complete)
 
 
+def held_out_plan(session: Session, name: str, plan: LeafPlan) -> LeafPlan | None:
+    """What is drawn of a leaf for a kind of held-out rows; None where none are."""
+    settings = session.config.held_out
+    wanted = getattr(settings, name)
+    own = PLANS[name](plan, wanted) if wanted else None
+    if own is None:
+        return None
+    goes_on = name == SKILLS and settings.turns > 1 and can_follow(own.flow)
+    flow = two_turns(own.flow) if goes_on else one_turn(own.flow)
+    return replace(own, flow=flow, prompt_version=session.prompts.version(flow.prompts))
+
+
 def _begin(session: Session, name: str, trained: TrainedRows, collector: Collector) -> _Set:
     wanted = getattr(session.config.held_out, name)
     made = _Set(name, {}, {})
     for plan in session.sources.plans if wanted else ():
         path = plan.leaf.path
-        own = PLANS[name](plan, wanted)
+        own = held_out_plan(session, name, plan)
         if own is None or path not in trained.rows:
             continue  # what nothing is trained on says nothing of a trained model
-        goes_on = name == SKILLS and session.config.held_out.turns > 1 and can_follow(own.flow)
-        flow = two_turns(own.flow) if goes_on else one_turn(own.flow)
-        own = replace(own, flow=flow, prompt_version=session.prompts.version(flow.prompts))
         progress = LeafProgress(wanted, calibration=collector.calibrations.get(path))
         made.plans[path], made.pasts[path] = own, Past(progress, tuple(trained.seen[path]))
         made.training[path] = Training([text for row in trained.rows[path] for text in training_texts(row)])

@@ -124,3 +124,21 @@ def test_a_letter_is_read_from_what_models_write() -> None:
         ("Either C or D", None),
     ):
         assert read_letter(reply, choices) == read, reply
+
+
+def test_a_plan_prices_rows_that_are_held_out(taxonomy: Path, labgen: Labgen) -> None:
+    """Beside the training rows; near what they come to then; nothing once they are there, and nothing without."""
+    settings(labgen)
+    assert labgen("plan", "--json").json["held_out"] == {}
+    assert labgen("generate", "--output", "none").status == 0
+    settings(labgen, skills=12, turns=2)
+    priced = labgen("plan", "--json").json["held_out"]
+    assert priced.keys() == {"skills"} and priced["skills"]["wanted"] == 24
+    asked = labgen("generate", "--output", "first", "--json").json["calls"]["answered"]
+    assert priced["skills"]["calls_to_pay"] == pytest.approx(asked, rel=0.4)
+    left = labgen("plan", "--json").json["held_out"]["skills"]["calls_to_pay"]
+    assert left <= 0.2 * asked
+    assert "Held out, beyond that: skills 24 rows, about " in labgen("plan").out
+    settings(labgen, **ON)
+    priced = labgen("plan", "--json").json["held_out"]
+    assert {name: each["wanted"] for name, each in priced.items()} == {"recall": 3, "reading": 3, "skills": 8}
