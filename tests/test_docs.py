@@ -307,17 +307,18 @@ def test_the_changelog_knows_this_version() -> None:
     assert f"## {__version__}" in ALL["CHANGELOG.md"]
 
 
-def test_the_python_example_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "told"), [("python", "small True True"), ("verbs", "Build('small'")])
+def test_the_python_examples_run(tmp_path: Path, kind: str, told: str) -> None:
     """The Python on the page, as it stands there."""
     done = subprocess.run(
-        [sys.executable, "-c", example("python")],
+        [sys.executable, "-c", example(kind)],
         cwd=tmp_path,
         env=clean_environment(tmp_path / "home"),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "small True True" in done.stdout
+    assert told in done.stdout
 
 
 def test_the_shell_example_runs(tmp_path: Path) -> None:

@@ -181,6 +181,9 @@ def row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, 
     )
     if candidate.response:
         messages.append({"role": "assistant", "content": storable(candidate.response)})
+    if candidate.follow_up:
+        messages.append({"role": "user", "content": storable(candidate.follow_up.question)})
+        messages.append({"role": "assistant", "content": storable(candidate.follow_up.answer)})
     source = candidate.source
     return {
         "id": candidate.id,

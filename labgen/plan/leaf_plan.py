@@ -185,7 +185,9 @@ def overrides_of(leaf: Leaf, config: Config) -> list[LeafOverride]:
 
 def as_set(leaf: Leaf, config: Config) -> Leaf:
     """The leaf with what the settings say in place of its own keys."""
-    reasoning = _last(overrides_of(leaf, config), "reasoning", None)
+    overrides = overrides_of(leaf, config)
+    leaf = replace(leaf, turns=_last(overrides, "turns", 1))
+    reasoning = _last(overrides, "reasoning", None)
     if reasoning is None or leaf.branch == "knowledge":
         return leaf
     return replace(leaf, reasoning="" if reasoning == "none" else reasoning)
@@ -198,7 +200,7 @@ def chosen_persona(leaf: Leaf, config: Config) -> Persona:
 
 
 def fingerprint(leaf: Leaf, chunks: Sequence[Chunk], marks: LeafMarks | None = None) -> str:
-    """Hash of what changes a leaf's rows: path, task, seed examples, kind of reasoning, its documents'
+    """Hash of what changes a leaf's rows: path, task, seed examples, kind of reasoning, turns, its documents'
     content by chunk, and the marks that change rows.
 
     The contributor's name, comments, the attribution and the schema version are no part of it.
@@ -212,6 +214,7 @@ def fingerprint(leaf: Leaf, chunks: Sequence[Chunk], marks: LeafMarks | None = N
         [[seed.context, [[pair.question, pair.answer] for pair in seed.pairs]] for seed in leaf.seed_examples],
         [[chunk.source.repo, chunk.source.commit, chunk.source.file, chunk.passage] for chunk in chunks],
         *(["reasoning", leaf.reasoning] if leaf.reasoning else []),
+        *(["turns", leaf.turns] if leaf.turns > 1 else []),
         *(["marks", marks.fingerprint] if marks and marks.fingerprint else []),
     ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ from pathlib import Path
 from labgen.config import CheckConfig
 from labgen.records import Leaf, Severity, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
-from labgen.taxonomy.content import ContentHooks, check_content
+from labgen.taxonomy.content import ContentHooks, check_content, read_examples
 from labgen.taxonomy.lint import LINT_NAMES, LintSwitches
 from labgen.taxonomy.load import to_leaf
 from labgen.taxonomy.marks import MARKS_FILE, MarksFile, check_marks
@@ -22,6 +22,7 @@ from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, read_
 from labgen.taxonomy.strict import check_strictly, read_strictly
 from labgen.taxonomy.structure import check_structure
 from labgen.taxonomy.style import find_comments, find_style_problems
+from labgen.taxonomy.unedited import check_unedited
 
 INSTRUCTLAB = "instructlab"
 
@@ -60,6 +61,17 @@ class CheckResult:
     texts: Mapping[str, str]
     read: tuple[Leaf, ...] = ()
     personas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        counts = [(self.count(severity), severity.value) for severity in Severity]
+        found = ", ".join(f"{count} {name}" for count, name in counts if count) or "clean"
+        return f"CheckResult({len(self.leaves)} leaves, {found})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows = [(f"{each.file}:{each.line}", each.severity.value, each.code, each.message) for each in self.violations]
+        return html_table(repr(self), ("place", "", "rule", "what is wrong"), rows)
 
     def count(self, severity: Severity) -> int:
         """How many violations are of a severity."""
@@ -106,8 +118,11 @@ def check_source(source: LeafSource, options: CheckOptions) -> Leaf | None:
         return None
     leaf = to_leaf(source, version) if source.usable else None
     check_content(source, leaf, options.hooks)
+    check_unedited(source, read_examples(source))
+    empty = {(found.line, found.column) for found in source.violations if found.code == "LG206"}
     for problem in find_style_problems(source):
-        source.add_span(problem.code, problem.start, problem.end, problem.message)
+        if source.where(problem.start) not in empty:  # spaces where a text is missing are no second slip
+            source.add_span(problem.code, problem.start, problem.end, problem.message)
     return leaf
 
 

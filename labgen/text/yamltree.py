@@ -83,6 +83,18 @@ class Node:
         return int(value) if value is not None and value.is_integer() else None
 
 
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all below it, keys included, each place of the file once."""
+    yield node
+    if node.style == "*":
+        return
+    for item in node.items:
+        yield from walk(item)
+    for key, value in node.entries:
+        yield key
+        yield from walk(value)
+
+
 class TreeError(Exception):
     """The text is no usable YAML.
 
