@@ -9,7 +9,7 @@ import enum
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from labgen.errors import TaxonomyError
@@ -204,8 +204,9 @@ def _no_leaf(path: str, known: set[str]) -> str:
     return f"there is no leaf `{shorten(path, 100)}`{hint}"
 
 
+@lru_cache(maxsize=2)
 def parse_marks(text: str) -> MarksFile:
-    """The marks that a text holds, and what is wrong with it."""
+    """The marks that a text holds, and what is wrong with it. A text just written need not be read again."""
     if conflict := _CONFLICT.search(text):
         words = "git could not merge this by itself; keep the marks of both sides and delete the three marked lines."
         return _unread("LG501", words, text, conflict.start())
