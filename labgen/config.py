@@ -158,6 +158,15 @@ class JudgeConfig(ModelConfig):
     concurrency: Count | None = Field(None, description="Calls in flight at most per endpoint. None: the teacher's.")
 
 
+class ResponderConfig(ModelConfig):
+    """Another model that gives further responses. Without an address of its own it is asked at the teacher's."""
+
+    model: str = Field(description="Model name; must differ from the teacher's and the judge's.")
+    api_key_env: str | None = Field(None, description="Name of the variable that holds its key. None: the teacher's.")
+    concurrency: Count | None = Field(None, description="Calls in flight at most per endpoint. None: the teacher's.")
+    terms: str = Field("", description="Terms under which its replies may be used; quoted in the card.")
+
+
 class GuardConfig(ModelConfig):
     """A model made to find harm, asked about every pair that the judges let pass; in its own format."""
 
@@ -419,6 +428,11 @@ class PreferencesConfig(Section):
         description="Responses to each instruction whose first one passed; the judge compares the first with each "
         "further one, in both orders. Each beyond the first costs a response, a verdict and two comparisons.",
     )
+    responder: ResponderConfig | None = Field(
+        None,
+        description="Another model, which gives the first, third and so on of the further responses. None: the teacher "
+        "gives all, more freely and in the other voice.",
+    )
     feedback: bool = Field(True, description="Whether to write single good and bad responses (KTO). Costs no call.")
     checkable: bool = Field(
         True, description="Whether to write rows whose answer a rule can check, with its checker (GRPO). Costs no call."
@@ -511,6 +525,11 @@ class MixConfig(Section):
         None,
         description="Tokens that the trainer takes of a row. Passages are chosen so that the whole answer fits; a row "
         "that is longer by itself is in no phase. None: rows of any length.",
+    )
+    reasoning: Literal["none", "think", "cerebrum"] = Field(
+        "none",
+        description="How exports will write a row's reasoning before its answer (`labgen export --reasoning`): "
+        "`max_tokens` measures rows with it. The phases themselves keep the two apart.",
     )
     tokenizer: str = Field(
         "estimate",

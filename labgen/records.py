@@ -493,6 +493,7 @@ class Rival:
         better: whether a judge prefers it to the candidate's own response.
         margin: by how much one of the two is better, 0 to 1; 0 where nobody could say.
         why: what decided it, in the judge's words or a filter's.
+        by: logical name of the model that gave it; empty for the teacher.
     """
 
     response: str
@@ -503,6 +504,7 @@ class Rival:
     better: bool = False
     margin: float = 0.0
     why: str = ""
+    by: str = ""
 
 
 SECOND_TURN = "second_turn"
@@ -511,7 +513,7 @@ what the filter NAME says of that turn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class HumanEdit:
     """What a candidate was before a person wrote it anew: its id and its texts as drawn. `by`: that person's name."""
 
     by: str
@@ -572,7 +574,7 @@ class Candidate:
     rivals: tuple[Rival, ...] = ()
     follow_up: Pair | None = None
     rejected_by: str = ""
-    edit: Edit | None = None
+    edit: HumanEdit | None = None
 
     @property
     def id(self) -> str:

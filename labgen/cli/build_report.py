@@ -101,6 +101,7 @@ def report(build: Any) -> str:
     lines += _coverage(build)
     if words := second_turns_in_words(build.funnel.total().second_turns):
         lines.append(f"Second turns: {words}.")
+    lines += _emptied_phases(build)
     lines += _short_leaves(build)
     if build.held_out:
         counts = (f"{name} {of['rows']} of {of['wanted']}" for name, of in build.held_out.report["sets"].items())
@@ -138,6 +139,19 @@ def report(build: Any) -> str:
     else:
         lines.append("No dataset was written; the message above says why.")
     return "\n".join(lines)
+
+
+def _emptied_phases(build: Any) -> list[str]:
+    """Phases that `mix.max_tokens` leaves nothing of."""
+    from labgen.export.mix import emptied_phases, stated_max_tokens
+
+    emptied = emptied_phases(build.folder) if build.folder else {}
+    return [
+        f"warning: {name} has no rows: all {count:,} that were drawn for it are longer than the "
+        f"{stated_max_tokens(build.folder):,} tokens of `mix.max_tokens`. Raise it, or ask for shorter answers "
+        "(`generation.attributes`, `mix.phase_2_kinds`)."
+        for name, count in emptied.items()
+    ]
 
 
 def _coverage(build: Any) -> list[str]:

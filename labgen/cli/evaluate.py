@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 @option("--judge-model", help="Another model that judges. Default: the build's judge.")
 @option("--judge-base-url", help="Where the judge is, if not at the teacher's address.")
 @option("--by-leaf/--no-by-leaf", default=False, help="A line for every leaf as well.")
+@option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw the scores with their intervals to an SVG file as well.",
+)
 @option("--json/--no-json", "as_json", default=False, help="Print scores and every answer as JSON.")
 @click.pass_context
 def command(ctx: click.Context, /, dataset: Path | None, **options: Any) -> None:
@@ -33,6 +39,7 @@ def command(ctx: click.Context, /, dataset: Path | None, **options: Any) -> None
 
     The judge is the build's own: `judge`, else `teacher` of labgen.yaml. Its error, by its test on the leaves' seeds,
     stands beside the score, and the score set right by it. With --against, both students and their paired difference.
+    Skills that are held out with two turns are asked as in MT-Bench, and the judge rates each answer from 1 to 10.
     The students' key is read from STUDENT_API_KEY. Ends with status 1 where questions went without a verdict.
     """
     from labgen.errors import UsageError
@@ -47,6 +54,8 @@ def command(ctx: click.Context, /, dataset: Path | None, **options: Any) -> None
     config = config_from(options)
     hooks = Hooks(notice=lambda words: click.echo(words, err=True))
     found = evaluate(config, dataset or config.output, students, hooks=hooks)
+    if options["picture"]:
+        _draw(found, options["picture"], by_leaf=options["by_leaf"])
     if options["as_json"]:
         from labgen.export.marks_report import marks_json
 
@@ -56,6 +65,18 @@ def command(ctx: click.Context, /, dataset: Path | None, **options: Any) -> None
 
         click.echo(marks_lines(found, by_leaf=options["by_leaf"]))
     ctx.exit(1 if _told_problems(found) else 0)
+
+
+def _draw(found: Evaluation, file: Path, *, by_leaf: bool) -> None:
+    from labgen.errors import OutputError
+    from labgen.export.marks_picture import marks_picture
+
+    try:
+        file.write_text(marks_picture(found, by_leaf=by_leaf), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"{file}: the picture can't be written ({error.strerror}). Choose another --picture."
+        ) from None
 
 
 def _told_problems(found: Evaluation) -> bool:

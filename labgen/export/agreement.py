@@ -11,7 +11,7 @@ from labgen.export.markdown import code, markdown_table
 from labgen.filters.calibration import Counts
 from labgen.flows.obey_marks import REVIEW
 from labgen.records import State
-from labgen.taxonomy.marks import Mark, MarkVerdict
+from labgen.taxonomy.marks import MarkVerdict, RowMark
 from labgen.text.columns import align_columns
 
 AGREEMENT = "agreement.json"
@@ -68,7 +68,7 @@ class Agreement:
     edits_rejected: dict[str, str] = field(default_factory=dict)
     unmatched: list[str] = field(default_factory=list)
 
-    def add(self, row: Mapping[str, Any], mark: Mark) -> None:
+    def add(self, row: Mapping[str, Any], mark: RowMark) -> None:
         """Take a row or a rejection (see `labgen.export.rows`) that bears a mark."""
         self.marks[mark.verdict.value] += 1
         state, by = row.get("state") or "", row.get("rejected_by") or ""

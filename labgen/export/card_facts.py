@@ -26,12 +26,14 @@ class CardNotes:
     Attributes:
         calibration: how well the judge agrees with people (`labgen calibrate`).
         contamination: which benchmarks the rows were checked against, and what was found.
-        teacher_terms: under which terms the teacher's replies may be used, where the user has said.
+        teacher_terms, responder_terms: under which terms the replies of the teacher, and of the model of further
+            responses, may be used, where the user has said.
     """
 
     calibration: str = ""
     contamination: str = ""
     teacher_terms: str = ""
+    responder_terms: str = ""
 
 
 @dataclass(frozen=True)

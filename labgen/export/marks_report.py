@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from labgen.export.marks import Evaluation, Marks
+from labgen.export.marks import BOTH_TURNS, Evaluation, Marks
 from labgen.filters.calibration import Counts, JudgeResult
-from labgen.filters.intervals import corrected_share, paired_difference
+from labgen.filters.intervals import corrected_share, mean_interval, paired_difference
+from labgen.filters.rating import HIGHEST, LOWEST
 from labgen.text.columns import align_columns
 from labgen.text.printable import one_line
+
+SET_RIGHT = "set right by the judge's test"
 
 
 def marks_json(found: Evaluation) -> dict[str, Any]:
@@ -16,7 +21,11 @@ def marks_json(found: Evaluation) -> dict[str, Any]:
     return {
         "students": [_student(marks, found) for marks in found.marks],
         "differences": {name: _difference(found, name) for name in found.configs} if len(found.marks) > 1 else {},
+        "rating_differences": {name: _rating_difference(found, name) for name in found.rated}
+        if len(found.marks) > 1
+        else {},
         "judge": {name: _judge(result) for name in found.configs if (result := found.judged_by(name))},
+        "rehearsal": found.rehearsal,
         "left_out": found.left_out,
     }
 
@@ -33,8 +42,16 @@ def _student(marks: Marks, found: Evaluation) -> dict[str, Any]:
             }
             for name in found.configs
         },
+        "ratings": {
+            name: {
+                **_rating(marks, name),
+                "leaves": {leaf: _rating(marks, name, leaf) for leaf in found.leaves(found.rated[0])},
+            }
+            for name in found.rated
+        },
         "answers": [
             {"id": each.id, "set": each.set, "leaf": each.leaf, "right": each.right, "answer": each.answer}
+            | ({"rating": each.rating} if each.rated else {})
             | ({"reason": each.reason} if each.reason else {})
             for each in marks.outcomes
         ],
@@ -65,6 +82,28 @@ def _difference(found: Evaluation, config: str, leaf: str = "") -> dict[str, Any
     return {"asked": len(first), "share": _rounded(share), "interval": _both(low, high)}
 
 
+def _rating(marks: Marks, name: str, leaf: str = "") -> dict[str, Any]:
+    ratings = list(marks.ratings(name, leaf).values())
+    if not ratings:
+        return {"rated": 0, "mean": None, "interval": None}
+    mean, low, high = mean_interval(ratings, rounded=_rounded_numbers(name))
+    return {"rated": len(ratings), "mean": _rounded(mean), "interval": _both(max(LOWEST, low), min(HIGHEST, high))}
+
+
+def _rating_difference(found: Evaluation, name: str, leaf: str = "") -> dict[str, Any] | None:
+    gains = found.rating_gains(name, leaf)
+    if not gains:
+        return None
+    most = HIGHEST - LOWEST
+    mean, low, high = mean_interval(gains, rounded=2 * _rounded_numbers(name))
+    return {"rated": len(gains), "mean": _rounded(mean), "interval": _both(max(-most, low), min(most, high))}
+
+
+def _rounded_numbers(name: str) -> float:
+    """The variance that rounding adds to a rating, in that of one whole number: the mean of two has half of it."""
+    return 0.5 if name == BOTH_TURNS else 1.0
+
+
 def _judge(result: JudgeResult) -> dict[str, Any]:
     return {
         "true_asked": result.true.asked,
@@ -83,45 +122,88 @@ def _both(low: float, high: float) -> list[float]:
 
 
 def marks_lines(found: Evaluation, *, by_leaf: bool = False) -> str:
-    """Lines of text: a line for each config and student, with leaves below where asked for."""
-    lines = [["", "student", "asked", "right", "95 % interval", "set right by the judge's test"]]
-    for name in found.configs:
-        for marks in found.marks:
-            lines.append(
-                [name, one_line(marks.student, 40), *_cells(marks.counts(name)), _set_right(marks, found, name)]
-            )
-        for leaf in found.leaves(name) if by_leaf else ():
-            for marks in found.marks:
-                lines.append([f"  {leaf}", one_line(marks.student, 40), *_cells(marks.counts(name, leaf)), ""])
-    parts = ["\n".join(align_columns(lines, left=2))]
-    if len(found.marks) > 1:
-        parts.append(_gains(found))
+    """Lines of text: what is right by config, ratings by turn, with leaves below where asked for; two students side by
+    side, with their difference.
+    """
+    parts = [_table(found, share_lines(found, by_leaf), "right"), _table(found, rating_lines(found, by_leaf), "rating")]
     parts.append(_of_judges(found))
+    if found.rehearsal:
+        parts.append("REHEARSAL: the built-in rehearsal teacher judged. Its verdicts mean nothing.")
     return "\n\n".join(part for part in parts if part)
 
 
-def _cells(counts: Counts) -> list[str]:
-    low, high = counts.interval
-    return [str(counts.asked), f"{100 * counts.share:.0f} %", f"{100 * low:.0f} to {100 * high:.0f} %"]
+@dataclass(frozen=True, slots=True)
+class ScoreLine:
+    """One line of a table, and of the picture.
+
+    Attributes:
+        name: of a config or leaf; indent: whether it belongs to the line before.
+        asked: questions (count), of the last student.
+        students: of each student value, lower and upper bound; None for nothing.
+        difference: that of the last student over the first; None with one student, or where there is none.
+    """
+
+    name: str
+    indent: bool
+    asked: int
+    students: tuple[tuple[float, float, float] | None, ...]
+    difference: tuple[float, float, float] | None = None
 
 
-def _set_right(marks: Marks, found: Evaluation, config: str) -> str:
-    data = _corrected(marks, found, config)
-    if data is None:
-        return ""
-    low, high = data["interval"]
-    return f"{100 * data['share']:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
-
-
-def _gains(found: Evaluation) -> str:
-    first, last = (one_line(marks.student, 40) for marks in (found.marks[0], found.marks[-1]))
-    lines = [[f"{last} over {first}", "asked", "points", "95 % interval"]]
+def share_lines(found: Evaluation, by_leaf: bool) -> list[ScoreLine]:
+    """Lines of what is right, in per cent."""
+    lines = []
     for name in found.configs:
-        if data := _difference(found, name):
-            low, high = data["interval"]
-            points = f"{100 * data['share']:+.0f}"
-            lines.append([name, str(data["asked"]), points, f"{100 * low:+.0f} to {100 * high:+.0f}"])
-    return "\n".join(align_columns(lines))
+        for leaf in ("", *(found.leaves(name) if by_leaf else ())):
+            counts = [marks.counts(name, leaf) for marks in found.marks]
+            shares = tuple((100 * each.share, 100 * each.interval[0], 100 * each.interval[1]) for each in counts)
+            gain = _difference(found, name, leaf) if len(found.marks) > 1 else None
+            lines.append(ScoreLine(leaf or name, bool(leaf), counts[-1].asked, shares, _spread(gain, "share", 100)))
+        corrected = [_corrected(marks, found, name) for marks in found.marks]
+        if any(corrected):
+            lines.append(ScoreLine(SET_RIGHT, True, 0, tuple(_spread(each, "share", 100) for each in corrected)))
+    return lines
+
+
+def rating_lines(found: Evaluation, by_leaf: bool) -> list[ScoreLine]:
+    """Lines of ratings, 1 to 10."""
+    lines = []
+    for name in found.rated:
+        for leaf in ("", *(found.leaves(found.rated[0]) if by_leaf else ())):
+            ratings = [_rating(marks, name, leaf) for marks in found.marks]
+            spreads = tuple(_spread(each, "mean", 1) for each in ratings)
+            gain = _rating_difference(found, name, leaf) if len(found.marks) > 1 else None
+            lines.append(ScoreLine(leaf or name, bool(leaf), ratings[-1]["rated"], spreads, _spread(gain, "mean", 1)))
+    return lines
+
+
+def _spread(data: Mapping[str, Any] | None, value: str, times: float) -> tuple[float, float, float] | None:
+    if data is None or data[value] is None:
+        return None
+    return times * data[value], times * data["interval"][0], times * data["interval"][1]
+
+
+def _table(found: Evaluation, lines: Sequence[ScoreLine], of: str) -> str:
+    """Lines below their heading; empty for none."""
+    if not lines:
+        return ""
+    digits, unit = (0, " %") if of == "right" else (1, "")
+    students = [one_line(marks.student, 40) for marks in found.marks]
+    head = [f"{of}, with its 95 % interval", "asked" if of == "right" else "rated", *students]
+    gains = [f"{students[-1]} over {students[0]}"] if len(students) > 1 else []
+    rows = [[*head, *gains]]
+    for line in lines:
+        cells = [_words(each, digits, unit) for each in line.students]
+        more = [_words(line.difference, digits, "", "+")] if gains else []
+        rows.append([f"{'  ' if line.indent else ''}{line.name}", str(line.asked or ""), *cells, *more])
+    return "\n".join(align_columns(rows))
+
+
+def _words(spread: tuple[float, float, float] | None, digits: int, unit: str, sign: str = "") -> str:
+    if spread is None:
+        return ""
+    value, low, high = (f"{each:{sign}.{digits}f}" for each in spread)
+    return f"{value}{unit} ({low} to {high})"
 
 
 def _of_judges(found: Evaluation) -> str:

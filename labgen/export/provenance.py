@@ -77,7 +77,9 @@ def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: 
             if entry[name] is None:
                 del entry[name]  # so that what is off leaves no trace
     if config.preferences:
-        data["preferences"] = config.preferences.model_dump(mode="json")
+        data["preferences"] = config.preferences.model_dump(mode="json", exclude={"responder"})
+        if responder := config.preferences.responder:
+            data["preferences"]["responder"] = responder.model_dump(mode="json", include={"model"})
     if config.held_out != HeldOutConfig():
         data["held_out"] = config.held_out.model_dump(mode="json")
     if config.guard:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from labgen.filters.available import FilterSet
 from labgen.filters.base import SlotContext, settle
-from labgen.records import Candidate, Edit, State, Verdict
-from labgen.taxonomy.marks import Mark, MarkVerdict
+from labgen.records import Candidate, HumanEdit, State, Verdict
+from labgen.taxonomy.marks import MarkVerdict, RowMark
 
 REVIEW = "review"
 """Name of the verdict that a mark is."""
@@ -46,7 +46,7 @@ async def _obeyed(candidate: Candidate, slot: SlotContext, filters: FilterSet) -
     )
 
 
-def _written(candidate: Candidate, mark: Mark) -> Candidate:
+def _written(candidate: Candidate, mark: RowMark) -> Candidate:
     """A candidate with a person's words. What others said of the drawn ones says nothing of these."""
     instruction = candidate.instruction if mark.instruction is None else mark.instruction
     response = candidate.response if mark.response is None else mark.response
@@ -61,5 +61,5 @@ def _written(candidate: Candidate, mark: Mark) -> Candidate:
         rejected_by="",
         truncated=False,
         rivals=(),
-        edit=Edit(mark.by or "a reviewer", candidate.id, candidate.instruction, candidate.response),
+        edit=HumanEdit(mark.by or "a reviewer", candidate.id, candidate.instruction, candidate.response),
     )

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from labgen.errors import OutputError
-from labgen.records import Answerer, Candidate, Edit, Evidence, Pair, Rival, Source, State, Verdict
+from labgen.records import Answerer, Candidate, Evidence, HumanEdit, Pair, Rival, Source, State, Verdict
 
 BLOCK_CANDIDATES = 128
 """Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
@@ -175,7 +175,7 @@ def _verdicts(fields: Sequence[tuple[Any, ...]]) -> tuple[Verdict, ...]:
 def _rival_fields(rival: Rival) -> tuple[Any, ...]:
     state = None if rival.state is None else rival.state.value
     verdicts = _verdict_fields(rival.verdicts)
-    return (rival.response, rival.kind, state, rival.reason, verdicts, rival.better, rival.margin, rival.why)
+    return (rival.response, rival.kind, state, rival.reason, verdicts, rival.better, rival.margin, rival.why, rival.by)
 
 
 def _rival(fields: tuple[Any, ...]) -> Rival:
@@ -206,5 +206,5 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         rivals=tuple([_rival(each) for each in rivals]),
         follow_up=follow_up and Pair(*follow_up),
         rejected_by=rejected_by,
-        edit=None if edit is None else Edit(*edit),
+        edit=None if edit is None else HumanEdit(*edit),
     )

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from labgen.errors import TaxonomyError
-from labgen.records import ID_CHARS, Candidate, Violation
+from labgen.records import ID_CHARS, Candidate, Severity, Violation
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.source import near
 from labgen.text.printable import shorten
@@ -121,6 +121,16 @@ class MarksFile:
     starts: Mapping[str, int] = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
 
+    @property
+    def errors(self) -> list[Violation]:
+        """What keeps a build from obeying."""
+        return [each for each in self.violations if each.severity is Severity.ERROR]
+
+    @property
+    def sound(self) -> bool:
+        """Whether every mark can be obeyed."""
+        return not self.errors
+
     def of_leaf(self, path: str) -> LeafMarks:
         """The marks on rows of a leaf."""
         return self.by_leaf.get(path, LeafMarks())
@@ -141,8 +151,9 @@ def load_marks(root: Path) -> MarksFile:
         somebody has found to be bad.
     """
     found = read_marks(root)
-    if wrong := [each for each in found.violations if RULES[each.code].severity == "error"]:
-        first, more = wrong[0], len(wrong) - 1
+    if not found.sound:
+        first, *others_wrong = found.errors
+        more = len(others_wrong)
         others = f" (and {more} more: `labgen check` lists them)" if more else ""
         raise TaxonomyError(
             f"{Path(root, MARKS_FILE)}:{first.line}:{first.column}: {first.message}{others} Mend it first: every mark "

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import OutputError
-from labgen.taxonomy.marks import KEYS, MARKS_FILE, Mark, MarksFile, load_marks, parse_marks
+from labgen.taxonomy.marks import KEYS, MARKS_FILE, MarksFile, RowMark, load_marks, parse_marks
 
 HEADER = "# What reviewers say of rows (`labgen review`). The next build obeys.\n"
 LOCK_SEC = 10.0
@@ -26,22 +26,25 @@ _BETWEEN = re.compile(r"#|\s*\Z")
 """A line between entries: blank, or a comment that is not indented, as the lines of a text would be."""
 
 
-def set_mark(root: Path, id: str, mark: Mark | None) -> MarksFile:
+def set_mark(root: Path, id: str, mark: RowMark | None) -> MarksFile:
     """Put a mark on a row in place of the one that it has, or take that away (None).
 
     Returns: the file as it is now, with whatever others have written meanwhile.
-    Raises: TaxonomyError: the file can't be read as it is, and is left alone; OutputError: it can't be written.
+    Raises: TaxonomyError: the file can't be read as it is, and is left alone; OutputError: it can't be written;
+        ValueError: a text of the mark is too long, or its id is none.
     """
     with _locked(root):
         before = load_marks(root)
         if before.marks.get(id) == mark:
             return before
-        text = text_with(before, id, mark)
-        _write(root / MARKS_FILE, text)
-        return parse_marks(text)
+        after = parse_marks(text_with(before, id, mark))
+        if after.marks.get(id) != mark or not after.sound:
+            raise ValueError(f"{id}: this is no mark that can be read again")
+        _write(root / MARKS_FILE, after.text)
+        return after
 
 
-def text_with(before: MarksFile, id: str, mark: Mark | None) -> str:
+def text_with(before: MarksFile, id: str, mark: RowMark | None) -> str:
     """The text of a sound marks file with one mark set or taken away."""
     wanted = {name: each for name, each in before.marks.items() if name != id}
     if mark:
@@ -56,7 +59,7 @@ def text_with(before: MarksFile, id: str, mark: Mark | None) -> str:
     return HEADER + "".join(entry_text(name, each) for name, each in in_order)
 
 
-def _spliced(before: MarksFile, id: str, mark: Mark | None) -> str | None:
+def _spliced(before: MarksFile, id: str, mark: RowMark | None) -> str | None:
     """The text with the lines of one entry exchanged; None where entries do not begin with their lines."""
     text = before.text or HEADER
     if not text.endswith("\n"):
@@ -86,7 +89,7 @@ def _end_of(text: str, start: int, end: int) -> int:
     return end
 
 
-def entry_text(id: str, mark: Mark) -> str:
+def entry_text(id: str, mark: RowMark) -> str:
     """A mark as it stands in the file."""
     values = {name: str(value) for name in KEYS if (value := getattr(mark, name)) not in (None, "")}
     return _dump({_Id(id): values})

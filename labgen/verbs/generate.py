@@ -341,10 +341,12 @@ def kept_from_elsewhere(session: Session, traffic: Traffic) -> list[str]:
 
 
 def _notes(session: Session, calibrations: dict[str, Calibration]) -> CardNotes:
+    responder = session.config.preferences.responder if session.config.preferences else None
     return CardNotes(
         calibration=calibration_markdown(calibrations, session.config.calibration.floor),
         contamination=contamination_note(session.filters.contamination),
         teacher_terms=session.config.teacher.terms,
+        responder_terms=responder.terms if responder else "",
     )
 
 

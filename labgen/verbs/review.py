@@ -17,7 +17,7 @@ from labgen.export.find import find_row
 from labgen.export.folder import read_manifest
 from labgen.git.history import author_name
 from labgen.records import BRANCHES, ID_CHARS, Candidate
-from labgen.taxonomy.marks import MAX_CHARS, MAX_EDIT_CHARS, Mark, MarksFile, MarkVerdict, load_marks
+from labgen.taxonomy.marks import MAX_CHARS, MAX_EDIT_CHARS, MarksFile, MarkVerdict, RowMark, load_marks
 from labgen.taxonomy.write_marks import set_mark
 from labgen.text.printable import one_line
 from labgen.text.secrets import find_sensitive
@@ -59,7 +59,7 @@ class Reviewer:
         """All marks of the taxonomy as they are now. Raises: TaxonomyError: they can't be read."""
         return load_marks(self.root)
 
-    def mark(self, id: str, said: Mapping[str, str]) -> Mark:
+    def mark(self, id: str, said: Mapping[str, str]) -> RowMark:
         """Put a mark on a row or a rejection, in place of the one that it has.
 
         Args:
@@ -99,10 +99,10 @@ class Reviewer:
         found.unmatched = list(missing)
         return found.to_json()
 
-    def _mark_of(self, row: Mapping[str, Any], said: Mapping[str, str]) -> Mark:
+    def _mark_of(self, row: Mapping[str, Any], said: Mapping[str, str]) -> RowMark:
         drawn = _drawn(row)
         verdict = _verdict(said)
-        mark = Mark(
+        mark = RowMark(
             leaf=row["leaf"],
             verdict=verdict,
             reason=said["reason"] if verdict is MarkVerdict.BAD else "",
@@ -168,13 +168,13 @@ def _drawn(row: Mapping[str, Any]) -> Candidate:
     return Candidate(row["leaf"], 0, 0, instruction, response, context, reasoning=row["reasoning"] or "")
 
 
-def _edited(mark: Mark, drawn: Candidate, said: Mapping[str, str]) -> Mark:
+def _edited(mark: RowMark, drawn: Candidate, said: Mapping[str, str]) -> RowMark:
     """A mark with the texts that differ from those that were drawn."""
     instruction, response = said["instruction"] or drawn.instruction, said["response"] or drawn.response
     if not instruction or not response:
         raise UsageError("An edited row needs an instruction and a response.")
     if (instruction.split(), response.split()) == (drawn.instruction.split(), drawn.response.split()):
-        raise UsageError("The edit changes nothing of what was drawn. Mark the row good, or take the mark away.")
+        raise UsageError("The edit changes nothing of what was drawn. RowMark the row good, or take the mark away.")
     return replace(
         mark,
         instruction=None if instruction == drawn.instruction else instruction,
@@ -182,7 +182,7 @@ def _edited(mark: Mark, drawn: Candidate, said: Mapping[str, str]) -> Mark:
     )
 
 
-def _check_nothing_secret(mark: Mark) -> None:
+def _check_nothing_secret(mark: RowMark) -> None:
     """Raises: UsageError: a text of the mark holds what should not stand in a repository."""
     for name in ("reason", "note", "instruction", "response"):
         for found in find_sensitive(getattr(mark, name) or ""):

@@ -28,7 +28,7 @@ from labgen.export.folder import MANIFEST
 from labgen.records import ID_CHARS
 from labgen.report.build import report_page
 from labgen.report.write import write_page
-from labgen.taxonomy.marks import MAX_EDIT_CHARS, Mark
+from labgen.taxonomy.marks import MAX_EDIT_CHARS, RowMark
 from labgen.text.printable import plain
 from labgen.verbs.review import Reviewer
 
@@ -271,6 +271,6 @@ class _Handler(BaseHTTPRequestHandler):
 _NO_KEY = "Open the address that `labgen review` printed: it has the key to these marks in it."
 
 
-def mark_json(mark: Mark) -> dict[str, Any]:
+def mark_json(mark: RowMark) -> dict[str, Any]:
     """A mark as the page knows it: what is empty is left out."""
     return {name: value for name, value in asdict(mark).items() if value not in (None, "") and name != "text"}

@@ -30,6 +30,7 @@ from labgen.plan.sources import Sources, gather_sources
 from labgen.progress.run_state import RunState
 from labgen.progress.stop import StopWish
 from labgen.records import Taxonomy
+from labgen.teacher.addresses import responder_name
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends, check_endpoints, connect
@@ -62,7 +63,9 @@ def check_configuration(config: Config, backend: Backends | None = None) -> Part
     """
     with located(config):
         teacher, judge = check_endpoints(config, backend)
-        flows, filters = following(preferring(known_flows(), config), config), load_filters(config)
+        responder = responder_name(config, asked_otherwise=backend is not None)
+        flows = following(preferring(known_flows(), config, responder), config)
+        filters = load_filters(config)
         check_filters(filters, flows)
         prompts = PromptSet(config.prompts, prompts_of(flows, filters))
         prompts.check()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labgen.errors import TaxonomyError
 from labgen.records import Candidate, Severity
-from labgen.taxonomy.marks import MARKS_FILE, Mark, MarkVerdict, check_marks, load_marks, parse_marks, read_marks
+from labgen.taxonomy.marks import MARKS_FILE, MarkVerdict, RowMark, check_marks, load_marks, parse_marks, read_marks
 from labgen.taxonomy.write_marks import HEADER, entry_text, set_mark, text_with
 
 LEAF = "knowledge/science/tides"
@@ -86,7 +86,7 @@ def test_a_mark_of_a_leaf_that_is_gone_is_a_warning(tmp_path: Path) -> None:
 def test_the_same_text_of_another_draw_is_known_again() -> None:
     """A bad text stays out, whichever slot brings it."""
     bad = Candidate(LEAF, 3, 1, "Why?", "Because.", context="A passage.")
-    mark = Mark(LEAF, MarkVerdict.BAD, text=bad.text_id)
+    mark = RowMark(LEAF, MarkVerdict.BAD, text=bad.text_id)
     marks = parse_marks(entry_text(bad.id, mark)).of_leaf(LEAF)
     assert marks.on(bad) == mark
     assert marks.on(Candidate(LEAF, 7, 0, "Why?", "Because.", context="A passage.")) == mark
@@ -104,20 +104,20 @@ LEAVES = (LEAF, "foundational_skills/requests", "compositional_skills/a b/ü")
 
 
 @st.composite
-def marks(draw: st.DrawFn) -> Mark:
+def marks(draw: st.DrawFn) -> RowMark:
     """Any mark that `labgen review` may set."""
     verdict = draw(st.sampled_from(MarkVerdict))
     reason = draw(filled) if verdict is MarkVerdict.BAD else ""
     new = draw(filled) if verdict is MarkVerdict.EDITED else None
-    return Mark(
+    return RowMark(
         LEAF, verdict, reason, draw(texts), draw(texts), None, new, draw(texts), draw(st.sampled_from(["", "0" * 16]))
     )
 
 
 @given(st.lists(st.tuples(ids, st.none() | marks()), max_size=12))
-def test_any_marks_set_and_taken_away_are_what_the_file_says(steps: list[tuple[str, Mark | None]]) -> None:
+def test_any_marks_set_and_taken_away_are_what_the_file_says(steps: list[tuple[str, RowMark | None]]) -> None:
     """Whatever texts they have; and the file stays sorted by leaf and id, so that marks merge."""
-    found, wanted = parse_marks(""), dict[str, Mark]()
+    found, wanted = parse_marks(""), dict[str, RowMark]()
     for id, some in steps:
         # A row's leaf is part of what its id is made of.
         mark = some and replace(some, leaf=LEAVES[int(id[-1], 16) % 3])
@@ -151,7 +151,7 @@ def test_one_mark_changes_its_own_lines_alone() -> None:
   verdict: note
   note: kept
 """
-    new = Mark(LEAF, MarkVerdict.GOOD, by="Bo")
+    new = RowMark(LEAF, MarkVerdict.GOOD, by="Bo")
     added = text_with(parse_marks(by_hand), "0000000000000003", new)
     assert added.replace(entry_text("0000000000000003", new), "") == by_hand
     changed = text_with(parse_marks(by_hand), "0000000000000005", new)
@@ -177,7 +177,7 @@ def test_reviewers_at_once_lose_nothing(tmp_path: Path) -> None:
     (tmp_path / MARKS_FILE).write_text("# by hand\n")
     numbers = [f"{number:016x}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda id: set_mark(tmp_path, id, Mark(LEAF, MarkVerdict.GOOD)), numbers))
+        list(pool.map(lambda id: set_mark(tmp_path, id, RowMark(LEAF, MarkVerdict.GOOD)), numbers))
     assert list(read_marks(tmp_path).marks) == numbers
     assert read_marks(tmp_path).text.startswith("# by hand\n")
     assert [path.name for path in tmp_path.iterdir()] == [MARKS_FILE]
@@ -187,5 +187,5 @@ def test_a_file_that_somebody_broke_meanwhile_is_left_alone(tmp_path: Path) -> N
     """It is said what to mend, and nothing is overwritten."""
     (tmp_path / MARKS_FILE).write_text(SOUND + "<<<<<<< HEAD\n")
     with pytest.raises(TaxonomyError, match="git could not merge"):
-        set_mark(tmp_path, "0" * 16, Mark(LEAF, MarkVerdict.GOOD))
+        set_mark(tmp_path, "0" * 16, RowMark(LEAF, MarkVerdict.GOOD))
     assert (tmp_path / MARKS_FILE).read_text() == SOUND + "<<<<<<< HEAD\n"

@@ -14,7 +14,7 @@ from typing import Any
 
 from labgen.records import Message
 from labgen.teacher.rehearsal import slips
-from labgen.teacher.rehearsal.compare import verdict_on_two
+from labgen.teacher.rehearsal.compare import rating_of, verdict_on_two
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.documents import document_on, verdict_on_document
 from labgen.teacher.rehearsal.judge import verdict_on_grounded, verdict_on_instructions, verdict_on_pair
@@ -247,6 +247,7 @@ _JUDGES: dict[str, Callable[[Request], dict[str, Any]]] = {
     "judge a grounded pair": lambda request: verdict_on_grounded(request, 1024),
     "judge a document": verdict_on_document,
     "compare two responses": verdict_on_two,
+    "rate an answer": rating_of,
 }
 
 SKILLS = (*_WRITERS, *_JUDGES, "restate")
