@@ -19,7 +19,7 @@ from labgen.errors import UsageError
 
 if TYPE_CHECKING:
     from labgen.config import Config
-    from labgen.export.marks import Evaluation
+    from labgen.export.scores import Evaluation
     from labgen.export.training import ExportReport
     from labgen.filters.calibration import Calibration, JudgeResult
     from labgen.filters.contamination import Benchmark
@@ -46,14 +46,18 @@ Place: TypeAlias = "str | Path"
 Leaves: TypeAlias = "str | Sequence[str]"
 
 
-def init(folder: Place = ".", *, examples: bool = True, git: bool = True) -> Made:
-    """`labgen init`: make a folder a taxonomy repository. Returns: the files written, and those kept as they were."""
-    from labgen import __version__, bundled_taxonomy
+def init(folder: Place = ".", *, examples: bool = True, git: bool = True, labgen: str = "") -> Made:
+    """`labgen init`: make a folder a taxonomy repository. Returns: the files written, and those kept as they were.
+
+    Args:
+        labgen: where workflows install labgen from, pinned; empty: from where this one was.
+    """
+    from labgen import bundled_taxonomy
+    from labgen.taxonomy.install_source import own_requirement, pinned_requirement
     from labgen.taxonomy.skeleton import make_repository
 
-    return make_repository(
-        Path(folder), examples=bundled_taxonomy() if examples else None, version=__version__, git=git
-    )
+    source = pinned_requirement(labgen) if labgen else own_requirement()
+    return make_repository(Path(folder), examples=bundled_taxonomy() if examples else None, source=source, git=git)
 
 
 def check(*paths: Place, config: Given = None, compat: str = "", **settings: Any) -> CheckResult:

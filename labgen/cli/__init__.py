@@ -7,12 +7,16 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from labgen import __version__
+from labgen.cli.guide import EXAMPLES, grouped
 from labgen.errors import LabgenError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,12 +58,22 @@ class LazyGroup(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"labgen.cli.{cmd_name}").command
+        if cmd_name in EXAMPLES:
+            command.epilog = f"\b\nExample:\n  {EXAMPLES[cmd_name]}"
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List verbs from `VERBS` alone: help must not import every stage."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        """List verbs from `VERBS` alone, in groups: help must not import every stage."""
+        width = max(map(len, VERBS))
+        for head, rows in grouped(VERBS).items():
+            with formatter.section(head):
+                formatter.write_dl([(verb.ljust(width), words) for verb, words in rows])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs that begin so, without importing any."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(verb, help=words) for verb, words in VERBS.items() if verb.startswith(incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -77,7 +91,10 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="labgen")
 def app() -> None:
-    """labgen turns a taxonomy that people curate into a dataset that models learn from."""
+    """labgen turns a taxonomy that people curate into a dataset that models learn from.
+
+    `labgen VERB --help` has an example of each.
+    """
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -115,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
             # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) or "_LABGEN_COMPLETE" in os.environ:  # click ends so once a shell is answered
             raise
         # labgen ends by returning: that was code of a package, in a task of its own, where nothing stands around it.
         from labgen.packages import crash

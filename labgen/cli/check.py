@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labgen.cli import option
-from labgen.cli.settings import base_option, config_from, config_option, work_option
+from labgen.cli.settings import base_option, config_from, config_option, leaf_completion, work_option
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from labgen.config import Config
     from labgen.records import Leaf, Violation
     from labgen.taxonomy.check import CheckOptions, CheckResult
@@ -23,8 +25,14 @@ if TYPE_CHECKING:
     from labgen.taxonomy.source import LeafSource
 
 
+def _rules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import rules
+
+    return rules(ctx, param, incomplete)
+
+
 @click.command("check")
-@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@click.argument("paths", nargs=-1, metavar="[PATHS]...", shell_complete=leaf_completion)
 @config_option
 @option("--taxonomy", type=click.Path(path_type=Path), help="Root of the taxonomy.")
 @work_option
@@ -48,7 +56,9 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="End with 1 for warnings, too, as a pull request's check should.")
 @click.option("--statistics", is_flag=True, help="Count the findings by rule instead of listing them.")
 @click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
-@click.option("--explain", metavar="CODE", help="Say what a rule is for, with a bad and a good example.")
+@click.option(
+    "--explain", metavar="CODE", shell_complete=_rules, help="Say what a rule is for, with a bad and a good example."
+)
 @click.option("--list-rules", is_flag=True, help="Print all rules as a Markdown table.")
 def command(paths: tuple[str, ...], explain: str | None, list_rules: bool, **settings: Any) -> int:
     """Check leaves: files, folders, or patterns such as `knowledge/**`. Without PATHS, the whole taxonomy.

@@ -16,6 +16,8 @@ from labgen.packages import installed_names
 from labgen.settings_file import SettingsFile
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from labgen.export.fit import RowLength
     from labgen.export.training import ExportReport
 
@@ -29,6 +31,18 @@ class FormatOption(click.Option):
         return (record[0], f"{record[1]} Installed: {', '.join(installed)}.") if record and installed else record
 
 
+def _formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import formats
+
+    return formats(ctx, param, incomplete)
+
+
+def _templates(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import templates
+
+    return templates(ctx, param, incomplete)
+
+
 @click.command("export")
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
 @option(
@@ -36,6 +50,7 @@ class FormatOption(click.Option):
     "format_name",
     cls=FormatOption,
     metavar="NAME",
+    shell_complete=_formats,
     help=f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds. Default: the first.",
 )
 @option(
@@ -46,6 +61,7 @@ class FormatOption(click.Option):
 @option(
     "--template",
     metavar="NAME|FILE",
+    shell_complete=_templates,
     help="Chat template, for formats that take one: mixtral, tenyx, cerebrum, merlinite, chatml or a Jinja file.",
 )
 @option("--system-prompt", metavar="TEXT|@FILE", help="System text for rows that have none of their own.")

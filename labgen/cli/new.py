@@ -19,6 +19,8 @@ from labgen.taxonomy.scaffold import GAP, NO_COMMIT
 from labgen.text.printable import plain
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from labgen.cli.new_questions import Answers
     from labgen.config import Config
     from labgen.records import SeedExample
@@ -32,8 +34,14 @@ BRANCH_WORDS = {
 }
 
 
+def _folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import folders
+
+    return folders(ctx, param, incomplete)
+
+
 @click.command("new")
-@click.argument("path", required=False)
+@click.argument("path", required=False, shell_complete=_folders)
 @place_options
 @work_option
 @option("--created-by", help="Who writes the leaf. Default: git's user.name.")

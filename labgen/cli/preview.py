@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labgen.cli import option
-from labgen.cli.settings import base_option, config_from, model_options, place_options, work_option
+from labgen.cli.settings import base_option, config_from, leaf_completion, model_options, place_options, work_option
 
 if TYPE_CHECKING:
     from labgen.config import Config
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("preview")
-@click.argument("leaves", nargs=-1, metavar="[LEAF]...")
+@click.argument("leaves", nargs=-1, metavar="[LEAF]...", shell_complete=leaf_completion)
 @place_options
 @work_option
 @base_option

@@ -44,7 +44,7 @@ class MarkVerdict(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RowMark:
     """What a reviewer says of one row.
 
     Attributes:
@@ -76,17 +76,17 @@ class Mark:
 class LeafMarks:
     """The marks on rows of one leaf: id to mark, sorted by id."""
 
-    marks: tuple[tuple[str, Mark], ...] = ()
+    marks: tuple[tuple[str, RowMark], ...] = ()
 
     @cached_property
-    def _by_id(self) -> dict[str, Mark]:
+    def _by_id(self) -> dict[str, RowMark]:
         return dict(self.marks)
 
     @cached_property
-    def _by_text(self) -> dict[str, Mark]:
+    def _by_text(self) -> dict[str, RowMark]:
         return {mark.text: mark for _, mark in self.marks if mark.text and mark.changes_rows}
 
-    def on(self, candidate: Candidate) -> Mark | None:
+    def on(self, candidate: Candidate) -> RowMark | None:
         """The mark on a candidate: by its id, else (of one that changes rows) by its text; None for none."""
         if not self.marks:
             return None
@@ -117,7 +117,7 @@ class MarksFile:
     """
 
     text: str = ""
-    marks: Mapping[str, Mark] = field(default_factory=dict)
+    marks: Mapping[str, RowMark] = field(default_factory=dict)
     starts: Mapping[str, int] = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
 
@@ -138,7 +138,7 @@ class MarksFile:
     @cached_property
     def by_leaf(self) -> dict[str, LeafMarks]:
         """Leaf to the marks on its rows."""
-        found: dict[str, list[tuple[str, Mark]]] = {}
+        found: dict[str, list[tuple[str, RowMark]]] = {}
         for id, mark in sorted(self.marks.items()):
             found.setdefault(mark.leaf, []).append((id, mark))
         return {path: LeafMarks(tuple(marks)) for path, marks in found.items()}
@@ -237,7 +237,7 @@ class _Reader:
             self._note("LG102", key, f"`{shorten(key.text)}` is already set in line {line}; keep one of the two.")
         for node, tag in tags:
             self._note("LG110", node, f"the tag `{shorten(tag)}` is not for marks; write plain text, in quotes.")
-        marks: dict[str, Mark] = {}
+        marks: dict[str, RowMark] = {}
         starts: dict[str, int] = {}
         if root is not None and root.kind != "mapping" and (root.kind != "null" or root.text):
             self._note("LG106", root, "the file is not made of marks, each under the id of its row.")
@@ -246,7 +246,7 @@ class _Reader:
                 marks[key.text], starts[key.text] = mark, key.start
         return MarksFile(self._text, marks, starts, tuple(self._violations))
 
-    def _mark(self, key: Node, value: Node) -> Mark | None:
+    def _mark(self, key: Node, value: Node) -> RowMark | None:
         if key.kind in ("list", "mapping") or not _ID.fullmatch(key.text):
             words = f"`{shorten(key.text)}` is no id of a row: those have {ID_CHARS} digits of 0 to 9 and a to f."
             return self._wrong(key, words)
@@ -267,12 +267,12 @@ class _Reader:
             return None
         return self._judged(key, value, texts)
 
-    def _judged(self, key: Node, value: Node, texts: dict[str, str]) -> Mark | None:
+    def _judged(self, key: Node, value: Node, texts: dict[str, str]) -> RowMark | None:
         said = texts.pop("verdict")
         if said not in list(MarkVerdict):
             known = ", ".join(MarkVerdict)
             return self._wrong(value.get("verdict") or key, f"there is no verdict `{shorten(said)}`; known: {known}.")
-        mark = Mark(texts.pop("leaf"), MarkVerdict(said), **texts)
+        mark = RowMark(texts.pop("leaf"), MarkVerdict(said), **texts)
         if mark.verdict is MarkVerdict.EDITED and mark.instruction is None and mark.response is None:
             return self._wrong(key, "this edit has neither `instruction` nor `response`: the text to use instead.")
         if mark.verdict is not MarkVerdict.EDITED and (mark.instruction, mark.response) != (None, None):
@@ -295,7 +295,7 @@ class _Reader:
             self._wrong(name, f"`{name.text}` of an edit is empty; mark the row `bad` to be rid of it.")
         return node.text
 
-    def _wrong(self, node: Node, message: str) -> Mark | None:
+    def _wrong(self, node: Node, message: str) -> RowMark | None:
         self._note("LG501", node, message)
         return None
 

@@ -23,7 +23,7 @@ from labgen.export.choice import LETTERS
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.held_out import CHOICE, HELD_OUT, answer_of, exchanges_of, question_of
-from labgen.export.marks import SECOND_TURNS, Evaluation, Marks, StudentAnswer
+from labgen.export.scores import SECOND_TURNS, Evaluation, StudentAnswer, StudentScores
 from labgen.filters.base import settle
 from labgen.filters.calibration import Calibration
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
@@ -84,7 +84,7 @@ def evaluate(
             f"two students are called `{names[0]}`. The ledger keeps replies by name: serve each under a name of "
             "its own."
         )
-    marks: list[Marks] = []
+    scores: list[StudentScores] = []
     calibrations: dict[str, Calibration] = {}
     left_out: dict[str, str] = {}
     with _judge_of(config, hooks, backend) as judge:
@@ -99,9 +99,9 @@ def evaluate(
             asked = [(name, row) for name, row in questions if row["leaf"] in plans]
             with session.locked() as ledger:
                 outcomes, found = session.ask(ledger, _Examining(asked, plans, session.config))
-            marks.append(Marks(student.model, outcomes))
+            scores.append(StudentScores(student.model, outcomes))
             calibrations |= found
-    return Evaluation(tuple(marks), calibrations, left_out)
+    return Evaluation(tuple(scores), calibrations, left_out)
 
 
 def read_questions(dataset: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -172,7 +172,7 @@ class _Examining:
 
         async def one(name: str, row: dict[str, Any]) -> list[StudentAnswer]:
             async with places:
-                return await self._mark(name, row, run)
+                return await self._score(name, row, run)
 
         judged = dict.fromkeys(row["leaf"] for name, row in self.questions if name != CHOICE)
         tests = [JudgesTest(self.plans[leaf], run).take() for leaf in judged if run.config.calibration.enabled]
@@ -180,18 +180,18 @@ class _Examining:
         found = await asyncio.gather(*tests)
         return tuple(chain.from_iterable(outcomes)), dict(zip(judged, found, strict=False))
 
-    async def _mark(self, name: str, row: dict[str, Any], run: RunContext) -> list[StudentAnswer]:
+    async def _score(self, name: str, row: dict[str, Any], run: RunContext) -> list[StudentAnswer]:
         """The outcome of each turn of a row: the student is asked one after the other, with its own answers."""
         turns = exchanges_of(row)
         said: list[Message] = []
-        marked: list[StudentAnswer] = []
+        scored: list[StudentAnswer] = []
         for number, turn in enumerate(turns):
             asked = [Message(each["role"], each["content"]) for each in turn["messages"] if _asks(each)]
             outcome = StudentAnswer(row["id"], name if number == 0 else SECOND_TURNS, row["leaf"], None, "")
-            if marked and not marked[-1].answer:
-                lost = marked[-1].right is None
+            if scored and not scored[-1].answer:
+                lost = scored[-1].right is None
                 reason = "no_first_answer"
-                marked.append(replace(outcome, right=None if lost else False, rating=None if lost else LOWEST,
+                scored.append(replace(outcome, right=None if lost else False, rating=None if lost else LOWEST,
                                       rated=True, reason=reason))  # fmt: skip
                 continue
             outcome = await self._answer(outcome, [*said, *asked], run)
@@ -199,9 +199,9 @@ class _Examining:
                 outcome = await _examined(outcome, turn, said, self.plans[row["leaf"]], run, rated=len(turns) > 1)
             elif outcome.right is None and name == CHOICE and not outcome.reason:
                 outcome = replace(outcome, right=read_letter(outcome.answer, row["choices"]) == row["answer"])
-            marked.append(outcome)
+            scored.append(outcome)
             said += [*asked, Message("assistant", outcome.answer)]
-        return marked
+        return scored
 
     async def _answer(self, outcome: StudentAnswer, messages: Sequence[Message], run: RunContext) -> StudentAnswer:
         """The outcome with the student's reply to a conversation, or why there is none."""

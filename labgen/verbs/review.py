@@ -174,7 +174,7 @@ def _edited(mark: RowMark, drawn: Candidate, said: Mapping[str, str]) -> RowMark
     if not instruction or not response:
         raise UsageError("An edited row needs an instruction and a response.")
     if (instruction.split(), response.split()) == (drawn.instruction.split(), drawn.response.split()):
-        raise UsageError("The edit changes nothing of what was drawn. RowMark the row good, or take the mark away.")
+        raise UsageError("The edit changes nothing of what was drawn. Mark the row good, or take the mark away.")
     return replace(
         mark,
         instruction=None if instruction == drawn.instruction else instruction,

@@ -16,7 +16,7 @@ from test_evaluate import build, data_files
 from workbench import Labgen, Teacher
 
 from labgen.export.held_out import exchanges_of
-from labgen.export.marks import BOTH_TURNS, SECOND_TURNS, Evaluation
+from labgen.export.scores import BOTH_TURNS, SECOND_TURNS, Evaluation
 from labgen.filters.intervals import mean_interval
 from labgen.filters.rating import read_rating
 from labgen.records import Call, Reply
@@ -78,19 +78,19 @@ def test_the_second_question_comes_after_the_students_own_first_answer(dataset: 
         )
         assert any(second[1]["content"] in prompt for prompt in rated)
     assert len(rated) == 2 * len(two_turns(dataset))
-    (marks,) = found.marks
-    assert len(marks.outcomes) == 8 + len(two_turns(dataset)) and not marks.unanswered
-    assert {each.set for each in marks.outcomes} == {"skills", SECOND_TURNS}
-    assert all((each.rating is not None) is each.rated for each in marks.outcomes)
+    (scores,) = found.scores
+    assert len(scores.outcomes) == 8 + len(two_turns(dataset)) and not scores.unanswered
+    assert {each.set for each in scores.outcomes} == {"skills", SECOND_TURNS}
+    assert all((each.rating is not None) is each.rated for each in scores.outcomes)
 
 
 def test_a_first_answer_that_is_lacking_ends_the_conversation(dataset: Path) -> None:
     """An empty one counts against both turns; one that never came against neither, and is told."""
     found, calls = examined(dataset, lambda call: Reply(" "))
-    (marks,) = found.marks
+    (scores,) = found.scores
     assert sum(call.step == "student" for call in calls) == 8
-    assert not marks.unanswered and marks.counts(SECOND_TURNS).passed == 0
-    assert set(marks.ratings(SECOND_TURNS).values()) == {1}
+    assert not scores.unanswered and scores.counts(SECOND_TURNS).passed == 0
+    assert set(scores.ratings(SECOND_TURNS).values()) == {1}
 
 
 def test_students_are_rated_in_their_order_by_turn(dataset: Path, labgen: Labgen, teacher: Teacher) -> None:

@@ -38,7 +38,7 @@ class StudentAnswer:
 
 
 @dataclass(frozen=True)
-class Marks:
+class StudentScores:
     """A student's outcomes, in the order of the questions."""
 
     student: str
@@ -78,18 +78,18 @@ class Evaluation:
     """What students made of a dataset's held-out questions.
 
     Attributes:
-        marks: one for each student, in the order in which they were given.
+        scores: one for each student, in the order in which they were given.
         calibrations: leaf to how its judges did in their test.
         left_out: leaf to why its questions were not asked.
     """
 
-    marks: tuple[Marks, ...]
+    scores: tuple[StudentScores, ...]
     calibrations: dict[str, Calibration]
     left_out: dict[str, str] = field(default_factory=dict)
 
     def judged_by(self, config: str) -> JudgeResult | None:
-        """The test of the judges that marked a config's answers, over its leaves; None for multiple choice."""
-        leaves = {each.leaf for each in self.marks[0].outcomes if each.set == config}
+        """The test of the judges that scored a config's answers, over its leaves; None for multiple choice."""
+        leaves = {each.leaf for each in self.scores[0].outcomes if each.set == config}
         found = add_up(self.calibrations[leaf] for leaf in sorted(leaves & set(self.calibrations)))
         of_pairs = [result for result in found if result.judge != "instruction_judge"]
         return None if config == CHOICE or not of_pairs else sum(of_pairs[1:], of_pairs[0])
@@ -97,13 +97,13 @@ class Evaluation:
     @property
     def configs(self) -> list[str]:
         """Configs that questions were asked of."""
-        asked = {each.set for each in self.marks[0].outcomes}
+        asked = {each.set for each in self.scores[0].outcomes}
         return [name for name in ASKED_OF if name in asked]
 
     @property
     def rated(self) -> list[str]:
         """What ratings are told of: each config whose answers were to be rated, and all turns together."""
-        rated = {each.set for each in self.marks[0].outcomes if each.rated}
+        rated = {each.set for each in self.scores[0].outcomes if each.rated}
         return [*(name for name in self.configs if name in rated), *([BOTH_TURNS] if rated else [])]
 
     @property
@@ -113,11 +113,11 @@ class Evaluation:
 
     def leaves(self, config: str) -> list[str]:
         """Leaves that a config has questions of, in path order."""
-        return sorted({each.leaf for each in self.marks[0].outcomes if each.set == config})
+        return sorted({each.leaf for each in self.scores[0].outcomes if each.set == config})
 
     def pairs(self, config: str, leaf: str = "") -> tuple[list[bool], list[bool]]:
         """Right or wrong for the first and the last student, over the questions that both have an outcome of."""
-        first, last = self.marks[0].outcomes, self.marks[-1].outcomes
+        first, last = self.scores[0].outcomes, self.scores[-1].outcomes
         both = [
             (one.right, two.right)
             for one, two in zip(first, last, strict=True)
@@ -127,5 +127,5 @@ class Evaluation:
 
     def rating_gains(self, config: str, leaf: str = "") -> list[float]:
         """By how much the last student's ratings are above the first one's, over the rows that both have one of."""
-        first, last = self.marks[0].ratings(config, leaf), self.marks[-1].ratings(config, leaf)
+        first, last = self.scores[0].ratings(config, leaf), self.scores[-1].ratings(config, leaf)
         return [last[id] - first[id] for id in first if id in last]

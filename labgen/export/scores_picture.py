@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from labgen.export.marks import Evaluation
-from labgen.export.marks_report import ScoreLine, rating_lines, share_lines
 from labgen.export.pictures import WIDTH, Box, dark_text, open_picture, rectangle, svg_text
+from labgen.export.scores import Evaluation
+from labgen.export.scores_report import ScoreLine, rating_lines, share_lines
 from labgen.filters.rating import HIGHEST, LOWEST
 from labgen.text.printable import one_line
 
@@ -18,7 +18,7 @@ BAR, HEAD = 16.0, 34.0
 NAME_CHARS = 42
 
 
-def marks_picture(found: Evaluation, *, by_leaf: bool = False) -> str:
+def scores_picture(found: Evaluation, *, by_leaf: bool = False) -> str:
     """Shares and ratings as bars with whiskers, each student's below the other's, and their difference beside.
 
     Returns: SVG text; the same for the same numbers. Every name is escaped.
@@ -28,7 +28,7 @@ def marks_picture(found: Evaluation, *, by_leaf: bool = False) -> str:
         groups.append(("Ratings", rating_lines(found, by_leaf), (float(LOWEST), float(HIGHEST)), ""))
     parts: list[str] = []
     y = HEAD
-    students = [one_line(marks.student, NAME_CHARS) for marks in found.marks]
+    students = [one_line(scores.student, NAME_CHARS) for scores in found.scores]
     for place, name in enumerate(students):
         parts.append(rectangle(Box(LEFT + 300 * place, 10, 14, 14), _colour(place, len(students))))
         parts.append(dark_text(name, LEFT + 300 * place + 20, 22))
@@ -74,8 +74,8 @@ def _whisker(low: float, high: float, y: float) -> str:
 
 def _axis(y: float, scale: tuple[float, float]) -> Sequence[str]:
     low, high = scale
-    marks = [low, (low + high) / 2, high]
-    return [f'<path d="M{_x(mark, scale):.1f} {y - 4:.1f}V{y:.1f}" stroke="#888888" fill="none"/>' for mark in marks]
+    scores = [low, (low + high) / 2, high]
+    return [f'<path d="M{_x(mark, scale):.1f} {y - 4:.1f}V{y:.1f}" stroke="#888888" fill="none"/>' for mark in scores]
 
 
 def _x(value: float, scale: tuple[float, float]) -> float:

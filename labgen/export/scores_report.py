@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labgen.export.marks import BOTH_TURNS, Evaluation, Marks
+from labgen.export.scores import BOTH_TURNS, Evaluation, StudentScores
 from labgen.filters.calibration import Counts, JudgeResult
 from labgen.filters.intervals import corrected_share, mean_interval, paired_difference
 from labgen.filters.rating import HIGHEST, LOWEST
@@ -16,13 +16,13 @@ from labgen.text.printable import one_line
 SET_RIGHT = "set right by the judge's test"
 
 
-def marks_json(found: Evaluation) -> dict[str, Any]:
+def scores_json(found: Evaluation) -> dict[str, Any]:
     """As plain data: scores by config and leaf, differences, the judges' test, and every answer."""
     return {
-        "students": [_student(marks, found) for marks in found.marks],
-        "differences": {name: _difference(found, name) for name in found.configs} if len(found.marks) > 1 else {},
+        "students": [_student(scores, found) for scores in found.scores],
+        "differences": {name: _difference(found, name) for name in found.configs} if len(found.scores) > 1 else {},
         "rating_differences": {name: _rating_difference(found, name) for name in found.rated}
-        if len(found.marks) > 1
+        if len(found.scores) > 1
         else {},
         "judge": {name: _judge(result) for name in found.configs if (result := found.judged_by(name))},
         "rehearsal": found.rehearsal,
@@ -30,22 +30,22 @@ def marks_json(found: Evaluation) -> dict[str, Any]:
     }
 
 
-def _student(marks: Marks, found: Evaluation) -> dict[str, Any]:
+def _student(scores: StudentScores, found: Evaluation) -> dict[str, Any]:
     return {
-        "student": marks.student,
-        "unanswered": marks.unanswered,
+        "student": scores.student,
+        "unanswered": scores.unanswered,
         "scores": {
             name: {
-                **_score(marks.counts(name)),
-                "corrected": _corrected(marks, found, name),
-                "leaves": {leaf: _score(marks.counts(name, leaf)) for leaf in found.leaves(name)},
+                **_score(scores.counts(name)),
+                "corrected": _corrected(scores, found, name),
+                "leaves": {leaf: _score(scores.counts(name, leaf)) for leaf in found.leaves(name)},
             }
             for name in found.configs
         },
         "ratings": {
             name: {
-                **_rating(marks, name),
-                "leaves": {leaf: _rating(marks, name, leaf) for leaf in found.leaves(found.rated[0])},
+                **_rating(scores, name),
+                "leaves": {leaf: _rating(scores, name, leaf) for leaf in found.leaves(found.rated[0])},
             }
             for name in found.rated
         },
@@ -53,7 +53,7 @@ def _student(marks: Marks, found: Evaluation) -> dict[str, Any]:
             {"id": each.id, "set": each.set, "leaf": each.leaf, "right": each.right, "answer": each.answer}
             | ({"rating": each.rating} if each.rated else {})
             | ({"reason": each.reason} if each.reason else {})
-            for each in marks.outcomes
+            for each in scores.outcomes
         ],
     }
 
@@ -68,9 +68,9 @@ def _score(counts: Counts) -> dict[str, Any]:
     }
 
 
-def _corrected(marks: Marks, found: Evaluation, config: str) -> dict[str, Any] | None:
+def _corrected(scores: StudentScores, found: Evaluation, config: str) -> dict[str, Any] | None:
     judge = found.judged_by(config)
-    set_right = corrected_share(marks.counts(config), judge.true, judge.false) if judge else None
+    set_right = corrected_share(scores.counts(config), judge.true, judge.false) if judge else None
     return set_right and {"share": _rounded(set_right[0]), "interval": _both(*set_right[1:])}
 
 
@@ -82,8 +82,8 @@ def _difference(found: Evaluation, config: str, leaf: str = "") -> dict[str, Any
     return {"asked": len(first), "share": _rounded(share), "interval": _both(low, high)}
 
 
-def _rating(marks: Marks, name: str, leaf: str = "") -> dict[str, Any]:
-    ratings = list(marks.ratings(name, leaf).values())
+def _rating(scores: StudentScores, name: str, leaf: str = "") -> dict[str, Any]:
+    ratings = list(scores.ratings(name, leaf).values())
     if not ratings:
         return {"rated": 0, "mean": None, "interval": None}
     mean, low, high = mean_interval(ratings, rounded=_rounded_numbers(name))
@@ -121,7 +121,7 @@ def _both(low: float, high: float) -> list[float]:
     return [_rounded(low), _rounded(high)]
 
 
-def marks_lines(found: Evaluation, *, by_leaf: bool = False) -> str:
+def scores_lines(found: Evaluation, *, by_leaf: bool = False) -> str:
     """Lines of text: what is right by config, ratings by turn, with leaves below where asked for; two students side by
     side, with their difference.
     """
@@ -155,11 +155,11 @@ def share_lines(found: Evaluation, by_leaf: bool) -> list[ScoreLine]:
     lines = []
     for name in found.configs:
         for leaf in ("", *(found.leaves(name) if by_leaf else ())):
-            counts = [marks.counts(name, leaf) for marks in found.marks]
+            counts = [scores.counts(name, leaf) for scores in found.scores]
             shares = tuple((100 * each.share, 100 * each.interval[0], 100 * each.interval[1]) for each in counts)
-            gain = _difference(found, name, leaf) if len(found.marks) > 1 else None
+            gain = _difference(found, name, leaf) if len(found.scores) > 1 else None
             lines.append(ScoreLine(leaf or name, bool(leaf), counts[-1].asked, shares, _spread(gain, "share", 100)))
-        corrected = [_corrected(marks, found, name) for marks in found.marks]
+        corrected = [_corrected(scores, found, name) for scores in found.scores]
         if any(corrected):
             lines.append(ScoreLine(SET_RIGHT, True, 0, tuple(_spread(each, "share", 100) for each in corrected)))
     return lines
@@ -170,9 +170,9 @@ def rating_lines(found: Evaluation, by_leaf: bool) -> list[ScoreLine]:
     lines = []
     for name in found.rated:
         for leaf in ("", *(found.leaves(found.rated[0]) if by_leaf else ())):
-            ratings = [_rating(marks, name, leaf) for marks in found.marks]
+            ratings = [_rating(scores, name, leaf) for scores in found.scores]
             spreads = tuple(_spread(each, "mean", 1) for each in ratings)
-            gain = _rating_difference(found, name, leaf) if len(found.marks) > 1 else None
+            gain = _rating_difference(found, name, leaf) if len(found.scores) > 1 else None
             lines.append(ScoreLine(leaf or name, bool(leaf), ratings[-1]["rated"], spreads, _spread(gain, "mean", 1)))
     return lines
 
@@ -188,7 +188,7 @@ def _table(found: Evaluation, lines: Sequence[ScoreLine], of: str) -> str:
     if not lines:
         return ""
     digits, unit = (0, " %") if of == "right" else (1, "")
-    students = [one_line(marks.student, 40) for marks in found.marks]
+    students = [one_line(scores.student, 40) for scores in found.scores]
     head = [f"{of}, with its 95 % interval", "asked" if of == "right" else "rated", *students]
     gains = [f"{students[-1]} over {students[0]}"] if len(students) > 1 else []
     rows = [[*head, *gains]]
