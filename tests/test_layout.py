@@ -34,7 +34,7 @@ ORDER = (
 )
 """Kinds of step, in the data's order; `verbs` strings them together; last come cli, and api and aio for Python."""
 
-HEAVY = ("openai", "pyarrow", "datasets", "git", "aiohttp", "numpy", "huggingface_hub")
+HEAVY = ("openai", "rich", "pyarrow", "datasets", "git", "aiohttp", "numpy", "huggingface_hub")
 
 
 @cache

@@ -54,7 +54,7 @@ class LeafState:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class RunSpending:
     """What a run has spent, and may spend at most (None: no limit).
 
     Attributes:
@@ -97,7 +97,7 @@ class RunState:
     in_flight: int = 0
     from_ledger: int = 0
     retries: int = 0
-    spending: Spending = field(default_factory=Spending)
+    spending: RunSpending = field(default_factory=RunSpending)
     calls_per_sec: float | None = None
     tokens_per_sec: float | None = None
     left_sec: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgen.progress.run_state import LeafState, RunState, Spending
+from labgen.progress.run_state import LeafState, RunSpending, RunState
 from labgen.teacher.waits import RunWait
 from labgen.text.durations import duration
 from labgen.text.money import money
@@ -43,7 +43,7 @@ def call_words(state: RunState) -> list[str]:
     return [*parts, f"{state.from_ledger:,} from the ledger"] if state.from_ledger else parts
 
 
-def spent_words(spending: Spending) -> list[str]:
+def spent_words(spending: RunSpending) -> list[str]:
     """Money, calls and tokens spent, each against its limit; without prices and limits the tokens."""
     parts = []
     if spending.cost is not None:

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,7 +23,11 @@ _STATE = TypeAdapter(RunState)
 
 
 def write_status(folder: Path, state: RunState) -> bool:
-    """Put a state in the place of the one before it, whole at any moment; gives whether that could be done."""
+    """Put a state in the place of the one before it, whole at any moment; gives whether that could be done.
+
+    What endpoints said in their own words stays out: it may repeat what they were asked.
+    """
+    state = replace(state, waits=tuple(replace(wait, detail="") for wait in state.waits))
     path = folder / NAME
     new = folder / f"{NAME}.{os.getpid()}.new"
     try:

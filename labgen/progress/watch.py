@@ -12,7 +12,7 @@ from labgen.config import Config
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.progress.rates import Moment, Rates
-from labgen.progress.run_state import RunState, Spending, branches_of, worst_leaves
+from labgen.progress.run_state import RunSpending, RunState, branches_of, worst_leaves
 from labgen.progress.status_file import write_status
 from labgen.progress.time_left import ExpectedCalls, LeafToGo, TimeLeft, calls_left
 from labgen.teacher.budget import Budget
@@ -45,12 +45,12 @@ class RunWatch:
         verb: str,
         tell: Callable[[RunState], None],
         *,
-        spent: Spending | None = None,
+        spent: RunSpending | None = None,
         price_share: float = 1.0,
     ) -> None:
         self.expected: Mapping[str, ExpectedCalls] = {}
         self._config, self._plans, self._tell = config, plans, tell
-        self._spent, self._price_share = spent or Spending(), price_share
+        self._spent, self._price_share = spent or RunSpending(), price_share
         self._state = RunState(verb, "reading the ledger", time.time(), time.time(), platform.node(), os.getpid())
         self._rates, self._left = Rates(), TimeLeft()
         self._rows_before: int | None = None
@@ -106,10 +106,10 @@ class RunWatch:
             self._written_sec = time.monotonic()
             write_status(self._config.work_folder, self._state)
 
-    def _spending(self, traffic: Traffic, budget: Budget | None) -> Spending:
+    def _spending(self, traffic: Traffic, budget: Budget | None) -> RunSpending:
         price, before = self._config.price, self._spent
         cost = price.cost(traffic.prompt_tokens, traffic.completion_tokens) * self._price_share if price else 0.0
-        found = Spending(
+        found = RunSpending(
             before.calls + traffic.answered,
             before.prompt_tokens + traffic.prompt_tokens,
             before.completion_tokens + traffic.completion_tokens,

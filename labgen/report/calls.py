@@ -59,6 +59,7 @@ class TokensSpent:
             "by_leaf": {name: usage.to_json(price) for name, usage in sorted(self.by_leaf.items())},
             "missing": self.missing,
             "priced": price is not None,
+            "currency": price.currency if price else None,
         }
 
 

@@ -32,6 +32,16 @@ class Trouble:
         return Counter(kind for at_sec, kind in self._seen if now_sec - at_sec <= LATELY_SEC)
 
     @property
+    def failed_in_a_row(self) -> int:
+        """Attempts that failed since the last one that was answered (count)."""
+        failed = 0
+        for _, kind in reversed(self._seen):
+            if kind == ANSWERED:
+                break
+            failed += 1
+        return failed
+
+    @property
     def last(self) -> str:
         """Kind of the last outcome; empty before the first."""
         return self._seen[-1][1] if self._seen else ""

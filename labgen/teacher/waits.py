@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 SLOW_SEC = 10.0
 """Calls in flight of which none is answered for so long are worth a word."""
 QUIET_SEC = 5.0
-"""Calls that fail, and none that is answered for so long, are an outage."""
+FAILED_IN_A_ROW = 3
+"""So many calls that fail, and none that is answered for so long, are an outage."""
 SLOWER = 3.0
 """So are replies that take so many times as long as at their best."""
 DETAIL_CHARS = 300
@@ -97,7 +98,7 @@ def _of_endpoint(
         return "load", f"{words}{pressure.places} at once now{pause}"
     if pressure.wait_sec > 1.0 and not failed and not pressure.in_flight:
         return "rate limit", f"its limit for a minute is reached; the next call in {duration(pressure.wait_sec)}"
-    if failed and not lately[ANSWERED] and _silent_sec(replicas, now_sec) > QUIET_SEC:
+    if trouble.failed_in_a_row >= FAILED_IN_A_ROW and _silent_sec(replicas, now_sec) > QUIET_SEC:
         return "outage", f"no answer for {duration(_silent_sec(replicas, now_sec))} ({_why(trouble.last)}); tried again"
     if failed := failed - refused:
         worst = next(kind for kind, _ in lately.most_common() if kind not in (ANSWERED, "RateLimited"))

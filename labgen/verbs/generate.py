@@ -40,7 +40,7 @@ from labgen.generate.yields import YieldSeen
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.progress.run_state import Spending
+from labgen.progress.run_state import RunSpending
 from labgen.progress.stop import STOPPED
 from labgen.progress.time_left import ExpectedCalls
 from labgen.progress.watch import RunWatch
@@ -143,7 +143,7 @@ def build_dataset(
     hooks: Hooks | None = None,
     backend: Backends | None = None,
     verb: str = "generate",
-    spent: Spending | None = None,
+    spent: RunSpending | None = None,
 ) -> Build:
     """Build the dataset of a taxonomy: the whole of `labgen generate`.
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from labgen.cli.progress import ProgressDisplay
 from labgen.cli.run_display import RunDisplay
-from labgen.progress.run_state import BranchState, LeafState, RunState, Spending
+from labgen.progress.run_state import BranchState, LeafState, RunSpending, RunState
 from labgen.progress.run_words import short_path, state_line
 from labgen.teacher.waits import RunWait
 
@@ -28,7 +28,7 @@ STATE = RunState(
     worst=(LeafState(HOSTILE, 1, 30, 80, 0.05),),
     answered=1204,
     in_flight=64,
-    spending=Spending(1204, 900_000, 120_000, 1.24, "EUR", max_cost=5.0),
+    spending=RunSpending(1204, 900_000, 120_000, 1.24, "EUR", max_cost=5.0),
     calls_per_sec=12.3,
     tokens_per_sec=1450.0,
     left_sec=840.0,
@@ -154,7 +154,7 @@ def test_what_is_not_known_is_not_said() -> None:
             tokens_per_sec=None,
             left_sec=None,
             left_unknown="not known yet",
-            spending=Spending(),
+            spending=RunSpending(),
         )
     )
     assert "calls/" not in words and "spent" not in words and "time left not known yet" in words

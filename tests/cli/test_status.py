@@ -17,6 +17,7 @@ from faulty_server import make_taxonomy, run
 from labgen.errors import UsageError
 from labgen.progress.run_state import BranchState, RunState
 from labgen.progress.status_file import NAME, freshness, read_status, write_status
+from labgen.teacher.waits import RunWait
 
 
 def a_state(**more: object) -> RunState:
@@ -30,6 +31,14 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     first, then = a_state(), a_state(answered=7)
     assert write_status(tmp_path, first) and write_status(tmp_path, then)
     assert read_status(tmp_path) == then and [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_an_endpoints_own_words_stay_out_of_the_file(tmp_path: Path) -> None:
+    """They may repeat what was asked; the cause is there."""
+    write_status(tmp_path, a_state(waits=(RunWait("load", "refused", "http://one/v1", "you asked: a secret"),)))
+    assert "secret" not in (tmp_path / NAME).read_text(encoding="utf-8")
+    found = read_status(tmp_path)
+    assert found and found.waits == (RunWait("load", "refused", "http://one/v1"),)
 
 
 def test_a_build_leaves_its_last_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
