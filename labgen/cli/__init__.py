@@ -30,7 +30,7 @@ VERBS = {
     "generate": "Build the dataset: ask the teacher for what the ledger does not hold yet.",
     "status": "Say how far a run is, from another terminal.",
     "bulk": "Build in rounds of many calls at once: by a batch API, files, or a cluster.",
-    "show": "Show one row or one rejection with its history.",
+    "show": "Look through rows and rejections, or show one with its history.",
     "report": "Write one HTML page that shows a build: funnel, coverage, cost, every row and rejection.",
     "review": "Mark rows as good, bad or edited; the next build obeys.",
     "export": "Write the dataset in the format that a training program reads.",
