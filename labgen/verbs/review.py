@@ -15,6 +15,7 @@ from labgen.export.card_facts import DOCUMENTS, REJECTED
 from labgen.export.files import read_rows
 from labgen.export.find import find_row
 from labgen.export.folder import read_manifest
+from labgen.formats.conversation_text import texts_by_role
 from labgen.git.history import author_name
 from labgen.records import BRANCHES, ID_CHARS, Candidate
 from labgen.taxonomy.marks import MAX_CHARS, MAX_EDIT_CHARS, MarksFile, MarkVerdict, RowMark, load_marks
@@ -157,10 +158,12 @@ def _verdict(said: Mapping[str, str]) -> MarkVerdict:
 
 
 def _drawn(row: Mapping[str, Any]) -> Candidate:
-    """The candidate that a row was made of, as far as a mark needs it: with the texts that were drawn."""
-    turns = {turn["role"]: turn["content"] for turn in row["messages"]}
+    """The candidate that a row was made of, as far as a mark needs it: with the texts that were drawn.
+
+    A second turn is no part of what a row is known by.
+    """
     context = row["context"]
-    instruction, response = turns.get("user", ""), turns.get("assistant", "")
+    instruction, response = (texts_by_role(row["messages"], role)[0] for role in ("user", "assistant"))
     if context and not row["source"]:  # a context of its own stands before the instruction
         instruction = instruction.removeprefix(f"{context}\n\n")
     if drawn := row["drawn"]:

@@ -112,6 +112,27 @@ def test_an_edit_is_used_with_its_editor_named(labgen: Labgen, taxonomy: Path) -
     assert one["messages"][1]["content"].splitlines()[0] in shown.partition("drawn as assistant:")[2]
 
 
+def test_a_row_of_two_turns_is_known_by_its_first(labgen: Labgen, taxonomy: Path) -> None:
+    """A mark is about the first turn, and an edit keeps that alone: what was asked next took up the words as drawn."""
+    (labgen.folder / "labgen.yaml").write_text('leaves: [{match: "**", turns: 2}]\n')
+    assert labgen(*BUILD).status == 0
+    two = [row for row in rows(labgen.folder / "dataset", "foundational_skills") if len(row["messages"]) == 4]
+    bad_one, edited = two[:2]
+    assert labgen("review", "--mark", bad_one["id"], "bad", "--reason", "no answer").status == 0
+    same = labgen("review", "--mark", edited["id"], "edited", "--response", edited["messages"][1]["content"])
+    assert (same.status, "changes nothing" in same.err) == (2, True)
+    assert labgen("review", "--mark", edited["id"], "edited", "--response", NEW).status == 0
+    marks = yaml.safe_load((taxonomy / MARKS_FILE).read_text())
+    for row in (bad_one, edited):
+        assert marks[row["id"]]["about"][:50] in " ".join(row["messages"][0]["content"].split())
+    # By its text alone a row is known as well.
+    write_marks(taxonomy, {"0" * 16: marks[bad_one["id"]], edited["id"]: marks[edited["id"]]})
+    assert labgen(*BUILD).status == 0
+    after = {row["id"]: row for row in rows(labgen.folder / "dataset", "foundational_skills")}
+    assert bad_one["id"] not in after
+    assert [turn["content"] for turn in after[edited["id"]]["messages"]] == [edited["messages"][0]["content"], NEW]
+
+
 def test_an_edit_saves_what_a_judge_turned_down(labgen: Labgen, taxonomy: Path) -> None:
     """The person is the judge: the row takes the place of a later one, and N stays."""
     labgen("generate", "--samples", "20")

@@ -68,6 +68,6 @@ class Index {
 }
 
 function searched(row) {
-  const parts = [row.id, row.question, row.answer, row.context, row.reasoning, row.question ? "" : row.raw];
+  const parts = [row.id, row.question, row.answer, row.question_2, row.answer_2, row.context, row.reasoning, row.question ? "" : row.raw];
   return parts.filter(Boolean).join("\n").toLowerCase();
 }
