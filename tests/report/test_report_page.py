@@ -19,6 +19,7 @@ from workbench import Labgen
 
 from labgen.config import PriceConfig
 from labgen.errors import UsageError
+from labgen.records import State
 from labgen.report.build import report_page
 from labgen.report.documents import cut
 from labgen.report.entries import Lineage, Shared, entry_of
@@ -133,6 +134,12 @@ def test_a_damaged_dataset_is_explained(build: Path, tmp_path: Path) -> None:
         "".join(report_page(folder))
     with pytest.raises(UsageError, match="no dataset of labgen's"):
         "".join(report_page(tmp_path))
+
+
+def test_every_state_has_a_colour() -> None:
+    """A bar shows no gap where candidates are."""
+    style = asset("page.css")
+    assert [state for state in State if f'[data-state="{state}"]' not in style] == []
 
 
 def test_two_turns_are_shown_one_after_the_other() -> None:
