@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--instruction", help="With --mark ID edited: the instruction to use instead.")
 @click.option("--response", help="With --mark ID edited: the response to use instead.")
 @click.option("--unmark", metavar="ID", help="Without a browser: take the mark on a row away.")
-@click.option("--list", "listed", is_flag=True, help="Print the marks, and how far the filters agree with them.")
+@click.option("--list", is_flag=True, help="Print the marks, and how far the filters agree with them.")
 @click.option("--prune", is_flag=True, help="Take away marks on rows that the dataset does not have any more.")
 @click.option("--json/--no-json", "as_json", default=False, help="With --list: as JSON.")
 def command(**options: Any) -> None:
@@ -44,6 +44,9 @@ def command(**options: Any) -> None:
     obeys: a row that is marked bad is replaced by another, an edited one is used as it was written, with its editor
     named, and marks tell how far filters and judges agree with people.
     """
+    asked = [name for name in ("mark", "unmark", "list", "prune") if options.get(name) not in (None, False)]
+    if len(asked) > 1:
+        raise click.UsageError(f"--{asked[0]} and --{asked[1]} are two things: give one of them.")
     config = config_from(options)
     texts = {name: options[name] for name in ("reason", "note", "instruction", "response")}
     if options["mark"]:
@@ -52,11 +55,11 @@ def command(**options: Any) -> None:
         return
     if given := [name for name, text in texts.items() if text is not None]:
         raise click.UsageError(f"--{given[0]} goes with --mark.")
-    if options["unmark"]:
+    if options["unmark"] is not None:
         _unmark(config, options["unmark"])
     elif options["prune"]:
         _prune(config)
-    elif options["listed"]:
+    elif options["list"]:
         _list(config, as_json=options["as_json"])
     else:
         _serve(config, options["port"], browser=options["browser"])
@@ -67,6 +70,9 @@ def _mark(config: Config, id: str, verdict: str, texts: dict[str, str | None]) -
     from labgen.text.printable import plain
     from labgen.verbs.review import Reviewer
 
+    for name, belongs in (("reason", "bad"), ("instruction", "edited"), ("response", "edited")):
+        if texts[name] is not None and verdict != belongs:
+            raise click.UsageError(f"--{name} goes with the verdict `{belongs}`; --note goes with every one.")
     reviewer = Reviewer.of(config)
     whole = find_row(config.output, id)["id"]
     mark = reviewer.mark(whole, {"verdict": verdict, **{name: text or "" for name, text in texts.items()}})

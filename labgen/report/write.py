@@ -11,6 +11,8 @@ from labgen.errors import OutputError
 
 def write_page(path: Path, pieces: Iterable[str]) -> int:
     """Write a page in place of what is there. Returns: its size in bytes. Raises: OutputError: it can't be written."""
+    if not path.name or (path.exists() and not path.is_file()):
+        raise OutputError(f"{path}: this is no plain file. Choose another file for the page.")
     temporary = path.with_name(f".{path.name}.writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

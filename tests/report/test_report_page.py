@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -18,13 +19,14 @@ from report.conftest import ADDRESS, DOCUMENT, LEAF, SKILL, SUPPORT, write_build
 from workbench import Labgen
 
 from labgen.config import PriceConfig
-from labgen.errors import UsageError
+from labgen.errors import OutputError, UsageError
 from labgen.records import State
 from labgen.report.build import report_page
 from labgen.report.documents import cut
 from labgen.report.entries import Lineage, Shared, entry_of
 from labgen.report.evidence import place, utf16_offset
 from labgen.report.page import SCRIPTS, asset
+from labgen.report.write import write_page
 
 
 def blocks(page: str) -> dict[str, Any]:
@@ -161,6 +163,17 @@ def test_two_turns_are_shown_one_after_the_other() -> None:
         *(content for _, content in said[1:]),
     ]
     assert [verdict[3][0][1:3] for verdict in entry["verdicts"]] == [["answer", 9], ["answer_2", 3]]
+
+
+def test_only_a_file_is_replaced(tmp_path: Path) -> None:
+    """A folder, a pipe or a device stays what it is, and so does a page that nobody named."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for target in (pipe, tmp_path, Path()):
+        with pytest.raises(OutputError, match="no plain file"):
+            write_page(target, ["<!doctype html>"])
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 @given(before=st.text(), words=st.text(min_size=1), after=st.text())

@@ -280,6 +280,20 @@ def test_damaged_files_of_a_dataset_are_named(dataset: Path, labgen: Labgen) -> 
         assert (said.status, f"{file.name}: can't be read" in said.err) == (2, True)
 
 
+def test_what_can_not_be_meant_is_refused(dataset: Path, labgen: Labgen) -> None:
+    """Nothing that was typed is left out in silence."""
+    one = some_ids(dataset)[0]
+    for options in (
+        ["--mark", one, "good", "--response", "Another."],
+        ["--mark", one, "edited", "--response", "Another.", "--reason", "odd"],
+        ["--mark", one, "good", "--unmark", one],
+        ["--list", "--prune"],
+        ["--unmark", ""],
+    ):
+        assert labgen("review", *options).status == 2
+    assert not (labgen.folder / "taxonomy" / MARKS_FILE).exists()
+
+
 def test_without_a_dataset_there_is_nothing_to_review(labgen: Labgen, taxonomy: Path) -> None:
     """It is said, and nothing is served."""
     said = labgen("review", "--no-open")
