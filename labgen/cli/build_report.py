@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from labgen.text.money import money
@@ -135,7 +136,8 @@ def report(build: Any) -> str:
                 "that did would stop the leaf; a rehearsal goes on."
             )
     if build.folder:
-        lines += [f"Dataset: {build.folder}", "To look at it, row by row, as one HTML page: labgen report"]
+        named = "" if str(build.folder) == "dataset" else f" --output {shlex.quote(str(build.folder))}"
+        lines += [f"Dataset: {build.folder}", f"To look at it, row by row, as one HTML page: labgen report{named}"]
     else:
         lines.append("No dataset was written; the message above says why.")
     return "\n".join(lines)

@@ -176,7 +176,7 @@ def build_dataset(
             try:
                 build = _run(session, workers, ledger, spool, about, replace_output, limits, watch)
             except BaseException as error:
-                watch.end(f"ended early: {_first_line(error)}")
+                watch.end(STOPPED if isinstance(error, KeyboardInterrupt) else f"ended early: {_first_line(error)}")
                 raise
             watch.end(_ending(build))
             return build

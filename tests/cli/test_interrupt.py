@@ -54,6 +54,7 @@ def test_a_stopped_run_says_how_to_write_what_is_there(tmp_path: Path, number: s
         out, err = process.communicate(timeout=60)
         assert process.returncode == 1 and not out
         assert "run the same command again" in err and not (tmp_path / "dataset").exists()
+        assert json.loads((tmp_path / ".labgen/status.json").read_text(encoding="utf-8"))["ended"] == "Stopped by you"
         printed = next(line.strip() for line in err.splitlines() if line.strip().startswith("labgen generate"))
         assert shlex.split(printed)[-2:] == ["--max-calls", "0"] and "--samples 60" in printed
         asked = len(server.bodies)

@@ -73,6 +73,13 @@ def test_hostile_text_is_text(page: Path, browser: Browser) -> None:
     assert opened.tab.evaluate("() => window.hit") is None and not opened.errors
 
 
+def test_marks_that_turn_text_around_are_seen(page: Path, browser: Browser) -> None:
+    """A text is shown in the order in which it is trained on."""
+    opened = browser.open(page.as_uri())
+    opened.view("rows?row=%E2%80%AEabc%E2%81%A9")
+    assert "There is no row \\u202eabc\\u2069 here." in opened.texts(".detail")[0]
+
+
 def test_evidence_lies_where_it_should(page: Path, browser: Browser) -> None:
     """What bears an answer out is marked in its passage, also behind characters that JavaScript counts as two; what is
     not in the passage is marked in the answer.

@@ -226,7 +226,9 @@ def test_two_builds_and_a_preview_are_written_by_their_commands(labgen: Labgen, 
     assert told["calls-0"][0]["messages"] and len(told["index"]["ids"]) == told["head"]["funnel"]["total"]["candidates"]
     assert any("At full size" in line for note in told["head"]["notes"] for line in note["lines"])
     built = labgen("generate", "--leaf", "knowledge/science/tides", "--samples", "4")
-    assert "labgen report" in built.out.splitlines()[-1]
+    assert built.out.splitlines()[-1].endswith("labgen report")
+    elsewhere = labgen("generate", "--leaf", "knowledge/science/tides", "--samples", "4", "--output", "another one")
+    assert elsewhere.out.splitlines()[-1].endswith("labgen report --output 'another one'")
     report = labgen("report")
     assert report.status == 0 and (labgen.folder / "report.html").is_file(), report.err
     told = blocks((labgen.folder / "report.html").read_text())["head"]

@@ -40,7 +40,7 @@ async function twoRows(entry, rows) {
 // Two texts as pieces, with the words that only one of them has marked: a longest common subsequence of words.
 function compared(one, two, both) {
   const words = [one, two].map((text) => text.match(/\s+|[^\s]+/g) ?? []);
-  if (!both || one === two || words.some((some) => some.length > MOST_WORDS)) return [[one], [two]];
+  if (!both || one === two || words.some((some) => some.length > MOST_WORDS)) return [[visible(one)], [visible(two)]];
   const [a, b] = words;
   const width = b.length + 1;
   const common = new Uint16Array((a.length + 1) * width);
@@ -49,8 +49,8 @@ function compared(one, two, both) {
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
     if (i < a.length && j < b.length && a[i] === b[j]) {
-      pieces[0].push(a[i++]);
-      pieces[1].push(b[j++]);
+      pieces[0].push(visible(a[i++]));
+      pieces[1].push(visible(b[j++]));
     } else if (j >= b.length || (i < a.length && common[(i + 1) * width + j] >= common[i * width + j + 1])) pieces[0].push(make("del", {}, a[i++]));
     else pieces[1].push(make("ins", {}, b[j++]));
   }
