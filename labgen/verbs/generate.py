@@ -41,7 +41,7 @@ from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.progress.run_state import RunSpending
-from labgen.progress.stop import STOPPED
+from labgen.progress.stop import STOPPED, StoppedByUser
 from labgen.progress.time_left import ExpectedCalls
 from labgen.progress.watch import RunWatch
 from labgen.records import REHEARSAL_MODEL, Answerer, State
@@ -176,7 +176,8 @@ def build_dataset(
             try:
                 build = _run(session, workers, ledger, spool, about, replace_output, limits, watch)
             except BaseException as error:
-                watch.end(STOPPED if isinstance(error, KeyboardInterrupt) else f"ended early: {_first_line(error)}")
+                by_hand = isinstance(error, (KeyboardInterrupt, StoppedByUser))
+                watch.end(STOPPED if by_hand else f"ended early: {_first_line(error)}")
                 raise
             watch.end(_ending(build))
             return build

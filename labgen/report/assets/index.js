@@ -28,7 +28,7 @@ class Index {
   constructor({ ids, columns, names, scores }) {
     Object.assign(this, { ids, names, size: ids.length });
     this.columns = Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, Int32Array.from(column)]));
-    this.places = new Map(ids.map((id, place) => [id, place]));
+    this.places = new Map(ids.map((id, place) => [id, place]).reverse()) /* a row comes before what repeats its id */;
     this.texts = new Array(ids.length);
     this.read = 0;
     this.measures = new Map();
