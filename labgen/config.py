@@ -158,6 +158,15 @@ class JudgeConfig(ModelConfig):
     concurrency: Count | None = Field(None, description="Calls in flight at most per endpoint. None: the teacher's.")
 
 
+class ResponderConfig(ModelConfig):
+    """Another model that gives further responses. Without an address of its own it is asked at the teacher's."""
+
+    model: str = Field(description="Model name; must differ from the teacher's and the judge's.")
+    api_key_env: str | None = Field(None, description="Name of the variable that holds its key. None: the teacher's.")
+    concurrency: Count | None = Field(None, description="Calls in flight at most per endpoint. None: the teacher's.")
+    terms: str = Field("", description="Terms under which its replies may be used; quoted in the card.")
+
+
 class GuardConfig(ModelConfig):
     """A model made to find harm, asked about every pair that the judges let pass; in its own format."""
 
@@ -361,8 +370,11 @@ class DocumentsConfig(Section):
 
 
 class PriceConfig(Section):
-    """What the teacher costs, in any one currency."""
+    """What the teacher costs."""
 
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(
+        "USD", description="The currency of the prices, as an ISO 4217 code such as `EUR`."
+    )
     prompt_per_million: float = Field(ge=0, description="Price of a million prompt tokens.")
     completion_per_million: float = Field(ge=0, description="Price of a million completion tokens.")
     batch_discount: Share = Field(
@@ -416,6 +428,11 @@ class PreferencesConfig(Section):
         description="Responses to each instruction whose first one passed; the judge compares the first with each "
         "further one, in both orders. Each beyond the first costs a response, a verdict and two comparisons.",
     )
+    responder: ResponderConfig | None = Field(
+        None,
+        description="Another model, which gives the first, third and so on of the further responses. None: the teacher "
+        "gives all, more freely and in the other voice.",
+    )
     feedback: bool = Field(True, description="Whether to write single good and bad responses (KTO). Costs no call.")
     checkable: bool = Field(
         True, description="Whether to write rows whose answer a rule can check, with its checker (GRPO). Costs no call."
@@ -438,6 +455,12 @@ class LeafOverride(Section):
         None,
         description="What is kept of how a skill's answers came about: `plan`, which the teacher is asked for before "
         "it answers; `own`, what a reasoning teacher thinks anyway; `none`. Wins over the leaf's own `reasoning`.",
+    )
+    turns: Literal[1, 2] | None = Field(
+        None,
+        description="Questions of a conversation, each with its answer. With 2, a follow-up question is drawn for each "
+        "accepted row, on the same passage or context, and judged as the first one; a row whose second turn fails "
+        "keeps its first. Costs a call and the verdicts on it for each. None: 1.",
     )
     reasoning_samples: Annotated[int, Field(ge=1, le=64)] | None = Field(
         None,
@@ -503,6 +526,11 @@ class MixConfig(Section):
         description="Tokens that the trainer takes of a row. Passages are chosen so that the whole answer fits; a row "
         "that is longer by itself is in no phase. None: rows of any length.",
     )
+    reasoning: Literal["none", "think", "cerebrum"] = Field(
+        "none",
+        description="How exports will write a row's reasoning before its answer (`labgen export --reasoning`): "
+        "`max_tokens` measures rows with it. The phases themselves keep the two apart.",
+    )
     tokenizer: str = Field(
         "estimate",
         description="What counts `max_tokens`: `estimate`, or the model in training: its folder or tokenizer.json, "
@@ -530,6 +558,10 @@ class HeldOutConfig(Section):
         0, ge=0, description="Rows for each leaf with documents, on passages kept from training, which are shown."
     )
     skills: int = Field(0, ge=0, description="Rows for each leaf of a skill.")
+    turns: Literal[1, 2] = Field(
+        1,
+        description="Questions of a held-out row of a skill: with 2, a follow-up question as well, as in MT-Bench.",
+    )
     reading_passages: Share = Field(
         0.0,
         description="Share of a leaf's passages that training doesn't draw from, one at least where it has two. It "

@@ -43,7 +43,7 @@ class SettingsFile:
         return f"{self.path}:{line}" if line else str(self.path)
 
 
-def load_config(path: Path | None = None, overrides: dict[str, Any] | None = None) -> Config:
+def load_config(path: str | Path | None = None, overrides: dict[str, Any] | None = None) -> Config:
     """Read `labgen.yaml` and lay `overrides` over it.
 
     Args:
@@ -52,7 +52,7 @@ def load_config(path: Path | None = None, overrides: dict[str, Any] | None = Non
     Returns: the configuration, with relative paths taken from the file's folder.
     Raises: ConfigError: unreadable file, unknown key, value out of range; the message names file and key.
     """
-    return make_config(read_settings(path), overrides)
+    return make_config(read_settings(None if path is None else Path(path)), overrides)
 
 
 def read_settings(path: Path | None = None) -> SettingsFile | None:

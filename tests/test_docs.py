@@ -24,6 +24,7 @@ from labgen.cli import VERBS, app
 from labgen.cli.file_options import CONSENT, SETTING_OF
 from labgen.config import Config
 from labgen.records import State
+from labgen.taxonomy.marks import parse_marks
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = {
@@ -207,7 +208,10 @@ def anchors(text: str) -> set[str]:
 def test_settings_shown_are_settings() -> None:
     """Every piece of `labgen.yaml` on a page is accepted as it stands, and so is every option in one."""
     blocks = [block for text in ALL.values() for kind, block in FENCED.findall(text) if kind == "yaml"]
-    settings = [piece for piece in map(yaml.safe_load, blocks) if "seed_examples" not in piece]
+    marks = [block for block in blocks if "verdict:" in block]
+    assert marks and all(parse_marks(block).marks and not parse_marks(block).violations for block in marks)
+    pieces = [yaml.safe_load(block) for block in blocks if block not in marks]
+    settings = [piece for piece in pieces if "seed_examples" not in piece]
     assert len(settings) >= 7
     parameters = [param for _, command in commands(app, "labgen") for param in command.params]
     variables = {param.envvar for param in parameters if isinstance(param.envvar, str)}
@@ -303,17 +307,18 @@ def test_the_changelog_knows_this_version() -> None:
     assert f"## {__version__}" in ALL["CHANGELOG.md"]
 
 
-def test_the_python_example_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "told"), [("python", "small True True"), ("verbs", "Build('small'")])
+def test_the_python_examples_run(tmp_path: Path, kind: str, told: str) -> None:
     """The Python on the page, as it stands there."""
     done = subprocess.run(
-        [sys.executable, "-c", example("python")],
+        [sys.executable, "-c", example(kind)],
         cwd=tmp_path,
         env=clean_environment(tmp_path / "home"),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "small True True" in done.stdout
+    assert told in done.stdout
 
 
 def test_the_shell_example_runs(tmp_path: Path) -> None:

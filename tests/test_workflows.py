@@ -130,7 +130,9 @@ def test_the_check_annotates_previews_and_keeps_to_the_bases_settings(pull_reque
         "Preview the changed leaves with the rehearsal teacher",
     ]
     variables = {"BASE": "origin/main", "RUNNER_TEMP": str(tmp_path), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
-    done = play(workflow, pull_request, names, **variables)
+    # Model texts that nobody has replaced stop it, and a preview is made all the same.
+    assert "LG323" in play(workflow, pull_request, names[1:2], **variables).stdout
+    done = play(workflow, pull_request, [names[0], names[2]], **variables)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "+ added compositional_skills/mail/away" in done.stdout
     page = (pull_request / "page/preview.md").read_text()
@@ -142,6 +144,41 @@ def test_the_check_annotates_previews_and_keeps_to_the_bases_settings(pull_reque
     assert (
         worse.returncode == 1 and "::error file=taxonomy/compositional_skills/mail/away/qna.yaml,line=" in worse.stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "installed"),
+    [
+        ("to be filled in", False),
+        ("labgen", False),
+        ("labgen @ git+https://example.org/labgen@main", False),
+        (f"labgen[documents] @ git+https://example.org/labgen@{'0a' * 20}", True),
+        (f"labgen @ https://example.org/labgen-1.whl#sha256={'0a' * 32}", True),
+        (f"labgen @ git+https://example.org/labgen@{'0a' * 20} evil", False),
+    ],
+)
+def test_only_a_pinned_labgen_is_installed(tmp_path: Path, address: str, installed: bool) -> None:
+    """A placeholder, a bare name and a branch stop with a message, before anything is asked of an index."""
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$*" > called\n')
+    (tmp_path / "python").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    workflow = STARTER / "dot-github/workflows/check-leaves.yml"
+    done = play(workflow, tmp_path, ["Install labgen"], PATH=path, LABGEN=address)
+    assert (done.returncode == 0) is installed
+    assert (tmp_path / "called").exists() is installed
+    assert installed or "::error title=labgen has no address yet::" in done.stdout
+
+
+def test_a_base_without_settings_is_no_failure(pull_request: Path) -> None:
+    """As in the pull request that brings labgen.yaml: the defaults hold, not the stranger's settings."""
+    git(pull_request, "switch", "--quiet", "--create", "bare")
+    git(pull_request, "rm", "--quiet", "labgen.yaml")
+    git(pull_request, "commit", "--quiet", "--no-verify", "--message", "no settings")
+    (pull_request / "labgen.yaml").write_text("samples: 1\n")
+    workflow = STARTER / "dot-github/workflows/check-leaves.yml"
+    name = "Use the settings of the base, not those of the pull request"
+    assert play(workflow, pull_request, [name], BASE="bare").returncode == 0
+    assert not (pull_request / "labgen.yaml").exists()
 
 
 FAKE_GH = """#!/bin/sh
@@ -174,7 +211,14 @@ def test_the_comment_is_harmless_and_replaced(tmp_path: Path) -> None:
     done = play(workflow, tmp_path, ["Write or replace the comment"], **variables)
     assert done.returncode == 0, done.stderr
     body = (tmp_path / "comment.md").read_text()
+    assert body.startswith("<!-- labgen preview -->") and "too long for a comment" in body and "ä" not in body
+    (tmp_path / "page/preview.md").write_text(
+        "<!-- labgen preview -->\nHello @everyone, @\u200bsomebody\n" + "ä" * 30_000
+    )
+    assert play(workflow, tmp_path, ["Write or replace the comment"], **variables).returncode == 0
+    body = (tmp_path / "comment.md").read_text()
     assert body.startswith("<!-- labgen preview -->") and "@everyone" not in body and len(body.encode()) < 65_536
+    assert "@\u200beveryone, @\u200bsomebody" in body and body.endswith("ä")
     assert "--method PATCH repos/o/r/issues/comments/2" in (tmp_path / "calls").read_text()
     again = play(workflow, tmp_path, ["Write or replace the comment"], **{**variables, "COMMENTS": "[]"})
     assert again.returncode == 0 and "POST repos/o/r/issues/7/comments" in (tmp_path / "calls").read_text()
@@ -182,6 +226,7 @@ def test_the_comment_is_harmless_and_replaced(tmp_path: Path) -> None:
     moved = play(workflow, tmp_path, ["Write or replace the comment"], **{**variables, "HEAD_SHA": "other"})
     assert moved.returncode == 0 and "comments" not in (tmp_path / "calls").read_text()
     (tmp_path / "page/preview.md").unlink()
+    assert "left no page" in play(workflow, tmp_path, ["Write or replace the comment"], **variables).stdout
     (tmp_path / "page/preview.md").symlink_to("/proc/self/environ")
     assert play(workflow, tmp_path, ["Write or replace the comment"], **variables).returncode != 0
 

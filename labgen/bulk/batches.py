@@ -63,6 +63,7 @@ class BatchRuns:
     notice: Callable[[str], None] = lambda words: None
     sleep: Callable[[float], None] = time.sleep
     patient: bool = True
+    watch: Callable[[int], None] = lambda done: None
     told: LinesTold = field(default_factory=LinesTold, init=False)
     _files: dict[int, RequestFile] = field(default_factory=dict, init=False)
     _apis: dict[str, BatchApi] = field(default_factory=dict, init=False)
@@ -92,8 +93,10 @@ class BatchRuns:
             self.sleep(pause)
             held_sec += pause if held_sec else 0.0
             pause = self.poll_sec or min(pause * 1.5, LONGEST_POLL_SEC)
+            done = 0
             for batch in list(under_way):
                 remote = self._look(batch)
+                done += remote.done
                 if not remote.ended:
                     continue
                 under_way.remove(batch)
@@ -103,6 +106,7 @@ class BatchRuns:
                     held_sec = self._hold(_short(remote.problem), waiting, alone=not under_way)
                 else:
                     pause, held_sec = self._first_pause, 0.0
+            self.watch(self.told.lines + done)
             if not under_way and held_sec > min(HELD_SEC, 10 * self._first_pause):
                 # Nothing of ours is there that could end and make room.
                 held_sec, tries = 0.0, tries + 1

@@ -10,6 +10,7 @@ The folders are read and written by Ray's workers: on more than one machine they
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -190,8 +191,8 @@ def _run(
                 progress(row["lines"])
     except RayError as error:
         raise TeacherDown(
-            f"Ray gave up after {len(found):,} of {len(pieces):,} files: {_first_line(error)}. What was answered lies "
-            f"in {folder}; run again to ask for the rest."
+            f"Ray gave up after {len(found):,} of {len(pieces):,} files: {_first_line(error)}. Ray's own logs, on the "
+            f"node where it happened, have more. What was answered lies in {folder}; run again to ask for the rest."
         ) from error
     return sorted(found)
 
@@ -217,7 +218,11 @@ def _connected(address: str | None) -> Iterator[Any]:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"no Ray cluster answers at {address or 'its default'}: {_first_line(error)}") from error
+            # Ray turns its tokens on by itself for a cluster that it looks for, not for an address that it is given.
+            untold = address is not None and "RAY_AUTH_MODE" not in os.environ
+            hint = ". If it wants a token, set RAY_AUTH_MODE=token" if untold else ""
+            where = address or "its default"
+            raise ConfigError(f"no Ray cluster answers at {where}: {_first_line(error)}{hint}.") from error
     context, words = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
     bars, level = context.enable_progress_bars, words.level
     context.enable_progress_bars = False

@@ -11,6 +11,7 @@ travels along.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,15 +27,18 @@ PASSED_ON: Mapping[str, Any] = {
     "repetition_penalty": 1.0,
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
-    "seed": None,
+    "seed": 0,
     "ignore_eos": False,
     "min_tokens": 0,
 }
 """Sampling parameters that bear the API's names, each with vLLM's default.
 
-All stand in every row: Ray gives the rows of a block the same fields, and a field that a row lacks would come out as
-None, which vLLM takes for no number.
+All stand in every row, none as None: Ray gives the rows of a block the same fields, a field that a row lacks would come
+out as None, and beside a None all whole numbers of that field come out as fractions, at which vLLM's engine ends. So a
+body without a seed has one made of its `custom_id`, and one without a limit of tokens has `NO_LIMIT`.
 """
+NO_LIMIT = 2**31 - 1
+"""More tokens than any context has: the reply ends where the context does."""
 WITHOUT_EFFECT: Mapping[str, tuple[Any, ...]] = {
     "n": (1,),
     "stream": (False,),
@@ -61,7 +65,7 @@ def api_of(piece: Piece) -> str:
     return url
 
 
-def sampling_params(body: Mapping[str, Any]) -> dict[str, Any]:
+def sampling_params(body: Mapping[str, Any], custom_id: str) -> dict[str, Any]:
     """vLLM's sampling parameters for a body. Raises: Refused: the engine has no word for a part of it."""
     for name, value in body.items():
         if name in READ or name in PASSED_ON:
@@ -72,9 +76,10 @@ def sampling_params(body: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: body[name] for name in PASSED_ON if body.get(name) is not None}
     return {
         **PASSED_ON,
+        "seed": zlib.crc32(custom_id.encode()),
         **given,
         "stop": [stop] if isinstance(stop, str) else list(stop),
-        "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens"),
+        "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens") or NO_LIMIT,
         "structured_outputs": _structure(body.get("response_format")),
     }
 
@@ -96,12 +101,12 @@ def engine_row(row: Mapping[str, Any], *, api: str) -> dict[str, Any]:
 
     A refusal stands where Ray's own stages put a row's error, so that they pass it by.
     """
-    found: dict[str, Any] = {"sampling_params": dict(PASSED_ON), ERROR: ""}
+    found: dict[str, Any] = {"sampling_params": sampling_params({}, ""), ERROR: ""}
     try:
-        _, url, body = read_batch_line(row["request"])
+        custom_id, url, body = read_batch_line(row["request"])
         if url != api:
             raise Refused(f"a file for {api} holds a request for {url}")
-        found["sampling_params"] = sampling_params(body)
+        found["sampling_params"] = sampling_params(body, custom_id)
         if api == CHAT:
             found["messages"] = [{"role": each["role"], "content": _text(each)} for each in body["messages"]]
         else:

@@ -7,26 +7,32 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from labgen import __version__
+from labgen.cli.guide import EXAMPLES, grouped
 from labgen.errors import LabgenError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 VERBS = {
     "init": "Make a taxonomy repository: first leaves, settings, a hook, workflows.",
-    "new": "Write a new leaf that checks clean, with comments that teach.",
+    "new": "Write a new leaf, by dialogue or from options, with comments that teach.",
     "check": "Say what is wrong with leaves, where, and what to do; mend their style.",
     "diff": "Say which leaves changed since a branch, and how.",
     "preview": "Show a handful of rows that leaves make, with verdicts, reasons and a price.",
     "plan": "Say what a build would draw and what is still to pay, without asking for anything.",
     "generate": "Build the dataset: ask the teacher for what the ledger does not hold yet.",
+    "status": "Say how far a run is, from another terminal.",
     "bulk": "Build in rounds of many calls at once: by a batch API, files, or a cluster.",
     "show": "Show one row or one rejection with its history.",
     "report": "Write one HTML page that shows a build: funnel, coverage, cost, every row and rejection.",
+    "review": "Mark rows as good, bad or edited; the next build obeys.",
     "export": "Write the dataset in the format that a training program reads.",
     "evaluate": "Ask a trained model what the dataset holds out, and judge its answers.",
     "push": "Release the dataset on the Hugging Face Hub.",
@@ -52,12 +58,22 @@ class LazyGroup(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"labgen.cli.{cmd_name}").command
+        if cmd_name in EXAMPLES:
+            command.epilog = f"\b\nExample:\n  {EXAMPLES[cmd_name]}"
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List verbs from `VERBS` alone: help must not import every stage."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        """List verbs from `VERBS` alone, in groups: help must not import every stage."""
+        width = max(map(len, VERBS))
+        for head, rows in grouped(VERBS).items():
+            with formatter.section(head):
+                formatter.write_dl([(verb.ljust(width), words) for verb, words in rows])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs that begin so, without importing any."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(verb, help=words) for verb, words in VERBS.items() if verb.startswith(incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -75,7 +91,10 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="labgen")
 def app() -> None:
-    """labgen turns a taxonomy that people curate into a dataset that models learn from."""
+    """labgen turns a taxonomy that people curate into a dataset that models learn from.
+
+    `labgen VERB --help` has an example of each.
+    """
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
@@ -93,6 +112,7 @@ million candidates, who leave next to none, looked through again and again: a fi
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the one place that turns a `LabgenError` into a message and an exit status."""
     gc.set_threshold(GARBAGE_OBJECTS)
+    stdout = sys.stdout
     try:
         status = app.main(args=arguments, prog_name="labgen", standalone_mode=False)
     except click.exceptions.Abort:
@@ -106,12 +126,13 @@ def main(arguments: list[str] | None = None) -> None:
 
         click.echo(f"labgen: {plain(str(error))}", err=True)
         status = error.exit_status
-    except BrokenPipeError:
-        # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
     except BaseException as error:
-        if isinstance(error, Exception):
+        # Where click finds the pipe cut, it puts something else in stdout's place and ends the program.
+        if isinstance(error, BrokenPipeError) or sys.stdout is not stdout:
+            # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        if isinstance(error, Exception) or "_LABGEN_COMPLETE" in os.environ:  # click ends so once a shell is answered
             raise
         # labgen ends by returning: that was code of a package, in a task of its own, where nothing stands around it.
         from labgen.packages import crash

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labgen.text.money import money
+
 MANY_SHORT = 12  # leaves that fell short, named on the terminal; the card and funnel.json name all
 
 
@@ -33,6 +35,7 @@ def build_summary(build: Any) -> dict[str, Any]:
         "hopeless": {"cause": build.hopeless.cause, "remedy": build.hopeless.remedy} if build.hopeless else None,
         "calibration": calibration_json(build.calibrations),
         **({"held_out": build.held_out.report["sets"]} if build.held_out else {}),
+        **({"agreement": build.agreement} if build.agreement else {}),
         "calls": {
             "sent": traffic.sent,
             "answered": traffic.answered,
@@ -53,13 +56,25 @@ def build_summary(build: Any) -> dict[str, Any]:
         }
         if not build.complete
         else None,
+        "spent": spent_of(build),
         "budget": budget_of(build),
+    }
+
+
+def spent_of(build: Any) -> dict[str, Any]:
+    """What the run spent, as plain data: `cost` in `currency`, both None without prices."""
+    price, spent = build.budget.limits.price, build.budget.spent
+    return {
+        "calls": spent.calls,
+        "tokens": spent.tokens,
+        "cost": round(spent.cost, 6) if price else None,
+        "currency": price.currency if price else None,
     }
 
 
 def budget_of(build: Any) -> dict[str, Any] | None:
     """What the run was allowed and what it spent, as plain data; None without a limit."""
-    if build.budget is None:
+    if not build.budget.limits.any:
         return None
     limits, spent = build.budget.limits, build.budget.spent
     return {
@@ -75,18 +90,24 @@ def budget_of(build: Any) -> dict[str, Any] | None:
 
 def report(build: Any) -> str:
     """The result in words: a funnel per branch, what fell short, where the dataset is."""
+    from labgen.export.agreement import agreement_lines
     from labgen.export.calibration_report import calibration_lines
-    from labgen.export.funnel import funnel_table
+    from labgen.export.funnel import funnel_table, second_turns_in_words
 
     traffic = build.traffic
     lines = [funnel_table(build.funnel)]
     if build.calibrations:
         lines += ["", "The judges' test, made of the leaves' own seeds:", calibration_lines(build.calibrations), ""]
     lines += _coverage(build)
+    if words := second_turns_in_words(build.funnel.total().second_turns):
+        lines.append(f"Second turns: {words}.")
+    lines += _emptied_phases(build)
     lines += _short_leaves(build)
     if build.held_out:
         counts = (f"{name} {of['rows']} of {of['wanted']}" for name, of in build.held_out.report["sets"].items())
         lines.append(f"Held out, of what was wanted: {', '.join(counts)} rows.")
+    if build.agreement:
+        lines += agreement_lines(build.agreement)
     if build.left_out:
         left = "1 leaf was" if len(build.left_out) == 1 else f"{len(build.left_out)} leaves were"
         lines.append(f"{left} left out; the messages above say why.")
@@ -95,6 +116,8 @@ def report(build: Any) -> str:
         f"{traffic.answered} calls answered ({traffic.prompt_tokens} prompt and {traffic.completion_tokens} "
         f"completion tokens), {traffic.from_ledger} taken from the ledger, {build.progress.ahead} spent ahead of need."
     )
+    if traffic.answered and (price := build.budget.limits.price):
+        lines.append(f"Spent: {money(build.budget.spent.cost, price.currency)} at the configured prices.")
     if traffic.answered:
         problems = ", ".join(f"{count} {kind}" for kind, count in sorted(traffic.problems.items()))
         lines.append(
@@ -116,6 +139,19 @@ def report(build: Any) -> str:
     else:
         lines.append("No dataset was written; the message above says why.")
     return "\n".join(lines)
+
+
+def _emptied_phases(build: Any) -> list[str]:
+    """Phases that `mix.max_tokens` leaves nothing of."""
+    from labgen.export.mix import emptied_phases, stated_max_tokens
+
+    emptied = emptied_phases(build.folder) if build.folder else {}
+    return [
+        f"warning: {name} has no rows: all {count:,} that were drawn for it are longer than the "
+        f"{stated_max_tokens(build.folder):,} tokens of `mix.max_tokens`. Raise it, or ask for shorter answers "
+        "(`generation.attributes`, `mix.phase_2_kinds`)."
+        for name, count in emptied.items()
+    ]
 
 
 def _coverage(build: Any) -> list[str]:
@@ -206,17 +242,18 @@ def remaining(build: Any) -> str:
             f"To change: {remedy}. Run again then; with nothing changed, the same replies in the ledger say the same "
             "(`stop.hopeless_after` tries longer)."
         )
-    if build.budget and build.budget.reached:
+    if build.budget.reached:
         limits, spent = build.budget.limits, build.budget.spent
         parts = [
             f"{value:,} of {limit:,} {name}"
             for name, value, limit in (
                 ("calls", spent.calls, limits.max_calls),
                 ("tokens", spent.tokens, limits.max_tokens),
-                ("in cost", round(spent.cost, 4), limits.max_cost),
             )
             if limit is not None
         ]
+        if limits.max_cost is not None and limits.price:
+            parts.append(f"{money(spent.cost, limits.price.currency)} of {limits.max_cost:,.2f}")
         words = f"The budget is reached ({', '.join(parts)} spent; one more call might exceed it)"
     elif build.traffic.stopped:
         words = build.traffic.stopped.removesuffix(".")

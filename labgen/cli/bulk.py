@@ -16,9 +16,11 @@ from labgen.cli.settings import (
     config_from,
     config_option,
     model_options,
+    run_options,
     source_options,
     work_option,
 )
+from labgen.text.money import money
 from labgen.text.printable import plain
 
 
@@ -190,6 +192,7 @@ def cancel_command(**options: Any) -> None:
 @option("--on", type=click.Choice(["batches", "command", "ray"]), default="batches", help="What answers the rounds.")
 @option("--command", "engine_command", help="With --on command: has {requests}, {replies} and {model} in it.")
 @option("--address", help="With --on ray: the cluster. Default: RAY_ADDRESS, or one on this machine.")
+@run_options
 @_as_json
 @click.pass_context
 def run_command(ctx: click.Context, /, **options: Any) -> None:
@@ -205,22 +208,36 @@ def run_command(ctx: click.Context, /, **options: Any) -> None:
 def run_bulk(ctx: click.Context, options: dict[str, Any]) -> None:
     """Build in rounds, and report. Ends the command with its status."""
     from labgen.cli.build_report import build_problems, build_summary, report
+    from labgen.cli.interrupt import interruptible, stopped_words
+    from labgen.cli.progress import ProgressDisplay
+    from labgen.progress.stop import StoppedByUser, StopWish
     from labgen.verbs.bulk_run import engine_of, run_rounds
+    from labgen.verbs.session import Hooks
 
-    config, hooks = config_from(options), _hooks()
+    config, display = config_from(options), ProgressDisplay(options["progress"])
+    wish = StopWish(write=options["on_interrupt"] == "write")
+    hooks = Hooks(display.say, display.show, stop=wish)
     on = options.get("on", "batches")
     engine = engine_of(config, hooks, on=on, command=options.get("engine_command"), address=options.get("address"))
     patterns = chosen_leaves(config, options)
     if patterns is None:
         return
-    run = run_rounds(
-        config,
-        patterns,
-        replace_output=options["replace"],
-        finish_online=options["finish_online"] or 0,
-        answering=engine,
-        hooks=hooks,
-    )
+    try:
+        with interruptible(wish, display.note):
+            run = run_rounds(
+                config,
+                patterns,
+                replace_output=options["replace"],
+                finish_online=options["finish_online"] or 0,
+                answering=engine,
+                hooks=hooks,
+            )
+    except StoppedByUser:
+        display.close()
+        click.echo(plain(f"{stopped_words(ctx)}\nBatches that were handed over go on meanwhile."), err=True)
+        ctx.exit(1)
+    finally:
+        display.close()
     for message in run.build.messages:
         click.echo(plain(message), err=True)
     if options["as_json"]:
@@ -360,6 +377,7 @@ def run_data(run: Any) -> dict[str, Any]:
         "calls_left": run.left,
         "calls_online": run.online,
         "replies_ahead": run.ahead,
+        "spent": {"cost": run.cost, "currency": run.currency or None},
         "problem": run.problem or (run.hopeless.cause if run.hopeless else None),
     }
 
@@ -382,6 +400,10 @@ def rounds_table(run: Any) -> str:
         lines.append(f"{run.online:,} calls were asked one by one at the end.")
     if run.ahead:
         lines.append(f"{run.ahead:,} replies were asked ahead of need: the build does without them.")
+    if run.cost is not None:
+        lines.append(
+            f"The rounds cost {money(run.cost, run.currency)}{' at the batch price' if run.batch_price else ''}."
+        )
     if run.hopeless:
         lines.append(f"Ended early: {run.hopeless.cause}. To mend it: {run.hopeless.remedy}.")
     if run.problem:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labgen.cli import option
-from labgen.cli.settings import base_option, config_from, config_option, work_option
+from labgen.cli.settings import base_option, config_from, config_option, leaf_completion, work_option
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from labgen.config import Config
     from labgen.records import Leaf, Violation
     from labgen.taxonomy.check import CheckOptions, CheckResult
@@ -23,8 +25,14 @@ if TYPE_CHECKING:
     from labgen.taxonomy.source import LeafSource
 
 
+def _rules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import rules
+
+    return rules(ctx, param, incomplete)
+
+
 @click.command("check")
-@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@click.argument("paths", nargs=-1, metavar="[PATHS]...", shell_complete=leaf_completion)
 @config_option
 @option("--taxonomy", type=click.Path(path_type=Path), help="Root of the taxonomy.")
 @work_option
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
     default="text",
     help="How to report. Default: text.",
 )
-@click.option("--fix", is_flag=True, help="Mend style in the files; meaning and comments stay.")
+@click.option("--fix", is_flag=True, help="Mend style and unquoted values in the files; texts and comments stay.")
 @click.option("--upgrade", is_flag=True, help="Raise version 1 and 2 skills to version 3 where they are valid as such.")
 @click.option("--compat", type=click.Choice(["instructlab"]), help="Judge as another validator does.")
 @click.option(
@@ -45,7 +53,12 @@ if TYPE_CHECKING:
     default="style",
     help="Report nothing milder than this. Default: style.",
 )
-@click.option("--explain", metavar="CODE", help="Say what a rule is for, with a bad and a good example.")
+@click.option("--strict", is_flag=True, help="End with 1 for warnings, too, as a pull request's check should.")
+@click.option("--statistics", is_flag=True, help="Count the findings by rule instead of listing them.")
+@click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C.")
+@click.option(
+    "--explain", metavar="CODE", shell_complete=_rules, help="Say what a rule is for, with a bad and a good example."
+)
 @click.option("--list-rules", is_flag=True, help="Print all rules as a Markdown table.")
 def command(paths: tuple[str, ...], explain: str | None, list_rules: bool, **settings: Any) -> int:
     """Check leaves: files, folders, or patterns such as `knowledge/**`. Without PATHS, the whole taxonomy.
@@ -55,7 +68,16 @@ def command(paths: tuple[str, ...], explain: str | None, list_rules: bool, **set
     """
     if explain is not None or list_rules:
         return _explain(explain)
-    return _check(paths, config_from(settings), settings)
+    if settings["form"] != "text" and (settings["statistics"] or settings["watch"]):
+        raise click.UsageError("--statistics and --watch print text; leave --format out.")
+    config = config_from(settings)
+    if not settings["watch"]:
+        return _check(paths, config, settings)
+    from labgen.cli.watch import watch
+
+    if settings["fix"] or settings["upgrade"]:
+        raise click.UsageError("--watch looks on while you edit; --fix and --upgrade would write below your editor.")
+    return watch(lambda: _check(paths, config, settings), [config.taxonomy, *map(Path, paths)])
 
 
 def _explain(code: str | None) -> int:
@@ -78,7 +100,7 @@ def _explain(code: str | None) -> int:
 
 def _check(paths: Sequence[str], config: Config, settings: dict[str, Any]) -> int:
     from labgen.records import Severity
-    from labgen.taxonomy.report import render
+    from labgen.taxonomy.report import check_summary, render, rule_statistics
     from labgen.taxonomy.select import select_paths
 
     options = check_options(config, settings["compat"] or "")
@@ -94,9 +116,23 @@ def _check(paths: Sequence[str], config: Config, settings: dict[str, Any]) -> in
     shown = replace(result, violations=tuple(v for v in result.violations if order.index(v.severity) <= least))
     terminal = sys.stdout.isatty()
     colour = terminal and "NO_COLOR" not in os.environ
-    for line in render(shown, settings["form"], lines=terminal, colour=colour):
-        click.echo(line, color=colour)
-    return 1 if result.count(Severity.ERROR) else 0
+    if settings["statistics"]:
+        click.echo("\n".join([*rule_statistics(shown), check_summary(shown)]))
+    else:
+        for line in render(shown, settings["form"], lines=terminal, colour=colour):
+            click.echo(line, color=colour)
+    if not result.leaves and not settings["base"]:
+        click.echo("There is no leaf yet; `labgen new` writes one.", err=True)
+    return 1 if result.count(Severity.ERROR) or (settings["strict"] and result.count(Severity.WARNING)) else 0
+
+
+def check_selections(paths: Sequence[str], config: Config, options: CheckOptions) -> CheckResult:
+    """What is wrong with the leaves that `paths` choose, none for all, with the voices of those that can be used."""
+    from labgen.taxonomy.select import select_paths
+
+    selections = select_paths(paths, config.taxonomy)
+    result = _merged([(selection.root, _run(selection, options)) for selection in selections])
+    return replace(result, personas=_personas(result, config))
 
 
 def check_options(config: Config, compat: str = "") -> CheckOptions:
@@ -163,7 +199,8 @@ def _benchmark_lookup(config: Config) -> Any:
 def _run(selection: Selection, options: CheckOptions) -> CheckResult:
     from labgen.taxonomy.check import check_files
 
-    return check_files(selection.root, sorted(selection.files), options, strays=selection.strays)
+    files = sorted(selection.files)
+    return check_files(selection.root, files, options, strays=selection.strays, marks=selection.marks)
 
 
 def _merged(results: Sequence[tuple[Path, CheckResult]]) -> CheckResult:
@@ -194,11 +231,14 @@ def _personas(result: CheckResult, config: Config) -> dict[str, tuple[str, str]]
 
 def _changed(selection: Selection, base: str) -> Selection:
     """The part of a selection that changed since a base, files that can't be leaves included."""
-    from labgen.taxonomy.changes import changed_leaves
+    from labgen.taxonomy.changes import changed_around, changed_leaves
+    from labgen.taxonomy.marks import MARKS_FILE
     from labgen.taxonomy.select import Selection
     from labgen.taxonomy.source import leaf_path
     from labgen.text.printable import plain
 
+    if selection.around:
+        return replace(selection, strays=set(changed_around(selection.around, base)))
     changes = changed_leaves(selection.root, base)
     for note in changes.notes:
         click.echo(plain(note), err=True)
@@ -207,6 +247,7 @@ def _changed(selection: Selection, base: str) -> Selection:
         selection.root,
         {file for file in selection.files if leaf_path(selection.root, file) in changed},
         {stray for stray in selection.strays if stray.name in changes.files},
+        marks=selection.marks and MARKS_FILE in changes.files,
     )
 
 

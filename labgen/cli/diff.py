@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,7 @@ from labgen.text.printable import plain
 
 if TYPE_CHECKING:
     from labgen.taxonomy.changes import Changes, LeafChange
+    from labgen.taxonomy.scan import Stray
 
 SIGNS = {"added": "+", "modified": "~", "renamed": ">", "deleted": "-"}
 
@@ -22,25 +25,31 @@ SIGNS = {"added": "+", "modified": "~", "renamed": ">", "deleted": "-"}
 @place_options
 @base_option
 @option("--json/--no-json", "as_json", default=False, help="Print the changes as JSON.")
-def command(**options: Any) -> None:
+def command(**options: Any) -> int:
     """Say which leaves were added, modified, deleted or renamed, and what changed in them.
 
     Compared is what lies in the folder now, uncommitted and untracked work included, with the place where HEAD and
     --base parted; so what others did on the base meanwhile is not listed. Without --base: the branch that `origin`
-    calls its own, else main or master.
+    calls its own, else main or master. Ends with 1 where a changed leaf lies where nobody reads it.
     """
-    from labgen.taxonomy.changes import changed_leaves
+    from labgen.taxonomy.changes import changed_around, changed_leaves
 
-    changes = changed_leaves(config_from(options).taxonomy, options["base"])
+    root = config_from(options).taxonomy
+    changes = changed_leaves(root, options["base"])
+    misplaced = [replace(stray, name=(root / stray.name).as_posix()) for stray in changes.misplaced]
+    misplaced += changed_around(root, options["base"])
     if options["as_json"]:
-        click.echo(json.dumps(changes_data(changes), indent=2))
-        return
-    for note in changes.notes:
-        click.echo(plain(note), err=True)
-    click.echo(changes_text(changes))
+        click.echo(json.dumps(changes_data(changes, misplaced), indent=2))
+    else:
+        for note in changes.notes:
+            click.echo(plain(note), err=True)
+        click.echo(changes_text(changes))
+        for stray in misplaced:
+            click.echo(f"error {stray.code} {plain(stray.name)}: {plain(stray.message)}", err=True)
+    return 1 if misplaced else 0
 
 
-def changes_data(changes: Changes) -> dict[str, Any]:
+def changes_data(changes: Changes, misplaced: Sequence[Stray]) -> dict[str, Any]:
     """The changes as plain data."""
     return {
         "base": changes.base,
@@ -54,6 +63,7 @@ def changes_data(changes: Changes) -> dict[str, Any]:
             }
             for change in changes.leaves
         ],
+        "misplaced": [{"file": stray.name, "code": stray.code, "message": stray.message} for stray in misplaced],
         "notes": list(changes.notes),
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +9,17 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
-from labgen.formats.runs.known import TRAINERS
-from labgen.formats.training.reasoning import CEREBRUM, NO_REASONING, REASONING_STYLES
+from labgen.formats.runs.known import LM_EVAL, PHASED, STACKED, TRAINERS
+from labgen.formats.training.reasoning import NO_REASONING, REASONING_STYLES
 from labgen.formats.training.registry import FORMATS_GROUP, SHIPPED_FORMATS
 from labgen.packages import installed_names
 from labgen.settings_file import SettingsFile
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from labgen.export.fit import RowLength
-    from labgen.export.runs import Schedule
     from labgen.export.training import ExportReport
-
-
-LM_EVAL = "lm-eval"
-PHASED = "phased"
 
 
 class FormatOption(click.Option):
@@ -35,6 +31,18 @@ class FormatOption(click.Option):
         return (record[0], f"{record[1]} Installed: {', '.join(installed)}.") if record and installed else record
 
 
+def _formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import formats
+
+    return formats(ctx, param, incomplete)
+
+
+def _templates(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import templates
+
+    return templates(ctx, param, incomplete)
+
+
 @click.command("export")
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
 @option(
@@ -42,6 +50,7 @@ class FormatOption(click.Option):
     "format_name",
     cls=FormatOption,
     metavar="NAME",
+    shell_complete=_formats,
     help=f"One of {', '.join(SHIPPED_FORMATS)}, or a format that an installed package adds. Default: the first.",
 )
 @option(
@@ -52,6 +61,7 @@ class FormatOption(click.Option):
 @option(
     "--template",
     metavar="NAME|FILE",
+    shell_complete=_templates,
     help="Chat template, for formats that take one: mixtral, tenyx, cerebrum, merlinite, chatml or a Jinja file.",
 )
 @option("--system-prompt", metavar="TEXT|@FILE", help="System text for rows that have none of their own.")
@@ -81,7 +91,7 @@ class FormatOption(click.Option):
 @option("--model", metavar="NAME|FOLDER", help="With --for: the model to begin with.")
 @option(
     "--schedule",
-    type=click.Choice([PHASED, "stacked"]),
+    type=click.Choice([PHASED, STACKED]),
     default=PHASED,
     show_default=True,
     help="With --for: LAB's phases one after the other, or all rows in one run.",
@@ -110,116 +120,45 @@ def command(
     to: Path | None,
     template: str | None,
     system_prompt: str | None,
-    bos: bool,
     reasoning: str,
-    files: str,
     only: tuple[str, ...],
-    shard_rows: int,
     trainer_name: str | None,
+    model: str | None,
+    schedule: str,
+    hyper_parameters: str | None,
+    devices: int,
     config: SettingsFile | None,
     as_json: bool,
-    **run: Any,
+    **how: Any,
 ) -> None:
     """Write DATASET (default: the folder that labgen.yaml names) for a training program.
 
     A format is written through a chat template or leaves it to the trainer; docs/reference.md has a table of them.
     llama-factory's dataset_info.json and axolotl's lists are written beside the files. With --for, run files are, too.
     """
-    from labgen.errors import UsageError
-    from labgen.export.training import export_training
-    from labgen.formats.known import find_format
-    from labgen.formats.training.rows import row_format
+    from labgen.verbs.export import RunsWanted, check_lm_eval, export_dataset
 
     source = dataset or config_from({"config": config}).output
+    runs = RunsWanted(trainer_name, model or "", schedule, hyper_parameters, devices)
     if trainer_name == LM_EVAL:
-        _nothing_else(only, format_name, template, run, reasoning != NO_REASONING)
+        check_lm_eval(runs, only, format_name, template, reasoning)
         _export_for(trainer_name, source, to, as_json)
         return
-    schedule = _schedule(trainer_name, format_name, template, run)
-    name = schedule.trainer.format if schedule else format_name or SHIPPED_FORMATS[0]
-    chosen = template or _own_template(name, reasoning, trains=schedule is not None)
-    format = row_format(
-        name,
-        template=find_format(chosen) if chosen else None,
+    report, length = export_dataset(
+        source,
+        to,
+        format=format_name,
+        template=template,
         system_prompt=_text(system_prompt),
-        bos=bos,
         reasoning=reasoning,
-    )
-    if reasoning != NO_REASONING and format.about.of:
-        raise UsageError(f"`{name}` holds responses without their reasoning: leave out --reasoning.")
-    folder = to or source.with_name(f"{source.resolve().name}-{trainer_name or name}")
-    length = _length(source, run, measured=schedule is not None)
-    if schedule and length:
-        schedule = replace(schedule, max_tokens=length.max_tokens)
-    report = export_training(
-        source, folder, format, kind=files, configs=only, shard_rows=shard_rows, length=length, schedule=schedule
+        only=only,
+        runs=runs,
+        **how,
     )
     if as_json:
         _say_json(report)
         return
     _say(report, length)
-
-
-def _schedule(trainer: str | None, format: str | None, template: str | None, run: dict[str, Any]) -> Schedule | None:
-    """What is to be trained; None for a plain export. Raises: UsageError: options that don't go together."""
-    from labgen.errors import UsageError
-    from labgen.export.runs import Schedule
-    from labgen.formats.runs.base import HYPER_PARAMETERS, hyper_parameters_for
-    from labgen.formats.runs.known import find_trainer
-
-    if trainer is None:
-        if run["model"] or run["hyper_parameters"] or run["schedule"] != PHASED or run["devices"] != 1:
-            raise UsageError(
-                "--model, --schedule, --hyper-parameters and --devices are for training runs: say which with --for."
-            )
-        return None
-    if format is not None or template is not None:
-        raise UsageError(f"--for {trainer} has its own format: leave out --format and --template.")
-    if not run["model"]:
-        raise UsageError(f"--for {trainer} needs --model: the name or folder of the model to begin with.")
-    hyper = HYPER_PARAMETERS.get(run["hyper_parameters"] or "") or hyper_parameters_for(run["model"])
-    folder = Path(run["model"])
-    model = str(folder.resolve()) if folder.is_dir() else run["model"]
-    return Schedule(find_trainer(trainer), model, run["schedule"], hyper, run["devices"])
-
-
-def _nothing_else(
-    only: tuple[str, ...], format: str | None, template: str | None, run: dict[str, Any], reasons: bool
-) -> None:
-    """Raises: UsageError: an option that says how rows are written, where tasks are."""
-    from labgen.errors import UsageError
-
-    given = {
-        "--only": only,
-        "--format": format,
-        "--template": template,
-        "--model": run["model"],
-        "--reasoning": reasons,
-    }
-    if wrong := [option for option, value in given.items() if value]:
-        raise UsageError(f"--for {LM_EVAL} writes the held-out multiple choice as it is: leave out {', '.join(wrong)}.")
-
-
-def _own_template(format: str, reasoning: str, *, trains: bool) -> str | None:
-    """The template of a form of reasoning that has one, where the format is written through templates."""
-    from labgen.formats.training.registry import find_export_format
-
-    if reasoning != CEREBRUM or trains or find_export_format(format).templated is None:
-        return None
-    return CEREBRUM
-
-
-def _length(source: Path, run: dict[str, Any], *, measured: bool) -> RowLength | None:
-    """How long rows may be; None where nobody asks."""
-    from labgen.export.fit import RowLength
-    from labgen.export.mix import stated_max_tokens
-
-    limit = run["max_row_tokens"] or stated_max_tokens(source)
-    if limit is None and not measured:
-        return None
-    beside = Path(run["model"] or "") / "tokenizer.json"
-    tokenizer = run["tokenizer"] or (str(beside.parent) if run["model"] and beside.is_file() else "estimate")
-    return RowLength.by(tokenizer, limit)
 
 
 def _say(report: ExportReport, length: RowLength | None) -> None:
@@ -252,8 +191,9 @@ def _export_for(program: str, source: Path, to: Path | None, as_json: bool) -> N
     import json
 
     from labgen.export.lm_eval import GROUP, write_lm_eval
+    from labgen.verbs.export import export_folder
 
-    folder = to or source.with_name(f"{source.resolve().name}-{program}")
+    folder = to or export_folder(source, program)
     tasks = write_lm_eval(source, folder)
     if as_json:
         click.echo(json.dumps({"folder": str(folder), "for": program, "tasks": tasks}, indent=1))

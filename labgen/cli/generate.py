@@ -11,7 +11,7 @@ import click
 
 from labgen.cli import option
 from labgen.cli.build_report import build_problems, build_summary, report
-from labgen.cli.settings import base_option, build_options, chosen_leaves, config_from, source_options
+from labgen.cli.settings import base_option, build_options, chosen_leaves, config_from, run_options, source_options
 
 
 @click.command("generate")
@@ -28,6 +28,7 @@ from labgen.cli.settings import base_option, build_options, chosen_leaves, confi
 @option(
     "--finish-online", type=click.IntRange(min=0), help="With --bulk: ask one by one once a round has no more calls."
 )
+@run_options
 @option("--log", type=click.Path(path_type=Path), help="Append the outcome of every call, without its text, to a file.")
 @option("--json/--no-json", "as_json", default=False, help="Print the funnel and the counts as JSON on stdout.")
 @click.pass_context
@@ -49,9 +50,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         return
     if options["finish_online"] is not None:
         raise click.UsageError("--finish-online goes with --bulk: without it all calls are asked one by one.")
+    from labgen.cli.interrupt import interruptible, stopped_words
     from labgen.cli.lean import without_pandas
-    from labgen.cli.progress import ProgressLine
+    from labgen.cli.progress import ProgressDisplay
+    from labgen.progress.stop import StoppedByUser, StopWish
     from labgen.teacher.call_log import CallLog
+    from labgen.text.printable import plain
     from labgen.verbs.generate import build_dataset, limits_for
     from labgen.verbs.session import Hooks
 
@@ -60,20 +64,27 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if patterns is None:
         return
     limits = {name: options[name] for name in ("max_calls", "max_tokens", "max_cost")}
-    line = ProgressLine()
-    with ExitStack() as stack:
-        stack.callback(line.close)
-        if not config.mix.extras:  # datasets of others may be read with `datasets`, which does use pandas
-            stack.enter_context(without_pandas())
-        log = stack.enter_context(CallLog(options["log"])) if options["log"] else None
-        build = build_dataset(
-            config,
-            leaf_patterns=patterns,
-            replace_output=options["replace"],
-            limits=limits_for(config, **limits),
-            retry_failed=options["retry_failed"],
-            hooks=Hooks(notice=line.say, progress=line.show, watch=log.watch if log else None),
-        )
+    display = ProgressDisplay(options["progress"])
+    wish = StopWish(write=options["on_interrupt"] == "write")
+    log = None
+    try:
+        with ExitStack() as stack:
+            stack.callback(display.close)
+            stack.enter_context(interruptible(wish, display.note))
+            if not config.mix.extras:  # datasets of others may be read with `datasets`, which does use pandas
+                stack.enter_context(without_pandas())
+            log = stack.enter_context(CallLog(options["log"])) if options["log"] else None
+            build = build_dataset(
+                config,
+                leaf_patterns=patterns,
+                replace_output=options["replace"],
+                limits=limits_for(config, **limits),
+                retry_failed=options["retry_failed"],
+                hooks=Hooks(display.say, display.show, log.watch if log else None, wish),
+            )
+    except StoppedByUser:
+        click.echo(plain(stopped_words(ctx)), err=True)
+        ctx.exit(1)
     if log and log.problem:
         click.echo(log.problem, err=True)
     for message in build.messages:

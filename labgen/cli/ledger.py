@@ -23,7 +23,7 @@ _as_json = option("--json/--no-json", "as_json", default=False, help="Print as J
 @_as_json
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """Show what was paid for: calls and tokens by branch (or leaf) and step, and the space they take.
+    """Show what was paid for: calls, tokens and money by branch (or leaf) and step, and the space they take.
 
     The ledger keeps every reply under the hash of the call that asked for it; builds take from it what they can.
     """
@@ -32,14 +32,20 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         return
     from labgen.ledger.verify import file_bytes, shares
 
-    folder = _folder(ctx, options)
+    config = config_from({"config": options["config"], "work": _chosen_work(ctx, options)})
+    folder, price = config.work_folder, config.price
     found = shares(folder)
     size = file_bytes(folder)
     if options["as_json"]:
         rows = [{name: getattr(share, name) for name in share.__slots__} for share in found]
-        click.echo(json.dumps({"folder": str(folder), "bytes": size, "shares": rows}, ensure_ascii=False, indent=2))
+        for row in rows:
+            row["cost"] = round(price.cost(row["prompt_tokens"], row["completion_tokens"]), 6) if price else None
+        data = {"folder": str(folder), "bytes": size, "currency": price.currency if price else None, "shares": rows}
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
     else:
-        click.echo(_table(found, options["by_leaf"]))
+        click.echo(_table(found, options["by_leaf"], price))
+        if price:
+            click.echo("Costs are at the configured prices, without what a batch API saves.")
         click.echo(f"{folder}: {size / 1e6:,.1f} MB on disk.")
 
 
@@ -191,7 +197,9 @@ def _health(health: Any) -> str:
     return "\n".join(lines)
 
 
-def _table(found: Any, by_leaf: bool) -> str:
+def _table(found: Any, by_leaf: bool, price: Any) -> str:
+    from labgen.cli.plan_columns import terminal_columns
+    from labgen.progress.run_words import short_path
     from labgen.text.columns import align_columns
 
     names = ["calls", "failures", "prompt tokens", "reply tokens"]
@@ -202,9 +210,16 @@ def _table(found: Any, by_leaf: bool) -> str:
         totals = groups.setdefault(group, [0, 0, 0, 0])
         totals[:] = [total + count for total, count in zip(totals, counts, strict=True)]
     totals = [sum(column) for column in zip(*groups.values(), strict=True)] if groups else [0, 0, 0, 0]
-    lines = [["", "step", *names]]
-    lines += [
-        [plain(leaf), plain(step), *(f"{n:,}" for n in counts)] for (leaf, step), counts in sorted(groups.items())
-    ]
-    lines.append(["in all", "", *(f"{total:,}" for total in totals)])
-    return "\n".join(align_columns(lines, left=2))
+
+    def numbers(counts: list[int]) -> list[str]:
+        cost = [f"{price.cost(*counts[2:]):,.4f}"] if price else []
+        return [*(f"{n:,}" for n in counts), *cost]
+
+    lines = [["", "step", *names, *([f"cost ({price.currency})"] if price else [])]]
+    lines += [[plain(leaf), plain(step), *numbers(counts)] for (leaf, step), counts in sorted(groups.items())]
+    lines.append(["in all", "", *numbers(totals)])
+    text = align_columns(lines, left=2)
+    if (width := terminal_columns()) and (over := max(map(len, text)) - width) > 0:
+        chars = max(12, max(len(line[0]) for line in lines) - over)
+        text = align_columns([[short_path(line[0], chars), *line[1:]] for line in lines], left=2)
+    return "\n".join(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labgen.cli import option
+from labgen.cli.new_documents import fetch_texts, read_document
 from labgen.cli.settings import config_from, place_options, work_option
-from labgen.errors import UsageError
+from labgen.errors import LabgenError, UsageError
+from labgen.records import DocumentSource
+from labgen.taxonomy.scaffold import GAP, NO_COMMIT
 from labgen.text.printable import plain
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from labgen.cli.new_questions import Answers
     from labgen.config import Config
     from labgen.records import SeedExample
     from labgen.taxonomy.scaffold import Draft
@@ -27,8 +34,14 @@ BRANCH_WORDS = {
 }
 
 
+def _folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import folders
+
+    return folders(ctx, param, incomplete)
+
+
 @click.command("new")
-@click.argument("path", required=False)
+@click.argument("path", required=False, shell_complete=_folders)
 @place_options
 @work_option
 @option("--created-by", help="Who writes the leaf. Default: git's user.name.")
@@ -57,29 +70,54 @@ BRANCH_WORDS = {
 @option("--ask/--no-ask", default=None, help="Ask for what is missing. Default: on a terminal.")
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """Write a new leaf at PATH, such as knowledge/science/tides, that checks clean.
+    """Write a new leaf at PATH, such as knowledge/science/tides.
 
     What options don't say is asked for on a terminal; without one, the leaf shows model examples to be replaced.
     A knowledge leaf with documents gets passages from them, with drafted questions to be rewritten.
     """
-    from labgen.taxonomy.scaffold import place_for, write_draft
+    from labgen.cli.new_questions import Answers, ask_missing
+    from labgen.taxonomy.scaffold import place_for
 
     config = config_from(options)
     root = _root(config)
     ask = sys.stdin.isatty() if options["ask"] is None else options["ask"]
-    typed = options["path"] or (_ask_path() if ask else None)
-    if not typed:
+    if not ask and not options["path"]:
         raise click.UsageError("name the leaf's path, such as knowledge/science/tides.", ctx)
-    path = place_for(root, typed)
-    if ask:
-        from labgen.cli.new_questions import ask_missing
+    if not ask:
+        draft = _draft(config, root, place_for(root, options["path"]), options)
+        ctx.exit(_write(config, root, draft))
+    answers = Answers(config.work_folder / "new.json")
+    try:
+        path = _ask_path(root, options["path"], answers)
+        ask_missing(path, options, answers, _looker(config, path))
+        status = _write(config, root, _draft(config, root, path, options))
+    except (LabgenError, click.Abort):
+        if answers.given:
+            click.echo("\nYour answers are kept: `labgen new` goes on with them.", err=True)
+        raise
+    answers.done()
+    ctx.exit(status)
 
-        ask_missing(path, options)
-    draft = _draft(config, root, path, options)
-    files = write_draft(root, draft)
-    for file in files:
+
+def _write(config: Config, root: Path, draft: Draft) -> int:
+    from labgen.taxonomy.scaffold import write_draft
+
+    for file in write_draft(root, draft):
         click.echo(f"Wrote {plain(str(file))}")
-    ctx.exit(_report(config, root, draft))
+    return _report(config, root, draft)
+
+
+def _looker(config: Config, path: str) -> Callable[..., str]:
+    """What looks at a document, or by keywords at a repository, as soon as it is named."""
+    from labgen.cli.new_documents import look_at_file, look_at_repository
+    from labgen.records import DocumentSource
+
+    def look(file: Path | None = None, **source: Any) -> str:
+        if file is not None:
+            return look_at_file(config, file)
+        return look_at_repository(config, path, DocumentSource(**source))
+
+    return look
 
 
 def _root(config: Config) -> Path:
@@ -90,42 +128,73 @@ def _root(config: Config) -> Path:
     return config.taxonomy
 
 
-def _ask_path() -> str:
-    for branch, words in BRANCH_WORDS.items():
-        click.echo(f"  {branch}: {words}", err=True)
-    branch = click.prompt("Which branch", type=click.Choice(list(BRANCH_WORDS)), err=True)
-    subject = click.prompt("Folders below it, from the general to the particular (science/oceans/tides)", err=True)
-    return f"{branch}/{subject}"
+def _ask_path(root: Path, typed: str | None, answers: Answers) -> str:
+    """The new leaf's path, as typed or asked for until it is one."""
+    from labgen.taxonomy.scaffold import place_for
+
+    path = place_for(root, typed) if typed else ""
+    answers.resume(path)
+    path = path or (place_for(root, answers.path) if answers.path else "")
+    branch = ""
+    while not path:
+        if not branch:
+            for name, words in BRANCH_WORDS.items():
+                click.echo(f"  {name}: {words}", err=True)
+            branch = click.prompt("Which branch", type=click.Choice(list(BRANCH_WORDS)), err=True)
+        subject = click.prompt("Folders below it, from the general to the particular (science/oceans/tides)", err=True)
+        try:
+            path = place_for(root, f"{branch}/{subject}")
+        except UsageError as error:
+            click.echo(plain(str(error)), err=True)
+    click.echo(f"The leaf: {plain((root / path).as_posix())}", err=True)
+    answers.begin(path)
+    return path
 
 
 def _draft(config: Config, root: Path, path: str, options: dict[str, Any]) -> Draft:
     from labgen.git.history import author_name
+    from labgen.taxonomy.draft import fill_gaps
     from labgen.taxonomy.scaffold import load_model
 
     knowledge = path.startswith("knowledge/")
     _refuse_misfits(knowledge, options)
-    examples = _read_examples(options["examples"], knowledge) if options["examples"] else options.get("typed", ())
     grounded = options["with_context"]
+    examples = _read_examples(options["examples"], knowledge) if options["examples"] else _typed_examples(options)
     if grounded is None:
         grounded = bool(examples) and all(example.context for example in examples)
     draft = load_model(path, grounded=grounded and not knowledge)
     draft = replace(draft, created_by=options["created_by"] or author_name() or "somebody")
-    if options["task"]:
-        own = path.rsplit("/", 1)[-1].replace("_", " ")
-        licence = "" if knowledge else draft.attribution.licence
-        about = replace(draft.attribution, title=own, licence=licence)
-        draft = replace(draft, task=options["task"], outline=options["outline"] or "", attribution=about)
+    if options["task"] or options.get("asked"):
+        about = replace(draft.attribution, title=path.rsplit("/", 1)[-1].replace("_", " "), licence="")
+        task = options["task"] or f"{GAP} what is asked for, and what makes a good answer"
+        draft = replace(draft, task=task, outline=options["outline"] or "", attribution=about)
     if knowledge and (options["documents"] or options["repo"]):
         draft = _with_documents(config, root, draft, options, draft_questions=not examples)
+    elif knowledge and options.get("place"):
+        gap = DocumentSource(".", NO_COMMIT, (f"{GAP} the name of a document in this folder",))
+        draft = replace(draft, document=gap, files={}, examples=fill_gaps((), knowledge=True), stand_in="")
     elif knowledge and options["task"]:
         raise UsageError(
             "a knowledge leaf needs a document: --document FILE, or --repo ADDRESS --commit HASH --pattern PATTERN. "
             "Without --task, a model leaf with a document is written, to be replaced."
         )
-    if examples:
-        draft = replace(draft, examples=examples, stand_in="")
+    if examples or "typed" in options:
+        filled = fill_gaps(examples, knowledge=knowledge, grounded=bool(grounded))
+        draft = replace(draft, examples=filled, stand_in="")
     said = {name: options[name] for name in ("title", "link", "licence", "creators") if options[name]}
     return replace(draft, attribution=replace(draft.attribution, **said))
+
+
+def _typed_examples(options: dict[str, Any]) -> tuple[SeedExample, ...]:
+    """The examples that were typed in the dialogue, with gaps where something was left open."""
+    from labgen.records import Pair, SeedExample
+
+    examples = []
+    for index, typed in enumerate(options.get("typed", ())):
+        context = typed["context"] or (f"{GAP} the text" if options["with_context"] else None)
+        question = typed["question"] or f"{GAP} a question on it"
+        examples.append(SeedExample(index, context, (Pair(question, typed["answer"] or f"{GAP} its answer"),)))
+    return tuple(examples)
 
 
 def _refuse_misfits(knowledge: bool, options: dict[str, Any]) -> None:
@@ -179,15 +248,13 @@ def _with_documents(
     config: Config, root: Path, draft: Draft, options: dict[str, Any], *, draft_questions: bool
 ) -> Draft:
     """The draft with its documents, and with passages from them where the author gave no examples."""
-    from labgen.records import DocumentSource
     from labgen.taxonomy.changes import exact_pattern
     from labgen.taxonomy.draft import draft_examples
-    from labgen.taxonomy.scaffold import NO_COMMIT
 
     files: dict[str, bytes] = {}
     if options["repo"]:
         source = DocumentSource(options["repo"], options["commit"], tuple(options["patterns"]) or ("**/*.md",))
-        commit, texts = _fetch(config, root, draft.path, source)
+        commit, texts = fetch_texts(config, draft.path, source)
         source, link = replace(source, commit=commit), options["repo"]
     else:
         files, texts = _read_documents(config, root / draft.path, options["documents"])
@@ -209,29 +276,12 @@ def _with_documents(
     )
 
 
-def _fetch(config: Config, root: Path, path: str, source: Any) -> tuple[str, list[str]]:
-    """The full hash of a leaf's commit and the texts of its documents."""
-    from labgen.documents.store import DocumentStore
-    from labgen.records import Leaf
-
-    leaf = Leaf(path, "knowledge", root / path / "qna.yaml", 3, "", "", "", (), source, "")
-    documents = DocumentStore(config.work_folder / "documents", config.documents).fetch(leaf)
-    return documents[0].commit, [document.text for document in documents]
-
-
 def _read_documents(config: Config, folder: Path, files: tuple[Path, ...]) -> tuple[dict[str, bytes], list[str]]:
     """The documents to lie beside a leaf, by name (without those that do already), and their texts."""
-    from labgen.documents.text import is_document, read_text
-
     found, texts = {}, []
     for file in files:
-        if not is_document(file.name) or file.name in ("qna.yaml", "attribution.txt"):
-            raise UsageError(f"{file}: not a document that labgen reads text from; .md, .txt, .pdf or .docx are.")
-        if file.stat().st_size > config.documents.max_file_bytes:
-            raise UsageError(f"{file}: larger than {config.documents.max_file_bytes} bytes (documents.max_file_bytes).")
-        data = file.read_bytes()
-        cache, timeout_sec = config.work_folder / "documents", config.documents.timeout_sec
-        texts.append(read_text(file.name, data, cache=cache, timeout_sec=timeout_sec))
+        data, text = read_document(config, file)
+        texts.append(text)
         there = folder / file.name
         if not (there.exists() and there.samefile(file)):
             found[file.name] = data
@@ -254,8 +304,10 @@ def _report(config: Config, root: Path, draft: Draft) -> int:
         click.echo("Its texts are a model of another subject: replace them before you build anything from it.")
     elif draft.stand_in == "drafted":
         click.echo("Its questions were drafted by rule: rewrite them before you build anything from it.")
+    if result.count(Severity.WARNING) and any(found.code == "LG323" for found in result.violations):
+        click.echo(f"What is yet to be written is named above (LG323); gaps are marked `{GAP}` in the file.")
     if not draft.attribution.licence:
-        click.echo("Name the documents' licence in attribution.txt.")
+        click.echo("Name the licence in attribution.txt.")
     click.echo(
         f"Edit {plain(str(file))}, then:\n  labgen check {plain(str(file))}\n  labgen preview {plain(draft.path)}"
     )

@@ -11,6 +11,8 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import base_option, build_options, chosen_leaves, config_from, source_options
+from labgen.text.durations import duration
+from labgen.text.money import money
 
 PER_ROW = ("calls", "prompt_tokens", "reply_tokens")
 MANY_GAPS = 12  # leaves with passages left out that are named; --json has all
@@ -21,6 +23,11 @@ MANY_GAPS = 12  # leaves with passages left out that are named; --json has all
 @base_option
 @build_options
 @option("--by-leaf/--by-branch", default=False, help="A line for every leaf.")
+@option(
+    "--sort",
+    type=click.Choice(["leaf", "cost", "time", "calls", "rows"]),
+    help="Sort the lines: by name, or the most first.",
+)
 @option("--by-kind/--no-by-kind", default=False, help="What a row costs by the kind of what is drawn from documents.")
 @option("--filters/--no-filters", "show_filters", default=False, help="Show the order of work instead.")
 @option("--json/--no-json", "as_json", default=False, help="Print the plan as JSON.")
@@ -29,10 +36,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Say what a build would draw and what of it is still to pay. Asks the teacher nothing.
 
     Calls that the ledger holds cost nothing. A leaf's first calls are counted exactly; what depends on replies is
-    estimated from the yield of the dataset that stands at --output, or from `expected_yield`. Where `labgen doctor` has
-    measured the endpoints, it says how long a build would take.
+    estimated from the yield of the dataset that stands at --output, or from `expected_yield`. With `price:` it says
+    what that costs; where `labgen doctor` or a build has measured the endpoints, how long it would take.
     """
+    from labgen.cli.plan_columns import terminal_columns
     from labgen.errors import UsageError
+    from labgen.plan.without_effect import settings_without_effect
     from labgen.verbs.generate import check_output_of
     from labgen.verbs.plan import estimate_build
     from labgen.verbs.session import Hooks, Session
@@ -47,13 +56,17 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     session = Session.prepare(config, patterns, hooks=Hooks(notice=lambda words: click.echo(words, err=True)))
     for message in session.sources.messages:
         click.echo(message, err=True)
+    for words in settings_without_effect(session.sources.plans, config):
+        click.echo(f"warning: {words}", err=True)
     estimate = estimate_build(session)
     try:
         check_output_of(session)
     except UsageError as refusal:
         click.echo(f"`labgen generate` would refuse: {refusal}", err=True)
     click.echo(
-        json.dumps(plan_data(estimate), indent=2) if options["as_json"] else plan_table(estimate, options["by_leaf"])
+        json.dumps(plan_data(estimate), indent=2)
+        if options["as_json"]
+        else plan_table(estimate, options["by_leaf"], sort=options["sort"], width=terminal_columns())
     )
     if options["by_kind"] and not options["as_json"]:
         click.echo(kinds_table(estimate))
@@ -117,6 +130,8 @@ def plan_data(estimate: Any) -> dict[str, Any]:
                 "calls_to_pay_exact": leaf.first_calls,
                 "prompt_tokens": round(leaf.prompt_tokens),
                 "completion_tokens": round(leaf.completion_tokens),
+                "cost": leaf.cost,
+                "seconds": leaf.seconds,
             }
             for leaf in estimate.leaves
         },
@@ -131,6 +146,7 @@ def plan_data(estimate: Any) -> dict[str, Any]:
         "prompt_tokens": round(estimate.total("prompt_tokens")),
         "completion_tokens": round(estimate.total("completion_tokens")),
         "cost": estimate.cost,
+        "currency": estimate.currency or None,
         "row_length": estimate.lengths and dataclasses.asdict(estimate.lengths),
         "bulk": {
             name: round(value, 4) if isinstance(value, float) else value
@@ -164,37 +180,22 @@ def _by_step(estimate: Any) -> dict[str, float]:
     return {step: round(calls, 1) for step, calls in sorted(steps.items())}
 
 
-def plan_table(estimate: Any, by_leaf: bool) -> str:
-    """The plan in words: a line per branch or leaf, and what it comes to."""
-    from labgen.text.columns import align_columns
+def plan_table(estimate: Any, by_leaf: bool, *, sort: str | None = None, width: int | None = None) -> str:
+    """The plan in words: a line per branch or leaf, and what it comes to.
 
-    groups: dict[str, list[Any]] = {}
-    for leaf in estimate.leaves:
-        groups.setdefault(leaf.plan.leaf.path if by_leaf else leaf.plan.leaf.branch, []).append(leaf)
-    names = ["leaves", "rows", "slots", "paid", "to pay", "of it exact", "prompt tokens", "reply tokens"]
-    lines = [["", *names]]
-    for name, leaves in [*groups.items(), ("in all", list(estimate.leaves))]:
-        columns = [
-            len(leaves),
-            sum(leaf.plan.wanted for leaf in leaves),
-            sum(leaf.slots for leaf in leaves),
-            sum(leaf.paid for leaf in leaves),
-            sum(leaf.calls for leaf in leaves),
-            sum(leaf.first_calls for leaf in leaves),
-            sum(leaf.prompt_tokens for leaf in leaves),
-            sum(leaf.completion_tokens for leaf in leaves),
-        ]
-        lines.append([name, *(f"{round(column):,}" for column in columns)])
-    text = align_columns(lines)
-    if by_leaf:
-        voices = ["responses", *(_voice(leaf.plan) for leaf in estimate.leaves), ""]
-        text = [f"{line}  {voice}".rstrip() for line, voice in zip(text, voices, strict=True)]
+    Args:
+        sort: by what, one of `SORTS`; None: in the order of the build.
+        width: columns of the terminal, for which paths are shortened; None where there is none.
+    """
+    from labgen.cli.plan_columns import plan_lines
+
+    text = plan_lines(estimate, by_leaf, sort=sort, width=width)
     text += _coverage(estimate)
     text += _lengths(estimate.lengths)
     shares = ", ".join(f"{flow} {share:.0%}" for flow, share in estimate.yields.items())
     text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
     if estimate.cost is not None:
-        text.append(f"At the configured prices: about {estimate.cost:,.2f}.")
+        text.append(f"At the configured prices: about {money(estimate.cost, estimate.currency)}.")
     if estimate.bulk.rounds:
         text.append(_bulk_words(estimate))
     if estimate.time is not None:
@@ -209,12 +210,7 @@ def _bulk_words(estimate: Any) -> str:
         f"In bulk (`labgen bulk run`): about {bulk.rounds} rounds and {bulk.calls:,.0f} calls, "
         f"{bulk.surplus:,.0f} more than one by one"
     )
-    return f"{words}, for about {bulk.cost:,.2f}." if bulk.cost is not None else f"{words}."
-
-
-def _voice(plan: Any) -> str:
-    """The persona that answers a skill's instructions, and why that one; knowledge comes with its answers."""
-    return "" if plan.chunks else f"{plan.persona.name}: {plan.persona.why}"
+    return f"{words}, for about {money(bulk.cost, estimate.currency)}." if bulk.cost is not None else f"{words}."
 
 
 def _coverage(estimate: Any) -> list[str]:
@@ -256,17 +252,10 @@ def _lengths(lengths: Any) -> list[str]:
 
 
 def _time_words(time: Any) -> str:
+    seen = "as `labgen doctor` measured" if time.measured_by == "doctor" else "as a build was answered"
     at_once = f" ({time.at_once} calls at once)" if time.at_once > 1 else ""
     words = (
         f"{'At most about' if time.at_most else 'About'} {duration(time.seconds)} at {time.tokens_per_sec:,.0f} "
-        f"tokens/s{at_once}, as `labgen doctor` measured on {time.measured_on}."
+        f"tokens/s{at_once}, {seen} on {time.measured_on}."
     )
     return f"{words} More calls at once may well be faster." if time.at_most else words
-
-
-def duration(seconds: float) -> str:
-    """A rough span of time in the unit that suits it."""
-    for unit, size, below in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48)):
-        if seconds < below * size:
-            return f"{max(1, round(seconds / size))} {unit}"
-    return f"{round(seconds / 86400)} days"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labgen.cli import option
-from labgen.cli.settings import base_option, config_from, model_options, place_options, work_option
+from labgen.cli.settings import base_option, config_from, leaf_completion, model_options, place_options, work_option
 
 if TYPE_CHECKING:
     from labgen.config import Config
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("preview")
-@click.argument("leaves", nargs=-1, metavar="[LEAF]...")
+@click.argument("leaves", nargs=-1, metavar="[LEAF]...", shell_complete=leaf_completion)
 @place_options
 @work_option
 @base_option
@@ -37,12 +37,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     LEAF is a leaf's path or a pattern, such as `knowledge/**`. Without one, the leaves that changed since --base are
     taken (see `labgen diff`), and their rows are compared with those of the base. What the ledger holds costs
     nothing, and what is paid for here costs a build nothing. The dataset folder is not touched. Ends with status 1
-    where a leaf can't be drawn from.
+    where a leaf can't be drawn from, or lies where nobody reads it.
     """
     from labgen.cli.check import check_options
-    from labgen.cli.progress import ProgressLine
+    from labgen.cli.progress import ProgressDisplay
     from labgen.taxonomy.changes import changed_leaves
-    from labgen.text.printable import plain
     from labgen.verbs.preview import Preview, preview_leaves
     from labgen.verbs.session import Hooks
 
@@ -50,10 +49,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     named = [_leaf_of(word, config.taxonomy) for word in options["leaves"]]
     changes = changed_leaves(config.taxonomy, options["base"]) if options["base"] or not named else None
     patterns = changes.patterns(named) if changes else tuple(named)
-    line = ProgressLine()
+    line = ProgressDisplay("none")
     if changes and not patterns:
         _show(Preview((), changes=changes), options["form"], config)
-        return
+        ctx.exit(1 if changes.misplaced else 0)
     try:
         preview = preview_leaves(
             config,
@@ -62,12 +61,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             rows=options["rows"],
             max_leaves=options["max_leaves"],
             check=check_options(config),
-            hooks=Hooks(notice=lambda words: line.say(plain(words))),
+            hooks=Hooks(notice=line.say),
         )
     finally:
         line.close()
     _show(preview, options["form"], config)
-    ctx.exit(1 if any(leaf.left_out for leaf in preview.leaves) else 0)
+    misplaced = changes is not None and bool(changes.misplaced)
+    ctx.exit(1 if misplaced or any(leaf.left_out for leaf in preview.leaves) else 0)
 
 
 def _show(preview: Preview, form: str, config: Config) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable
+from html import escape
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 from labgen.export import markdown
-from labgen.export.rows import row_id
 from labgen.records import Candidate, Severity, Verdict
 from labgen.text import printable
 from labgen.text.printable import shorten
@@ -18,8 +20,15 @@ if TYPE_CHECKING:
 MARKER = "<!-- labgen preview -->"
 """First line of a page, by which a workflow finds the comment that it wrote before."""
 
-MAX_PAGE_CHARS = 60_000
-"""A comment on GitHub holds 65,536 characters."""
+MAX_PAGE_BYTES = 60_000
+"""A comment on GitHub holds 65,536 characters; bytes are never fewer."""
+
+TAIL_BYTES = 2_000
+"""Of these, kept for what stands at the end: which leaves are not shown, or not in full."""
+
+MAX_TABLE_ROWS = 50
+WRAP_CHARS = 100
+"""A code block is as wide as its longest line, so longer ones are broken."""
 
 MAX_TEXT_CHARS = 1500
 MAX_VIOLATIONS = 20
@@ -85,12 +94,23 @@ class MarkdownWriter:
         return f"- {_harmless(text)}"
 
     def quote(self, label: str, text: str) -> str:
-        """Label, then the text as a code block."""
-        return f"\n{_harmless(label)}:\n\n{markdown.block(_cut(text))}\n"
+        """Label, then the text as a code block, its long lines broken."""
+        return f"\n{_harmless(label)}:\n\n{_calling_nobody(markdown.block(_wrapped(_cut(text))))}\n"
+
+
+def _calling_nobody(text: str) -> str:
+    return text.replace("@", "@\u200b")
+
+
+def _wrapped(text: str) -> str:
+    lines = []
+    for line in text.split("\n"):
+        lines += textwrap.wrap(line, WRAP_CHARS, replace_whitespace=False, drop_whitespace=True) or [line]
+    return "\n".join(lines)
 
 
 def _harmless(text: str) -> str:
-    return markdown.escaped(text, 1000).replace("@", "@\u200b")
+    return _calling_nobody(markdown.escaped(text, 1000))
 
 
 def _cut(text: str) -> str:
@@ -102,23 +122,75 @@ def _cut(text: str) -> str:
 def preview_text(preview: Preview) -> str:
     """The preview for a terminal."""
     writer = TextWriter()
-    return "\n".join([writer.heading(1, "Preview"), *preview_notes(preview, writer), *_sections(preview, writer)])
+    sections = ("\n".join([writer.heading(2, _title(leaf)), *_leaf(leaf, writer)]) for leaf in preview.leaves)
+    return "\n".join([writer.heading(1, "Preview"), *preview_notes(preview, writer), *sections])
 
 
 def preview_markdown(preview: Preview) -> str:
-    """The preview as a page for a step summary or a comment; leaves that don't fit are named at its end."""
+    """The preview as a page for a step summary or a comment.
+
+    It starts with a table of all leaves; each leaf is folded below its name. A leaf that does not fit is shown in part
+    or not at all, and the page's end says so: neither a fold nor a code block is ever left open.
+    """
     writer = MarkdownWriter()
-    page = "\n".join([MARKER, writer.heading(1, "Preview"), *preview_notes(preview, writer)])
+    page = "\n".join([MARKER, writer.heading(1, "Preview"), _table(preview), *preview_notes(preview, writer)])
     left: list[str] = []
-    for leaf, section in zip(preview.leaves, _sections(preview, writer), strict=True):
-        if left or len(page) + len(section) > MAX_PAGE_CHARS:
+    for leaf in preview.leaves:
+        parts = list(_leaf(leaf, writer))
+        room = MAX_PAGE_BYTES - TAIL_BYTES - len(page.encode())
+        shown = _fitting(parts, room - len(_fold(leaf, []).encode()))
+        if len(shown) < len(parts):
             left.append(leaf.path)
-        else:
-            page += f"\n{section}"
+        if shown:
+            page += f"\n\n{_fold(leaf, shown)}"
     if left:
-        some = ", ".join(left[:20]) + (f" and {len(left) - 20} more" if len(left) > 20 else "")
-        page += f"\n\n{writer.line(f'This page is full. Not shown: {some}.')}"
+        some = shorten(", ".join(left[:20]), 500) + (f" and {len(left) - 20} more" if len(left) > 20 else "")
+        page += f"\n\n{writer.line(f'This page is full. Not shown in full: {some}.')}"
     return f"{page}\n"
+
+
+def _fitting(parts: list[str], room: int) -> list[str]:
+    """As many of a leaf's parts, from the first, as there are bytes for."""
+    sizes = accumulate(len(part.encode()) + 1 for part in parts)
+    return [part for part, size in zip(parts, sizes, strict=True) if size <= room]
+
+
+def _fold(leaf: LeafPreview, parts: list[str]) -> str:
+    # In the line of the summary Markdown is off, and in `code` GitHub looks for neither names nor numbers of issues.
+    path = escape(printable.one_line(_title(leaf), 300))
+    summary = f"<code>{_calling_nobody(path)}</code>: {_outcome(leaf)}"
+    return markdown.folded(summary, "\n".join(parts).strip("\n"))
+
+
+def _title(leaf: LeafPreview) -> str:
+    change = leaf.change
+    return f"{leaf.path} (was {change.old_path})" if change and change.kind == "renamed" else leaf.path
+
+
+def _outcome(leaf: LeafPreview) -> str:
+    if leaf.left_out:
+        return "nothing can be drawn"
+    rows, refused = len(leaf.draws.rows), len(leaf.draws.refused)
+    return f"{rows} {'row' if rows == 1 else 'rows'}, {refused} refused"
+
+
+def _table(preview: Preview) -> str:
+    """What became of each leaf, at a glance."""
+    rows = []
+    for leaf in preview.leaves[:MAX_TABLE_ROWS]:
+        change = leaf.change.kind if leaf.change else ""
+        rows.append([_calling_nobody(markdown.code(shorten(leaf.path, 120))), change, _findings(leaf), _outcome(leaf)])
+    if not rows:
+        return ""
+    more = len(preview.leaves) - len(rows)
+    return f"\n{markdown.markdown_table(['leaf', 'change', 'check', 'rows'], rows)}\n" + (
+        f"\nand {more} more leaves\n" if more else ""
+    )
+
+
+def _findings(leaf: LeafPreview) -> str:
+    counts = Counter(found.severity for found in leaf.violations)
+    return ", ".join(_many(counts[severity], severity) for severity in Severity if counts[severity]) or "clean"
 
 
 def preview_notes(preview: Preview, writer: Writer) -> Iterable[str]:
@@ -139,6 +211,8 @@ def preview_notes(preview: Preview, writer: Writer) -> Iterable[str]:
         yield writer.line(f"Leaves that changed {since}: {told}.")
         for note in changes.notes:
             yield writer.line(note)
+        for stray in changes.misplaced:
+            yield writer.item(f"error {stray.code}, {stray.name}: {stray.message}")
         for change in changes.leaves:
             if change.kind == "deleted":
                 yield writer.item(f"{change.path}: deleted")
@@ -146,14 +220,7 @@ def preview_notes(preview: Preview, writer: Writer) -> Iterable[str]:
         yield writer.line(f"{len(preview.omitted)} more leaves are not previewed (--max-leaves); `labgen check` has.")
 
 
-def _sections(preview: Preview, writer: Writer) -> Iterable[str]:
-    return ("\n".join(_leaf(leaf, writer)) for leaf in preview.leaves)
-
-
 def _leaf(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
-    change = leaf.change
-    was = f" (was {change.old_path})" if change and change.kind == "renamed" else ""
-    yield writer.heading(2, f"{leaf.path}{was}")
     yield from leaf_notes(leaf, writer)
     if leaf.left_out:
         return
@@ -190,12 +257,7 @@ def _many(number: int, severity: Severity) -> str:
 
 
 def _checked(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
-    counts = Counter(found.severity for found in leaf.violations)
-    if not counts:
-        yield writer.line("Check: clean.")
-        return
-    told = ", ".join(_many(counts[severity], severity) for severity in Severity if counts[severity])
-    yield writer.line(f"Check: {told}.")
+    yield writer.line(f"Check: {_findings(leaf)}.")
     for found in leaf.violations[:MAX_VIOLATIONS]:
         place = f"line {found.line}, column {found.column}"
         yield writer.item(f"{found.severity.value} {found.code}, {place}: {found.message}")
@@ -223,7 +285,7 @@ def _price(leaf: LeafPreview, writer: Writer) -> Iterable[str]:
     estimate = leaf.estimate
     if estimate is None:
         return
-    money = f", {leaf.cost:,.2f} at the configured prices" if leaf.cost is not None else ""
+    money = f", {leaf.currency} {leaf.cost:,.2f} at the configured prices" if leaf.cost is not None else ""
     yield writer.line(
         f"At full size ({estimate.plan.wanted} rows): about {round(estimate.calls):,} more calls "
         f"({round(estimate.prompt_tokens):,} prompt and {round(estimate.completion_tokens):,} completion "
@@ -274,7 +336,7 @@ def _lineage(row: Candidate) -> str:
             f", {source.file} characters {source.start} to {source.end} at {source.commit.removeprefix('sha256:')[:10]}"
         )
     kind = f", kind {row.kind}" if row.kind else ""
-    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row_id(row)}"
+    return f"slot {row.slot}, seed examples {seeds}{kind}{cited}; id {row.id}"
 
 
 def _verdict(verdict: Verdict) -> str:

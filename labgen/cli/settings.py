@@ -14,6 +14,8 @@ from labgen.cli.file_options import SETTING_OF, defaults_from
 from labgen.settings_file import SettingsFile, make_config, read_settings
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from labgen.config import Config
 
 CommandFunction = Callable[..., Any]
@@ -70,6 +72,7 @@ def source_options(command: CommandFunction) -> CommandFunction:
                 "--leaf",
                 "leaf_patterns",
                 multiple=True,
+                shell_complete=leaf_completion,
                 help="Only leaves that match, such as `knowledge/**`. Repeatable.",
             ),
         ]
@@ -91,25 +94,87 @@ def build_options(command: CommandFunction) -> CommandFunction:
     return command
 
 
+class FoldedOption(click.Option):
+    """An option that many verbs share: their help leaves it to `--help-endpoint`."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Nothing, but for `--help-endpoint`."""
+        return super().get_help_record(ctx) if ctx.meta.get(UNFOLDED) else None
+
+
+UNFOLDED = "labgen.help_endpoint"
+
+
+def _show_folded(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    ctx.meta[UNFOLDED] = True
+    formatter = ctx.make_formatter()
+    folded = [each for each in ctx.command.params if isinstance(each, FoldedOption)]
+    with formatter.section("Options on who is asked, and how"):
+        formatter.write_dl([record for each in folded if (record := each.get_help_record(ctx))])
+    click.echo(formatter.getvalue().rstrip("\n"))
+    ctx.exit()
+
+
 def model_options(command: CommandFunction) -> CommandFunction:
-    """Who is asked, and how: --seed, --prompts, --base-url, --model and the like."""
+    """Who is asked, and how: --seed, --prompts, --base-url, --model and, folded away in help, the others."""
+    words = "Options on judge, prompt format, concurrency, attempts and time."
+    options: list[Callable[[CommandFunction], CommandFunction]] = [
+        option("--seed", type=click.IntRange(min=0), help="Changes every draw."),
+        option("--prompts", type=click.Path(path_type=Path), help="Folder of prompts that replace shipped ones."),
+        option("--base-url", help="OpenAI-compatible API. Default: OPENAI_BASE_URL, else the rehearsal teacher."),
+        option("--model", help="Model name at that API."),
+        _folded("--api", type=click.Choice(["chat", "completions"]), help="Which API it is asked with."),
+        _folded(
+            "--prompt-format",
+            shell_complete=_templates,
+            help="Prompt format for completions: a shipped name or a Jinja file.",
+        ),
+        _folded("--judge-model", help="Another model that judges. Default: the teacher."),
+        _folded("--judge-base-url", help="Where the judge is, if not at the teacher's address."),
+        _folded("--concurrency", type=click.IntRange(min=1), help="Calls in flight at most."),
+        _folded("--timeout-sec", type=click.FloatRange(min=0, min_open=True), help="Longest wait for a reply."),
+        _folded("--max-attempts", type=click.IntRange(min=1), help="Attempts per call before it counts as failed."),
+        click.option(
+            "--help-endpoint", is_flag=True, is_eager=True, expose_value=False, callback=_show_folded, help=words
+        ),
+    ]
+    for decorate in reversed(options):
+        command = decorate(command)
+    return command
+
+
+def run_options(command: CommandFunction) -> CommandFunction:
+    """How a long run shows itself and ends: --on-interrupt, --progress."""
+    what = "What Ctrl-C does with what is there: say how to write it, or write it."
+    how = "How progress is shown, on stderr. Default: live on a terminal, else plain."
+    forms = ["auto", "live", "plain", "json", "none"]
     for decorate in reversed(
         [
-            option("--seed", type=click.IntRange(min=0), help="Changes every draw."),
-            option("--prompts", type=click.Path(path_type=Path), help="Folder of prompts that replace shipped ones."),
-            option("--base-url", help="OpenAI-compatible API. Default: OPENAI_BASE_URL, else the rehearsal teacher."),
-            option("--model", help="Model name at that API."),
-            option("--api", type=click.Choice(["chat", "completions"]), help="Which API it is asked with."),
-            option("--prompt-format", help="Prompt format for completions: a shipped name or a Jinja file."),
-            option("--judge-model", help="Another model that judges. Default: the teacher."),
-            option("--judge-base-url", help="Where the judge is, if not at the teacher's address."),
-            option("--concurrency", type=click.IntRange(min=1), help="Calls in flight at most."),
-            option("--timeout-sec", type=click.FloatRange(min=0, min_open=True), help="Longest wait for a reply."),
-            option("--max-attempts", type=click.IntRange(min=1), help="Attempts per call before it counts as failed."),
+            option("--on-interrupt", type=click.Choice(["stop", "write"]), default="stop", help=what),
+            option("--progress", type=click.Choice(forms), default="auto", help=how),
         ]
     ):
         command = decorate(command)
     return command
+
+
+def _folded(*names: str, **settings: Any) -> Callable[[CommandFunction], CommandFunction]:
+    return option(*names, cls=FoldedOption, **settings)
+
+
+def _templates(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from labgen.cli.completion import templates
+
+    return templates(ctx, param, incomplete)
+
+
+def leaf_completion(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For arguments and options that name leaves; what completes them is imported when a shell asks."""
+    from labgen.cli.completion import leaves
+
+    return leaves(ctx, param, incomplete)
 
 
 def base_option(command: CommandFunction) -> CommandFunction:
@@ -131,7 +196,7 @@ def chosen_leaves(config: Config, options: dict[str, Any]) -> tuple[str, ...] | 
 
     changes = changed_leaves(config.taxonomy, options["base"])
     chosen = changes.patterns(patterns)
-    for note in changes.notes:
+    for note in (*changes.notes, *(f"{stray.name}: {stray.message}" for stray in changes.misplaced)):
         click.echo(plain(note), err=True)
     some = f"{len(chosen)} changed leaf" if len(chosen) == 1 else f"{len(chosen)} changed leaves"
     found = some if chosen else "No leaf has changed"

@@ -169,6 +169,23 @@ class Repository:
             "that was pushed."
         )
 
+    def newest_commit(self) -> str:
+        """The full hash of the commit that the repository's own branch is at, asked of it now.
+
+        Raises: TaxonomyError: it can't be asked, or has no commit.
+        """
+        path = self.folder / "newest.git"
+        _prepare(path)
+        ask = ["ls-remote", "--", self.repo, "HEAD"]
+        try:
+            said = _git(ask, path, timeout_sec=self._config.timeout_sec, transports=self._transports(path))
+        except _CloneFailed as error:
+            raise TaxonomyError(f"{shown(self.repo)} can't be asked: {error}. Check the address.") from None
+        found = re.match(r"(?:[0-9a-f]{40}|[0-9a-f]{64})(?=\s)", said)
+        if not found:
+            raise TaxonomyError(f"{shown(self.repo)} has no commit yet.")
+        return found[0]
+
     def _fetch_whole(self, clone: str = "whole.git") -> None:
         if not self._whole_is_fresh:
             self._fetch_into(clone, ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"], [])

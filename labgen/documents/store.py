@@ -75,6 +75,12 @@ class DocumentStore:
                 "Free space, or choose another folder with --work."
             ) from None
 
+    def newest_commit(self, repo: str) -> str:
+        """The full hash of a repository's newest commit. Raises: TaxonomyError: a bad address, or it can't be asked."""
+        if problem := address_problem(repo, allow_local=self._config.allow_local_repos):
+            raise TaxonomyError(problem)
+        return self._repository(repo).newest_commit()
+
     def at_hand(self, leaf: Leaf) -> AtHand:
         """A leaf's documents as far as they are on this machine, without the network.
 

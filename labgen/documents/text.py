@@ -21,6 +21,11 @@ def is_document(path: str) -> bool:
     return suffix in MARKDOWN or suffix in PLAIN or suffix in CONVERTED
 
 
+def document_suffixes() -> list[str]:
+    """The ends of names that `is_document` knows; a name without one is taken for plain text, too."""
+    return sorted(filter(None, MARKDOWN | PLAIN | CONVERTED))
+
+
 def is_markdown(path: str) -> bool:
     """Whether the text of this file is Markdown: written so, or converted to it."""
     return _suffix(path) in MARKDOWN or _suffix(path) in CONVERTED

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from labgen.export.agreement import agreement_markdown
 from labgen.export.card_facts import CardFacts
 from labgen.export.card_preferences import preferences
 from labgen.export.card_provenance import about_the_run, contributors, licences, limits_and_citation
@@ -54,6 +55,7 @@ def write_card(folder: Path, facts: CardFacts) -> None:
         leaf_tree(facts),
         funnel_section(facts),
         checks(facts),
+        agreement_markdown(facts.agreement) if facts.agreement else "",
         held_out_section(facts),
         about_the_run(facts),
         licences(facts),

@@ -26,12 +26,14 @@ class CardNotes:
     Attributes:
         calibration: how well the judge agrees with people (`labgen calibrate`).
         contamination: which benchmarks the rows were checked against, and what was found.
-        teacher_terms: under which terms the teacher's replies may be used, where the user has said.
+        teacher_terms, responder_terms: under which terms the replies of the teacher, and of the model of further
+            responses, may be used, where the user has said.
     """
 
     calibration: str = ""
     contamination: str = ""
     teacher_terms: str = ""
+    responder_terms: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class CardFacts:
         preferences: counts of `PreferenceTables.report`; None where none were asked for.
         rehearsal_rows: accepted rows that the rehearsal teacher wrote or judged.
         held_out: content of `held_out.json`; None where nothing is held out.
+        agreement: content of `agreement.json`; None where nobody has marked anything.
     """
 
     about: BuildInfo
@@ -60,6 +63,7 @@ class CardFacts:
     preferences: Mapping[str, Any] | None = None
     rehearsal_rows: int = 0
     held_out: Mapping[str, Any] | None = None
+    agreement: Mapping[str, Any] | None = None
 
     @cached_property
     def rows_by_leaf(self) -> dict[str, int]:

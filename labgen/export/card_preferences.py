@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from labgen.export.card_facts import CardFacts
 from labgen.formats.training.base import CHECKABLE, FEEDBACK, PREFERENCES
 from labgen.records import REPAIR, SAMPLE
@@ -32,8 +35,16 @@ def preferences(facts: CardFacts) -> str:
         f"wrong. {found['pairs_held_back']:,} pairs were held back, since their worse response is not known to harm "
         "nobody: no judge said that it is safe, or a secret, personal data or a benchmark item was found in it.\n\n"
         f"`feedback` has {feedback['good']:,} good and {feedback['bad']:,} bad responses. Rows whose answer a rule can "
-        f"check: {checkers}; `labgen.export.rewards.final_answer_reward` checks them."
+        f"check: {checkers}; `labgen.export.rewards.final_answer_reward` checks them.{_left_out(found)}"
     )
+
+
+def _left_out(found: Mapping[str, Any]) -> str:
+    left = sorted(found.get("left_out_for_held_out", {}).items())
+    if not left:
+        return ""
+    rows = " and ".join(f"{count:,} {'row' if count == 1 else 'rows'} of `{name}`" for name, count in left)
+    return f" {rows} were left out, since they show what is held out."
 
 
 def configs_asked_for(facts: CardFacts) -> tuple[str, ...]:
@@ -51,7 +62,8 @@ def columns_of_preferences(facts: CardFacts) -> str:
     return (
         " Those of preferences have `id`, `row` (the id of the row that they belong to), `prompt` (turns), `leaf`, "
         "`branch`, `teacher`, `leaf_fingerprint` and `rehearsal`; `preferences` has `chosen` and `rejected` (turns), "
-        "`margin`, `reason`, `kind` (`repair` or `responses`), `score_chosen`, `score_rejected` (the judge's, 1 to 3) "
-        "and `rejected_state` (empty where both passed); `feedback` has `completion`, `label`, `reason` and `score`; "
+        "`margin`, `reason`, `kind` (`repair` or `responses`), `score_chosen`, `score_rejected` (the judge's, 1 to 3), "
+        "`rejected_state` (empty where both passed), `chosen_by` and `rejected_by` (models); `feedback` has "
+        "`completion`, `label`, `reason`, `score` and `written_by`; "
         "`checkable` has `answer` and `checker`."
     )

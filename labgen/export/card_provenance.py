@@ -45,6 +45,7 @@ def about_the_run(facts: CardFacts) -> str:
         [
             ["teacher", f"{_model(about.teacher, about)} {terms}"],
             *([["judge", _model(judge, about)]] if judge != about.teacher else []),
+            *_responder(facts),
             ["taxonomy commit", commit],
             ["labgen", escaped(about.labgen)],
             ["pyarrow", escaped(pa.__version__)],
@@ -58,6 +59,16 @@ def about_the_run(facts: CardFacts) -> str:
         "says, and run `labgen generate`. With the same ledger the result has the same bytes; without it the "
         "teacher is asked again, and samples differ."
     )
+
+
+def _responder(facts: CardFacts) -> list[list[str]]:
+    """The model that gave further responses, and its terms; nothing where the teacher gave all."""
+    about = facts.about
+    model = about.settings.get("preferences", {}).get("responder", {}).get("model")
+    if not model or about.written_by_rehearsal:
+        return []
+    terms = facts.notes.responder_terms or "labgen does not know its terms."
+    return [["further responses", f"{_model(model, about)} {terms}"]]
 
 
 def _model(asked: str, about: BuildInfo) -> str:

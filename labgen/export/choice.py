@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labgen.export.chance import number
-from labgen.export.held_out import answer_of, evidence_of, question_of
+from labgen.export.held_out import answer_of, evidence_of, exchanges_of, question_of
 from labgen.filters.leaks import Place, overlap
 from labgen.text.rouge_words import tokenize
 from labgen.text.words import COMMON_ENGLISH
@@ -91,7 +91,8 @@ def choice_rows(
     by_leaf: dict[str, list[_Answer]] = {}
     for row in held:
         by_leaf.setdefault(row["leaf"], []).append(_Answer.of(row))
-    known = {leaf: [_Answer.of(row) for row in trained.get(leaf, ()) if row["source"]] for leaf in by_leaf}
+    trained_on = {leaf: [exchanges_of(row)[0] for row in trained.get(leaf, ()) if row["source"]] for leaf in by_leaf}
+    known = {leaf: [_Answer.of(row) for row in rows] for leaf, rows in trained_on.items()}
     made = []
     for row in held:
         right = _Answer.of(row)

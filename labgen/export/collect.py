@@ -60,6 +60,7 @@ class Collector:
     Attributes:
         funnel: every candidate brought in so far.
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
+        progress: leaf to how far it was when something of it was taken last; none of those that have not begun.
         across: the look for near-duplicates across leaves; once all is brought in, it has seen every row.
     """
 
@@ -83,8 +84,7 @@ class Collector:
         self._left: tuple[int, ...] = ()
         self._may_reopen = True
         self._evenly = evenly
-        self._rows: dict[str, int] = {}
-        self._slots: dict[str, int] = {}
+        self.progress: dict[str, LeafProgress] = {}
         self._coverage: CoverageCount | None = None
         self._most: dict[str, int] = {}
         for plan in plans:
@@ -109,11 +109,14 @@ class Collector:
 
     def _note(self, path: str, progress: LeafProgress) -> None:
         self.funnel.close(path, calls=progress.calls, stopped=progress.stopped)
-        self._rows[path], self._slots[path] = progress.accepted, progress.slots
+        self.progress[path] = replace(progress)
         if progress.calibration:
             self.calibrations[path] = progress.calibration
         if progress.done:
             self._done.add(path)
+
+    def _retired_slots(self, path: str) -> int:
+        return self.progress[path].slots if path in self.progress else 0
 
     def finish(self, why_early: str = "") -> None:
         """Bring in the rest; leaves that are not done, in a run that ended early, with what they have.
@@ -152,7 +155,7 @@ class Collector:
             if leaf.path not in self._done or self._short:
                 return False
             if self._coverage:
-                self.funnel.cover(leaf.path, self._coverage.result(self._slots.get(leaf.path, 0)))
+                self.funnel.cover(leaf.path, self._coverage.result(self._retired_slots(leaf.path)))
             self._writer.end_leaf(leaf)
             self._begin_next()
         return False
@@ -176,7 +179,8 @@ class Collector:
         A leaf of which nothing was accepted yet does not hold the others down.
         """
         unfinished = [plan for plan in self._plans if plan.leaf.path not in self._done]
-        rows = {plan.leaf.path: self._rows.get(plan.leaf.path, 0) for plan in unfinished}
+        of = self.progress
+        rows = {path: of[path].accepted if path in of else 0 for path in (plan.leaf.path for plan in unfinished)}
         share = min((rows[plan.leaf.path] / plan.wanted for plan in unfinished if rows[plan.leaf.path]), default=1.0)
         return {plan.leaf.path: int(share * plan.wanted) + 1 for plan in unfinished}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from labgen.config import MixConfig, PreferencesConfig
 from labgen.errors import OutputError
+from labgen.export.agreement import AGREEMENT, Agreement
 from labgen.export.card import write_card
 from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts, CardNotes
 from labgen.export.files import DataFile, ShardedTable
@@ -108,6 +109,7 @@ class DatasetWriter:
 
     Attributes:
         leaves: those of the build in the order in which they are to be added, which is that of their paths.
+        agreement: once it is finished, what reviewers' marks say of it (content of `agreement.json`); None for none.
     """
 
     def __init__(
@@ -132,6 +134,8 @@ class DatasetWriter:
         self._languages: Counter[str] = Counter()
         self._sources: dict[tuple[str, str], set[str]] = {}
         self._answered_by: set[Answerer] = set()
+        self._agreement, self._met = Agreement(), set[int]()
+        self.agreement: dict[str, Any] | None = None
         self._rehearsed: Counter[bool] = Counter()  # whether accepted, to candidates of the rehearsal teacher's
 
     @cached_property
@@ -158,6 +162,9 @@ class DatasetWriter:
             if self._preferences:
                 self._preferences.add(candidate, leaf, self._about)
             self._lineage.add(lineage_of(candidate, row["id"]))
+            if mark := leaf.marks.on(candidate):
+                self._agreement.add(row, mark)
+                self._met.add(id(mark))
             self._candidates += 1
             self._answered_by.update(candidate.answered_by)
             self._rehearsed[candidate.state is State.ACCEPTED] += row["rehearsal"]
@@ -228,6 +235,9 @@ class DatasetWriter:
                 _write_json(self._root / "held_out.json", held_out.report)
             if phases:
                 _write_json(self._root / "mix.json", phases.report)
+            self.agreement = agreement = self._agreement_of(about, held_out)
+            if agreement:
+                _write_json(self._root / AGREEMENT, agreement)
             _write_json(self._root / "funnel.json", funnel.to_json())
             if calibration:
                 _write_json(self._root / "calibration.json", calibration)
@@ -245,9 +255,20 @@ class DatasetWriter:
                 preferences=self._preferences.report() if self._preferences else None,
                 rehearsal_rows=self._rehearsed[True],
                 held_out=held_out.report if held_out else None,
+                agreement=agreement,
             )
             write_card(self._root, facts)
             write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))
+
+    def _agreement_of(self, about: BuildInfo, held_out: HeldOutRows | None) -> dict[str, Any] | None:
+        marked = [(own, mark) for leaf in self.leaves for own, mark in leaf.marks.marks]
+        if not marked:
+            return None
+        held = {row["id"] for rows in held_out.rows.values() for row in rows} if held_out else set()
+        missing = (own for own, mark in marked if id(mark) not in self._met and own not in held)
+        # What an incomplete build lacks may still come.
+        self._agreement.unmatched = list(missing) if about.complete else []
+        return self._agreement.to_json()
 
     def _add_row(self, row: dict[str, Any], candidate: Candidate, leaf: LeafInfo) -> None:
         self._tables[DOCUMENTS if candidate.is_document else leaf.branch].add(row)

@@ -11,9 +11,10 @@ from typing import Any
 
 from labgen.config import ExtraDataset
 from labgen.errors import ConfigError, UsageError
-from labgen.export.rows import ID_CHARS, storable
+from labgen.export.rows import storable
 from labgen.formats.conversation_rows import read_conversation
 from labgen.formats.dataset_reader import read_dataset
+from labgen.records import ID_CHARS
 
 CHECKED_ROWS = 1000
 """First rows that are looked at before a build."""

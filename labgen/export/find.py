@@ -19,7 +19,7 @@ def find_row(folder: Path, prefix: str) -> dict[str, Any]:
     """The one row, rejection or held-out row whose id starts with `prefix`.
 
     Returns: its columns (see `rows.row_schema`; a rejection also has `state`, `reason`, `raw`), and `config`, `slot`,
-        `position`, `calls` (ledger keys in hexadecimal, in order).
+        `position`, `calls` (ledger keys in hexadecimal, in order), `drawn` (of an edited row: its texts as drawn).
     Raises: UsageError: no dataset there, no such id, or several.
     """
     manifest = read_manifest(folder)
@@ -77,5 +77,6 @@ def _lineage(folder: Path, manifest: dict[str, Any], found: str) -> dict[str, An
                     "slot": entry["slot"],
                     "position": entry["position"],
                     "calls": [key.hex() for key in entry["calls"]],
+                    "drawn": entry.get("drawn"),  # datasets of earlier versions lack it
                 }
-    return {"slot": None, "position": None, "calls": []}
+    return {"slot": None, "position": None, "calls": [], "drawn": None}

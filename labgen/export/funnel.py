@@ -25,6 +25,8 @@ class Tally:
         stopped: why a leaf ended with fewer rows than wanted; empty where it did not, and in sums.
         coverage: how much of its documents it covers; nothing of a leaf without documents.
         reasons: state to reason to number of candidates.
+        second_turns: how the second turns of accepted candidates ended (`accepted` for those that are part of their
+            rows), to their number; nothing where none were asked for.
         examples: reason to one with all its detail, of replies that came to nothing; not written anywhere.
     """
 
@@ -33,6 +35,7 @@ class Tally:
     stopped: str = ""
     coverage: Coverage = NOT_FROM_DOCUMENTS
     reasons: dict[State, Counter[str]] = field(default_factory=dict)
+    second_turns: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict, compare=False)
 
     def add(self, state: State, reason: str) -> None:
@@ -62,6 +65,7 @@ class Tally:
         self.wanted += other.wanted
         self.calls += other.calls
         self.coverage += other.coverage
+        self.second_turns += other.second_turns
         for state, kinds in other.reasons.items():
             self.reasons.setdefault(state, Counter()).update(kinds)
 
@@ -79,6 +83,7 @@ class Tally:
                 if self.count(state) and set(self.reasons[state]) != {""}
             },
             **({"coverage": self.coverage.to_json()} if self.coverage.passages else {}),
+            **({"second_turns": dict(sorted(self.second_turns.items()))} if self.second_turns else {}),
         }
 
     @classmethod
@@ -87,6 +92,7 @@ class Tally:
         tally = cls(wanted=int(data["wanted"]), calls=int(data["calls"]), stopped=str(data["stopped"]))
         if "coverage" in data:
             tally.coverage = Coverage.from_json(data["coverage"])
+        tally.second_turns = Counter({str(end): int(count) for end, count in data.get("second_turns", {}).items()})
         for name, count in data["states"].items():
             kinds = data["reasons"].get(name, {"": count})
             tally.reasons[State(name)] = Counter({str(kind): int(number) for kind, number in kinds.items()})
@@ -121,7 +127,10 @@ class Funnel:
         """
         if candidate.state is None:
             raise ValueError(f"{candidate.leaf} slot {candidate.slot}: a candidate without a state can't be counted")
-        self.leaves.setdefault(candidate.leaf, Tally()).add(candidate.state, candidate.reason)
+        tally = self.leaves.setdefault(candidate.leaf, Tally())
+        tally.add(candidate.state, candidate.reason)
+        if candidate.state is State.ACCEPTED and (why := candidate.second_turn) is not None:
+            tally.second_turns[why.split(":", 1)[0] or State.ACCEPTED.value] += 1
 
     def total(self, branch: str | None = None) -> Tally:
         """Sums over all leaves, or over those of one branch."""
@@ -144,12 +153,38 @@ class Funnel:
             "total": self.total().to_json(),
         }
 
+    def __repr__(self) -> str:
+        total = self.total()
+        return f"Funnel({len(self.leaves)} leaves, {total.accepted:,} rows of {total.candidates:,} candidates)"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        total = self.total()
+        states = [state for state in State if state is State.ACCEPTED or total.count(state)]
+        rows = [
+            (name, tally.wanted, *(tally.count(state) for state in states), tally.candidates, tally.calls)
+            for name, tally in [("in all", total), *sorted(self.leaves.items())]
+        ]
+        return html_table(
+            repr(self), ("leaf", "wanted", *(state.value for state in states), "candidates", "calls"), rows
+        )
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Funnel:
         """The inverse of `to_json` (sums are made anew)."""
         funnel = cls()
         funnel.leaves = {path: Tally.from_json(tally) for path, tally in data["leaves"].items()}
         return funnel
+
+
+def second_turns_in_words(second_turns: Mapping[str, int]) -> str:
+    """How many rows have their second turn, and how the others' ended; empty where none were asked for."""
+    if not second_turns:
+        return ""
+    kept, asked = second_turns.get(State.ACCEPTED, 0), sum(second_turns.values())
+    ends = ", ".join(f"{count} {end}" for end, count in sorted(second_turns.items()) if end != State.ACCEPTED)
+    return f"{kept:,} of {asked:,} rows" + (f"; the others kept their first turn alone: {ends}" if ends else "")
 
 
 def funnel_table(funnel: Funnel, *, by_leaf: bool = False) -> str:

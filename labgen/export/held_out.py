@@ -16,7 +16,7 @@ from labgen.export.rows import OPEN_BOOK, BuildInfo, LeafInfo, row_of, row_schem
 from labgen.filters.leaks import HeldOutText, Leak, LeakIndex, Place, Training, TrainingText
 from labgen.filters.sentence_support import NAME as SENTENCE_SUPPORT
 from labgen.formats.training.base import PREFERENCE_CONFIGS
-from labgen.records import Candidate
+from labgen.records import SECOND_TURN, Candidate
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,7 +100,7 @@ def evidence_of(row: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Place, .
     pieces = [
         piece
         for verdict in row["verdicts"]
-        if verdict["filter"] in _BEARS_OUT
+        if verdict["filter"].removeprefix(f"{SECOND_TURN}/") in _BEARS_OUT
         for piece in verdict["evidence"]
         if piece["start"] >= 0
     ]
@@ -113,8 +113,25 @@ def evidence_of(row: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Place, .
     return tuple(piece["text"] for piece in pieces), tuple(places)
 
 
-def training_text(row: Mapping[str, Any]) -> TrainingText:
-    """What a training row shows."""
+def exchanges_of(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A row of several turns as rows of one question and answer each; what bears the answers out is all the first's.
+
+    A row with anything else than questions and answers by turns is one.
+    """
+    turns = row["messages"]
+    roles = [turn["role"] for turn in turns]
+    if len(turns) < 3 or roles != ["user", "assistant"] * (len(turns) // 2):
+        return [row]
+    first, *others = (turns[begin : begin + 2] for begin in range(0, len(turns), 2))
+    return [{**row, "messages": first}, *({**row, "messages": each, "verdicts": []} for each in others)]
+
+
+def training_texts(row: Mapping[str, Any]) -> list[TrainingText]:
+    """What a training row shows, turn by turn."""
+    return [_training_text(each) for each in exchanges_of(row)]
+
+
+def _training_text(row: Mapping[str, Any]) -> TrainingText:
     evidence, places = evidence_of(row)
     return TrainingText(
         row["id"],
@@ -127,8 +144,12 @@ def training_text(row: Mapping[str, Any]) -> TrainingText:
     )
 
 
-def held_out_text(row: Mapping[str, Any], config: str) -> HeldOutText:
-    """What training must not show of a held-out row."""
+def held_out_texts(row: Mapping[str, Any], config: str) -> list[HeldOutText]:
+    """What training must not show of a held-out row, turn by turn."""
+    return [_held_out_text(each, config) for each in exchanges_of(row)]
+
+
+def _held_out_text(row: Mapping[str, Any], config: str) -> HeldOutText:
     evidence, places = evidence_of(row)
     passage = "" if config == RECALL else row["context"] or ""
     return HeldOutText(
@@ -163,7 +184,9 @@ def check_no_leak(root: Path, configs: Mapping[str, Sequence[str]]) -> None:
     for config in filter(for_training, configs):
         every = chain.from_iterable(map(shown_in, _rows(root, config, configs[config])))
         while rows := list(islice(every, BATCH_ROWS)):
-            leaks += ((config, leak) for leak in index.find(Training([training_text(row) for row in rows])))
+            leaks += (
+                (config, leak) for leak in index.find(Training([text for row in rows for text in training_texts(row)]))
+            )
     if leaks:
         raise OutputError(_what_leaked(root, leaks))
 
@@ -186,7 +209,7 @@ def without_leaks(
     leaking = set()
     every = _rows(root, config, [file.path for file in files])
     while rows := list(islice(every, BATCH_ROWS)):
-        texts = [training_text(shown) for row in rows for shown in shown_in(row)]
+        texts = [text for row in rows for shown in shown_in(row) for text in training_texts(shown)]
         leaking |= {leak.training for leak in index.find(Training(texts))}
     if not leaking:
         return files, 0
@@ -213,10 +236,11 @@ def shown_in(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _index(root: Path, configs: Mapping[str, Sequence[str]]) -> LeakIndex | None:
     """All that is held out; None for nothing."""
     held = [
-        held_out_text(row, config)
+        text
         for config in ASKED
         for file in configs.get(config, ())
         for row in read_rows(root / file, _COLUMNS)
+        for text in held_out_texts(row, config)
     ]
     return LeakIndex(held) if held else None
 

@@ -38,5 +38,5 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def folded(summary: str, body: str) -> str:
-    """A part that opens on a click; `summary` is our own text."""
+    """A part that opens on a click; `summary` is HTML on one line, escaped by who gives it."""
     return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"

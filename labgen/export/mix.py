@@ -21,6 +21,7 @@ from labgen.export.forms import FORMS, Forms, Passages, in_form
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK, row_schema
 from labgen.export.shuffle import Shuffle
 from labgen.export.survey import Survey
+from labgen.formats.training.reasoning import with_reasoning
 from labgen.records import BRANCHES
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class _Mixer:
         """Add a branch's rows, leaf by leaf: ids first, to draw by, then the rows themselves."""
         columns = ["id", "leaf", "kind", *(["context"] if branch == "knowledge" and self._mix.distractors else [])]
         if self._length.max_tokens is not None:
-            columns = list(dict.fromkeys([*columns, "context", "messages", "verdicts"]))
+            columns = list(dict.fromkeys([*columns, "context", "messages", "verdicts", "reasoning"]))
         light = chain.from_iterable(read_rows(file, columns) for file in files)
         tables = chain.from_iterable(read_tables(file) for file in files)
         table, drawn = next(tables, None), deque[_Drawn]()
@@ -133,7 +134,8 @@ class _Mixer:
                 if passage := row.get("context"):
                     near.add(passage)
             kept = draw(zip(ids, range(len(ids)), strict=True), self._survey.drawn[leaf], self._mix.seed, "balance")
-            examples = self._examples(branch, ids, phases, kept, _Fitting(self._texts, mine, near))
+            measured = [with_reasoning(row, self._mix.reasoning) for row in mine]
+            examples = self._examples(branch, ids, phases, kept, _Fitting(self._texts, measured, near))
             targets = self._targets(ids, phases, examples)
             self._count(branch, leaf, phases, targets)
             own = [_Drawn(near) for _ in ids]
@@ -295,6 +297,22 @@ def mix_settings(mix: MixConfig) -> dict[str, Any]:
         if Path(extra["path"]).exists():
             extra["path"] = Path(extra["path"]).name
     return settings
+
+
+def emptied_phases(dataset: Path) -> dict[str, int]:
+    """Phases that have no row since all that were drawn for them are too long, each with how many that were.
+
+    Nothing of a dataset without phases.
+    """
+    try:
+        phases = json.loads((dataset / "mix.json").read_text(encoding="utf-8"))["phases"]
+        return {
+            name: sum(phase["too_long"].values())
+            for name, phase in phases.items()
+            if not phase["rows"] and phase["too_long"]
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def stated_max_tokens(dataset: Path) -> int | None:

@@ -31,6 +31,7 @@ STATE_COLOURS = {
     State.UNGROUNDED: "#b04f4f",
     State.UNSAFE: "#7a1f1f",
     State.LOW_QUALITY: "#c07a4a",
+    State.MARKED_BAD: "#2f6f9f",
     State.SURPLUS: "#9fb8a8",
     State.FAILED: "#333333",
 }
@@ -93,7 +94,7 @@ def treemap(rows: Mapping[str, int]) -> str:
         rows: leaf path to number of rows; leaves without rows are not drawn.
     Returns: SVG text; the same for the same numbers. Every name is escaped.
     """
-    parts = [_open("Rows by leaf", HEIGHT)]
+    parts = [open_picture("Rows by leaf", HEIGHT)]
     whole = Box(0, 0, WIDTH, HEIGHT)
     for branch, leaves, box in _placed(_grouped({path: n for path, n in rows.items() if n}, 1), whole):
         colour = COLOURS.get(branch, "#555555")
@@ -122,7 +123,7 @@ def _placed(groups: list[tuple[str, dict[str, int]]], box: Box) -> list[tuple[st
 
 def _frame(parts: list[str], name: str, count: int, box: Box, colour: str) -> Box:
     """Draw a group's rectangle with its heading, where there is room for one; give the room inside."""
-    parts.append(_rectangle(box, colour))
+    parts.append(rectangle(box, colour))
     head = HEAD if box.height > 2 * HEAD and box.width > 40 else 2.0
     if head == HEAD:
         parts.append(_label(f"{name}: {count:,}", box.x + 6, box.y + 15, box.width - 10, bold=True))
@@ -132,7 +133,7 @@ def _frame(parts: list[str], name: str, count: int, box: Box, colour: str) -> Bo
 def _leaves(parts: list[str], leaves: Mapping[str, int], box: Box, colour: str) -> None:
     ordered = sorted(leaves.items(), key=lambda item: (-item[1], item[0]))
     for (path, count), place in zip(ordered, squarify([n for _, n in ordered], box), strict=True):
-        parts.append(f"<g><title>{_text(f'{path}: {count:,} rows')}</title>{_rectangle(place, colour)}")
+        parts.append(f"<g><title>{svg_text(f'{path}: {count:,} rows')}</title>{rectangle(place, colour)}")
         if place.height >= 16:
             parts.append(_label(path.rsplit("/", 1)[-1], place.x + 5, place.y + 14, place.width - 8))
         if place.height >= 32:
@@ -149,35 +150,37 @@ def funnel_picture(funnel: Funnel) -> str:
     total = funnel.total()
     states = [state for state in State if total.count(state)]
     height = 20.0 + 44 * len(bars) + 24 * ((len(states) + 3) // 4) + 10
-    parts = [_open("Where candidates ended", height)]
+    parts = [open_picture("Where candidates ended", height)]
     left, room = 170.0, WIDTH - 170 - 190
     for place, (name, tally) in enumerate(bars):
         y, x = 12.0 + 44 * place, left
-        parts.append(_dark(name, 4, y + 19))
+        parts.append(dark_text(name, 4, y + 19))
         for state in states:
             width = room * tally.count(state) / max(1, total.candidates)
             if width:
-                about = _text(f"{name}: {tally.count(state):,} {state.value}")
-                parts.append(f"<g><title>{about}</title>{_rectangle(Box(x, y, width, 28), STATE_COLOURS[state])}</g>")
+                about = svg_text(f"{name}: {tally.count(state):,} {state.value}")
+                parts.append(f"<g><title>{about}</title>{rectangle(Box(x, y, width, 28), STATE_COLOURS[state])}</g>")
             x += width
         share = f" ({100 * tally.accepted / tally.candidates:.0f} %)" if tally.candidates else ""
-        parts.append(_dark(f"{tally.accepted:,} of {tally.candidates:,}{share}", x + 8, y + 19))
+        parts.append(dark_text(f"{tally.accepted:,} of {tally.candidates:,}{share}", x + 8, y + 19))
     for place, state in enumerate(states):
         x, y = 4 + (WIDTH / 4) * (place % 4), 20.0 + 44 * len(bars) + 24 * (place // 4)
-        parts.append(_rectangle(Box(x, y, 14, 14), STATE_COLOURS[state]))
-        parts.append(_dark(f"{state.value} {total.count(state):,}", x + 20, y + 12))
+        parts.append(rectangle(Box(x, y, 14, 14), STATE_COLOURS[state]))
+        parts.append(dark_text(f"{state.value} {total.count(state):,}", x + 20, y + 12))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _open(title: str, height: float) -> str:
+def open_picture(title: str, height: float) -> str:
+    """The beginning of a picture of `WIDTH` by `height` pixels; `</svg>` ends it."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" width="{WIDTH:.0f}" '
-        f'height="{height:.0f}" role="img" {FONT}>\n<title>{_text(title)}</title>\n'
+        f'height="{height:.0f}" role="img" {FONT}>\n<title>{svg_text(title)}</title>\n'
         f'<rect width="{WIDTH:.0f}" height="{height:.0f}" fill="#ffffff"/>'
     )
 
 
-def _rectangle(box: Box, colour: str) -> str:
+def rectangle(box: Box, colour: str) -> str:
+    """A filled rectangle."""
     return (
         f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" fill="{colour}" '
         'stroke="#ffffff"/>'
@@ -191,12 +194,14 @@ def _label(text: str, x: float, y: float, room: float, *, bold: bool = False) ->
         return ""
     shown = text if len(text) <= fit else text[: fit - 1] + "…"
     weight = ' font-weight="bold"' if bold else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="11" fill="#ffffff"{weight}>{_text(shown)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="11" fill="#ffffff"{weight}>{svg_text(shown)}</text>'
 
 
-def _dark(text: str, x: float, y: float) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="13" fill="#222222">{_text(text)}</text>'
+def dark_text(text: str, x: float, y: float) -> str:
+    """A line of text, 13 pixels high, from its left end on the base line."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="13" fill="#222222">{svg_text(text)}</text>'
 
 
-def _text(text: str) -> str:
+def svg_text(text: str) -> str:
+    """Text as SVG may hold it: escaped, and without what can't be printed."""
     return escape("".join(char if char.isprintable() else "�" for char in text))

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from labgen.config import PreferencesConfig
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.held_out import without_leaks
-from labgen.export.rows import ID_CHARS, BuildInfo, LeafInfo, is_rehearsal, row_id, storable
+from labgen.export.rows import BuildInfo, LeafInfo, is_rehearsal, storable
 from labgen.flows.repair import MENDABLE, QUESTIONS_FAULT
 from labgen.flows.rivals import HARMFUL
 from labgen.formats.training.base import CHECKABLE, FEEDBACK, PREFERENCE_CONFIGS, PREFERENCES
-from labgen.records import Candidate, Rival, State, Verdict
+from labgen.records import ID_CHARS, Candidate, Rival, State, Verdict
 from labgen.text.final_answer import final_answer
 from labgen.text.secrets import find_sensitive
 
@@ -35,12 +35,15 @@ _OF_INSTRUCTION = ("instruction_", "off_task", "not_answerable", QUESTIONS_FAULT
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A response with what is known of it. `state` is None, or `accepted`, where it passed."""
+    """A response with what is known of it. `state` is None, or `accepted`, where it passed; `by` is empty where
+    it is the teacher's.
+    """
 
     text: str
     verdicts: tuple[Verdict, ...]
     state: State | None
     reason: str
+    by: str = ""
 
     @classmethod
     def own(cls, candidate: Candidate) -> Judged:
@@ -50,7 +53,7 @@ class Judged:
     @classmethod
     def of(cls, rival: Rival) -> Judged:
         """A rival's."""
-        return cls(rival.response, rival.verdicts, rival.state, rival.reason)
+        return cls(rival.response, rival.verdicts, rival.state, rival.reason, rival.by)
 
     @property
     def score(self) -> float | None:
@@ -196,7 +199,7 @@ class _Row:
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "id", row_id(self.candidate))
+        object.__setattr__(self, "id", self.candidate.id)
 
     @property
     def asked(self) -> str:
@@ -231,6 +234,8 @@ class _Row:
             "score_chosen": better.score,
             "score_rejected": worse.score,
             "rejected_state": worse.state.value if rival.state and worse.state else "",
+            "chosen_by": better.by or self.about.teacher,
+            "rejected_by": worse.by or self.about.teacher,
         }
 
     def feedback(self, judged: Judged, good: bool, id: str) -> dict[str, Any]:
@@ -240,6 +245,7 @@ class _Row:
             "label": good,
             "reason": storable(reason or judged.reason),
             "score": judged.score,
+            "written_by": judged.by or self.about.teacher,
         }
 
 
@@ -262,8 +268,16 @@ def schema_of(config: str) -> pa.Schema:
             ("score_chosen", pa.float64()),
             ("score_rejected", pa.float64()),
             ("rejected_state", pa.string()),
+            ("chosen_by", pa.string()),
+            ("rejected_by", pa.string()),
         ],
-        FEEDBACK: [("completion", turns), ("label", pa.bool_()), ("reason", pa.string()), ("score", pa.float64())],
+        FEEDBACK: [
+            ("completion", turns),
+            ("label", pa.bool_()),
+            ("reason", pa.string()),
+            ("score", pa.float64()),
+            ("written_by", pa.string()),
+        ],
         CHECKABLE: [("answer", pa.string()), ("checker", pa.string())],
     }[config]
     names = ("leaf", "branch", "teacher", "leaf_fingerprint")

@@ -33,6 +33,7 @@ def leaf_info(plan: LeafPlan) -> LeafInfo:
         licences=read_licences(leaf.file.parent),
         title=leaf.task_description or leaf.domain,
         own_context=plan.flow.own_context,
+        marks=plan.marks,
     )
 
 
@@ -72,10 +73,13 @@ def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: 
             for model, own in parameters.items()
         }
     for entry in data["leaves"]:
-        if entry["responses"] is None:
-            del entry["responses"]  # so that what is off leaves no trace
+        for name in ("responses", "turns"):
+            if entry[name] is None:
+                del entry[name]  # so that what is off leaves no trace
     if config.preferences:
-        data["preferences"] = config.preferences.model_dump(mode="json")
+        data["preferences"] = config.preferences.model_dump(mode="json", exclude={"responder"})
+        if responder := config.preferences.responder:
+            data["preferences"]["responder"] = responder.model_dump(mode="json", include={"model"})
     if config.held_out != HeldOutConfig():
         data["held_out"] = config.held_out.model_dump(mode="json")
     if config.guard:

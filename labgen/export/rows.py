@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labgen import __version__
 from labgen.records import Answerer, Candidate, Verdict
+from labgen.taxonomy.marks import LeafMarks
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 CLOSED_BOOK, OPEN_BOOK, DISTRACTORS = "closed_book", "open_book", "distractors"
 """Forms in which a row on a document is trained on: the question alone, below its passage, among other passages."""
-
-ID_CHARS = 16
-"""Hexadecimal digits of a row's id: 64 bits, so that among ten million rows a collision has odds of 1 in 370,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +40,7 @@ class LeafInfo:
         licences: works named in `attribution.txt`; empty where there is no such file.
         title: the leaf's task description or domain, for people.
         own_context: whether its candidates bring contexts of their own, which are then part of what is asked.
+        marks: what reviewers say of its rows.
     """
 
     path: str
@@ -56,6 +53,7 @@ class LeafInfo:
     licences: tuple[Licence, ...] = ()
     title: str = ""
     own_context: bool = False
+    marks: LeafMarks = field(default_factory=LeafMarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +97,8 @@ class BuildInfo:
 
 
 def row_schema(*, rejected: bool = False, documents: bool = False) -> pa.Schema:
-    """The Arrow schema of a config; `rejected` adds `state`, `reason` and `raw` at the end, `documents` what a document
-    is trained on as.
+    """The Arrow schema of a config; `rejected` adds why a candidate is none of the dataset's at the end,
+    `documents` what a document is trained on as.
 
     `source.start`/`end` and evidence offsets count characters (Unicode code points) of the document and of
     `context`, which ends with the document's own `[start:end]`; `seed_examples` are 0-based indices into the leaf's own
@@ -136,38 +134,30 @@ def row_schema(*, rejected: bool = False, documents: bool = False) -> pa.Schema:
         ("prompt_version", pa.string()),
         ("leaf_fingerprint", pa.string()),
         ("rehearsal", pa.bool_()),
+        ("edited_by", pa.string()),
     ]
     if rejected:
-        columns += [("state", pa.string()), ("reason", pa.string()), ("raw", pa.string())]
+        columns += [(name, pa.string()) for name in ("state", "reason", "raw", "rejected_by")]
     if documents:
         columns += [("text", pa.string()), ("unmask", pa.bool_())]
     return pa.schema(columns)
 
 
 def lineage_schema() -> pa.Schema:
-    """The Arrow schema of `lineage/`: which draw and which calls (ledger keys, in order) an id comes from."""
+    """The Arrow schema of `lineage/`: which draw and which calls (ledger keys, in order) an id comes from; of an
+    edited row also its texts as they were drawn.
+    """
     import pyarrow as pa
 
     return pa.schema(
-        [("id", pa.string()), ("slot", pa.int32()), ("position", pa.int32()), ("calls", pa.list_(pa.binary(32)))]
+        [
+            ("id", pa.string()),
+            ("slot", pa.int32()),
+            ("position", pa.int32()),
+            ("calls", pa.list_(pa.binary(32))),
+            ("drawn", pa.struct([("instruction", pa.string()), ("response", pa.string())])),
+        ]
     )
-
-
-_compact = json.JSONEncoder(separators=(",", ":")).encode
-
-
-def row_id(candidate: Candidate) -> str:
-    """The id of a candidate's row: `ID_CHARS` hexadecimal digits that hash leaf, slot, position and text."""
-    parts = [
-        candidate.leaf,
-        candidate.slot,
-        candidate.position,
-        candidate.instruction,
-        candidate.response,
-        candidate.context,
-        *([candidate.reasoning] if candidate.reasoning else []),
-    ]
-    return hashlib.sha256(_compact(parts).encode()).hexdigest()[:ID_CHARS]
 
 
 def user_turn(candidate: Candidate, *, own_context: bool) -> str:
@@ -191,9 +181,12 @@ def row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, 
     )
     if candidate.response:
         messages.append({"role": "assistant", "content": storable(candidate.response)})
+    if candidate.follow_up:
+        messages.append({"role": "user", "content": storable(candidate.follow_up.question)})
+        messages.append({"role": "assistant", "content": storable(candidate.follow_up.answer)})
     source = candidate.source
     return {
-        "id": row_id(candidate),
+        "id": candidate.id,
         "messages": messages,
         "leaf": candidate.leaf,
         "branch": leaf.branch,
@@ -217,6 +210,7 @@ def row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> dict[str, 
         "prompt_version": leaf.prompt_version,
         "leaf_fingerprint": leaf.fingerprint,
         "rehearsal": is_rehearsal(candidate, about),
+        "edited_by": storable(candidate.edit.by) if candidate.edit else None,
     }
 
 
@@ -251,16 +245,20 @@ def rejected_row_of(candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> d
         "state": candidate.state.value if candidate.state else "",
         "reason": storable(candidate.reason),
         "raw": storable(candidate.raw),
+        "rejected_by": storable(candidate.rejected_by),
     }
 
 
 def lineage_of(candidate: Candidate, id: str) -> dict[str, Any]:
     """A candidate's row of `lineage_schema()`, for the row of that id."""
+    edit = candidate.edit
+    drawn = edit and {"instruction": storable(edit.instruction), "response": storable(edit.response)}
     return {
         "id": id,
         "slot": candidate.slot,
         "position": candidate.position,
         "calls": list(candidate.calls),
+        "drawn": drawn,
     }
 
 

@@ -221,7 +221,8 @@ class _Reasoned:
         """Each row as it will be written."""
         for row in rows:
             self.rows += bool(row.get("reasoning"))
-            yield dict(format.with_reasoning(row))
+            for each in format.for_each_answer(row):
+                yield dict(format.with_reasoning(each))
 
 
 class _Shards:

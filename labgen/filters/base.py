@@ -198,7 +198,7 @@ async def settle(candidate: Candidate, filters: Sequence[Filter], slot: SlotCont
         for verdict in verdicts:
             ending = each.decide(verdict, slot)
             if ending:
-                return replace(candidate, state=ending[0], reason=ending[1])
+                return replace(candidate, state=ending[0], reason=ending[1], rejected_by=verdict.filter)
     return candidate
 
 

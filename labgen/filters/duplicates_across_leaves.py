@@ -1,6 +1,6 @@
 """The last look for near-duplicates: across leaves, in leaf order, at what a leaf would accept. Earlier leaves win.
 
-Documents are looked at within their leaf, too: see `DuplicatesAcrossLeaves.look_at`.
+Documents and second turns are looked at within their leaf, too: see `DuplicatesAcrossLeaves.look_at`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from labgen.config import ThresholdsConfig
 from labgen.filters.earlier_instructions import EarlierInstructions, thresholds_for
+from labgen.filters.second_turn import without_second_turn
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import Candidate, State
+from labgen.records import Candidate, State, Verdict
 
 
 class DuplicatesAcrossLeaves:
@@ -32,6 +33,7 @@ class DuplicatesAcrossLeaves:
         self._seen = self._plain
         self._limits = (base, base)
         self._documents = EarlierInstructions(base, by_context=False)
+        self._questions = self._follow_ups = EarlierInstructions(base, by_context=False)
         self._leaf = ""
         self._kept: list[tuple[str, str | None, str]] = []
 
@@ -42,7 +44,10 @@ class DuplicatesAcrossLeaves:
         own_context = plan.flow.own_context
         examples = example_pairs(plan.leaf, plan.flow)
         self._leaf, self._kept = plan.leaf.path, []
-        self._documents = EarlierInstructions(self._thresholds.duplicate_rouge_l, by_context=False)
+        base = self._thresholds.duplicate_rouge_l
+        self._documents = EarlierInstructions(base, by_context=False)
+        self._questions = EarlierInstructions(base, by_context=own_context)
+        self._follow_ups = EarlierInstructions(base, by_context=own_context)
         self._seen = self._with_context if own_context else self._plain
         self._limits = thresholds_for(
             [example.instruction for example in examples],
@@ -55,25 +60,44 @@ class DuplicatesAcrossLeaves:
         """A candidate that would be accepted: as it was, or `duplicate` where it is too close to an earlier leaf's.
 
         A document is held against the earlier ones of its own leaf as well: a rewrite is made for a pair that has been
-        judged, when the leaf's own look is over.
+        judged, when the leaf's own look is over. So is a second turn, which is left out by itself where it is too
+        close to any question before it; and a question that was a second turn before is a duplicate.
         """
-        threshold, context_threshold = self._limits
-        verdict = self._seen.find(
-            candidate.compared, candidate.context, threshold=threshold, context_threshold=context_threshold
-        )
-        where = "across_leaves"
+        where, verdict = "across_leaves", self._near(self._seen, candidate, candidate.compared)
         if verdict is None and candidate.is_document:
-            where, verdict = "in_leaf", self._documents.find(candidate.compared, None, threshold=threshold)
-        if verdict is None:
-            if candidate.is_document:
-                name = f"slot {candidate.slot}, position {candidate.position}"
-                self._documents.add(candidate.compared, None, name)
-            # It counts only when the leaf is over: within a leaf its own pass has decided.
-            self._kept.append((candidate.compared, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
-            return candidate
-        return replace(
-            candidate,
-            state=State.DUPLICATE,
-            reason=f"{where}: {verdict.reason}",
-            verdicts=(*candidate.verdicts, verdict),
-        )
+            where, verdict = "in_leaf", self._documents.find(candidate.compared, None, threshold=self._limits[0])
+        elif verdict is None:
+            where, verdict = "in_leaf", self._near(self._follow_ups, candidate, candidate.compared)
+        if verdict is not None:
+            return replace(
+                candidate,
+                state=State.DUPLICATE,
+                reason=f"{where}: {verdict.reason}",
+                rejected_by=verdict.filter,
+                verdicts=(*candidate.verdicts, verdict),
+            )
+        name = f"slot {candidate.slot}, position {candidate.position}"
+        if candidate.is_document:
+            self._documents.add(candidate.compared, None, name)
+        # It counts only when the leaf is over: within a leaf its own pass has decided.
+        self._kept.append((candidate.compared, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
+        return candidate if candidate.second_turn is None else self._look_at_second_turn(candidate, name)
+
+    def _look_at_second_turn(self, candidate: Candidate, name: str) -> Candidate:
+        if candidate.follow_up:
+            asked = candidate.follow_up.question
+            looks = (
+                self._near(earlier, candidate, asked) for earlier in (self._seen, self._questions, self._follow_ups)
+            )
+            if verdict := next(filter(None, looks), None):
+                candidate = without_second_turn(candidate, verdict)
+            else:
+                self._follow_ups.add(asked, candidate.context, name)
+                self._kept.append((asked, candidate.context, f"{self._leaf}, slot {candidate.slot}"))
+        self._questions.add(candidate.instruction, candidate.context, name)
+        return candidate
+
+    def _near(self, earlier: EarlierInstructions, candidate: Candidate, text: str) -> Verdict | None:
+        """The verdict on a text of a candidate's that is too close to an earlier one."""
+        threshold, context_threshold = self._limits
+        return earlier.find(text, candidate.context, threshold=threshold, context_threshold=context_threshold)

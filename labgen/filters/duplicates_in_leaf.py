@@ -94,4 +94,5 @@ class DuplicatesInLeaf:
             return candidate, Seen(candidate.slot, candidate.compared, context, name)
         reason = f"{'of_a_seed' if verdict.reason.startswith('like seed') else 'in_leaf'}: {verdict.reason}"
         verdicts = (*candidate.verdicts, verdict)
-        return replace(candidate, verdicts=verdicts, state=State.DUPLICATE, reason=reason), None
+        ended = replace(candidate, verdicts=verdicts, state=State.DUPLICATE, reason=reason, rejected_by=verdict.filter)
+        return ended, None

@@ -17,7 +17,7 @@ from labgen.plan.passages import passage_of
 from labgen.records import Candidate, Evidence, Source, State, Verdict
 from labgen.teacher.asker import CandidateEnds
 
-FINAL_STATES = (State.ACCEPTED, State.SURPLUS)
+FINAL_STATES = (State.ACCEPTED, State.SURPLUS, State.MARKED_BAD)
 """States that are not a filter's or a step's to give."""
 
 
@@ -65,7 +65,7 @@ def plain_candidate(given: Any, slot: SlotContext) -> Candidate:
         raise PackageFault("it gave a candidate of another leaf or slot")
     texts: dict[str, Any] = {
         name: plain_text(getattr(given, name), f"its candidate's {name}")
-        for name in ("instruction", "response", "reasoning", "reason", "raw")
+        for name in ("instruction", "response", "reasoning", "reason", "raw", "rejected_by")
     }
     seeds = range(len(slot.plan.leaf.seed_examples))
     return Candidate(

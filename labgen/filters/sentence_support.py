@@ -56,7 +56,7 @@ async def check_sentences(candidate: Candidate, slot: SlotContext) -> Candidate:
     if verdicts.hazard:
         safety = Verdict("safety", VERSION, 0.0, verdicts.hazard)
         unsafe = replace(candidate, state=State.UNSAFE, reason=f"document: {verdicts.hazard}")
-        return replace(unsafe, verdicts=(*candidate.verdicts, safety))
+        return replace(unsafe, verdicts=(*candidate.verdicts, safety), rejected_by=safety.filter)
     title, *evidence = (
         _evidence(quotes, sentence, passage, slot, title=place == 0)
         for place, (sentence, quotes) in enumerate(zip([candidate.instruction, *said], verdicts.quotes, strict=True))
@@ -85,7 +85,7 @@ def _settled(
     candidate = replace(candidate, verdicts=(*candidate.verdicts, Verdict("safety", VERSION, 1.0), support))
     rejects = slot.knowledge.unsupported_sentences == "reject"
     if (rejects and reason) or share < LEAST_LEFT:
-        return replace(candidate, state=State.UNGROUNDED, reason=reason)
+        return replace(candidate, state=State.UNGROUNDED, reason=reason, rejected_by=NAME)
     return replace(
         candidate,
         instruction=candidate.instruction if title_stands else _plain_title(slot),

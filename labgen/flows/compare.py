@@ -47,10 +47,12 @@ class Compare(OneByOne):
 
     Attributes:
         filters: what each further response is put through: the rules and judges of pairs.
+        responder: logical name of another model, which gives the first, third and so on of them; empty for none.
     """
 
     asks: ClassVar[bool] = True
     filters: tuple[Filter, ...] = ()
+    responder: str = ""
 
     def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
         """For a response, and for a comparison."""
@@ -67,7 +69,7 @@ class Compare(OneByOne):
         return {RESPOND.name: responses[len(responses) // 2], COMPARE.name: said}
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Candidate:
-        """The candidate with a rival for each further response that there is."""
+        """The candidate with a rival for each further response that there is, told by whom."""
         more = slot.plan.responses - 1
         if more < 1 or candidate.is_document:
             return candidate
@@ -82,14 +84,14 @@ class Compare(OneByOne):
     async def _rival(self, candidate: Candidate, number: int, slot: SlotContext) -> Rival | None:
         """The further response of a number, from 1 on; None where there is none, or the same words again."""
         try:
-            reading = await another_response(candidate, number, slot)
+            reading, by = await self.respond(candidate, number, slot)
         except CandidateEnds:
             return None
         if reading.value.split() == candidate.response.split():
             return None
         bare = replace(answered(candidate, reading), reasoning="", verdicts=(), rivals=())
         other = await settle(bare, self.filters, slot.alone(bare))
-        rival = Rival(other.response, SAMPLE, other.state, other.reason, other.verdicts)
+        rival = Rival(other.response, SAMPLE, other.state, other.reason, other.verdicts, by=by)
         if other.state is not None:
             holding = await screened(replace(candidate, rivals=(rival,)), self.filters, slot)
             return replace(holding.rivals[0], why=_why(other.verdicts, other.reason))
@@ -97,6 +99,21 @@ class Compare(OneByOne):
             return await _compared(candidate, rival, slot)
         except CandidateEnds:
             return rival  # it passed, and how it compares nobody has said
+
+    async def respond(self, candidate: Candidate, number: int, slot: SlotContext) -> tuple[Reading[str], str]:
+        """The further response of a number, from 1 on, and the other model that gave it; empty for the teacher.
+
+        Raises: CandidateEnds: there is none.
+        """
+        if not self.responder:
+            return await another_response(candidate, number, slot), ""
+        if number % 2 == 0:
+            return await another_response(candidate, number // 2, slot), ""
+        own = replace(slot, asker=replace(slot.asker, teacher=self.responder))
+        temperature = usual_temperature(slot.plan.persona.name, slot) + TEMPERATURE_STEP * (number // 2)
+        temperature = min(MAX_TEMPERATURE, round_to_hundredths(temperature))
+        reading = await ask_for_response(RESPOND, read_response, candidate, own, temperature=temperature)
+        return reading, self.responder
 
 
 async def another_response(candidate: Candidate, number: int, slot: SlotContext) -> Reading[str]:

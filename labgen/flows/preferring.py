@@ -12,10 +12,13 @@ from labgen.flows.steps import FreeFilters, Judges, Respond, Step
 from labgen.plan.flow import Flow
 
 
-def preferring(flows: Sequence[Flow], config: Config) -> tuple[Flow, ...]:
+def preferring(flows: Sequence[Flow], config: Config, responder: str = "") -> tuple[Flow, ...]:
     """The flows of a run; those of other packages, those that reason, and all where nothing is asked for, as they are.
 
     A repaired or further response would stand beside a plan that led to another one.
+
+    Args:
+        responder: logical name of the model that gives further responses by turns with the teacher; empty for none.
     """
     preferences = config.preferences
     if preferences is None:
@@ -24,12 +27,14 @@ def preferring(flows: Sequence[Flow], config: Config) -> tuple[Flow, ...]:
     return tuple(
         flow
         if flow.package or any(getattr(step, "reasons", False) for step in flow.steps)
-        else replace(flow, steps=tuple(_steps(flow, preferences.repair, compare)))
+        else replace(
+            flow, steps=tuple(_steps(flow, preferences.repair, Compare(responder=responder) if compare else None))
+        )
         for flow in flows
     )
 
 
-def _steps(flow: Flow, repair: bool, compare: bool) -> Iterator[Step]:
+def _steps(flow: Flow, repair: bool, compare: Compare | None) -> Iterator[Step]:
     """A flow's steps. What a rule turns down is repaired where it has been looked at for near-duplicates by then."""
     responded = False
     for step in flow.steps:
@@ -39,6 +44,6 @@ def _steps(flow: Flow, repair: bool, compare: bool) -> Iterator[Step]:
         elif isinstance(step, Judges) and step.stage == "pair" and not step.only:
             yield RepairingJudges(step.stage) if repair else step
             if compare:
-                yield Compare()
+                yield compare
         else:
             yield step

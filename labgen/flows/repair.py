@@ -96,6 +96,7 @@ async def _settled_or_repaired(
         answered(found, reading),
         state=None,
         reason="",
+        rejected_by="",
         reasoning="",
         verdicts=tuple(told),
         rivals=(*found.rivals, first),

@@ -50,7 +50,7 @@ class SelfConsistency(OneByOne):
         found = replace(candidate, verdicts=(*candidate.verdicts, verdict))
         if verdict.value >= slot.thresholds.min_self_consistency:
             return found
-        return replace(found, state=State.LOW_QUALITY, reason="samples_disagree")
+        return replace(found, state=State.LOW_QUALITY, reason="samples_disagree", rejected_by=NAME)
 
     async def _others(self, candidate: Candidate, slot: SlotContext, count: int) -> list[StatedResult | None]:
         """The results of further samples, in the order of their numbers; None for a sample without one."""

@@ -17,7 +17,7 @@ from labgen.formats.prompts import TAGS
 
 __all__ = ["read_blocks", "read_fields", "read_json", "read_score", "read_yes_no"]
 
-KINDS = ("yes_no", "score3", "text", "list")
+KINDS = ("yes_no", "score3", "score10", "text", "list")
 """What a field may be; with a `?` at the end it may be missing (and is None then)."""
 
 _OWN_TAG = re.compile(rf"<\s*/?\s*(?:{'|'.join(TAGS)})\b[^<>]{{0,200}}>", re.IGNORECASE)
@@ -55,8 +55,8 @@ def read_fields(text: str, fields: Mapping[str, str]) -> dict[str, object] | Non
 
     Args:
         text: the reply.
-        fields: name to kind, one of `KINDS`: `yes_no` gives bool, `score3` int from 1 to 3, `text` str, `list` list. A
-            kind that ends in `?` may be missing or unreadable; its value is None then.
+        fields: name to kind, one of `KINDS`: `yes_no` gives bool, `score3` and `score10` int from 1 to 3 or to 10,
+            `text` str, `list` list. A kind that ends in `?` may be missing or unreadable; its value is None then.
     Returns: all the names with their values, or None when one that must be there can't be read.
     """
     for kind in fields.values():
@@ -92,8 +92,8 @@ def _convert(found: Mapping[str, list[Any]], fields: Mapping[str, str]) -> dict[
 def _read(raw: Any, kind: str) -> object | None:
     if kind == "yes_no":
         return read_yes_no(raw)
-    if kind == "score3":
-        return read_score(raw, low=1, high=3)
+    if kind.startswith("score"):
+        return read_score(raw, low=1, high=int(kind.removeprefix("score")))
     if kind == "list":
         return _read_list(raw)
     if raw is None:
@@ -153,7 +153,7 @@ def _from_lines(text: str, fields: Mapping[str, str]) -> dict[str, list[Any]]:
         name = wanted[_plain_label(label["label"])]
         end = labels[number + 1].start() if number + 1 < len(labels) else len(text)
         value = text[label.end() : end].strip().strip("|").strip()
-        if fields[name].startswith(("yes_no", "score3")):
+        if fields[name].startswith(("yes_no", "score")):
             value = next((line for line in value.splitlines() if line.strip()), "")
         found.setdefault(name, []).append(re.sub(r"^[*_`]+\s*|\s*[*_`]+$", "", value).strip())
     return found
@@ -188,6 +188,6 @@ def _from_tags(text: str, fields: Mapping[str, str]) -> dict[str, list[Any]]:
 def _from_bare_answer(text: str, fields: Mapping[str, str]) -> dict[str, list[Any]]:
     """A reply of nothing but the answer, where only one was asked for."""
     required = [name for name, kind in fields.items() if not kind.endswith("?")]
-    if len(required) == 1 and fields[required[0]] in ("yes_no", "score3"):
+    if len(required) == 1 and fields[required[0]].startswith(("yes_no", "score")):
         return {required[0]: [text]}
     return {}

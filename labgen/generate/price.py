@@ -19,11 +19,12 @@ from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.filters.installed import Installed
 from labgen.flows.compare import Compare
 from labgen.flows.find_duplicates import FindDuplicates
+from labgen.flows.follow_up import FollowUp
 from labgen.flows.repair import RepairingJudges
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step
 from labgen.flows.take_step import checked, take_slot
 from labgen.generate.context import RunContext
-from labgen.generate.price_of_rivals import price_of_comparing, price_of_repair
+from labgen.generate.price_of_rivals import price_of_comparing, price_of_following, price_of_repair
 from labgen.generate.question_price import QuestionPrice, Recorder, prompt_size
 from labgen.generate.slot_run import asker_for, slot_context
 from labgen.packages import PackageFault, guarded, plain_text
@@ -204,7 +205,7 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
         if isinstance(step, Judges):
             for judge in step.filters if here else ():
                 found += await _judge_price(judge, here, slot, recorder, count_tokens)
-            judged = [replace(each, judge=None) for each in found]
+            judged = [replace(each, judge=None) for each in found] or judged
             if isinstance(step, RepairingJudges):
                 found += await price_of_repair(here, judged, slot, recorder, count_tokens)
         elif isinstance(step, FreeFilters):
@@ -212,6 +213,8 @@ async def _price_one(plan: LeafPlan, run: RunContext, index: int, count_tokens: 
                 await _check_rule(each, here, slot)
         elif isinstance(step, Compare):
             found = await price_of_comparing(step, here, judged, slot, recorder, count_tokens)
+        elif isinstance(step, FollowUp):
+            found = await price_of_following(step, here, judged, slot, recorder, count_tokens)
         elif here and (step.asks or (plan.flow.package and not isinstance(step, FindDuplicates))):
             taken, calls = await _typical(plan.flow, step, candidates, slot, recorder)
             found = _questions(step, calls, candidates, recorder, count_tokens)

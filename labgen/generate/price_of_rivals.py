@@ -1,4 +1,4 @@
-"""What repairs and comparisons cost: counted as the steps would ask, with the leaf's own examples as candidates."""
+"""What repairs, comparisons and second turns cost: counted as the steps would ask, of the leaf's own examples."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from labgen.filters.base import SlotContext
 from labgen.flows.compare import COMPARE, Compare, another_response, preference
+from labgen.flows.follow_up import FOLLOW_UP, FollowUp, ask_follow_up
 from labgen.flows.repair import REPAIR_PROMPT, answer_again
 from labgen.flows.steps import RESPOND
+from labgen.formats.conversation_text import question_after
 from labgen.generate.question_price import QuestionPrice, Recorder, prompt_size
 from labgen.records import Candidate
 from labgen.teacher.asker import CandidateEnds
@@ -71,6 +73,39 @@ async def price_of_comparing(
     asked = _question(RESPOND.name, float(more), recorder.replies[RESPOND.name], recorder, count_tokens)
     compared = _question(COMPARE.name, 2.0 * more, recorder.replies[COMPARE.name], recorder, count_tokens)
     return [asked, *(replace(each, calls=each.calls * more) for each in judged), compared]
+
+
+async def price_of_following(
+    step: FollowUp,
+    candidates: Sequence[Candidate],
+    judged: Sequence[QuestionPrice],
+    slot: SlotContext,
+    recorder: Recorder,
+    count_tokens: TokenCounter,
+) -> list[QuestionPrice]:
+    """What is asked for a second turn: the turn, and all verdicts on it, which are shown the first one as well.
+
+    The prices are those of a build in which rules let all second turns pass. Arguments as above.
+    """
+    about = [candidate for candidate in candidates if not candidate.is_document]
+    if not about:
+        return []
+    recorder.calls.clear()
+    recorder.replies = step.typical_replies(slot)
+    for candidate in about:
+        with suppress(CandidateEnds):
+            await ask_follow_up(candidate, slot)
+    share = len(about) / len(candidates)
+    asked = _question(FOLLOW_UP.name, share, recorder.replies[FOLLOW_UP.name], recorder, count_tokens)
+    more = sum(
+        count_tokens(question_after("", candidate.instruction, candidate.response)) for candidate in about
+    ) / len(about)
+    judging = (
+        replace(each, calls=each.calls * share, prompt_tokens=each.prompt_tokens + more)
+        for each in judged
+        if not each.of_failed
+    )
+    return [asked, *judging]
 
 
 def _middling(slot: SlotContext) -> str:

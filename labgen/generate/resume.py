@@ -7,6 +7,7 @@ of a build is reckoned with the same. Where the ledger holds much, several proce
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -180,8 +181,15 @@ class Replay:
 
     @property
     def processes(self) -> int:
-        """How many workers the ledger's replies are worth; none where they might be another package's undoing."""
-        return spare_processes() if replies_kept(self.config) >= WORTH_SHARING and not self.others_take_part else 0
+        """How many workers the ledger's replies are worth.
+
+        None where they might be another package's undoing, nor in a thread beside the main one, as in notebooks: what
+        other threads hold at that moment would be held for ever in a process that is forked.
+        """
+        beside = threading.current_thread() is not threading.main_thread()
+        if beside or self.others_take_part or replies_kept(self.config) < WORTH_SHARING:
+            return 0
+        return spare_processes()
 
 
 @contextmanager

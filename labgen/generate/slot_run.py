@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
+from labgen.flows.obey_marks import obey_marks
 from labgen.generate.context import RunContext
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
@@ -54,7 +55,8 @@ class SlotRun:
             self.fruitful = any(candidate.instruction for candidate in candidates)
 
         slot = slot_context(plan, run, self.index, duplicates, self.spent)
-        candidates = await run.bound(plan.flow).fold(slot, note)
+        candidates = await obey_marks(await run.bound(plan.flow).fold(slot, note), slot, run.filters)
+        note(candidates)
         # For the slot as a whole, since draws and verdicts are shared, and a flow of another package need not tell.
         answered_by = tuple(sorted(slot.asker.answered_by))
         told = tuple(replace(candidate, answered_by=answered_by) for candidate in candidates)

@@ -7,13 +7,14 @@ import tempfile
 import zlib
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from labgen.errors import OutputError
-from labgen.records import Answerer, Candidate, Evidence, Rival, Source, State, Verdict
+from labgen.records import Answerer, Candidate, Evidence, HumanEdit, Pair, Rival, Source, State, Verdict
 
 BLOCK_CANDIDATES = 128
 """Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
@@ -141,6 +142,9 @@ def _fields(candidate: Candidate) -> tuple[Any, ...]:
         candidate.calls,
         tuple([(each.asked, each.model, each.listed, each.rehearsal) for each in candidate.answered_by]),
         tuple([_rival_fields(rival) for rival in candidate.rivals]),
+        candidate.follow_up and (candidate.follow_up.question, candidate.follow_up.answer),
+        candidate.rejected_by,
+        None if candidate.edit is None else astuple(candidate.edit),
     )
 
 
@@ -171,7 +175,7 @@ def _verdicts(fields: Sequence[tuple[Any, ...]]) -> tuple[Verdict, ...]:
 def _rival_fields(rival: Rival) -> tuple[Any, ...]:
     state = None if rival.state is None else rival.state.value
     verdicts = _verdict_fields(rival.verdicts)
-    return (rival.response, rival.kind, state, rival.reason, verdicts, rival.better, rival.margin, rival.why)
+    return (rival.response, rival.kind, state, rival.reason, verdicts, rival.better, rival.margin, rival.why, rival.by)
 
 
 def _rival(fields: tuple[Any, ...]) -> Rival:
@@ -181,7 +185,7 @@ def _rival(fields: tuple[Any, ...]) -> Rival:
 
 def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
     slot, position, instruction, response, context, source, kind, reasoning, seeds, *rest = fields
-    verdicts, state, reason, raw, calls, by, rivals = rest
+    verdicts, state, reason, raw, calls, by, rivals, follow_up, rejected_by, edit = rest
     return Candidate(
         leaf=leaf,
         slot=slot,
@@ -200,4 +204,7 @@ def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
         calls=calls,
         answered_by=tuple([Answerer(*each) for each in by]),
         rivals=tuple([_rival(each) for each in rivals]),
+        follow_up=follow_up and Pair(*follow_up),
+        rejected_by=rejected_by,
+        edit=None if edit is None else HumanEdit(*edit),
     )

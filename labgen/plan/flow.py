@@ -64,6 +64,11 @@ class Flow:
         return any(getattr(step, "reasons", False) for step in self.steps)
 
     @property
+    def turns(self) -> int:
+        """Questions of a row, each with its answer, where all goes well (1 or 2)."""
+        return 2 if any(getattr(step, "follows", False) for step in self.steps) else 1
+
+    @property
     def own_context(self) -> bool:
         """Whether each candidate brings a context of its own."""
         return self.grounding is Grounding.CONTEXT

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labgen.config import Config, LeafOverride
@@ -15,6 +15,7 @@ from labgen.plan.flow import Flow, flow_of
 from labgen.plan.persona import Persona, persona_of
 from labgen.plan.reserved import reserved_passages
 from labgen.records import DOCUMENT_KINDS, Chunk, Leaf
+from labgen.taxonomy.marks import LeafMarks, MarksFile
 from labgen.taxonomy.path_patterns import match_path
 
 FINGERPRINT_VERSION = 1
@@ -40,6 +41,7 @@ class LeafPlan:
         reserved: spans of its documents that training does not draw from, in order.
         first_slot: number of its first draw; above 0 for rows that are held out.
         reasoning_samples: plans made of an answer that states a result, the one that is kept included (count).
+        marks: what reviewers say of its rows.
     """
 
     leaf: Leaf
@@ -57,6 +59,7 @@ class LeafPlan:
     reserved: tuple[Chunk, ...] = ()
     first_slot: int = 0
     reasoning_samples: int = 1
+    marks: LeafMarks = field(default_factory=LeafMarks)
 
 
 def plan_leaves(
@@ -65,6 +68,7 @@ def plan_leaves(
     config: Config,
     prompts: PromptSet,
     flows: Sequence[Flow],
+    marks: MarksFile | None = None,
 ) -> tuple[LeafPlan, ...]:
     """Plan every leaf, in the order given.
 
@@ -72,6 +76,7 @@ def plan_leaves(
         leaves: usable leaves, in path order.
         chunks: leaf path to its chunks, for knowledge leaves.
         flows: all there are; a leaf's is the first that suits it.
+        marks: what reviewers say of rows.
     Returns: one plan per leaf; those with nothing wanted (`samples: 0`) are left out.
     """
     versions = {flow.name: prompts.version(flow.prompts) for flow in flows}
@@ -84,6 +89,7 @@ def plan_leaves(
         wanted = rows_wanted(config, overrides, passages=len(own_chunks))
         if wanted == 0:
             continue
+        own_marks = (marks or MarksFile()).of_leaf(leaf.path)
         plans.append(
             LeafPlan(
                 leaf=leaf,
@@ -93,13 +99,14 @@ def plan_leaves(
                 wanted=wanted,
                 persona=chosen_persona(leaf, config),
                 seeds_per_prompt=_last(overrides, "seeds_per_prompt", config.generation.seeds_per_prompt),
-                fingerprint=fingerprint(leaf, own_chunks),
+                fingerprint=fingerprint(leaf, own_chunks, own_marks),
                 prompt_version=versions[flow.name],
                 attributes=_attributes(leaf, overrides, config),
                 kinds=kinds_in_turns(config.knowledge.kinds) if own_chunks and not flow.package else (),
                 responses=_last(overrides, "responses", config.preferences.responses if config.preferences else 1),
                 reserved=reserved,
                 reasoning_samples=_last(overrides, "reasoning_samples", 1),
+                marks=own_marks,
             )
         )
     return tuple(plans)
@@ -178,7 +185,9 @@ def overrides_of(leaf: Leaf, config: Config) -> list[LeafOverride]:
 
 def as_set(leaf: Leaf, config: Config) -> Leaf:
     """The leaf with what the settings say in place of its own keys."""
-    reasoning = _last(overrides_of(leaf, config), "reasoning", None)
+    overrides = overrides_of(leaf, config)
+    leaf = replace(leaf, turns=_last(overrides, "turns", 1))
+    reasoning = _last(overrides, "reasoning", None)
     if reasoning is None or leaf.branch == "knowledge":
         return leaf
     return replace(leaf, reasoning="" if reasoning == "none" else reasoning)
@@ -190,9 +199,9 @@ def chosen_persona(leaf: Leaf, config: Config) -> Persona:
     return Persona(chosen, "`persona` in labgen.yaml") if chosen else persona_of(leaf)
 
 
-def fingerprint(leaf: Leaf, chunks: Sequence[Chunk]) -> str:
-    """Hash of what changes a leaf's rows: path, task, seed examples, kind of reasoning, and its
-    documents' content by chunk.
+def fingerprint(leaf: Leaf, chunks: Sequence[Chunk], marks: LeafMarks | None = None) -> str:
+    """Hash of what changes a leaf's rows: path, task, seed examples, kind of reasoning, turns, its documents'
+    content by chunk, and the marks that change rows.
 
     The contributor's name, comments, the attribution and the schema version are no part of it.
     """
@@ -205,6 +214,8 @@ def fingerprint(leaf: Leaf, chunks: Sequence[Chunk]) -> str:
         [[seed.context, [[pair.question, pair.answer] for pair in seed.pairs]] for seed in leaf.seed_examples],
         [[chunk.source.repo, chunk.source.commit, chunk.source.file, chunk.passage] for chunk in chunks],
         *(["reasoning", leaf.reasoning] if leaf.reasoning else []),
+        *(["turns", leaf.turns] if leaf.turns > 1 else []),
+        *(["marks", marks.fingerprint] if marks and marks.fingerprint else []),
     ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:16]
 

@@ -15,6 +15,7 @@ from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
 from labgen.records import Chunk, DocumentSource, Leaf, Taxonomy
 from labgen.taxonomy.load import load_taxonomy
+from labgen.taxonomy.marks import load_marks
 from labgen.text.token_count import load_token_counter
 
 Say = Callable[[str], None]
@@ -52,9 +53,11 @@ def gather_sources(
         flows: all there are; prompts: theirs.
         leaf_patterns: only the leaves that one of these matches; none for all.
         say: told of slow steps.
-    Raises: UsageError: no such taxonomy, or a pattern that matches nothing; ConfigError: the tokenizer.
+    Raises: UsageError: no such taxonomy, or a pattern that matches nothing; ConfigError: the tokenizer; TaxonomyError:
+        marks that can't be read.
     """
     taxonomy = load_taxonomy(config.taxonomy, leaf_patterns=leaf_patterns)
+    marks = load_marks(config.taxonomy)
     left_out: dict[str, str] = {}
     messages: list[str] = []
     for violation in taxonomy.violations:
@@ -78,7 +81,7 @@ def gather_sources(
         everything = load_taxonomy(config.taxonomy)
         paths = {leaf.path for leaf in everything.leaves} | set(everything.excluded)
         unselected = tuple(sorted(paths - chosen))
-    plans = plan_leaves(usable, chunks, config, prompts, flows)
+    plans = plan_leaves(usable, chunks, config, prompts, flows, marks)
     return Sources(taxonomy, plans, prompts, left_out, unselected, tuple(messages))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
+from labgen.export.agreement import AGREEMENT
 from labgen.export.files import hash_file, read_rows
 from labgen.export.folder import MANIFEST, read_manifest
 from labgen.text.yaml_data import YamlError, read_yaml
@@ -19,7 +20,7 @@ CARD = "README.md"
 REFUSALS = ("rehearsal", "incomplete", "unknown-licence", "secrets")
 """Names of what `push` refuses, each of which can be allowed."""
 
-_STAYS = ("lineage/",)
+_STAYS = ("lineage/", AGREEMENT)
 _UNKNOWN = frozenset(("", "unknown", "none", "n/a", "tbd", "todo", "?"))
 _SHOWN = 5
 

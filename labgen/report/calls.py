@@ -40,7 +40,7 @@ class Usage:
 
 
 @dataclass
-class Spending:
+class BuildSpending:
     """What the calls behind a build's rows and rejections came to."""
 
     by_step: dict[str, Usage] = field(default_factory=dict)
@@ -62,9 +62,9 @@ class Spending:
         }
 
 
-def spending(work: Path | None, keys: Iterable[bytes]) -> Spending:
+def spending(work: Path | None, keys: Iterable[bytes]) -> BuildSpending:
     """Tokens of the calls with these keys, each once. Raises: LedgerError: the ledger is damaged."""
-    found = Spending()
+    found = BuildSpending()
     ledger = Ledger(work, read_only=True) if work else None
     try:
         wanted = list(dict.fromkeys(keys))

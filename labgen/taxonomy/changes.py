@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from labgen.errors import OutputError
 from labgen.records import BRANCHES, Leaf
 from labgen.taxonomy.describe import Detail, describe_leaf
 from labgen.taxonomy.load import load_leaf, to_leaf
+from labgen.taxonomy.marks import MARKS_FILE, MarksFile, MarkVerdict, parse_marks, read_marks
 from labgen.taxonomy.path_patterns import LEAF_FILE, match_path
 from labgen.taxonomy.renames import find_renames
+from labgen.taxonomy.scan import Stray, find_strays, find_strays_around
 from labgen.taxonomy.snapshot import Held, Snapshot, take_snapshot
 from labgen.taxonomy.source import MAX_BYTES, LeafSource, find_leaf_files, leaf_path, parse_source
 from labgen.taxonomy.structure import check_structure
@@ -57,6 +60,7 @@ class Changes:
         base: the revision that was compared with, as named; empty where there is no commit yet.
         commit: full hash of the commit whose files are the old ones (where HEAD and the base parted).
         notes: what a user should know beside: leaves that git ignores, submodules that are not here.
+        misplaced: changed files that look like leaves and are read by nobody, for their place or their name.
         files: every file below the root that differs, is gone or is new.
     """
 
@@ -65,8 +69,18 @@ class Changes:
     commit: str
     leaves: tuple[LeafChange, ...]
     notes: tuple[str, ...] = ()
+    misplaced: tuple[Stray, ...] = ()
     files: frozenset[str] = frozenset()
     _at_base: dict[str, Held] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Changes({len(self.leaves)} leaves since {self.base!r})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows = [(each.kind, each.path, "; ".join(one.words for one in each.details)) for each in self.leaves]
+        return html_table(repr(self), ("", "leaf", "what changed"), rows)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -109,6 +123,13 @@ class Changes:
         return LEAF_FILE in content
 
 
+def changed_around(root: Path, base: str | None = None) -> list[Stray]:
+    """Leaves that lie beside a taxonomy, and differ from a base: see `find_strays_around`."""
+    around = find_strays_around(root)
+    changed = take_snapshot(Path(), base).changed if around else set()
+    return [stray for stray in around if stray.name in changed]
+
+
 def exact_pattern(path: str) -> str:
     """A pattern that matches a path and nothing that only looks like it."""
     return "".join(f"[{char}]" if char in "*?[" else char for char in path)
@@ -132,7 +153,7 @@ def changed_leaves(root: Path, base: str | None = None) -> Changes:
     ignored = sorted(here - old - changed_files)
     new = here - set(ignored)
     notes = [*snapshot.notes, *(f"{path}: git ignores this leaf, so no commit will hold it." for path in ignored)]
-    notes += [f"{path}: this is no leaf where it is; `labgen check` says why." for path in _strays(root, snapshot)]
+    misplaced = [stray for stray in find_strays(root) if stray.name in snapshot.changed]
     compared = _Comparison(root, snapshot, old, new)
     gone = (old - new) & changed_files
     renamed = find_renames(gone, new - old, compared.old_data, compared.new_data)
@@ -147,6 +168,7 @@ def changed_leaves(root: Path, base: str | None = None) -> Changes:
         snapshot.base.commit,
         ordered,
         tuple(notes),
+        tuple(misplaced),
         frozenset(snapshot.changed),
         snapshot.files,
     )
@@ -156,12 +178,6 @@ def _is_leaf_file(path: str) -> bool:
     folders = path.split("/")
     hidden = any(part.startswith(".") for part in folders[:-1])
     return folders[-1] == LEAF_FILE and folders[0] in BRANCHES and len(folders) > 2 and not hidden
-
-
-def _strays(root: Path, snapshot: Snapshot) -> list[str]:
-    """Changed files that look like leaves and are none, for their place or their name."""
-    found = (path for path in snapshot.changed if path.rpartition("/")[2].lower() in ("qna.yaml", "qna.yml"))
-    return sorted(path for path in found if not _is_leaf_file(path) and (root / path).is_file())
 
 
 class _Comparison:
@@ -191,6 +207,7 @@ class _Comparison:
             for depth, folder in enumerate(_folders_above(path, either)):
                 if folder in both and (depth == 0 or self._is_document(folder, path)):
                     found.add(folder)
+        found |= {path for path in both if self._marks(path)}
         self.old_data(found)
         return found
 
@@ -226,7 +243,7 @@ class _Comparison:
             details = [Detail("unreadable", _UNREADABLE_NOW)]
         if not details and not same_text:
             details = [Detail("layout", "only its layout, comments or keys that labgen does not read changed")]
-        return before, after, details + self._beside(path, old_path, before, after)
+        return before, after, details + self._beside(path, old_path, before, after) + self._marks(path)
 
     def _after(self, path: str) -> Leaf | None:
         return load_leaf(self._root, self._root / path / LEAF_FILE)[0]
@@ -261,6 +278,24 @@ class _Comparison:
                 kind = "document" if beside else "file"
                 details.append(Detail(f"{kind}_{verb}", f"{kind} {name} beside the leaf {verb}"))
         return details
+
+    def _marks(self, path: str) -> list[Detail]:
+        """What reviewers have said of a leaf's rows since the base, where a build comes to other rows by it."""
+        if MARKS_FILE not in self._snapshot.changed:
+            return []
+        before, now = (file.of_leaf(path) for file in self._marks_files)
+        if before.fingerprint == now.fingerprint:
+            return []
+        counts = {verdict: now.count(verdict) for verdict in (MarkVerdict.BAD, MarkVerdict.EDITED)}
+        told = " and ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        return [Detail("marks", f"marks of reviewers changed: {told or 'no row bad or edited'} now")]
+
+    @cached_property
+    def _marks_files(self) -> tuple[MarksFile, MarksFile]:
+        """Marks at the base, and now. Those that can't be read are none here: `labgen check` says why."""
+        held = self._snapshot.files.get(MARKS_FILE)
+        old = _read_all({MARKS_FILE: held}) if held and held.regular else {}
+        return parse_marks(old.get(MARKS_FILE, b"").decode(errors="replace")), read_marks(self._root)
 
     def _names_beside(self, path: str, old_path: str) -> set[str]:
         """Files beside a leaf that may differ, relative to its folder: for a leaf that was moved, all."""

@@ -10,17 +10,19 @@ from pathlib import Path
 from labgen.config import CheckConfig
 from labgen.records import Leaf, Severity, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
-from labgen.taxonomy.content import ContentHooks, check_content
+from labgen.taxonomy.content import ContentHooks, check_content, read_examples
 from labgen.taxonomy.lint import LINT_NAMES, LintSwitches
 from labgen.taxonomy.load import to_leaf
+from labgen.taxonomy.marks import MARKS_FILE, MarksFile, check_marks
 from labgen.taxonomy.path_patterns import LEAF_FILE, match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import Stray
 from labgen.taxonomy.similar import Measures, check_similar, likely_relatives
-from labgen.taxonomy.source import LeafSource, find_leaf_files, read_source
+from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, read_source
 from labgen.taxonomy.strict import check_strictly, read_strictly
 from labgen.taxonomy.structure import check_structure
 from labgen.taxonomy.style import find_comments, find_style_problems
+from labgen.taxonomy.unedited import check_unedited
 
 INSTRUCTLAB = "instructlab"
 
@@ -60,13 +62,24 @@ class CheckResult:
     read: tuple[Leaf, ...] = ()
     personas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        counts = [(self.count(severity), severity.value) for severity in Severity]
+        found = ", ".join(f"{count} {name}" for count, name in counts if count) or "clean"
+        return f"CheckResult({len(self.leaves)} leaves, {found})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows = [(f"{each.file}:{each.line}", each.severity.value, each.code, each.message) for each in self.violations]
+        return html_table(repr(self), ("place", "", "rule", "what is wrong"), rows)
+
     def count(self, severity: Severity) -> int:
         """How many violations are of a severity."""
         return sum(violation.severity is severity for violation in self.violations)
 
 
 def check_files(
-    root: Path, files: Sequence[Path], options: CheckOptions, *, strays: Iterable[Stray] = ()
+    root: Path, files: Sequence[Path], options: CheckOptions, *, strays: Iterable[Stray] = (), marks: bool = False
 ) -> CheckResult:
     """Check some leaves of a taxonomy; the others are only looked at for near-duplicates.
 
@@ -74,6 +87,7 @@ def check_files(
         root: the taxonomy's root.
         files: leaf files below it.
         strays: files and links that cannot be leaves, found on the way (see `labgen.taxonomy.scan`).
+        marks: whether `marks.yaml` is looked at as well.
     """
     sources = [read_source(root, file) for file in files]
     read = [check_source(source, options) for source in sources]
@@ -84,8 +98,11 @@ def check_files(
     violations += [
         _judged(found, None, options) for found in misplaced if enabled(found.code, found.file, options.config)
     ]
+    marked = check_marks(root, (leaf_path(root, file) for file in find_leaf_files(root))) if marks else MarksFile()
+    violations += [found for found in marked.violations if enabled(found.code, found.file, options.config)]
     violations.sort(key=lambda found: (found.file, found.line, found.column, found.code, found.message))
     texts = {source.name: source.text for source in sources}
+    texts |= {MARKS_FILE: marked.text} if marked.text else {}
     texts |= {_attribution_name(source): source.attribution for source in sources if source.attribution}
     return CheckResult(tuple(source.path for source in sources), tuple(violations), texts, tuple(filter(None, read)))
 
@@ -101,8 +118,11 @@ def check_source(source: LeafSource, options: CheckOptions) -> Leaf | None:
         return None
     leaf = to_leaf(source, version) if source.usable else None
     check_content(source, leaf, options.hooks)
+    check_unedited(source, read_examples(source))
+    empty = {(found.line, found.column) for found in source.violations if found.code == "LG206"}
     for problem in find_style_problems(source):
-        source.add_span(problem.code, problem.start, problem.end, problem.message)
+        if source.where(problem.start) not in empty:  # spaces where a text is missing are no second slip
+            source.add_span(problem.code, problem.start, problem.end, problem.message)
     return leaf
 
 

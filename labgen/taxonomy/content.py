@@ -10,6 +10,7 @@ from labgen.records import Document, DocumentSource, Leaf, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE, judge_licences, read_attribution
 from labgen.taxonomy.copied import Copied
 from labgen.taxonomy.rules import RULES
+from labgen.taxonomy.scaffold import GAP
 from labgen.taxonomy.source import LeafSource
 from labgen.text.language import other_languages
 from labgen.text.personal_data import find_personal_data
@@ -24,6 +25,9 @@ MIN_SUPPORT = 0.34
 MIN_CONTENT_WORDS = 5
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+_COMMENT = re.compile(r"[ \t]+(?P<words>#[^\r\n]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class ContentHooks:
 
 
 def read_examples(source: LeafSource) -> list[QuestionNodes]:
-    """Every complete example of a leaf, knowledge or skill."""
+    """Every complete example of a leaf, knowledge or skill; those with a gap that `labgen new` marked are none."""
     root = source.root
     seeds = root.get("seed_examples") if root else None
     examples = []
@@ -71,7 +75,7 @@ def read_examples(source: LeafSource) -> list[QuestionNodes]:
         pairs = [(0, item)] if source.kind == "skills" else list(enumerate(listed.items if listed else [], start=1))
         for pair, node in pairs:
             question, answer = _text(node, "question"), _text(node, "answer")
-            if question and answer:
+            if question and answer and not any(_is_gap(text) for text in (context, question, answer)):
                 examples.append(QuestionNodes(number, pair, context, question, answer))
     return examples
 
@@ -79,6 +83,10 @@ def read_examples(source: LeafSource) -> list[QuestionNodes]:
 def _text(node: Node, name: str) -> Node | None:
     value = node.get(name)
     return value if value is not None and value.kind == "text" and value.text.strip() else None
+
+
+def _is_gap(node: Node | None) -> bool:
+    return node is not None and node.text.lstrip().startswith(GAP)
 
 
 def check_content(source: LeafSource, leaf: Leaf | None, hooks: ContentHooks) -> None:
@@ -114,7 +122,8 @@ def _check_repeats(source: LeafSource, examples: list[QuestionNodes]) -> None:
         first = seen.setdefault(key, example)
         lines = {source.where(example.question.start)[0], source.where(example.question.start)[0] - 1}
         if first is not example and not lines & told:
-            message = f"{example.name} says the same as {first.name}; write a new one, or delete it."
+            line = source.where(first.question.start)[0]
+            message = f"{example.name} says the same as {first.name} in line {line}; write a new one, or delete it."
             source.add("LG301", example.question, message)
 
 
@@ -151,9 +160,17 @@ def _check_texts(source: LeafSource) -> None:
     for name, node in _texts(root) if root else ():
         if name != "created_by":
             _check_privacy(source, node)
+            _check_comment(source, node)
         control = _CONTROL.search(node.text)
         if control:
             source.add("LG315", node, f"there is a control character (U+{ord(control[0]):04X}) in the text; delete it.")
+
+
+def _check_comment(source: LeafSource, node: Node) -> None:
+    if not node.style and (lost := _COMMENT.match(source.text, node.end)):
+        words = shorten(lost["words"])
+        message = f"YAML takes `{words}` for a comment, so the text ends before it; quote the whole text."
+        source.add_span("LG324", lost.start("words"), lost.end(), message)
 
 
 def _check_privacy(source: LeafSource, node: Node) -> None:
@@ -244,7 +261,7 @@ def given_away(question: str, answer: str, *, strict: bool) -> bool:
 
 def _check_document(source: LeafSource, leaf: Leaf, document: DocumentSource, hooks: ContentHooks) -> None:
     node = source.root.get("document") if source.root else None
-    if node is None:
+    if node is None or any(pattern.startswith(GAP) for pattern in document.patterns):
         return
     if hooks.document_problem is not None and (problem := hooks.document_problem(document)):
         source.add("LG317", node.get("repo") or node, problem)
@@ -272,7 +289,7 @@ def _check_copies(source: LeafSource, documents: Sequence[Document]) -> None:
     seeds = source.root.get("seed_examples") if source.root else None
     for number, item in enumerate(seeds.items if seeds else [], start=1):
         context = _text(item, "context")
-        if context is not None and (problem := copied.problem(context.text)):
+        if context is not None and not _is_gap(context) and (problem := copied.problem(context.text)):
             message = (
                 f"the context of seed example {number} is not in the leaf's documents word for word: {problem}; copy "
                 "the passage as it is there."

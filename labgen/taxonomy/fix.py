@@ -1,8 +1,9 @@
-"""Mending style without touching meaning: edits of the text, proven harmless before anything is written.
+"""Mending a leaf without touching what its author typed: edits of the text, proven harmless before anything is written.
 
 Edits move and drop characters between values and leave the rest as the author wrote it, so that a change shows what it
 changes. (Writing the whole file anew through a YAML library would refold and requote most leaves.) What comes out is
-read again: unless every value and every comment is what it was, the edit is not made.
+read again: unless every value and every comment is what it was, the edit is not made. Values that YAML misread are
+quoted; of them the text must be what was typed.
 """
 
 from __future__ import annotations
@@ -16,19 +17,20 @@ from pathlib import Path
 
 from labgen.errors import OutputError
 from labgen.records import Severity
+from labgen.taxonomy.quoting import CODES, find_misread
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.schema import plain_value
 from labgen.taxonomy.source import LeafSource, parse_source
 from labgen.taxonomy.structure import check_structure
 from labgen.taxonomy.style import Edit, StyleProblem, find_comments, find_style_problems
-from labgen.text.yamltree import Node
+from labgen.text.yamltree import Node, walk
 
 NEWEST_SKILL_VERSION = 3
-_MAX_ROUNDS = 50  # a bound only; most leaves need one round for each of the six rules
+_MAX_ROUNDS = 50  # a bound only; most leaves need one round for each of the eight rules
 
 
 def fix_style(source: LeafSource, wanted: Callable[[StyleProblem], bool] = lambda problem: True) -> LeafSource:
-    """The leaf with its style mended, as `--fix` would write it; the very same object where nothing changes.
+    """The leaf with style and misread values mended, as `--fix` writes it; the very same object where nothing changes.
 
     Args:
         source: a leaf that could be parsed; others come back as they are.
@@ -47,7 +49,7 @@ def fix_style(source: LeafSource, wanted: Callable[[StyleProblem], bool] = lambd
 def _mend_once(source: LeafSource, wanted: Callable[[StyleProblem], bool]) -> LeafSource | None:
     """Mend all problems of one code: together, or one by one where together something would change."""
     by_code: dict[str, list[StyleProblem]] = {}
-    for problem in find_style_problems(source):
+    for problem in [*find_style_problems(source), *find_misread(source)]:
         if problem.edits and wanted(problem):
             by_code.setdefault(problem.code, []).append(problem)
     for code, problems in by_code.items():
@@ -74,6 +76,8 @@ def with_text(source: LeafSource, text: str) -> LeafSource:
 def _same_meaning(before: LeafSource, after: LeafSource, code: str) -> bool:
     if before.root is None or after.root is None:
         return False
+    if code in CODES:
+        return _typed(before.root) == _typed(after.root) and _comments(before) == _comments(after)
     old, new = _values(before.root), _values(after.root)
     if code == "LG401":
         new.pop("version", None)
@@ -84,6 +88,11 @@ def _values(root: Node) -> dict[str, object]:
     return {
         f"{key.kind}:{key.text}" if key.kind != "text" else key.text: plain_value(value) for key, value in root.entries
     }
+
+
+def _typed(root: Node) -> list[str]:
+    """Every key and value as it is typed, whatever YAML takes it for."""
+    return [node.text if node.kind not in ("list", "mapping") else node.kind for node in walk(root)]
 
 
 def _comments(source: LeafSource) -> Counter[str]:

@@ -10,6 +10,7 @@ from labgen.errors import UsageError
 from labgen.records import BRANCHES, DocumentSource, Leaf, Pair, SeedExample, Severity, Taxonomy, Violation
 from labgen.taxonomy.path_patterns import match_path
 from labgen.taxonomy.rules import RULES
+from labgen.taxonomy.scaffold import GAP, SCHEMA_FOLDERS
 from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, read_source
 from labgen.taxonomy.structure import check_structure
 from labgen.text.yamltree import Node
@@ -56,12 +57,12 @@ def select_leaf_files(root: Path, leaf_patterns: Sequence[str] = ()) -> list[Pat
         raise UsageError(f"{root}: there is no such folder. Name the taxonomy's root with --taxonomy.")
     if not root.is_dir():
         raise UsageError(f"{root}: this is a file, not a folder. Name the taxonomy's root with --taxonomy.")
-    if not any((root / branch).is_dir() for branch in BRANCHES):
+    if not is_taxonomy(root):
         wanted = ", ".join(f"{branch}/" for branch in BRANCHES)
         raise UsageError(f"{root}: this is no taxonomy, it has none of {wanted}. Name its root with --taxonomy.")
     files = find_leaf_files(root)
     if not files:
-        raise UsageError(f"{root}: there is no leaf (a folder with a qna.yaml) in this taxonomy. Write a first one.")
+        raise UsageError(f"{root}: there is no leaf in this taxonomy yet. `labgen new` writes a first one.")
     if not leaf_patterns:
         return files
     paths = [leaf_path(root, file) for file in files]
@@ -75,6 +76,11 @@ def select_leaf_files(root: Path, leaf_patterns: Sequence[str] = ()) -> list[Pat
     ]
 
 
+def is_taxonomy(root: Path) -> bool:
+    """Whether a folder has a branch, or the schemas that `labgen init` puts into a taxonomy without leaves."""
+    return any((root / name).is_dir() for name in (*BRANCHES, SCHEMA_FOLDERS[0]))
+
+
 def load_leaf(root: Path, file: Path) -> tuple[Leaf | None, LeafSource]:
     """Read one leaf: the leaf (None where it cannot be used), and its file with what is wrong with it."""
     source = read_source(root, file)
@@ -85,7 +91,7 @@ def load_leaf(root: Path, file: Path) -> tuple[Leaf | None, LeafSource]:
 def to_leaf(source: LeafSource, version: int) -> Leaf | None:
     """The leaf that a source of sound structure holds; None (and a violation) where nothing complete is left.
 
-    Examples with a text of nothing but white space are left out.
+    Examples with a text of nothing but white space, or with a gap that is yet to be filled, are left out.
     """
     root = source.root
     if root is None:
@@ -120,10 +126,10 @@ def _seed_examples(root: Node, knowledge: bool) -> tuple[SeedExample, ...]:
     seeds = root.get("seed_examples")
     examples: list[SeedExample] = []
     for item in seeds.items if seeds else []:
-        context = _text(item, "context") or None
+        context = _seed_text(item, "context") or None
         listed = item.get("questions_and_answers") if knowledge else None
         nodes = (listed.items if listed else []) if knowledge else [item]
-        pairs = [Pair(_text(node, "question"), _text(node, "answer")) for node in nodes]
+        pairs = [Pair(_seed_text(node, "question"), _seed_text(node, "answer")) for node in nodes]
         whole = tuple(pair for pair in pairs if pair.question and pair.answer)
         if whole and (context or not knowledge):
             examples.append(SeedExample(len(examples), context, whole))
@@ -146,6 +152,11 @@ def _document(source: LeafSource, root: Node) -> DocumentSource | None:
 def _text(node: Node, name: str) -> str:
     value = node.get(name)
     return value.text.strip() if value is not None and value.kind == "text" else ""
+
+
+def _seed_text(node: Node, name: str) -> str:
+    text = _text(node, name)
+    return "" if text.startswith(GAP) else text
 
 
 def _near_leaves(pattern: str, paths: Sequence[str]) -> str:

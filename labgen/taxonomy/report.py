@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -69,6 +70,15 @@ def check_summary(result: CheckResult) -> str:
     return f"{_plural(len(result.leaves), 'leaf', 'leaves')}: {', '.join(counts)}{hint}."
 
 
+def rule_statistics(result: CheckResult) -> Iterator[str]:
+    """One line for each rule that something was found by: how often, most often first."""
+    counts = Counter(found.code for found in result.violations)
+    severities = {found.code: found.severity.value for found in result.violations}
+    for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        mended = " (--fix)" if RULES[code].fixable else ""
+        yield f"{count:>6}  {code} {severities[code]:<7}  {RULES[code].name}{mended}"
+
+
 def _plural(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
@@ -97,7 +107,7 @@ def _width(text: str) -> int:
 
 
 def render_github(result: CheckResult) -> Iterator[str]:
-    """Workflow commands that annotate the lines of a pull request."""
+    """Workflow commands that annotate the lines of a pull request, and a summary for the log."""
     for found in result.violations:
         properties = {
             "file": harmless(found.file),
@@ -108,6 +118,7 @@ def render_github(result: CheckResult) -> Iterator[str]:
         }
         said = ",".join(f"{name}={_escape(value, inside=True)}" for name, value in properties.items())
         yield f"::{_GITHUB[found.severity]} {said}::{_escape(harmless(found.message))}"
+    yield check_summary(result)
 
 
 def _escape(text: str, *, inside: bool = False) -> str:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import textwrap
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ MODELS = Path(__file__).parent / "models"
 SCHEMAS = Path(__file__).parent / "schemas"
 SCHEMA_FOLDERS = (".schemas", "../.schemas", "../schemas", "../labgen/taxonomy/schemas")
 """Where a taxonomy's schemas for editors may lie, relative to its root; the first is made where there is none."""
+
+GAP = "TO DO:"
+"""What marks a place that the author has yet to fill; `labgen check` warns of each."""
 
 WIDTH = 110
 NO_COMMIT = "0" * 40
@@ -71,6 +75,9 @@ class Draft:
 def place_for(root: Path, path: str) -> str:
     """The path of a new leaf below a taxonomy's root, from what a person typed.
 
+    Names of folders that are not there yet are written as the others are: `Tides & Currents` becomes
+    `tides_and_currents`.
+
     Raises: UsageError: it is no place for a leaf, or there is one; the message says what to type.
     """
     typed = path.strip().replace("\\", "/")
@@ -81,19 +88,28 @@ def place_for(root: Path, path: str) -> str:
     said = "/".join(parts) or typed
     if not all(part.isprintable() and not part.startswith((".", "-")) for part in parts) or Path(typed).is_absolute():
         raise UsageError(f"{said!r}: a leaf's folders are plain names below the taxonomy's root, without dots before.")
+    for depth, part in enumerate(parts):
+        if not root.joinpath(*parts[:depth], part).is_dir():
+            parts[depth] = slug(part)
     if not parts or parts[0] not in BRANCHES:
-        named = "/".join(["knowledge", *parts])
+        named = "/".join(filter(None, ["knowledge", *parts]))
         raise UsageError(
             f"{said!r}: a leaf's path starts with its branch: knowledge, foundational_skills or compositional_skills. "
             f"For example {named}"
         )
-    if len(parts) < 2:
+    if len(parts) < 2 or not all(parts):
         raise UsageError(f"{said!r}: add what the leaf is about, such as {parts[0]}/science/tides.")
     if (root.joinpath(*parts) / LEAF_FILE).exists():
         raise UsageError(
             f"{root.joinpath(*parts) / LEAF_FILE}: there is a leaf already. Choose another path, or edit it."
         )
     return "/".join(parts)
+
+
+def slug(name: str) -> str:
+    """A folder's name as a path has it: small letters and digits of any script, with underscores and hyphens."""
+    spelt = unicodedata.normalize("NFC", name).strip().lower().replace("&", " and ")
+    return re.sub(r"_+", "_", re.sub(r"[^\w-]+", "_", spelt)).strip("_-")
 
 
 def load_model(path: str, *, grounded: bool = False) -> Draft:
@@ -161,7 +177,11 @@ def write_draft(root: Path, draft: Draft) -> list[Path]:
         contents = {LEAF_FILE: leaf_text(draft, schema).encode()}
         if not (folder / ATTRIBUTION_FILE).exists():
             contents[ATTRIBUTION_FILE] = attribution_text(draft).encode()
-        for name, data in {**contents, **draft.files}.items():
+        wanted = {**contents, **draft.files}
+        for name in wanted:
+            if (folder / name).exists():  # before any is written, so that no half a leaf is
+                raise FileExistsError(0, "", str(folder / name))
+        for name, data in wanted.items():
             with (folder / name).open("xb") as stream:
                 stream.write(data)
             written.append(folder / name)
@@ -298,12 +318,12 @@ What the teacher is told to produce; every prompt shows it. Say what a question 
 what it must not do. What is left open here, the teacher decides."""
 _STAND_IN = {
     "": "",
-    "model": """
-TO DO: the examples below (and the texts above them) are a model of another subject, so that you see the form.
+    "model": f"""
+{GAP} the examples below (and the texts above them) are a model of another subject, so that you see the form.
 Replace them all before you build anything from this leaf.
 """,
-    "drafted": """
-TO DO: the passages below are from your document, but their questions were drafted by rule. Put a question that a
+    "drafted": f"""
+{GAP} the passages below are from your document, but their questions were drafted by rule. Put a question that a
 person would ask in the place of each, and answer it in your own words.
 """,
 }

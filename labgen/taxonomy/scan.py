@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labgen.records import BRANCHES
+from labgen.settings_file import CONFIG_NAME
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.taxonomy.source import near
+
+_LEAF_NAMES = (LEAF_FILE, "qna.yml", "qna", "qna.yaml.txt")
+_ANYWHERE = f"move it beneath {', '.join(f'`{branch}/`' for branch in BRANCHES)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,50 @@ def _link(root: Path, folder: Path) -> Stray:
 
 
 def _outside(root: Path) -> list[Stray]:
-    strays = []
-    if (root / LEAF_FILE).is_file():
-        message = "a leaf lies in a folder of its own beneath one of the three branches."
-        strays.append(Stray("LG108", LEAF_FILE, message))
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        meant = near(folder.name, BRANCHES, cutoff=0.75)
-        if folder.name in BRANCHES or not meant or folder.is_symlink() or not folder.is_dir():
-            continue
-        for parent, _, files in os.walk(folder):
-            if LEAF_FILE in files:
-                message = f"`{folder.name}/` is no branch, so this leaf is not read; is `{meant}/` meant?"
-                strays.append(Stray("LG108", _name(root, Path(parent, LEAF_FILE)), message))
-    return strays
+    """Leaves below a root that lie in none of its branches."""
+    return [Stray("LG108", name, _advice(name)) for name in _leaf_like(root, {root / branch for branch in BRANCHES})]
+
+
+def find_strays_around(root: Path) -> list[Stray]:
+    """Leaves beside a taxonomy, in the folder whose `labgen.yaml` is in force here; names are as typed from here.
+
+    A folder that is a taxonomy of its own is somebody else's business.
+    """
+    here = Path()
+    if not (here / CONFIG_NAME).is_file() or root.resolve() == here.resolve() or not root.is_dir():
+        return []
+    return [
+        Stray("LG108", name, f"this leaf lies outside the taxonomy and is not read; move it beneath `{root}/`.")
+        for name in _leaf_like(here, {root}, others=True)
+    ]
+
+
+def _leaf_like(top: Path, known: set[Path], *, others: bool = False) -> list[str]:
+    """Names of what is called as a leaf, below `top` and not in `known` folders. Hidden folders are not looked into."""
+    found = []
+    for folder, folders, files in os.walk(top):
+        here = Path(folder)
+        found += [_name(top, here / name) for name in files if name.lower() in _LEAF_NAMES]
+        folders[:] = [name for name in folders if not name.startswith(".") and here / name not in known]
+        folders[:] = [name for name in folders if not _foreign(here / name, others)]
+    return sorted(found)
+
+
+def _foreign(folder: Path, others: bool) -> bool:
+    """Whether a folder is an installation of Python, which may hold labgen's own leaves, or another taxonomy."""
+    return (folder / "pyvenv.cfg").exists() or (others and any((folder / branch).is_dir() for branch in BRANCHES))
+
+
+def _advice(name: str) -> str:
+    first, _, rest = name.partition("/")
+    if not rest:
+        return "a leaf lies in a folder of its own beneath one of the three branches."
+    place = _ANYWHERE
+    if meant := near(first, BRANCHES, cutoff=0.75):
+        place = f"is `{meant}/` meant?"
+    elif "skill" in first.lower():
+        place = "move it beneath `foundational_skills/` or `compositional_skills/`."
+    return f"`{first}/` is no branch, so this leaf is not read; {place}"
 
 
 def _name(root: Path, file: Path) -> str:

@@ -35,7 +35,8 @@ class Problem:
             `minItems`, `uniqueItems`, `unknown`, `const`, `enum`.
         place: names and indices that lead to the value, such as `("seed_examples", 0, "answer")`.
         node: the value (for `unknown`, the key).
-        want: what the schema says there: a type's name, a key's name, a count, the known keys or values.
+        want: what the schema says there: a type's name, a key's name, a count, the known keys or values; for
+            `uniqueItems` (index, value) of the first that is the same.
     """
 
     word: str
@@ -75,11 +76,11 @@ def _apply_to_list(node: Node, schema: dict[str, Any], place: tuple[str | int, .
     if len(node.items) < schema.get("minItems", 0):
         problems.append(Problem("minItems", place, node, schema["minItems"]))
     if schema.get("uniqueItems"):
-        seen: dict[Any, Node] = {}
+        seen: dict[Any, tuple[int, Node]] = {}
         problems += [
-            Problem("uniqueItems", (*place, index), item, None)
+            Problem("uniqueItems", (*place, index), item, first)
             for index, item in enumerate(node.items)
-            if seen.setdefault(plain_value(item), item) is not item
+            if (first := seen.setdefault(plain_value(item), (index, item)))[1] is not item
         ]
     for index, item in enumerate(node.items):
         problems += apply_schema(item, schema["items"], (*place, index))

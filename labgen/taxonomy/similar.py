@@ -119,7 +119,8 @@ def check_similar(
         if other_source is not source:
             elsewhere.setdefault((id(source), other_source.path), []).append((example, other))
         elif not _same(example, other):
-            message = f"{example.name} is nearly the same as {other.name}; write one that differs more."
+            line = source.where(other.question.start)[0]
+            message = f"{example.name} is nearly the same as {other.name} in line {line}; write one that differs more."
             source.add("LG302", example.question, message)
     by_id = {id(source): source for source in checked}
     for (identity, path), pairs in elsewhere.items():

@@ -15,12 +15,14 @@ from pathlib import Path
 
 from labgen.errors import OutputError, UsageError
 from labgen.git.history import History, begin_repository
+from labgen.taxonomy.install_source import PLACEHOLDER
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.taxonomy.scaffold import SCHEMA_FOLDERS, copy_schemas
 from labgen.taxonomy.source import find_leaf_files
 
 STARTER = Path(__file__).parent / "starter"
 TAXONOMY = "taxonomy"
+WORKFLOW = ".github/workflows/check-leaves.yml"
 EXAMPLES = (
     "knowledge/science/astronomy/moon_phases",
     "foundational_skills/reasoning/logic/ordering_from_clues",
@@ -40,14 +42,14 @@ class Made:
     notes: list[str] = field(default_factory=list)
 
 
-def make_repository(folder: Path, *, examples: Path | None, version: str, git: bool = True) -> Made:
+def make_repository(folder: Path, *, examples: Path | None, source: str = "", git: bool = True) -> Made:
     """Fill a folder with what a taxonomy repository needs; nothing that is there is overwritten.
 
     Args:
         folder: made where it is missing.
         examples: taxonomy that the example leaves are copied from; None for none. Where the folder has leaves already,
             none are copied.
-        version: of labgen, for the workflows.
+        source: a pinned requirement that the workflows install labgen by; empty: they stop, and say what to fill in.
         git: make it a git repository, where it is not in one, and put in a hook that checks leaves before a commit.
     Raises: UsageError: the folder is a file; OutputError: it can't be written to.
     """
@@ -57,7 +59,7 @@ def make_repository(folder: Path, *, examples: Path | None, version: str, git: b
     root = folder / TAXONOMY
     has_leaves = root.is_dir() and bool(find_leaf_files(root))
     try:
-        for name, content in _starter_files(version):
+        for name, content in _starter_files(source):
             _write(folder, name, content, made)
         if not (root / SCHEMA_FOLDERS[0]).exists():
             copy_schemas(root)
@@ -67,17 +69,22 @@ def make_repository(folder: Path, *, examples: Path | None, version: str, git: b
                 _write(folder, f"{TAXONOMY}/{name}", content, made)
         if git:
             _begin_history(folder, made)
+        if not source and WORKFLOW in made.written:
+            made.notes.append(
+                f"How labgen was installed here names no commit or hash, so {WORKFLOW} has none to install it by: fill "
+                "in LABGEN there (or give `--labgen ADDRESS`). Until then the check of pull requests stops at that."
+            )
     except OSError as error:
         raise OutputError(f"{folder}: can't be written to ({error.strerror}).") from error
     return made
 
 
-def _starter_files(version: str) -> Iterator[tuple[str, bytes]]:
+def _starter_files(source: str) -> Iterator[tuple[str, bytes]]:
     for file in sorted(STARTER.rglob("*")):
         if file.is_file():
             parts = file.relative_to(STARTER).parts
             name = "/".join(f".{part[4:]}" if part.startswith("dot-") else part for part in parts)
-            yield name, file.read_bytes().replace(b"@VERSION@", f"=={version}".encode())
+            yield name, file.read_bytes().replace(b"@SOURCE@", (source or PLACEHOLDER).encode())
 
 
 def _example_files(taxonomy: Path) -> Iterator[tuple[str, bytes]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.records import BRANCHES, Severity, Violation
+from labgen.taxonomy.repeated_keys import find_repeats
 from labgen.taxonomy.rules import RULES
 from labgen.text.printable import shorten
 from labgen.text.yaml_guess import explain_yaml_error
@@ -24,6 +25,7 @@ class LeafSource:
         path: folder below the taxonomy root with forward slashes; branch: its first part.
         name: the path of the file as a person would type it, for messages.
         data: the bytes; text: decoded, without a byte order mark; tree: None where it could not be parsed.
+        undashed: keys that begin an entry of a list, without the dash before them.
         attribution: text of the attribution file beside it, once a rule has looked at it.
     """
 
@@ -34,6 +36,7 @@ class LeafSource:
     text: str = ""
     tree: Tree | None = None
     violations: list[Violation] = field(default_factory=list)
+    undashed: list[Node] = field(default_factory=list)
     attribution: str = ""
     _positions: Positions | None = None
 
@@ -180,9 +183,13 @@ def _parse(source: LeafSource, pure: bool) -> None:
         offset, message = explain_yaml_error(source.text, error)
         source.add(error.code, offset, message)
         return
-    for key, first in source.tree.repeated:
+    repeats, source.undashed = find_repeats(source.tree)
+    for key, first in repeats:
         line = source.where(first.start)[0]
         source.add("LG102", key, f"`{shorten(key.text)}` is already set in line {line}; keep one of the two.")
+    for key in source.undashed:
+        message = f"a new entry begins here, and its dash is missing; write `- {key.text}:` as the other entries do."
+        source.add("LG102", key, message)
     for node, tag in source.tree.tags:
         source.add(
             "LG110", node, f"the tag `{shorten(tag)}` is not for leaves; write plain text, in quotes if need be."

@@ -34,6 +34,9 @@ def check_structure(source: LeafSource) -> int:
     if source.kind == "knowledge" and version < 3:
         source.add("LG202", root.get("version") or root, _explain_upgrade(root, version))
         return version
+    if place := _other_branch(source, root):
+        source.add("LG203", root, place)
+        return version
     for problem in apply_schema(root, load_schema(source.kind, version)):
         _report(source, problem)
     return version
@@ -86,7 +89,9 @@ def _report(source: LeafSource, problem: Problem) -> None:
     elif word == "unknown":
         _report_unknown(source, problem)
     elif word == "uniqueItems":
-        source.add("LG213", node, f"{describe(place)} is the same as an earlier one; write a new one, or delete it.")
+        index, first = problem.want
+        twin = f"{describe((*place[:-1], index))} in line {source.where(first.start)[0]}"
+        source.add("LG213", node, f"{describe(place)} is the same as {twin}; write a new one, or delete it.")
     elif word == "type":
         _report_type(source, problem)
     elif word == "minLength":
@@ -114,15 +119,15 @@ def _report_missing(source: LeafSource, problem: Problem) -> None:
         source.add("LG203", key or node, f"`{misspelt}` should be `{name}`.")
         return
     if not place:
-        hint = _wrong_branch(source, name)
-        advice = hint or f"add `{name}:` at the start of a line."
-        source.add("LG203", node, f"the leaf has no `{name}`; {advice}")
+        source.add("LG203", node, f"the leaf has no `{name}`; add `{name}:` at the start of a line.")
         return
     source.add("LG203", node, f"{describe(place)} has no `{name}`; add it.")
 
 
 def _report_unknown(source: LeafSource, problem: Problem) -> None:
     key, known = problem.node, problem.want
+    if any(told.code == "LG203" and (told.line, told.column) == source.where(key.start) for told in source.violations):
+        return  # as a misspelt key that is required
     name = shorten(key.text)
     meant = near(key.text, known)
     if meant and key.text != "reasoning":
@@ -138,14 +143,13 @@ def _report_unknown(source: LeafSource, problem: Problem) -> None:
     source.add("LG212", key, f"unknown key `{name}`; {advice}")
 
 
-def _wrong_branch(source: LeafSource, name: str) -> str:
-    root = source.root
-    if root is None:
-        return ""
-    if source.kind == "skills" and name == "task_description" and root.get("document") is not None:
-        return "this looks like a knowledge leaf: move it beneath `knowledge/`, or write what the task is."
-    if source.kind == "knowledge" and name == "document" and root.get("task_description") is not None:
-        return "this looks like a skill: move it beneath `compositional_skills/`, or name the documents."
+def _other_branch(source: LeafSource, root: Node) -> str:
+    """What to say of a leaf that has the keys of another branch's: that alone, for all else follows from it."""
+    skill, knowledge = root.get("task_description") is not None, root.get("document") is not None
+    if source.kind == "skills" and knowledge and not skill:
+        return "this looks like a knowledge leaf: move it beneath `knowledge/`, or write `task_description`."
+    if source.kind == "knowledge" and skill and not knowledge:
+        return "this looks like a skill: move it beneath `compositional_skills/`, or write `document`."
     return ""
 
 
@@ -156,12 +160,19 @@ def _report_type(source: LeafSource, problem: Problem) -> None:
         quote = "'" if '"' in node.text else '"'
         source.add("LG205", node, f"{what} is read as {read_as}; quote it: {quote}{shorten(node.text)}{quote}.")
     elif node.kind == "null":
-        advice = (
-            "if the text follows below, indent it and write `|` after the colon" if wanted == "string" else "add it"
-        )
-        source.add("LG206", node, f"{what} has no value; {advice}.")
+        source.add("LG206", node, f"{what} has no value{_why_no_value(source, node, wanted)}.")
     else:
         source.add("LG204", node, f"{what} is {read_as}, but {_WANTED[wanted]} is wanted here.{_hint(node, wanted)}")
+
+
+def _why_no_value(source: LeafSource, node: Node, wanted: str) -> str:
+    rest = source.text[node.start :].split("\n", 1)[0].strip()
+    if rest.startswith("#"):
+        quote = "'" if '"' in rest else '"'
+        return f": YAML takes `{shorten(rest)}` for a comment; quote it: {quote}{shorten(rest)}{quote}"
+    if wanted == "string":
+        return "; if the text follows below, indent it and write `|` after the colon"
+    return "; add it"
 
 
 def _hint(node: Node, wanted: str) -> str:
@@ -178,13 +189,15 @@ def _hint(node: Node, wanted: str) -> str:
 
 def _report_few(source: LeafSource, problem: Problem) -> None:
     node, place, wanted = problem.node, problem.place, problem.want
-    have = len(node.items)
+    have = len(node.items) + sum(node.start <= key.start < node.end for key in source.undashed)
     if place == ("document", "patterns"):
         source.add("LG208", node, 'the document has no pattern; add one, such as `patterns: ["*.md"]`.')
     elif have == 0:
         source.add("LG208", node, f"{describe(place)} is empty; write {_count(wanted)}.")
     else:
         more = wanted - have
+        if more <= 0:
+            return
         source.add(
             "LG207", node, f"{describe(place)} has {have}, this version asks for {wanted}; add {_count(more)} more."
         )

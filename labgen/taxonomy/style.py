@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from labgen.taxonomy.source import LeafSource
-from labgen.text.yamltree import Node
+from labgen.text.yamltree import Node, walk
 
 ORDER = {
     "skills": ("version", "created_by", "task_description", "reasoning", "seed_examples"),
@@ -94,18 +94,6 @@ def read_layout(text: str, root: Node) -> Layout:
     layout.texts.sort()
     layout.literal.sort()
     return layout
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """A node and all below it, keys included, each place of the file once."""
-    yield node
-    if node.style == "*":
-        return
-    for item in node.items:
-        yield from walk(item)
-    for key, value in node.entries:
-        yield key
-        yield from walk(value)
 
 
 def find_comments(text: str, root: Node | None) -> list[int]:

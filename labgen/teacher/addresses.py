@@ -17,6 +17,7 @@ from labgen.config import (
     GuardConfig,
     JudgeConfig,
     ModelConfig,
+    ResponderConfig,
     TeacherConfig,
 )
 from labgen.errors import ConfigError
@@ -101,22 +102,55 @@ def model_names(config: Config, *, asked_otherwise: bool = False) -> tuple[str, 
     return config.teacher.model, judge.model
 
 
+def responder_name(config: Config, *, asked_otherwise: bool = False) -> str:
+    """Logical name of the model that gives further responses; empty for none, the rehearsal's as for the teacher.
+
+    Args:
+        asked_otherwise: as `model_names`.
+    Raises: ConfigError: it can't be told from another model, or has an address while the teacher has none.
+    """
+    responder = config.preferences.responder if config.preferences else None
+    if responder is None:
+        return ""
+    place = ("preferences", "responder")
+    names = model_names(config, asked_otherwise=asked_otherwise)
+    if not (addresses(config.teacher) or asked_otherwise):
+        if _own_addresses(responder):
+            raise ConfigError(
+                "preferences.responder has an endpoint and teacher has none. Give teacher.base_url, or leave out the "
+                "responder's address to rehearse with both.",
+                place,
+            )
+        return REHEARSAL_MODEL
+    if responder.model in (*names, *((config.guard.model,) if config.guard else ())):
+        raise ConfigError(
+            f"preferences.responder.model `{responder.model}` is the teacher's, the judge's or the guard's. Name "
+            "another model, or leave `responder` out: the teacher then gives all responses.",
+            (*place, "model"),
+        )
+    return responder.model
+
+
 def addresses(teacher: TeacherConfig) -> tuple[EndpointConfig, ...]:
     """The teacher's configured endpoints, else the address in `OPENAI_BASE_URL`. A key alone configures nothing."""
     return _own_addresses(teacher) or _at(os.environ.get("OPENAI_BASE_URL"))
 
 
 def endpoint_specs(config: Config) -> tuple[EndpointSpec, ...]:
-    """Every endpoint of the teacher and of the judge; none where the rehearsal teacher is to answer.
+    """Every endpoint of the teacher, the judge and the model of further responses; none where the rehearsal teacher is
+    to answer.
 
     Raises: ConfigError: not an address, an unknown prompt format, or one address twice for one model.
     """
     model_names(config)
+    responder = config.preferences.responder if responder_name(config) and config.preferences else None
     if not addresses(config.teacher):
         return ()
     found = specs_of(config, "teacher", config.teacher, addresses(config.teacher))
     if config.judge is not None:
-        found += specs_of(config, "judge", config.judge, _judge_addresses(config, config.judge))
+        found += specs_of(config, "judge", config.judge, _or_teachers_addresses(config, config.judge))
+    if responder is not None:
+        found += specs_of(config, "preferences.responder", responder, _or_teachers_addresses(config, responder))
     seen: set[tuple[str, str, str]] = set()
     for spec in found:
         which = (spec.model, spec.name, spec.send_model)
@@ -173,7 +207,7 @@ def all_specs(config: Config) -> tuple[EndpointSpec, ...]:
 
 
 def make_spec(
-    config: Config, model: TeacherConfig | JudgeConfig | GuardConfig, endpoint: EndpointConfig
+    config: Config, model: TeacherConfig | JudgeConfig | ResponderConfig | GuardConfig, endpoint: EndpointConfig
 ) -> EndpointSpec:
     """An endpoint of a model: its own settings come first, then the model's, then (for a judge) the teacher's.
 
@@ -219,7 +253,7 @@ def _beside_the_key(config: Config, model: ModelConfig, endpoint: EndpointConfig
 
     Raises: ConfigError: a secret is written out, or a variable is not set.
     """
-    at_teachers = isinstance(model, JudgeConfig) and not _own_addresses(model)
+    at_teachers = isinstance(model, JudgeConfig | ResponderConfig) and not _own_addresses(model)
     found = {}
     for name in ("extra_headers", "extra_query"):
         own = getattr(endpoint, name)
@@ -243,10 +277,10 @@ def _at(address: str | None) -> tuple[EndpointConfig, ...]:
     return (EndpointConfig.model_validate({"base_url": address}),) if address else ()
 
 
-def _judge_addresses(config: Config, judge: JudgeConfig) -> tuple[EndpointConfig, ...]:
+def _or_teachers_addresses(config: Config, model: JudgeConfig | ResponderConfig) -> tuple[EndpointConfig, ...]:
     # The same servers under another model name: what an address is called there is the teacher's affair.
     shared = tuple(each.model_copy(update={"model": None}) for each in addresses(config.teacher))
-    return _own_addresses(judge) or shared
+    return _own_addresses(model) or shared
 
 
 def _checked(address: str) -> str:

@@ -61,9 +61,9 @@ class Amount:
 class Bill:
     """What one request holds of the budget. `close` puts what it did not spend back."""
 
-    def __init__(self, budget: Budget, held: Amount) -> None:
+    def __init__(self, budget: Budget, call: Call, held: Amount) -> None:
         self.held = held
-        self._budget = budget
+        self._budget, self._call = budget, call
         self._spent = Amount()
 
     def pay(self, call: Call, reply: Reply) -> None:
@@ -76,8 +76,8 @@ class Bill:
         self._spent = Amount(1, prompt + completion, self._budget.limits.cost(prompt, completion))
 
     def pay_all(self) -> None:
-        """The request may have been answered, but nobody knows at what cost: all that it held counts as spent."""
-        self._spent = self.held
+        """The request may have been answered, but nobody knows at what cost: the most that it may be counts."""
+        self._spent = self._budget.most(self._call)
 
     def close(self) -> None:
         """Settle."""
@@ -85,7 +85,7 @@ class Bill:
 
 
 class Budget:
-    """The limits of a run and what is spent and held of them.
+    """The limits of a run and what is spent and held of them; without limits, what is spent alone.
 
     Calls that don't fit wait, in order of priority, for what others may put back. Once nothing is held any more and the
     first waiting call still does not fit, the budget is `reached`: whoever waits then waits until cancelled.
@@ -119,10 +119,10 @@ class Budget:
 
     async def open(self, call: Call, on_reached: Callable[[], None]) -> Bill:
         """Hold what a request can cost at most, or wait for it; `on_reached` is called where that is in vain."""
-        need = self._most(call)
+        need = self.most(call) if self.limits.any else Amount(1)
         if not self.waiting and self._fits(need):
             self._held.add(need)
-            return Bill(self, need)
+            return Bill(self, call, need)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters, (call.priority, next(self._ticket), need, place))
         self._admit()
@@ -134,7 +134,7 @@ class Budget:
             if place.done() and not place.cancelled():
                 self.settle(need, Amount())
             raise
-        return Bill(self, need)
+        return Bill(self, call, need)
 
     def settle(self, held: Amount, spent: Amount) -> None:
         """Put back what was held, and count what was spent."""
@@ -162,7 +162,8 @@ class Budget:
             and (limits.max_cost is None or spent.cost + held.cost + need.cost <= limits.max_cost)
         )
 
-    def _most(self, call: Call) -> Amount:
+    def most(self, call: Call) -> Amount:
+        """The most that a request can cost."""
         # No tokenizer makes more tokens of a text than it has bytes.
         prompt = sum(len(message.content.encode("utf-8", "replace")) + TEMPLATE_TOKENS for message in call.messages)
         if call.schema is not None:

@@ -102,9 +102,13 @@ class TeacherClient:
             replicas.changed = self.changed.set
 
     @property
-    def problem(self) -> str:
-        """What the run waits for, in words; empty while calls are answered."""
-        return self._retries.problem
+    def groups(self) -> tuple[Replicas, ...]:
+        """The endpoints, by the model that they serve."""
+        return tuple(dict.fromkeys(self.models.values()))
+
+    def outage_limit_sec(self, replicas: Replicas) -> float:
+        """Seconds without any answer after which replicas that are down end the run."""
+        return self._retries.outage_limit_sec(replicas)
 
     @property
     def demand(self) -> int:

@@ -17,6 +17,7 @@ from labgen.teacher.addresses import (
     endpoint_specs,
     guard_specs,
     model_names,
+    responder_name,
     specs_of,
 )
 from labgen.teacher.backends import Backend, check_kind, make_backend
@@ -55,8 +56,9 @@ def check_endpoints(config: Config, backend: Backends | None = None) -> tuple[st
     Returns: the logical names of teacher and judge. Raises: ConfigError.
     """
     check_kind(HTTP)
-    models: tuple[ModelConfig | None, ...] = (config.teacher, config.judge, config.guard)
-    for whose, model in zip(("teacher", "judge", "guard"), models, strict=True):
+    responder = config.preferences.responder if config.preferences else None
+    models: tuple[ModelConfig | None, ...] = (config.teacher, config.judge, config.guard, responder)
+    for whose, model in zip(("teacher", "judge", "guard", "preferences.responder"), models, strict=True):
         places: tuple[ModelConfig | EndpointConfig, ...] = (model, *model.endpoints) if model else ()
         for number, each in enumerate(places):
             try:
@@ -114,7 +116,8 @@ def connect(
     teacher, judge = model_names(config, asked_otherwise=backend is not None)
     specs = _unserved(config, backend)
     if backend is not None or endpoint_specs(config):
-        served = open_endpoints(specs, notice, notes) | _brought(config, backend, (teacher, judge))
+        names = (teacher, judge, *filter(None, [responder_name(config, asked_otherwise=backend is not None)]))
+        served = open_endpoints(specs, notice, notes) | _brought(config, backend, names)
         yield Models(teacher, judge, served)
         return
     from labgen.teacher.rehearsal.server import RehearsalServer
@@ -135,7 +138,8 @@ def _unserved(config: Config, backend: Backends | None) -> tuple[EndpointSpec, .
     if not isinstance(backend, Mapping):
         return ()
     specs = guard_specs(config) if config.guard and config.guard.model not in backend else ()
-    lacking = [name for name in model_names(config, asked_otherwise=True) if name not in backend]
+    names = (*model_names(config, asked_otherwise=True), responder_name(config, asked_otherwise=True))
+    lacking = [name for name in names if name and name not in backend]
     if lacking:
         raise ConfigError(
             f"backend: nothing answers for `{lacking[0]}`. Give a back end for each model, by name, or one for all."

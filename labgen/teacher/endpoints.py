@@ -7,12 +7,13 @@ import heapq
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labgen.errors import LabgenError
 from labgen.teacher.backends import Backend
 from labgen.teacher.pressure import Pressure
 from labgen.teacher.stated import Stated
+from labgen.teacher.trouble import Trouble
 
 LOOK_SEC = 10.0
 """Longest wait for what an endpoint says of itself: one that is busy may say it late, and its calls are due."""
@@ -33,6 +34,7 @@ class Endpoint:
     retired: str = ""
     known: bool = False
     look: Callable[[], Awaitable[Stated | None]] | None = None
+    trouble: Trouble = field(default_factory=Trouble)
 
     def __post_init__(self) -> None:
         if self.look:
@@ -41,10 +43,14 @@ class Endpoint:
 
 @dataclass(slots=True)
 class Silence:
-    """How long replicas have answered nothing while they were asked. Clock times in seconds."""
+    """How long replicas have answered nothing while they were asked. Clock times in seconds.
+
+    `asked_sec` is when a call was sent of late with none beside it.
+    """
 
     last_answer_sec: float = float("-inf")
     since_sec: float | None = None
+    asked_sec: float = float("-inf")
 
     def end(self, now_sec: float) -> None:
         """An answer came."""

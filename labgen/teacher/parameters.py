@@ -85,6 +85,8 @@ def _models(config: Config) -> Iterator[tuple[str, Any]]:
     yield "teacher", config.teacher
     if config.judge:
         yield "judge", config.judge
+    if config.preferences and config.preferences.responder:
+        yield "preferences.responder", config.preferences.responder
     if config.guard:
         yield "guard", config.guard
 

@@ -81,6 +81,11 @@ class Pressure:
         return max(0.0, self._free_at_sec - self._now())
 
     @property
+    def slower(self) -> float:
+        """How many times as long as at their best its replies take, token by token; 1 where that is not known."""
+        return self._pace_sec / self._best_pace_sec if self._pace_sec else 1.0
+
+    @property
     def open(self) -> bool:
         """Whether one more call may be sent now."""
         return self.has_place and not self.wait_sec
@@ -181,7 +186,7 @@ class Pressure:
         share = self._window_bad / outcomes
         self._window_good = self._window_bad = 0
         self._refused_share = 0.5 * self._refused_share + 0.5 * share
-        slower = self._pace_sec / self._best_pace_sec if self._pace_sec else 1.0
+        slower = self.slower
         if share > CALM_SHARE:
             self._slow_start = False
         if share:

@@ -100,9 +100,6 @@ class Retries:
         wake: called where whoever paces the run should look again.
         notice: told when an endpoint gets no more calls.
         watch: told of every outcome.
-
-    Attributes:
-        problem: what the run waits for, in words; empty while calls are answered.
     """
 
     def __init__(
@@ -117,7 +114,6 @@ class Retries:
         notice: Callable[[str], None],
         watch: Watch | None,
     ) -> None:
-        self.problem = ""
         self._models = models
         self._ledger = ledger
         self._traffic = traffic
@@ -183,6 +179,8 @@ class Retries:
         traffic.sent += 1
         traffic.first_sent_sec = traffic.first_sent_sec or begun_sec
         self._flying += 1
+        if endpoint.pressure.in_flight <= 1:
+            replicas.silence.asked_sec = begun_sec
         traffic.peak_in_flight = max(traffic.peak_in_flight, self._flying)
         try:
             reply = await endpoint.backend.ask(call)
@@ -200,7 +198,7 @@ class Retries:
         if bill:
             bill.pay(call, reply)
         replicas.silence.end(now_sec)
-        self.problem = ""
+        endpoint.trouble.note(now_sec)
         endpoint.pressure.succeeded(now_sec - begun_sec, reply.prompt_tokens, reply.completion_tokens)
         traffic.answered += 1
         traffic.last_answer_sec = now_sec
@@ -240,7 +238,7 @@ class Retries:
 
     async def _answers_in_short(self, call: Call, endpoint: Endpoint) -> bool:
         """Whether an endpoint that rejects its calls answers one like them of a few words: then they ask too much."""
-        if self._budget:
+        if self._budget and self._budget.limits.any:
             return False  # Such a call is in no budget.
         if endpoint not in self._short:
             self._short[endpoint] = asyncio.ensure_future(self._ask_in_short(call, endpoint))
@@ -267,6 +265,7 @@ class Retries:
         """Note a failed attempt. Raises: TeacherError: where the endpoint gets no more calls, or the run is over."""
         kind = type(error).__name__
         self._traffic.problems[kind] += 1
+        endpoint.trouble.note(time.monotonic(), kind, str(error))
         if self._watch:
             self._watch(CallOutcome(call, kind, endpoint.name, latency_sec, request_id=error.request_id))
         if isinstance(error, TeacherMisconfigured) and endpoint.pressure.answered and replicas.others(endpoint):
@@ -285,7 +284,6 @@ class Retries:
             endpoint.pressure.unreachable(telling=isinstance(error, NoConnection) or not pending.attempts)
         else:
             return
-        self.problem = f"{endpoint.name}: {error}"
         silent_sec = replicas.silence.lasts(time.monotonic(), latency_sec)
         if silent_sec > self._most_silence_sec(replicas, endpoint, error):
             raise TeacherDown(
@@ -319,6 +317,11 @@ class Retries:
             return patience.outage_sec + (error.retry_after_sec or 0.0)
         if not replicas.all_down and (not isinstance(error, NoConnection) or replicas.others(endpoint)):
             return float("inf")  # It may be the calls that are at fault: their attempts run out.
+        return self.outage_limit_sec(replicas)
+
+    def outage_limit_sec(self, replicas: Replicas) -> float:
+        """Seconds without any answer after which replicas that are down end the run."""
+        patience = self._patience
         return patience.outage_sec if replicas.known else min(patience.never_answered_sec, patience.outage_sec)
 
     def _retire(self, endpoint: Endpoint, error: TeacherError) -> None:

@@ -250,6 +250,37 @@ def _colon_in_text(place: _Place) -> _Guess | None:
     return place.row, place.column, message
 
 
+_ENTRY_KEY = re.compile(r"^(?P<lead>[ \t]*)(?P<key>context|question|answer):(?:[ \t]|$)")
+
+
+def _missing_dash(place: _Place) -> _Guess | None:
+    """An entry of a list that begins with its key, where the entries beside it begin with a dash."""
+    line = place.lines[place.row]
+    found = _ENTRY_KEY.match(line)
+    if found and any(_is_dashed(other, len(found["lead"])) for other in place.lines[: place.row]):
+        return _say_dash(place.row, found)
+    if not re.match(r"^\s*-\s", line):
+        return None
+    # The parser met a dash among what it took for a mapping: the list's first entry then has none.
+    row = next((row for row in range(place.row - 1, -1, -1) if _opens_list(place.lines[row], _indent(line))), None)
+    first = next((below for below in range(row + 1, place.row) if place.lines[below].strip()), None) if row else None
+    found = _ENTRY_KEY.match(place.lines[first]) if first is not None else None
+    return _say_dash(first, found) if first is not None and found else None
+
+
+def _is_dashed(line: str, column: int) -> bool:
+    return _indent(line) == column and line[column : column + 2] == "- "
+
+
+def _opens_list(line: str, column: int) -> bool:
+    return _indent(line) <= column and line.strip() in ("seed_examples:", "questions_and_answers:")
+
+
+def _say_dash(row: int, found: re.Match[str]) -> _Guess:
+    key = found["key"]
+    return row, len(found["lead"]), f"a new entry begins here, and its dash is missing; write `- {key}:`."
+
+
 def _entries_without_key(place: _Place) -> _Guess | None:
     line = place.lines[place.row]
     if not re.match(r"^\s*-\s", line) or place.row == 0:
@@ -355,6 +386,7 @@ _GUESSES: tuple[Callable[[_Place], _Guess | None], ...] = (
     _lost_indentation,
     _early_quote,
     _colon_in_text,
+    _missing_dash,
     _entries_without_key,
     _key_indentation,
     _special_start,

@@ -83,6 +83,18 @@ class Node:
         return int(value) if value is not None and value.is_integer() else None
 
 
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all below it, keys included, each place of the file once."""
+    yield node
+    if node.style == "*":
+        return
+    for item in node.items:
+        yield from walk(item)
+    for key, value in node.entries:
+        yield key
+        yield from walk(value)
+
+
 class TreeError(Exception):
     """The text is no usable YAML.
 
@@ -123,15 +135,16 @@ class Positions:
         return line, offset - self._starts[line - 1] + 1
 
 
-def parse_tree(text: str, *, pure: bool = False) -> Tree:
+def parse_tree(text: str, *, pure: bool = False, max_nodes: int = MAX_NODES) -> Tree:
     """Parse one YAML document.
 
     Args:
         text: the file's content, without a byte order mark.
         pure: use PyYAML's own reader even where the C one is there; it refuses tabs that the other takes.
+        max_nodes: values at most, once aliases are followed.
     Raises: TreeError: not YAML, more than one document, too deep, or too large once aliases are followed.
     """
-    builder = _Builder()
+    builder = _Builder(max_nodes)
     try:
         for event in _events(text, yaml.SafeLoader if pure else _Loader):
             builder.take(event)
@@ -174,8 +187,9 @@ class _Open:
 class _Builder:
     """Takes events, builds nodes; knows its limits."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_nodes: int) -> None:
         self.root: Node | None = None
+        self._max_nodes = max_nodes
         self.repeated: list[tuple[Node, Node]] = []
         self.tags: list[tuple[Node, str]] = []
         self._open: list[_Open] = []
@@ -249,8 +263,8 @@ class _Builder:
 
     def _add(self, node: Node, size: int) -> None:
         self._count += size
-        if self._count > MAX_NODES:
-            raise TreeError("LG103", node.start, f"more than {MAX_NODES} values once aliases are followed")
+        if self._count > self._max_nodes:
+            raise TreeError("LG103", node.start, f"more than {self._max_nodes} values once aliases are followed")
         if not self._open:
             self.root = node
             return

@@ -14,6 +14,7 @@ from labgen.export.collect import Collector
 from labgen.export.provenance import leaf_info
 from labgen.export.rows import LeafInfo
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
+from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger, replay_leaf
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless
@@ -69,6 +70,7 @@ class Round:
         later: calls that were left for the round after this one, which only tries endpoints out.
         steps: calls by step.
         hopeless: why nothing is to be asked at all; None where there is hope.
+        leaves: leaf to how far the ledger takes it.
     """
 
     files: list[RequestFile] = field(default_factory=list)
@@ -78,6 +80,7 @@ class Round:
     later: int = 0
     steps: dict[str, int] = field(default_factory=dict)
     hopeless: Hopeless | None = None
+    leaves: Mapping[str, LeafProgress] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ class Rounds:
             found = _Found(workers, writer.take)
             collector = Collector(session.sources.plans, leaves, spool, _NoDataset(), across)
             begun = take_replayed(session, found, collector, look_ahead=True)
+            writer.round.leaves = collector.progress
         with one_by_one() as at_once:
             frontier = self._frontier(ledger)
             for plan in begun.left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,14 +17,20 @@ from labgen.errors import UsageError
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.generate.trial import Hopeless
 from labgen.ledger.parked import ParkedCalls
+from labgen.ledger.replies import Ledger
+from labgen.progress.stop import STOPPED
+from labgen.progress.watch import RunWatch
 from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import endpoint_specs
-from labgen.teacher.budget import Limits
+from labgen.teacher.budget import Budget, Limits
+from labgen.teacher.traffic import Traffic
+from labgen.text.printable import shown
 from labgen.verbs.bulk_rounds import Round
 from labgen.verbs.bulk_session import FOLDER, open_batch_runs, prepare_build, read_left_over, run_reader, written_round
 from labgen.verbs.generate import Build, build_dataset, check_output_of
 from labgen.verbs.session import Hooks, Session
 
+VERB = "bulk run"
 IN_VAIN = 3
 """So many rounds of which no line could be read, one after the other, end a run (count)."""
 
@@ -61,6 +67,7 @@ class BulkRun:
         ahead: replies of these rounds that the build does not use (count).
         hopeless: why the run ended after its first calls; None where it did not.
         problem: why it ended with calls left; empty where it did not.
+        cost: what the rounds cost, in `currency`; None without prices. `batch_price` says that a discount is in it.
     """
 
     build: Build
@@ -70,6 +77,9 @@ class BulkRun:
     ahead: int = 0
     hopeless: Hopeless | None = None
     problem: str = ""
+    cost: float | None = None
+    currency: str = ""
+    batch_price: bool = False
 
     @property
     def told(self) -> LinesTold:
@@ -127,8 +137,20 @@ def run_rounds(
     session = prepare_build(config, leaf_patterns, hooks)
     check_output_of(session, replace=replace_output)
     read_left_over(session)
+    watch = RunWatch(config, session.sources.plans, VERB, session.hooks.progress, price_share=_share(config, answering))
     with _rehearsal(session) as rehearsal_url:
-        rounds, left, hopeless, problem = _ask_in_rounds(session, finish_online, answering, rehearsal_url)
+        asking = _Asking(session, watch, finish_online, answering, rehearsal_url)
+        try:
+            asking.run()
+        except KeyboardInterrupt:
+            watch.end("stopped; batches go on")
+            if not session.hooks.stop.write:
+                raise
+            asking.problem = f"{STOPPED}; batches that were handed over go on"
+        except BaseException as error:
+            watch.end(f"ended early: {shown(str(error).partition(chr(10))[0])}")
+            raise
+        rounds, left, hopeless, problem = asking.rounds, asking.left, asking.hopeless, asking.problem
         online = bool(left and not problem and not hopeless)
         build = build_dataset(
             config,
@@ -136,9 +158,13 @@ def run_rounds(
             replace_output=replace_output,
             limits=None if online or not left else Limits(max_calls=0),
             hooks=hooks,
+            verb=VERB,
+            spent=watch.state.spending,
         )
     if problem:  # that ended it, and no budget of the user's
-        build = replace(build, budget=None, traffic=replace(build.traffic, stopped=problem))
+        build = replace(
+            build, budget=Budget(Limits(price=config.price)), traffic=replace(build.traffic, stopped=problem)
+        )
     read = sum((each.told.counts[LineOutcome.READ] + each.told.counts[LineOutcome.FAILED] for each in rounds), 0)
     return BulkRun(
         build,
@@ -148,36 +174,80 @@ def run_rounds(
         ahead=max(0, read - sum(build.traffic.kept_from.values())),
         hopeless=hopeless,
         problem=problem,
+        cost=watch.state.spending.cost if rounds else None,
+        currency=config.price.currency if config.price else "",
+        batch_price=answering is None,
     )
 
 
-def _ask_in_rounds(
-    session: Session, finish_online: int, answering: MakeAnswering | None, rehearsal_url: str
-) -> tuple[list[RoundTold], int, Hopeless | None, str]:
-    """Round after round; gives them, the calls that are left, and why it ended where it was not for want of calls."""
-    rounds: list[RoundTold] = []
-    in_vain = 0
-    while True:
-        with written_round(session, None, None, rehearsal_url) as (ledger, doors, found):
-            if found.hopeless:
-                return rounds, 0, found.hopeless, ""
-            asked = found.calls + found.waiting
-            if not asked:
-                return rounds, 0, None, ""
-            if found.calls <= finish_online and not found.waiting and not found.later:
-                return rounds, found.calls, None, ""
-            if in_vain >= IN_VAIN:
-                return rounds, asked, None, f"{IN_VAIN} rounds, one after the other, had no answer that could be read"
-            session.hooks.notice(_round_words(len(rounds) + 1, found))
-            reader = run_reader(session, ledger, doors)
-            if answering:
-                told = answering(doors, reader, session.config.work_folder / FOLDER).answer(found.files)
-            else:
-                with closing(open_batch_runs(session, ledger, doors, reader)) as batches:
-                    told = batches.answer(found.files)
-        rounds.append(RoundTold(asked, len(found.files), told, found.steps))
-        got = told.counts[LineOutcome.READ] + told.counts[LineOutcome.FAILED]
-        in_vain = 0 if got else in_vain + 1
+def _share(config: Config, answering: MakeAnswering | None) -> float:
+    """Share of the price that calls cost in these rounds."""
+    return 1.0 - config.price.batch_discount if config.price and answering is None else 1.0
+
+
+@dataclass
+class _Asking:
+    """Round after round.
+
+    Attributes:
+        left: calls that are left; hopeless, problem: why it ended where it was not for want of calls.
+    """
+
+    session: Session
+    watch: RunWatch
+    finish_online: int
+    answering: MakeAnswering | None
+    rehearsal_url: str
+    rounds: list[RoundTold] = field(default_factory=list)
+    left: int = 0
+    hopeless: Hopeless | None = None
+    problem: str = ""
+
+    def run(self) -> None:
+        """Ask until nothing is left, or it is in vain."""
+        in_vain = 0
+        while True:
+            self.watch.say(f"finding the calls of round {len(self.rounds) + 1}")
+            with written_round(self.session, None, None, self.rehearsal_url) as (ledger, doors, found):
+                self.left, self.hopeless = found.calls + found.waiting, found.hopeless
+                self._look(found)
+                if found.hopeless or not self.left:
+                    return
+                if found.calls <= self.finish_online and not found.waiting and not found.later:
+                    self.left = found.calls
+                    return
+                if in_vain >= IN_VAIN:
+                    self.problem = f"{IN_VAIN} rounds, one after the other, had no answer that could be read"
+                    return
+                told = self._answered(ledger, doors, found)
+            self.rounds.append(RoundTold(self.left, len(found.files), told, found.steps))
+            self._look(found)
+            got = told.counts[LineOutcome.READ] + told.counts[LineOutcome.FAILED]
+            in_vain = 0 if got else in_vain + 1
+
+    def _answered(self, ledger: Ledger, doors: dict[str, Door], found: Round) -> LinesTold:
+        session = self.session
+        session.hooks.notice(_round_words(len(self.rounds) + 1, found))
+        reader = run_reader(session, ledger, doors)
+        if self.answering:
+            return self.answering(doors, reader, session.config.work_folder / FOLDER).answer(found.files)
+        with closing(open_batch_runs(session, ledger, doors, reader)) as batches:
+            batches.watch = lambda done: self._say(f"{done:,} of {self.left:,} calls answered")
+            return batches.answer(found.files)
+
+    def _say(self, words: str) -> None:
+        self.watch.say(f"round {len(self.rounds) + 1}: {words}")
+
+    def _look(self, found: Round) -> None:
+        """Tell how far the rounds have brought the leaves, and what they took."""
+        told = [each.told for each in self.rounds]
+        answered = sum(each.counts[LineOutcome.READ] + each.counts[LineOutcome.FAILED] for each in told)
+        traffic = Traffic(
+            answered=answered,
+            prompt_tokens=sum(each.prompt_tokens for each in told),
+            completion_tokens=sum(each.completion_tokens for each in told),
+        )
+        self.watch.look(f"round {len(self.rounds) + 1}: {self.left:,} calls", found.leaves, traffic)
 
 
 def _round_words(number: int, found: Round) -> str:

@@ -27,6 +27,7 @@ from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.persona import persona_of
 from labgen.records import Candidate, Leaf, Pair, SeedExample
 from labgen.teacher.client import TeacherClient
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.session import Hooks, Session
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Labelled:
     task_description: str = ""
 
 
+@outside_event_loop
 def calibrate_leaves(
     config: Config, leaf_patterns: Sequence[str] = (), hooks: Hooks | None = None
 ) -> dict[str, Calibration]:
@@ -65,6 +67,7 @@ def calibrate_leaves(
     return dict(zip((plan.leaf.path for plan in plans), found, strict=True))
 
 
+@outside_event_loop
 def calibrate_pairs(config: Config, pairs: Iterable[Labelled], hooks: Hooks | None = None) -> list[JudgeResult]:
     """What each judge, and all of them together, make of labelled pairs.
 

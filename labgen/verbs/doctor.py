@@ -5,10 +5,10 @@ Every finding says what to do about it.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ from labgen.teacher.probing import ASK, Needs
 from labgen.teacher.quirks import Quirks
 from labgen.text.printable import shown
 from labgen.verbs.doctor_packages import examine_packages
+from labgen.verbs.event_loop import outside_event_loop, run_to_end
 from labgen.verbs.session import Parts, check_configuration
 
 HARMLESS = Candidate("", 0, 0, "How many days has a week?", "A week has seven days.")
@@ -49,12 +50,23 @@ class Report:
 
     findings: tuple[Finding, ...]
 
+    def __repr__(self) -> str:
+        counts = Counter(finding.status for finding in self.findings)
+        return f"Report({', '.join(f'{count} {status}' for status, count in sorted(counts.items()))})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows = [(each.status, each.subject, each.name, each.words, each.todo) for each in self.findings]
+        return html_table(repr(self), ("", "subject", "name", "found", "to do"), rows)
+
     @property
     def well(self) -> bool:
         """Whether nothing failed."""
         return all(finding.status != "fail" for finding in self.findings)
 
 
+@outside_event_loop
 def examine(config: Config, tell: Tell = lambda finding: None) -> Report:
     """Look at everything that a build depends on. Asks every endpoint some twenty short calls; writes no reply.
 
@@ -167,13 +179,13 @@ def _examine_teacher(config: Config, spec: EndpointSpec, tell: Tell) -> None:
         tell(_in_files_alone(spec))
         return
     if spec.kind != HTTP:
-        reply = asyncio.run(_ask_once(spec, Call(spec.model, ASK, 16, 0.0, 0, step="doctor")))
+        reply = run_to_end(_ask_once(spec, Call(spec.model, ASK, 16, 0.0, 0, step="doctor")))
         tell(reply if isinstance(reply, Finding) else Finding(spec.name, "reply", "ok", "answered", NOTHING))
         return
     generation = config.generation
     longest = max(generation.max_pair_tokens, generation.max_response_tokens)
     needs = Needs(config.documents.chunk_tokens, AROUND_TOKENS, longest)
-    probed = asyncio.run(probe_endpoint(spec, needs=needs, tell=tell))
+    probed = run_to_end(probe_endpoint(spec, needs=needs, tell=tell))
     if probed is None:
         return
     with suppress(LedgerError), closing(Ledger(config.work_folder, ballast_bytes=0)) as ledger:
@@ -193,12 +205,12 @@ def _examine_guard(config: Config, spec: EndpointSpec, tell: Tell) -> None:
     assert config.guard is not None
     if spec.kind == HTTP:
         needs = Needs(config.generation.max_context_tokens, 500, config.generation.max_response_tokens)
-        if asyncio.run(probe_endpoint(spec, needs=needs, tell=tell, conversing=False)) is None:
+        if run_to_end(probe_endpoint(spec, needs=needs, tell=tell, conversing=False)) is None:
             return
     if spec.kind == BULK:
         tell(_in_files_alone(spec))
         return
-    reply = asyncio.run(_ask_once(spec, guard_call(spec.model, HARMLESS, own_context=False)))
+    reply = run_to_end(_ask_once(spec, guard_call(spec.model, HARMLESS, own_context=False)))
     if isinstance(reply, Finding):
         tell(reply)
         return
@@ -234,7 +246,7 @@ def _flows(config: Config, parts: Parts) -> Finding | None:
     try:
         plans = plans_without_documents(load_taxonomy(config.taxonomy).leaves, config, parts.prompts, parts.flows)
         run = RunContext(NobodyAsked(), parts.prompts, config, parts.teacher, parts.judge, parts.filters)
-        asyncio.run(dry_run(plans, run))
+        run_to_end(dry_run(plans, run))
     except LabgenError as error:
         return Finding("configuration", "flows", "fail", str(error), "")
     names = ", ".join(plan.flow.name for plan in plans)

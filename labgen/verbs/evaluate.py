@@ -1,17 +1,19 @@
 """`labgen evaluate`: a student's answers to what a dataset holds out, judged as its rows were.
 
 The student is asked as a user would ask it, one question with greedy sampling; its answers go to the judges that the
-leaf's rows had to pass, through the same ledger. Multiple choice needs no judge. What the judges' own test says of
-them stands beside the score.
+leaf's rows had to pass, through the same ledger. Multiple choice needs no judge. A row of two turns is asked as
+MT-Bench does: the second question after the student's own first answer, and the judge rates both. What the judges' own
+test says of them stands beside the score.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +22,24 @@ from labgen.errors import ConfigError, UsageError
 from labgen.export.choice import LETTERS
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
-from labgen.export.held_out import CHOICE, HELD_OUT, question_of
-from labgen.export.marks import Evaluation, Marks, StudentAnswer
+from labgen.export.held_out import CHOICE, HELD_OUT, answer_of, exchanges_of, question_of
+from labgen.export.scores import SECOND_TURNS, Evaluation, StudentAnswer, StudentScores
 from labgen.filters.base import settle
 from labgen.filters.calibration import Calibration
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.filters.rating import LOWEST, rate
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
+from labgen.formats.conversation_text import question_after
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.slot_run import slot_context
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import REHEARSAL_MODEL, Call, Candidate, Message, State
 from labgen.teacher.addresses import addresses
+from labgen.teacher.asker import CandidateEnds
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.session import Hooks, Session, check_configuration
 
 STUDENT_KEY = "STUDENT_API_KEY"
@@ -53,6 +59,7 @@ class Student:
     base_url: str
 
 
+@outside_event_loop
 def evaluate(
     config: Config,
     dataset: Path,
@@ -77,7 +84,7 @@ def evaluate(
             f"two students are called `{names[0]}`. The ledger keeps replies by name: serve each under a name of "
             "its own."
         )
-    marks: list[Marks] = []
+    scores: list[StudentScores] = []
     calibrations: dict[str, Calibration] = {}
     left_out: dict[str, str] = {}
     with _judge_of(config, hooks, backend) as judge:
@@ -92,9 +99,9 @@ def evaluate(
             asked = [(name, row) for name, row in questions if row["leaf"] in plans]
             with session.locked() as ledger:
                 outcomes, found = session.ask(ledger, _Examining(asked, plans, session.config))
-            marks.append(Marks(student.model, outcomes))
+            scores.append(StudentScores(student.model, outcomes))
             calibrations |= found
-    return Evaluation(tuple(marks), calibrations, left_out)
+    return Evaluation(tuple(scores), calibrations, left_out)
 
 
 def read_questions(dataset: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -147,7 +154,7 @@ def _examining(config: Config, judge: JudgeConfig, student: Student) -> Config:
     waits = ("concurrency", "timeout_sec", "max_attempts", "first_backoff_sec", "outage_sec")
     patience = {name: getattr(config.teacher, name) for name in waits}
     teacher = TeacherConfig(model=student.model, base_url=student.base_url, api_key_env=STUDENT_KEY, **patience)
-    return config.model_copy(update={"teacher": teacher, "judge": judge})
+    return config.model_copy(update={"teacher": teacher, "judge": judge, "preferences": None})
 
 
 @dataclass(frozen=True)
@@ -163,37 +170,56 @@ class _Examining:
     ) -> tuple[tuple[StudentAnswer, ...], dict[str, Calibration]]:
         places = asyncio.Semaphore(self.config.teacher.concurrency)
 
-        async def one(name: str, row: dict[str, Any]) -> StudentAnswer:
+        async def one(name: str, row: dict[str, Any]) -> list[StudentAnswer]:
             async with places:
-                return await self._mark(name, row, run)
+                return await self._score(name, row, run)
 
         judged = dict.fromkeys(row["leaf"] for name, row in self.questions if name != CHOICE)
         tests = [JudgesTest(self.plans[leaf], run).take() for leaf in judged if run.config.calibration.enabled]
         outcomes = await asyncio.gather(*(one(name, row) for name, row in self.questions))
         found = await asyncio.gather(*tests)
-        return tuple(outcomes), dict(zip(judged, found, strict=False))
+        return tuple(chain.from_iterable(outcomes)), dict(zip(judged, found, strict=False))
 
-    async def _mark(self, name: str, row: dict[str, Any], run: RunContext) -> StudentAnswer:
+    async def _score(self, name: str, row: dict[str, Any], run: RunContext) -> list[StudentAnswer]:
+        """The outcome of each turn of a row: the student is asked one after the other, with its own answers."""
+        turns = exchanges_of(row)
+        said: list[Message] = []
+        scored: list[StudentAnswer] = []
+        for number, turn in enumerate(turns):
+            asked = [Message(each["role"], each["content"]) for each in turn["messages"] if _asks(each)]
+            outcome = StudentAnswer(row["id"], name if number == 0 else SECOND_TURNS, row["leaf"], None, "")
+            if scored and not scored[-1].answer:
+                lost = scored[-1].right is None
+                reason = "no_first_answer"
+                scored.append(replace(outcome, right=None if lost else False, rating=None if lost else LOWEST,
+                                      rated=True, reason=reason))  # fmt: skip
+                continue
+            outcome = await self._answer(outcome, [*said, *asked], run)
+            if outcome.answer.strip() and name != CHOICE:
+                outcome = await _examined(outcome, turn, said, self.plans[row["leaf"]], run, rated=len(turns) > 1)
+            elif outcome.right is None and name == CHOICE and not outcome.reason:
+                outcome = replace(outcome, right=read_letter(outcome.answer, row["choices"]) == row["answer"])
+            scored.append(outcome)
+            said += [*asked, Message("assistant", outcome.answer)]
+        return scored
+
+    async def _answer(self, outcome: StudentAnswer, messages: Sequence[Message], run: RunContext) -> StudentAnswer:
+        """The outcome with the student's reply to a conversation, or why there is none."""
         call = Call(
             model=run.teacher,
-            messages=tuple(Message(turn["role"], turn["content"]) for turn in row["messages"] if _asks(turn)),
-            max_tokens=CHOICE_TOKENS if name == CHOICE else run.config.generation.max_response_tokens,
+            messages=tuple(messages),
+            max_tokens=CHOICE_TOKENS if outcome.set == CHOICE else run.config.generation.max_response_tokens,
             temperature=0.0,
             seed=0,
-            leaf=row["leaf"],
+            leaf=outcome.leaf,
             step="student",
         )
         reply = run.client.kept(call) or await run.client.ask(call)
-        outcome = StudentAnswer(row["id"], name, row["leaf"], None, reply.text, reply.failure)
         if reply.failure:
-            return outcome
-        if name == CHOICE:
-            return replace(outcome, right=read_letter(reply.text, row["choices"]) == row["answer"])
-        if not reply.text.strip():
+            return replace(outcome, reason=reply.failure)
+        if not reply.text.strip() and outcome.set != CHOICE:
             return replace(outcome, right=False, reason="empty")
-        state, reason = await _judged(row, reply.text, self.plans[row["leaf"]], run)
-        lost = state in (State.FAILED, State.UNPARSED)
-        return replace(outcome, right=None if lost else state is None, reason=reason)
+        return replace(outcome, answer=reply.text)
 
 
 def _asks(turn: dict[str, str]) -> bool:
@@ -212,15 +238,41 @@ def read_letter(reply: str, choices: Sequence[str]) -> int | None:
     return said[0] if len(said) == 1 else None
 
 
-async def _judged(row: dict[str, Any], answer: str, plan: LeafPlan, run: RunContext) -> tuple[State | None, str]:
-    """How an answer ends before the leaf's judges of pairs, and why; None where it passes."""
-    asked = question_of(row)
+async def _examined(
+    outcome: StudentAnswer,
+    turn: Mapping[str, Any],
+    said: Sequence[Message],
+    plan: LeafPlan,
+    run: RunContext,
+    *,
+    rated: bool,
+) -> StudentAnswer:
+    """An answer as the leaf's judges of pairs leave it, and with a rating where one is wanted.
+
+    Args:
+        turn: question and the teacher's own answer; said: the conversation before it.
+    """
+    asked = question_of(turn)
     if plan.flow.folds_context:  # its context is part of what is asked
-        asked = "\n\n".join(turn["content"] for turn in row["messages"] if _asks(turn))
-    context = None if plan.flow.folds_context else row["context"]
-    candidate = Candidate(plan.leaf.path, -1, 0, asked, answer, context)
+        asked = "\n\n".join(each["content"] for each in turn["messages"] if _asks(each))
+    if said:
+        asked = question_after(asked, question_of({**turn, "messages": [_as_turn(said[0])]}), said[1].content)
+    context = None if plan.flow.folds_context else turn["context"]
+    candidate = Candidate(plan.leaf.path, -1, 0, asked, outcome.answer, context)
     judges = [judge for judge in run.bound(plan.flow).judges if judge.stage == "pair"]
     slot = slot_context(plan, run, 0, DuplicatesInLeaf(plan, run.config.thresholds), [])
     slot = replace(slot, shown=(), asker=JudgesTest(plan, run).asker(), siblings=(candidate,))
     settled = await settle(candidate, judges, slot)
-    return settled.state, settled.reason
+    lost = settled.state in (State.FAILED, State.UNPARSED)
+    outcome = replace(outcome, right=None if lost else settled.state is None, reason=settled.reason, rated=rated)
+    if not rated:
+        return outcome
+    try:
+        found = await rate(asked, outcome.answer, slot, context=context, reference=answer_of(turn), earlier=bool(said))
+    except CandidateEnds as end:
+        return replace(outcome, reason=outcome.reason or end.reason)
+    return replace(outcome, rating=found.value)
+
+
+def _as_turn(message: Message) -> dict[str, str]:
+    return {"role": message.role, "content": message.content}

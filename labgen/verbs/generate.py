@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
@@ -29,6 +29,7 @@ from labgen.filters.calibration import Calibration
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine, Progress
+from labgen.generate.expected_calls import expected_calls
 from labgen.generate.leaf_progress import JUDGE_NOT_FIT, LeafProgress
 from labgen.generate.leaf_run import Past
 from labgen.generate.resume import Replayed, one_by_one, open_ledger, replay_reopened
@@ -39,6 +40,10 @@ from labgen.generate.yields import YieldSeen
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.progress.run_state import Spending
+from labgen.progress.stop import STOPPED
+from labgen.progress.time_left import ExpectedCalls
+from labgen.progress.watch import RunWatch
 from labgen.records import REHEARSAL_MODEL, Answerer, State
 from labgen.teacher.addresses import all_specs
 from labgen.teacher.budget import Budget, Limits
@@ -46,8 +51,12 @@ from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import Origin, Traffic
+from labgen.text.printable import shown
 from labgen.text.secrets import find_sensitive
+from labgen.verbs.build_time import remember_pace
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.held_out import TrainedRows, draw_held_out
+from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Hooks, Session
 
 PROGRESS_SEC = 0.5
@@ -61,7 +70,7 @@ class Build:
 
     Attributes:
         folder: where the dataset is; None where an incomplete one was not written over a fuller one.
-        budget: what was to be spent at most, and what was; None where there was no limit.
+        budget: what was to be spent at most, and what was.
         left_out: leaf to why it could not be used.
         complete: whether every leaf was done.
         rehearsal: whether any row is one of the rehearsal teacher's, as writer or as judge.
@@ -71,6 +80,7 @@ class Build:
         calibrations: leaf to how its judges did in their test; empty where they were not tested.
         hopeless: why the run ended after its first calls; None where it did not.
         held_out: what is kept out of training; None where nothing is, or the build did not come to it.
+        agreement: what reviewers' marks say of the dataset (see `labgen.export.agreement`); None for none.
     """
 
     folder: Path | None
@@ -82,10 +92,11 @@ class Build:
     answered_by: tuple[Answerer, ...]
     progress: Progress
     traffic: Traffic
-    budget: Budget | None = None
+    budget: Budget = field(default_factory=lambda: Budget(Limits()))
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     hopeless: Hopeless | None = None
     held_out: HeldOutRows | None = None
+    agreement: dict[str, Any] | None = None
 
     @property
     def short(self) -> list[str]:
@@ -96,6 +107,19 @@ class Build:
     def unfit(self) -> list[str]:
         """Leaves that were not drawn from, since their judges failed the test."""
         return [path for path in self.short if self.funnel.leaves[path].stopped.startswith(JUDGE_NOT_FIT)]
+
+    def __repr__(self) -> str:
+        words = ["complete" if self.complete else "incomplete", *(["rehearsal"] if self.rehearsal else [])]
+        where = None if self.folder is None else str(self.folder)
+        return f"Build({where!r}, {self.rows:,} rows of {len(self.funnel.leaves)} leaves, {', '.join(words)})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        told = [("left out", f"{path}: {why}") for path, why in self.left_out.items()]
+        told += [("short", path) for path in self.short]
+        asked = f"{self.traffic.answered:,} calls answered, {self.traffic.from_ledger:,} taken from the ledger"
+        return self.funnel._repr_html_() + html_table(f"{self!r}: {asked}", ("", "leaf"), told)
 
     @property
     def rows(self) -> int:
@@ -108,6 +132,7 @@ class Build:
         return self.funnel.total().count(State.FAILED)
 
 
+@outside_event_loop
 def build_dataset(
     config: Config,
     *,
@@ -117,6 +142,8 @@ def build_dataset(
     retry_failed: bool = False,
     hooks: Hooks | None = None,
     backend: Backends | None = None,
+    verb: str = "generate",
+    spent: Spending | None = None,
 ) -> Build:
     """Build the dataset of a taxonomy: the whole of `labgen generate`.
 
@@ -130,6 +157,7 @@ def build_dataset(
         retry_failed: ask again for what earlier runs found can't be answered (too long, refused).
         backend: what answers, instead of the endpoints of the configuration: one back end for all models, or one for
             each by its name.
+        verb: what the run's state calls it; spent: what that says was spent before.
     Raises: LabgenError: see `labgen.errors`; every reply received is in the ledger.
     """
     session = Session.prepare(config, leaf_patterns, hooks=hooks, backend=backend)
@@ -144,7 +172,29 @@ def build_dataset(
         with session.locked() as ledger, Spool(config.work_folder / "spool") as spool:
             if retry_failed:
                 session.hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
-            return _run(session, workers, ledger, spool, about, replace_output, limits)
+            watch = RunWatch(config, session.sources.plans, verb, session.hooks.progress, spent=spent)
+            try:
+                build = _run(session, workers, ledger, spool, about, replace_output, limits, watch)
+            except BaseException as error:
+                watch.end(f"ended early: {_first_line(error)}")
+                raise
+            watch.end(_ending(build))
+            return build
+
+
+def _first_line(error: BaseException) -> str:
+    return shown(str(error).split("\n")[0]) or type(error).__name__
+
+
+def _ending(build: Build) -> str:
+    """How a build ended, in words."""
+    if build.complete:
+        return "all is done"
+    if build.hopeless:
+        return f"no hope: {shown(build.hopeless.cause)}"
+    if build.budget.reached:
+        return "the budget is reached"
+    return shown(build.traffic.stopped) or "stopped early"
 
 
 def check_output_of(session: Session, *, replace: bool = False) -> BuildInfo:
@@ -172,10 +222,12 @@ def _run(
     about: BuildInfo,
     replace_output: bool,
     limits: Limits | None,
+    watch: RunWatch,
 ) -> Build:
     """Replay what the ledger has, ask for what it lacks, and write the dataset meanwhile."""
     config, sources = session.config, session.sources
-    budget = Budget(limits) if limits and limits.any else None
+    limits = limits or Limits()
+    budget = Budget(replace(limits, price=limits.price or config.price))
     leaves = {plan.leaf.path: leaf_info(plan) for plan in sources.plans}
     across = DuplicatesAcrossLeaves(config.thresholds) if session.filters.find_duplicates else None
     messages = list(sources.messages)
@@ -198,13 +250,16 @@ def _run(
                 spool,
                 trained or writer,
                 across,
-                evenly=budget is not None and config.stop.evenly,
+                evenly=limits.any and config.stop.evenly,
             )
-            begun, traffic, complete, hopeless = _all_candidates(session, workers, ledger, collector, limits, budget)
+            begun, traffic, complete, hopeless = _all_candidates(session, workers, ledger, collector, budget, watch)
+            session.hooks.stop.check()
+            watch.say("writing the dataset")
             progress = begun.progress
             if trained and complete:
-                held_out = draw_held_out(session, ledger, trained, collector, budget, traffic)
+                held_out = draw_held_out(session, ledger, trained, collector, budget, traffic, watch)
                 complete = held_out.complete
+                session.hooks.stop.check()
             about = writer.as_answered(replace(about, complete=complete))
             notes = _notes(session, collector.calibrations)
             tested = calibration_json(collector.calibrations) if collector.calibrations else None
@@ -231,6 +286,7 @@ def _run(
         collector.calibrations,
         hopeless,
         held_out,
+        writer.agreement,
     )
 
 
@@ -239,20 +295,25 @@ def _all_candidates(
     workers: Workers[Replayed],
     ledger: Ledger,
     collector: Collector,
-    limits: Limits | None,
-    budget: Budget | None,
+    budget: Budget,
+    watch: RunWatch,
 ) -> tuple[Begun, Traffic, bool, Hopeless | None]:
     """Give the collector what the ledger has, then what is asked.
 
     Returns: what the replay came to, traffic, whether all leaves were done, and why there was no hope, if so.
     """
-    begun = take_replayed(session, workers, collector)
+    begun = take_replayed(session, workers, collector, watch=watch)
+    watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
     traffic, complete, hopeless = begun.traffic, True, None
-    if begun.left:
-        if not limits or limits.max_calls != 0:
+    if begun.left and session.hooks.stop.wished:
+        traffic.stopped, complete = STOPPED, False
+    elif begun.left:
+        if budget.limits.max_calls != 0:
             _warn_of_batches(session, ledger)
-        work = _Asking(session, begun, collector)
+        work = _Asking(session, begun, collector, watch)
         traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
+        if session.backend is None:
+            remember_pace(ledger, session.config, traffic)
     collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
     return begun, traffic, complete, hopeless
 
@@ -280,10 +341,12 @@ def kept_from_elsewhere(session: Session, traffic: Traffic) -> list[str]:
 
 
 def _notes(session: Session, calibrations: dict[str, Calibration]) -> CardNotes:
+    responder = session.config.preferences.responder if session.config.preferences else None
     return CardNotes(
         calibration=calibration_markdown(calibrations, session.config.calibration.floor),
         contamination=contamination_note(session.filters.contamination),
         teacher_terms=session.config.teacher.terms,
+        responder_terms=responder.terms if responder else "",
     )
 
 
@@ -324,7 +387,12 @@ class LeavesReplayed(Protocol):
 
 
 def take_replayed(
-    session: Session, workers: LeavesReplayed, collector: Collector, *, look_ahead: bool = False
+    session: Session,
+    workers: LeavesReplayed,
+    collector: Collector,
+    *,
+    look_ahead: bool = False,
+    watch: RunWatch | None = None,
 ) -> Begun:
     """Bring in what the ledger alone makes of every leaf.
 
@@ -333,7 +401,7 @@ def take_replayed(
             be drawn from further: what comes of that is no dataset.
     Raises: LedgerError; OutputError: no space.
     """
-    plans, hooks = session.sources.plans, session.hooks
+    plans = session.sources.plans
     progress, traffic, yields = Progress.of(plans), Traffic(), YieldSeen()
     # Where nothing is kept, there is no need to look for it; where other packages take part, the engine looks.
     known = () if session.replay.others_take_part else plans
@@ -347,7 +415,8 @@ def take_replayed(
         nonlocal told_sec
         if (now := time.monotonic()) - told_sec >= PROGRESS_SEC:
             told_sec = now
-            hooks.progress(progress, traffic, None)
+            if watch:
+                watch.look("reading the ledger", collector.progress, traffic)
         return collector.move_on()
 
     for place, leaf in workers.results(meanwhile):
@@ -410,6 +479,7 @@ class _Asking:
     session: Session
     begun: Begun
     collector: Collector
+    watch: RunWatch
 
     async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool, Hopeless | None]:
         begun = self.begun
@@ -424,27 +494,40 @@ class _Asking:
             progress=begun.progress,
             reopening=self.collector,
         )
-        beside = [asyncio.create_task(self._report(engine, client)), asyncio.create_task(_load_ahead(client))]
+        self.watch.expected = await self._expected(run)
+        loading = asyncio.create_task(_load_ahead(client))
         try:
-            hopeless = await self._trial(run, client)
-            complete = not hopeless and await engine.run()
+            ended = await self.session.hooks.stop.run(self._work(engine, run, client), lambda: self._look(client))
         finally:
-            for task in beside:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-        self.session.hooks.progress(engine.progress, client.traffic, client)
+            loading.cancel()
+            with suppress(asyncio.CancelledError):
+                await loading
+        if ended is None:
+            client.traffic.stopped = STOPPED
+        self._look(client, "waiting for the calls in flight" if client.in_flight else "asking")
+        complete, hopeless = ended or (False, None)
         return client.traffic, complete, hopeless
+
+    async def _work(self, engine: Engine, run: RunContext, client: TeacherClient) -> tuple[bool, Hopeless | None]:
+        hopeless = await self._trial(run, client)
+        return not hopeless and await engine.run(), hopeless
+
+    async def _expected(self, run: RunContext) -> dict[str, ExpectedCalls]:
+        """What the time left is reckoned from at first; nothing where other packages' code would have to run for it."""
+        if self.session.replay.others_take_part:
+            return {}
+        plans, config = self.session.sources.plans, self.session.config
+        usual = dict.fromkeys((flow.name for flow in self.session.flows), config.expected_yield)
+        found = await expected_calls(self.begun.left, run, usual | observed_yields(config, plans))
+        return {flow: ExpectedCalls(*calls) for flow, calls in found.items()}
 
     async def _trial(self, run: RunContext, client: TeacherClient) -> Hopeless | None:
         if self.begun.progress.accepted:
             return None  # Rows that are there are hope enough.
         return await Trial(self.session.sources.plans, run, client).hopeless()
 
-    async def _report(self, engine: Engine, client: TeacherClient) -> None:
-        while True:
-            await asyncio.sleep(PROGRESS_SEC)
-            self.session.hooks.progress(engine.progress, client.traffic, client)
+    def _look(self, client: TeacherClient, phase: str = "asking") -> None:
+        self.watch.look(phase, self.collector.progress, client.traffic, client, client.budget)
 
 
 async def _load_ahead(client: TeacherClient) -> None:

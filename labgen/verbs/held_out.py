@@ -24,13 +24,14 @@ from labgen.export.held_out import (
     SKILLS,
     HeldOutRows,
     held_out_row,
-    held_out_text,
-    training_text,
+    held_out_texts,
+    training_texts,
 )
 from labgen.export.provenance import leaf_info
 from labgen.export.rows import BuildInfo, LeafInfo, row_of
 from labgen.filters.duplicates_in_leaf import Seen
-from labgen.filters.leaks import LeakIndex, Training
+from labgen.filters.leaks import HeldOutText, LeakIndex, Training
+from labgen.flows.following import can_follow, one_turn, two_turns
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
 from labgen.generate.leaf_progress import LeafProgress
@@ -40,6 +41,8 @@ from labgen.generate.yields import YieldSeen
 from labgen.ledger.replies import Ledger
 from labgen.plan.held_out import reading_plan, recall_plan, skills_plan
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.progress.stop import STOPPED, StopWish
+from labgen.progress.watch import RunWatch
 from labgen.records import Candidate, State
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
@@ -73,7 +76,8 @@ class TrainedRows:
         self.rows[leaf.path].append({name: row[name] for name in _KEPT})
         context = candidate.context if leaf.own_context else None
         name = f"slot {candidate.slot}, position {candidate.position}"
-        self.seen[leaf.path].append(Seen(candidate.slot, candidate.compared, context, name))
+        asked = [candidate.compared, *([candidate.follow_up.question] if candidate.follow_up else [])]
+        self.seen[leaf.path] += [Seen(candidate.slot, text, context, name) for text in asked]
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Nothing more comes of a leaf."""
@@ -81,7 +85,7 @@ class TrainedRows:
 
     def batches(self) -> Iterator[Training]:
         """All rows, some at a time."""
-        texts = [training_text(row) for rows in self.rows.values() for row in rows]
+        texts = [text for rows in self.rows.values() for row in rows for text in training_texts(row)]
         for begin in range(0, len(texts), BATCH_ROWS):
             yield Training(texts[begin : begin + BATCH_ROWS])
 
@@ -119,8 +123,9 @@ def draw_held_out(
     ledger: Ledger,
     trained: TrainedRows,
     collector: Collector,
-    budget: Budget | None,
+    budget: Budget,
     traffic: Traffic,
+    watch: RunWatch,
 ) -> HeldOutRows:
     """Draw what `held_out` asks for, the ledger's replies first.
 
@@ -140,7 +145,8 @@ def draw_held_out(
                 at_once(_replay(each, session, about, LedgerOnly(kept), traffic))
     if any(each.left for each in sets):
         session.hooks.notice("Drawing the rows that are held out.")
-        complete, asked = session.ask(ledger, _Asking(sets, about), budget=budget)
+        watch.say("drawing the rows that are held out")
+        complete, asked = session.ask(ledger, _Asking(sets, about, session.hooks.stop, watch), budget=budget)
         traffic.add(asked)
     _leave_out_trained(sets, trained, about)
     for each in sets:
@@ -156,17 +162,20 @@ def _begin(session: Session, name: str, trained: TrainedRows, collector: Collect
         own = PLANS[name](plan, wanted)
         if own is None or path not in trained.rows:
             continue  # what nothing is trained on says nothing of a trained model
+        goes_on = name == SKILLS and session.config.held_out.turns > 1 and can_follow(own.flow)
+        flow = two_turns(own.flow) if goes_on else one_turn(own.flow)
+        own = replace(own, flow=flow, prompt_version=session.prompts.version(flow.prompts))
         progress = LeafProgress(wanted, calibration=collector.calibrations.get(path))
         made.plans[path], made.pasts[path] = own, Past(progress, tuple(trained.seen[path]))
-        made.training[path] = Training([training_text(row) for row in trained.rows[path]])
-        made.leaves[path] = leaf_info(plan)
+        made.training[path] = Training([text for row in trained.rows[path] for text in training_texts(row)])
+        made.leaves[path] = leaf_info(replace(own, wanted=plan.wanted))
     return made
 
 
 def _admitting(each: _Set, about: BuildInfo) -> Callable[[Candidate], Candidate]:
     def admit(candidate: Candidate) -> Candidate:
         row = held_out_row(candidate, each.name, each.leaves[candidate.leaf], about)
-        leaks = LeakIndex([held_out_text(row, each.name)]).find(each.training[candidate.leaf])
+        leaks = LeakIndex(held_out_texts(row, each.name)).find(each.training[candidate.leaf])
         if not leaks:
             return candidate
         each.left_out[candidate.leaf] += 1
@@ -195,8 +204,19 @@ class _Asking:
 
     sets: Sequence[_Set]
     about: BuildInfo
+    stop: StopWish
+    watch: RunWatch
 
     async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[bool, Traffic]:
+        def look() -> None:
+            self.watch.say("drawing the rows that are held out")
+
+        complete = await self.stop.run(self._draw(run, client), look)
+        if complete is None:
+            client.traffic.stopped = STOPPED
+        return bool(complete), client.traffic
+
+    async def _draw(self, run: RunContext, client: TeacherClient) -> bool:
         for each in self.sets:
 
             def take(leaf: LeafRun, candidates: list[Candidate], own: _Set = each) -> None:
@@ -208,8 +228,8 @@ class _Asking:
                 left, admitting, client, take, pasts={plan.leaf.path: each.pasts[plan.leaf.path] for plan in left}
             )
             if left and not await engine.run():
-                return False, client.traffic
-        return True, client.traffic
+                return False
+        return True
 
 
 def _leave_out_near(each: _Set, collector: Collector) -> None:
@@ -231,13 +251,13 @@ def _leave_out_near(each: _Set, collector: Collector) -> None:
 
 def _leave_out_trained(sets: Sequence[_Set], trained: TrainedRows, about: BuildInfo) -> None:
     """Leave out rows of which something stands in any training row of the dataset."""
-    texts = {}
+    texts: dict[str, list[HeldOutText]] = {}
     for each in sets:
         for path, candidates in each.kept.items():
             for candidate in candidates:
-                text = held_out_text(held_out_row(candidate, each.name, each.leaves[path], about), each.name)
-                texts[text.id] = text
-    index = LeakIndex(list(texts.values()))
+                row = held_out_row(candidate, each.name, each.leaves[path], about)
+                texts[row["id"]] = held_out_texts(row, each.name)
+    index = LeakIndex([text for same in texts.values() for text in same])
     leaked = {leak.held_out for training in trained.batches() for leak in index.find(training)}
     for each in sets:
         for path, candidates in each.kept.items():

@@ -19,6 +19,7 @@ from typing import Any
 from labgen.config import KINDS, CalibrationConfig, Config
 from labgen.export.extras import check_extras
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.flows.follow_up import FOLLOW_UP
 from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
@@ -40,7 +41,8 @@ from labgen.plan.seed_sampling import kind_of
 from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
-from labgen.verbs.build_time import BuildTime, build_time
+from labgen.verbs.build_time import BuildTime, Work, build_times
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.row_length import LengthEstimate, estimate_lengths
 from labgen.verbs.session import Session
 
@@ -77,6 +79,8 @@ class LeafEstimate:
         further_rounds: what else the tests of judges take, by name, where they make a mistake in the first round.
         surplus: what asking in bulk takes beyond that, since slots are begun without seeing what the last ones brought.
         chain: calls that follow one upon the other in a slot (count): each has a bulk round to itself.
+        cost: of what is to pay, in the currency of the prices; None without prices.
+        seconds: its share of the time; None where nothing is to pay or nothing was measured.
     """
 
     plan: LeafPlan
@@ -91,6 +95,8 @@ class LeafEstimate:
     further_rounds: dict[str, CallTotals] = field(default_factory=dict)
     surplus: CallTotals = field(default_factory=CallTotals)
     chain: int = 0
+    cost: float | None = None
+    seconds: float | None = None
 
     @property
     def passages_drawn(self) -> int:
@@ -141,6 +147,7 @@ class Estimate:
     leaves: tuple[LeafEstimate, ...]
     yields: Mapping[str, float]
     cost: float | None
+    currency: str = ""
     time: BuildTime | None = None
     bulk: BulkEstimate | None = None
     lengths: LengthEstimate | None = None
@@ -155,11 +162,27 @@ class Estimate:
                 found.setdefault(kind, CallTotals()).add_all(each, 1.0 / len(same))
         return found
 
+    def __repr__(self) -> str:
+        cost = "" if self.cost is None else f", cost {self.cost:,.2f}"
+        return f"Estimate({len(self.leaves)} leaves, {self.total('calls'):,.0f} calls to pay{cost})"
+
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        names = ("calls", "prompt_tokens", "completion_tokens")
+        rows = [
+            (leaf.plan.leaf.path, leaf.plan.wanted, leaf.paid, *(round(getattr(leaf, name)) for name in names))
+            for leaf in self.leaves
+        ]
+        header = ("leaf", "rows", "calls paid", "calls to pay", "prompt tokens", "completion tokens")
+        return html_table(repr(self), header, rows)
+
     def total(self, name: str) -> float:
         """Sum of an attribute over the leaves."""
         return float(sum(getattr(leaf, name) for leaf in self.leaves))
 
 
+@outside_event_loop
 def estimate_build(session: Session, *, expected_yield: float | None = None) -> Estimate:
     """Estimate what `labgen generate` would ask for.
 
@@ -195,9 +218,22 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     estimate = Estimate(leaves, yields, None)
     tokens = estimate.total("prompt_tokens"), estimate.total("completion_tokens")
     cost = config.price.cost(*tokens) if config.price else None
-    time = build_time(config, *tokens) if session.backend is None else None
+    time = _add_times(session, estimate) if session.backend is None else None
     lengths = estimate_lengths(config.mix, [leaf.plan for leaf in leaves])
-    return replace(estimate, cost=cost, time=time, lengths=lengths, bulk=_in_bulk(config, estimate))
+    currency = config.price.currency if config.price else ""
+    for leaf in leaves if config.price else ():
+        leaf.cost = config.price.cost(leaf.prompt_tokens, leaf.completion_tokens) if config.price else None
+    return replace(estimate, cost=cost, currency=currency, time=time, lengths=lengths, bulk=_in_bulk(config, estimate))
+
+
+def _add_times(session: Session, estimate: Estimate) -> BuildTime | None:
+    """Add the time to every leaf; gives that of all, None where nothing was measured."""
+    names = ("calls", "prompt_tokens", "completion_tokens")
+    works = [Work(*(getattr(leaf, name) for name in names)) for leaf in estimate.leaves]
+    *times, total = build_times(session.config, [*works, Work(*(estimate.total(name) for name in names))])
+    for leaf, time in zip(estimate.leaves, times, strict=True):
+        leaf.seconds = time.seconds if time else None
+    return total
 
 
 def _in_bulk(config: Config, estimate: Estimate) -> BulkEstimate:
@@ -250,6 +286,13 @@ def expected_slots(rows: float, per_slot: float, yield_share: float) -> float:
     """
     needed = rows / (per_slot * yield_share)
     return math.ceil(needed) if yield_share == 1.0 else needed + 0.5
+
+
+def _longest_chain(price: SlotPrice) -> int:
+    """Calls of a slot that follow one upon the other (count). A second turn goes through the same judges again."""
+    steps = [one.step for one in price.asked]
+    turn = steps.index(FOLLOW_UP.name) if FOLLOW_UP.name in steps else len(steps)
+    return len(price.draw.calls) + len(set(steps[:turn])) + len(set(steps[turn:]))
 
 
 @dataclass
@@ -324,7 +367,7 @@ class _Pricing:
         duplicates.go_on_from(past.progress.slots, past.seen)
         most_per_call = self.run.config.generation.instructions_per_call
         price = await self._slot_price(leaf.slots, math.ceil(plan.wanted / most_per_call))
-        leaf.chain = max(len(each.draw.calls) + len({one.step for one in each.asked}) for each in self.kinds.values())
+        leaf.chain = max(map(_longest_chain, self.kinds.values()))
         leaf.per_row = {kind: each.per_row(self.yield_share) for kind, each in self.kinds.items() if kind}
         places = {each.step: place for place, each in reversed(list(enumerate(price.asked)))}
         while leaf.expected_rows < plan.wanted:

@@ -25,6 +25,7 @@ from labgen.taxonomy.changes import Changes, LeafChange
 from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.teacher.client import TeacherClient
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.plan import LEAST_YIELD, LeafEstimate, estimate_build
 from labgen.verbs.session import Hooks, Session
 
@@ -72,7 +73,8 @@ class LeafPreview:
         left_out: why nothing can be drawn from it; empty where something can.
         unfit: why a build would draw nothing from it: its judges don't pass their test. The preview draws all the same,
             for its author to see what they make of it.
-        estimate: what is still to pay at full size, after this preview; cost in the configured prices, where there are.
+        estimate: what is still to pay at full size, after this preview; cost at the configured prices, in
+            `currency`, where there are.
     """
 
     path: str
@@ -85,6 +87,7 @@ class LeafPreview:
     estimate: LeafEstimate | None = None
     cost: float | None = None
     comparison: Comparison | None = None
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,22 @@ class Preview:
     changes: Changes | None = None
     omitted: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        rows = sum(len(leaf.draws.rows) for leaf in self.leaves)
+        return f"Preview({len(self.leaves)} leaves, {rows} rows{', rehearsal' if self.rehearsal else ''})"
 
+    def _repr_html_(self) -> str:
+        from labgen.html_table import html_table
+
+        rows = [
+            (leaf.path, each.instruction, each.response, "accepted" if each in leaf.draws.rows else each.reason)
+            for leaf in self.leaves
+            for each in [*leaf.draws.rows, *leaf.draws.refused]
+        ]
+        return html_table(repr(self), ("leaf", "instruction", "response", "state"), rows)
+
+
+@outside_event_loop
 def preview_leaves(
     config: Config,
     leaf_patterns: Sequence[str],
@@ -157,6 +175,7 @@ def preview_leaves(
                 estimate,
                 _cost(config.price, estimate),
                 _compare(plan, changed.get(path), draws, before, then, problems.get(path, "")),
+                config.price.currency if config.price else "",
             )
         )
     said = [by.rehearsal for draws in now.values() for row in (*draws.rows, *draws.refused) for by in row.answered_by]

@@ -19,6 +19,7 @@ from labgen.generate.resume import one_by_one, open_ledger
 from labgen.generate.workers import Workers
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.teacher.ledger_only import LedgerOnly
+from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.session import Session
 
 EVERYTHING = 10**9
@@ -60,6 +61,7 @@ def replaying(session: Session) -> Iterator[Workers[list[bytes]]]:
         yield workers
 
 
+@outside_event_loop
 def find_unused(session: Session, workers: Workers[list[bytes]]) -> Unused:
     """The paid calls that a build of the whole taxonomy would not use.
 

@@ -6,34 +6,37 @@ ledger opened; last, and only where something is to be asked, the endpoints are.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from labgen.config import Config
 from labgen.errors import ConfigError, UsageError
 from labgen.filters.available import FilterSet, load_filters
+from labgen.flows.following import following
 from labgen.flows.known import check_filters, known_flows
 from labgen.flows.preferring import preferring
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.dry_run import NobodyAsked, dry_run
-from labgen.generate.engine import Progress
 from labgen.generate.resume import Replay
 from labgen.ledger.replies import Ledger
 from labgen.ledger.run_lock import run_lock
 from labgen.plan.flow import Flow
 from labgen.plan.sources import Sources, gather_sources
+from labgen.progress.run_state import RunState
+from labgen.progress.stop import StopWish
 from labgen.records import Taxonomy
+from labgen.teacher.addresses import responder_name
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends, check_endpoints, connect
 from labgen.teacher.retries import Patience
-from labgen.teacher.traffic import Traffic, Watch
+from labgen.teacher.traffic import Watch
+from labgen.verbs.event_loop import run_to_end
 
 T = TypeVar("T")
 
@@ -60,7 +63,9 @@ def check_configuration(config: Config, backend: Backends | None = None) -> Part
     """
     with located(config):
         teacher, judge = check_endpoints(config, backend)
-        flows, filters = preferring(known_flows(), config), load_filters(config)
+        responder = responder_name(config, asked_otherwise=backend is not None)
+        flows = following(preferring(known_flows(), config, responder), config)
+        filters = load_filters(config)
         check_filters(filters, flows)
         prompts = PromptSet(config.prompts, prompts_of(flows, filters))
         prompts.check()
@@ -82,12 +87,24 @@ def located(config: Config) -> Iterator[None]:
 class Hooks:
     """What a caller may want to hear of while a verb runs. Nothing here changes the result.
 
-    `progress` is told how far the build is, what it asked for, and of the teacher's client once it is open.
+    `progress` is told the state of a run about twice a second, and when it does something else.
+
+    Attributes:
+        stop: the user's wish that the run stop.
     """
 
     notice: Callable[[str], None] = lambda words: None
-    progress: Callable[[Progress, Traffic, TeacherClient | None], None] = lambda progress, traffic, client: None
+    progress: Callable[[RunState], None] = lambda state: None
     watch: Watch | None = None
+    stop: StopWish = field(default_factory=StopWish)
+
+
+def _hooks_here() -> Hooks:
+    """In a notebook, those that show how far the run is; else silence."""
+    from labgen.verbs.notebook import notebook_display
+
+    display = notebook_display()
+    return Hooks(notice=display.say, progress=display.show) if display else Hooks()
 
 
 @dataclass(frozen=True)
@@ -128,7 +145,7 @@ class Session:
             leaves: whether any are wanted; without, the taxonomy is not looked at.
         Raises: LabgenError: what is wrong with the configuration, the taxonomy, a package's filter or flow.
         """
-        hooks = hooks or Hooks()
+        hooks = hooks or _hooks_here()
         flows, filters, prompts, teacher, judge = check_configuration(config, backend)
         nothing = Sources(Taxonomy(config.taxonomy, (), ()), (), prompts)
         sources = gather_sources(config, flows, prompts, leaf_patterns, hooks.notice) if leaves else nothing
@@ -147,7 +164,7 @@ class Session:
 
         Raises: ConfigError: a prompt can't be filled in, or a package's code fails at the seed examples.
         """
-        asyncio.run(dry_run(self.sources.plans, self.replay.context(NobodyAsked())))
+        run_to_end(dry_run(self.sources.plans, self.replay.context(NobodyAsked())))
 
     @cached_property
     def replay(self) -> Replay:
@@ -165,7 +182,7 @@ class Session:
 
         Raises: LabgenError: the teacher or the ledger can't go on; what the work raises.
         """
-        return asyncio.run(self._ask(ledger, work, budget))
+        return run_to_end(self._ask(ledger, work, budget))
 
     async def _ask(self, ledger: Ledger, work: AskingWork[T], budget: Budget | None) -> T:
         config, hooks, teacher = self.config, self.hooks, self.config.teacher
@@ -184,7 +201,7 @@ class Session:
                 self.teacher,
                 self.judge,
                 self.filters,
-                breadth_first=budget is not None,
+                breadth_first=budget is not None and budget.limits.any,
             )
             try:
                 return await work(run, client)

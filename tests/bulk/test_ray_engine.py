@@ -29,10 +29,23 @@ def answered(body, url=CHAT, *, context_tokens=None, **output):
 
 def test_every_row_has_the_same_parameters():
     """Ray fills a field that a row lacks with None, which the engine would not take."""
-    plain, full = sampling_params(chat()), sampling_params(chat(temperature=0, top_p=0.5, seed=7, stop=["x"]))
+    plain, full = sampling_params(chat(), "k"), sampling_params(chat(temperature=0, top_p=0.5, seed=7, stop=["x"]), "k")
     assert plain.keys() == full.keys()
-    assert {name: plain[name] for name in PASSED_ON} == PASSED_ON
+    assert {name: plain[name] for name in PASSED_ON} == {**PASSED_ON, "seed": plain["seed"]}
     assert (full["temperature"], full["top_p"], full["seed"], full["stop"]) == (0, 0.5, 7, ["x"])
+
+
+@pytest.mark.parametrize("body", [chat(), chat(seed=7), chat(max_tokens=9), chat(seed=None), chat(logit_bias={"1": 2})])
+def test_whole_numbers_stand_in_every_row(body):
+    """Beside a row without one, Ray makes fractions of the others' seeds and limits, and vLLM's engine ends at them."""
+    found = engine_row(row(body), api=CHAT)["sampling_params"]
+    assert all(type(found[name]) is int for name in ("seed", "max_tokens", "top_k", "min_tokens"))
+
+
+def test_bodies_without_a_seed_have_seeds_of_their_own():
+    """The same request in the same file has the same one."""
+    first, again, other = (sampling_params(chat(), key)["seed"] for key in ("a", "a", "b"))
+    assert first == again != other
 
 
 @pytest.mark.parametrize(
@@ -52,7 +65,7 @@ def test_every_row_has_the_same_parameters():
 )
 def test_what_a_body_asks_for_reaches_the_engine(given, name, taken):
     """A schema as text, so that Ray does not mix it with those of other rows."""
-    assert sampling_params(chat(**given))[name] == taken
+    assert sampling_params(chat(**given), "k")[name] == taken
 
 
 def test_messages_or_a_prompt_go_along():

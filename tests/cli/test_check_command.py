@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from labgen.cli import app
+from labgen.errors import UsageError
 
 LEAF = "version: 3\ncreated_by: me\ntask_description: Say why.\nseed_examples:\n" + "".join(
     f"  - question: Why {n}?\n    answer: So {n}.\n" for n in ("one", "two", "three", "four", "five")
@@ -162,3 +165,70 @@ def test_a_contributor_learns_which_voice_answers_and_why(taxonomy: Path) -> Non
     Path("labgen.yaml").write_text("leaves: [{match: '**/reasons', persona: creative}]\n")
     personas = json.loads(run("--format", "json", str(taxonomy / PLACE)).stdout)["personas"]
     assert personas == {"compositional_skills/reasons": {"persona": "creative", "why": "`persona` in labgen.yaml"}}
+
+
+def test_a_leaf_that_nobody_reads_fails_wherever_it_is_looked_for(taxonomy: Path) -> None:
+    """In the whole, by its folder or its file, and beside the taxonomy where `labgen.yaml` is; not in another one."""
+    write(taxonomy, "skills/towns/qna.yaml", LEAF)
+    for words in ([], ["taxonomy"], ["taxonomy/skills"], ["taxonomy/skills/towns/qna.yaml"]):
+        result = run(*words)
+        assert result.return_value == 1 and "taxonomy/skills/towns/qna.yaml:1:1: error LG108" in result.stdout, words
+    (taxonomy / "skills/towns/qna.yaml").unlink()
+    write(Path(), "knowledge/tides/qna.yaml", LEAF)
+    write(Path(), "other/knowledge/tides/qna.yaml", LEAF)
+    assert run().return_value == 0
+    Path("labgen.yaml").write_text("samples: 3\n")
+    result = run()
+    assert result.return_value == 1 and result.stdout.count("LG108") == 1
+    assert "knowledge/tides/qna.yaml:1:1: error LG108 this leaf lies outside the taxonomy" in result.stdout
+
+
+def test_a_taxonomy_without_a_branch_is_told_of_its_leaves(taxonomy: Path) -> None:
+    """Better than that it is none."""
+    (taxonomy / "compositional_skills").rename(taxonomy / "skills")
+    result = run()
+    assert result.return_value == 1 and "LG108" in result.stdout
+
+
+def test_an_empty_taxonomy_is_a_taxonomy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `init --no-examples` makes it: nothing is wrong with it; only a build has nothing to build."""
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(app, ["init", "--no-examples", "--no-git"], standalone_mode=False)
+    result = run("--strict")
+    assert result.return_value == 0 and result.stdout == "0 leaves: 0 errors, 0 warnings, 0 of style.\n"
+    assert "`labgen new` writes one" in result.stderr
+    with pytest.raises(UsageError, match="no leaf in this taxonomy yet"):
+        CliRunner().invoke(app, ["plan"], standalone_mode=False, catch_exceptions=False)
+
+
+def test_strict_counts_warnings_and_statistics_count_rules(taxonomy: Path) -> None:
+    """Also those that --least hides."""
+    write(taxonomy, PLACE, LEAF.replace("So one.", "'TO DO: so'").replace("So two.", "Yes").replace("me\n", "me  \n"))
+    lines = run("--statistics").stdout.splitlines()
+    assert [line.split()[:3] for line in lines[:3]] == [
+        ["1", "LG205", "error"],
+        ["1", "LG323", "warning"],
+        ["1", "LG402", "style"],
+    ]
+    assert lines[3].endswith("1 leaf: 1 error, 1 warning, 1 of style (2 fixable with --fix).")
+    run("--fix")
+    assert run().return_value == 0
+    assert run("--strict", "--least", "error").return_value == 1
+    with pytest.raises(click.UsageError):
+        run("--statistics", "--format", "json")
+
+
+def test_watching_looks_again_when_a_file_changes_until_it_is_stopped(taxonomy: Path) -> None:
+    """The status is that of the last look."""
+    file = taxonomy / PLACE
+    with subprocess.Popen(
+        [sys.executable, "-m", "labgen", "check", "--watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout and watching.stderr
+        assert watching.stderr.readline().startswith("Watching")
+        file.write_text(LEAF.replace("So one.", "Yes"))
+        assert watching.stderr.readline().startswith("Watching")
+        watching.send_signal(signal.SIGINT)
+        said = watching.stdout.read()
+        assert watching.wait() == 1
+    assert said.index("0 errors") < said.index("LG205") < said.index("1 error,")

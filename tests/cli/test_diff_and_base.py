@@ -96,6 +96,28 @@ def test_check_looks_at_changed_leaves_only() -> None:
     assert "LG107" in run("check", "--base", "HEAD", status=1).output
 
 
+def test_a_leaf_that_nobody_reads_fails_diff_check_and_preview() -> None:
+    """Below the root or beside it; what lay there before is no change of this branch."""
+    for place in ("taxonomy/skills/old", "taxonomy/skills/tides", "knowledge/tides"):
+        if place.endswith("skills/tides"):
+            git("add", "taxonomy/skills")
+            git("commit", "--quiet", "--message", "a leaf in the wrong place")
+            run("diff", "--base", "HEAD")
+            run("check", "--base", "HEAD")
+        Path(place).mkdir(parents=True)
+        Path(place, "qna.yaml").write_text("version: 3\n")
+    Path("labgen.yaml").write_text("samples: 3\n")
+    said = run("diff", "--base", "HEAD", status=1).stderr
+    assert "error LG108 taxonomy/skills/tides/qna.yaml: `skills/` is no branch" in said
+    assert "error LG108 knowledge/tides/qna.yaml: this leaf lies outside" in said and "skills/old" not in said
+    data = json.loads(run("diff", "--base", "HEAD", "--json", status=1).stdout)
+    assert [one["file"] for one in data["misplaced"]] == ["taxonomy/skills/tides/qna.yaml", "knowledge/tides/qna.yaml"]
+    checked = run("check", "--base", "HEAD", status=1).output
+    assert checked.count("LG108") == 2 and "skills/old" not in checked
+    page = CliRunner().invoke(app, ["preview", "--base", "HEAD", "--format", "markdown"])
+    assert page.exit_code == 1 and "LG108, skills/tides/qna.yaml" in page.output.replace("\\", "")
+
+
 def test_plan_and_generate_take_the_changed_leaves() -> None:
     """And a build that is narrowed so does not replace a fuller one."""
     run("generate", "--samples", "2")

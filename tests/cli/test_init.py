@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from labgen.cli import app
+from labgen.errors import UsageError
 from labgen.settings_file import load_config
 from labgen.taxonomy.load import load_taxonomy
 
@@ -47,9 +49,9 @@ def test_from_an_empty_folder_to_a_checked_first_commit(monkeypatch: pytest.Monk
     monkeypatch.chdir("mine")
     assert "3 leaves: 0 errors, 0 warnings, 0 of style." in run("check").output
     run("new", "foundational_skills/arithmetic/units")
-    assert "4 leaves: 0 errors, 0 warnings, 0 of style." in run("check").output
+    assert "4 leaves: 0 errors, 3 warnings, 0 of style." in run("check").output
     page = run("preview", "foundational_skills/arithmetic/units", "--rows", "2").output
-    assert "REHEARSAL" in page and "Row 2" in page and "Check: clean." in page
+    assert "REHEARSAL" in page and "Row 2" in page and "LG323" in page
     git("add", ".")
     assert "4 leaves: 0 errors" in git("commit", "-m", "First leaves")
     assert git("status", "--short") == "" and git("branch", "--show-current").strip() == "main"
@@ -75,7 +77,7 @@ def test_everything_that_is_made_can_be_read() -> None:
     for file in [*top.rglob("*.yaml"), *top.rglob("*.yml")]:
         yaml.safe_load(file.read_text())
     for file in top.rglob("*"):
-        assert not file.is_file() or b"@VERSION@" not in file.read_bytes()
+        assert not file.is_file() or b"@SOURCE@" not in file.read_bytes()
     assert not (top / ".git").exists()
 
 
@@ -131,3 +133,61 @@ def test_a_file_in_the_way_is_explained() -> None:
     Path("mine").write_text("")
     result = CliRunner().invoke(app, ["init", "mine"])
     assert "a file is there" in str(result.exception)
+
+
+HASH = "0123456789" * 4
+COMMIT = f"git+https://example.org/somebody/labgen@{HASH}"
+WHEEL = f"https://example.org/labgen-1-py3-none-any.whl#sha256={HASH}{'f' * 24}"
+
+
+def installed_in(workflow: Path) -> str:
+    found = yaml.safe_load(workflow.read_text())["jobs"]["check"]["env"]["LABGEN"]
+    assert isinstance(found, str)
+    return found
+
+
+@pytest.mark.parametrize("address", [COMMIT, WHEEL])
+def test_workflows_install_labgen_from_a_pinned_address(address: str) -> None:
+    """Given as an option."""
+    assert "LABGEN there" not in run("init", "mine", "--labgen", address).output
+    assert installed_in(Path("mine/.github/workflows/check-leaves.yml")) == f"labgen[documents] @ {address}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "labgen",
+        "labgen==0.1.0",
+        "git+https://example.org/somebody/labgen",
+        "git+https://example.org/somebody/labgen@main",
+        f"git+https://user:secret@example.org/labgen@{HASH}",
+        "https://example.org/labgen-1-py3-none-any.whl",
+        f"git+https://example.org/x y@{HASH}",
+    ],
+)
+def test_an_address_that_may_change_is_refused(address: str) -> None:
+    """A name, a branch, a file without its hash; and one with somebody's password."""
+    result = CliRunner().invoke(app, ["init", "mine", "--labgen", address], standalone_mode=False)
+    assert isinstance(result.exception, UsageError) and not Path("mine").exists()
+
+
+def test_workflows_install_what_this_labgen_was_installed_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the installer wrote a commit down; a checkout of one's own has none, and is said to be filled in."""
+    assert "fill in LABGEN there" in run("init", "first").output
+    told = tmp_path / "packages/labgen-0.1.0.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: labgen\nVersion: 0.1.0\n")
+    content = {"url": "https://example.org/labgen", "vcs_info": {"vcs": "git", "commit_id": HASH}}
+    (told / "direct_url.json").write_text(json.dumps(content))
+    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
+    run("init", "second")
+    workflow = Path("second/.github/workflows/check-leaves.yml")
+    assert installed_in(workflow) == f"labgen[documents] @ git+https://example.org/labgen@{HASH}"
+
+
+def test_nothing_that_init_writes_installs_a_bare_name() -> None:
+    """Not even as advice: whoever owns the name on an index would own what it installs."""
+    run("init", "mine")
+    for file in Path("mine").rglob("*"):
+        if file.is_file() and ".git/" not in file.as_posix():
+            assert not re.search(r"pip install (?!\"\$LABGEN)", file.read_text()), file

@@ -61,7 +61,7 @@ def test_a_leaf_is_previewed_with_all_that_a_reviewer_wants() -> None:
     Path("labgen.yaml").write_text("price: {prompt_per_million: 1000, completion_per_million: 1000}\n")
     page = run("preview", FACTS, "--rows", "3").stdout
     assert "They show that the leaf passes every stage, not what a model would make of it" in page
-    assert "Check: clean." in page
+    assert "Check: " in page and "LG323" in page
     assert "At full size (30 rows): about" in page and "at the configured prices" in page
     assert page.count("\nRow ") == 3
     assert re.search(r"Drawn from slot 0, seed examples \d, \d, \d, kind \w+, compost.md characters 0 to", page)
@@ -160,24 +160,53 @@ def test_strangers_text_does_nothing_on_a_terminal() -> None:
     assert not {char for char in page if not char.isprintable()} - {"\n"}
 
 
+def outside_code(page: str) -> list[str]:
+    """The lines of a page that stand in no code block; none may be left open."""
+    inside, fence, lines = False, "", []
+    for line in page.split("\n"):
+        if line.startswith("```") and (not inside or line == fence):
+            inside, fence = not inside, line
+        elif not inside:
+            lines.append(line)
+    assert not inside
+    return lines
+
+
 def test_strangers_text_does_nothing_in_markdown() -> None:
     """No markup, link, mention or comment works outside code blocks, and none of them can be left."""
     page = preview_page.preview_markdown(hostile_preview())
     assert not {char for char in page if not char.isprintable()} - {"\n", "\u200b"}
-    inside, fence = False, ""
-    for line in page.split("\n")[1:]:
-        if line.startswith("```") and (not inside or line == fence):
-            inside, fence = not inside, line
-        elif not inside:
-            assert not line.startswith("# ") and "@everyone" not in line and "<" not in line.replace("\\<", "")
-            assert "https://" not in line and "[x]" not in line
-    assert not inside
+    assert page.count("@") == page.count("@\u200b")
+    tags = {"<details>", "</details>", "<summary>", "</summary>", "<code>", "</code>"}
+    for line in outside_code(page)[1:]:
+        bare = (
+            re.sub("|".join(tags), "", line)
+            if line.startswith(("<summary><code>", "<details>", "</details>"))
+            else line
+        )
+        assert "<" not in bare.replace("\\<", "") or line.startswith("| `"), line
+        if not line.startswith(("<summary>", "| `")):
+            assert not line.startswith("# ") and "https://" not in line and "[x]" not in line
+    assert page.count("<details>") == page.count("</details>") == page.count("<summary>")
 
 
-def test_a_page_fits_a_comment() -> None:
-    """What does not fit is named at its end."""
-    page = preview_page.preview_markdown(hostile_preview("long " * 400, leaves=40))
-    assert len(page) < 65_536 and "This page is full. Not shown: knowledge/" in page
+def test_a_page_starts_with_a_table_and_folds_each_leaf() -> None:
+    """A reviewer sees what became of every leaf, and opens what is of interest; long lines are broken."""
+    page = preview_page.preview_markdown(hostile_preview("ox " * 300))
+    lines = page.split("\n")
+    assert lines[0] == preview_page.MARKER and "| leaf | change | check | rows |" in lines[:6]
+    assert page.count("<details>") == 2 and "<summary><code>knowledge/ox " in page
+    assert max(len(line) for line in page.split("```")[1].split("\n")) <= preview_page.WRAP_CHARS
+
+
+@pytest.mark.parametrize("text", ["long " * 400, "ü@🦊 " * 400, "```\n" * 200])
+def test_a_page_fits_a_comment_and_keeps_its_end(text: str) -> None:
+    """What does not fit is named at its end, every fold and every code block is closed, whatever the letters weigh."""
+    page = preview_page.preview_markdown(hostile_preview(text, leaves=40))
+    *_, last = page.rstrip().split("\n")
+    assert len(page.encode()) < 62_000 and last.startswith("This page is full. Not shown in full: knowledge/")
+    assert page.count("<details>") == page.count("</details>") and last in outside_code(page)
+    assert sum(line.startswith("| `") for line in page.split("\n")) == preview_page.MAX_TABLE_ROWS
 
 
 def test_the_price_counts_what_is_left_to_pay() -> None:

@@ -18,7 +18,8 @@ from labgen.export.dataset import write_dataset
 from labgen.export.files import read_rows
 from labgen.export.fit import RowLength, excerpt
 from labgen.export.folder import read_manifest
-from labgen.export.mix import PHASES
+from labgen.export.mix import PHASES, emptied_phases
+from labgen.formats.training.reasoning import with_reasoning
 from labgen.records import Evidence, Verdict
 from labgen.text.token_count import estimate_tokens
 
@@ -144,3 +145,36 @@ def test_a_tokenizer_that_cannot_be_read_is_told_with_its_setting() -> None:
     """Before anything is drawn."""
     with pytest.raises(ConfigError, match="there is no file"):
         RowLength.of(MixConfig(max_tokens=100, tokenizer="no/such/tokenizer.json"))
+
+
+def test_a_row_is_measured_with_the_reasoning_that_an_export_writes(tmp_path: Path, make_build: Callable) -> None:
+    """So that no export has to leave it out; the phases themselves hold answers alone."""
+    build = make_build(24)
+    for path, candidates in build.candidates.items():
+        if path.startswith("foundational_skills/"):
+            plan = " ".join(["Step by step it follows."] * 40)
+            build.candidates[path] = [replace(each, reasoning=plan if each.slot % 2 else "") for each in candidates]
+    sizes = {}
+    for style in ("none", "think", "cerebrum"):
+        mix = MixConfig(max_tokens=128, reasoning=style, replay_1_in_2=0)
+        rows = phases_of(write_dataset(tmp_path / style, **build.arguments(), mix=mix))["phase_2_knowledge_long"]
+        own = [row for row in rows if row["branch"] == "foundational_skills"]
+        length = RowLength.of(mix)
+        assert own and all(length.fits(with_reasoning(row, style)["messages"]) for row in own)
+        assert not any("Step by step" in turn["content"] for row in own for turn in row["messages"])
+        sizes[style] = len(own)
+    assert sizes["think"] == sizes["cerebrum"] < sizes["none"]
+
+
+def test_a_phase_that_is_empty_for_its_length_is_told(tmp_path: Path, make_build: Callable) -> None:
+    """With how many rows were too long for it; a phase that nothing was drawn for is not."""
+    build = make_build(24)
+    for path, candidates in build.candidates.items():
+        if path.startswith("compositional_skills/"):
+            build.candidates[path] = [replace(each, response=LONG) for each in candidates]
+    folder = write_dataset(
+        tmp_path / "out", **build.arguments(), mix=MixConfig(max_tokens=256, replay_1_in_3=0, replay_2_in_3=0)
+    )
+    assert list(emptied_phases(folder)) == ["phase_3_skills"] and emptied_phases(folder)["phase_3_skills"] > 0
+    roomy = write_dataset(tmp_path / "roomy", **build.arguments(), mix=MixConfig())
+    assert emptied_phases(roomy) == {} == emptied_phases(tmp_path)

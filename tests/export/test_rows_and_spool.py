@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labgen.export.funnel import Funnel, funnel_table
-from labgen.export.rows import BuildInfo, LeafInfo, rejected_row_of, row_id, row_of, row_schema
+from labgen.export.rows import BuildInfo, LeafInfo, rejected_row_of, row_of, row_schema
 from labgen.generate.spool import MAX_WAITING, Spool
 from labgen.records import Candidate, Evidence, Source, State, Verdict
 
@@ -119,14 +119,14 @@ def test_knowledge_is_closed_book_and_a_grounded_skill_shows_its_context() -> No
 def test_an_id_depends_on_place_and_text_but_not_on_verdicts() -> None:
     """A moved threshold or a new filter renames no row."""
     one = Candidate("knowledge/a", 1, 2, "q", "a")
-    assert row_id(one) == row_id(Candidate("knowledge/a", 1, 2, "q", "a", verdicts=(Verdict("f", "1", 1.0),)))
+    assert one.id == Candidate("knowledge/a", 1, 2, "q", "a", verdicts=(Verdict("f", "1", 1.0),)).id
     others = [
         Candidate("knowledge/b", 1, 2, "q", "a"),
         Candidate("knowledge/a", 2, 2, "q", "a"),
         Candidate("knowledge/a", 1, 3, "q", "a"),
         Candidate("knowledge/a", 1, 2, "qa", ""),
     ]
-    assert len({row_id(one), *map(row_id, others)}) == 5
+    assert len({one.id, *(other.id for other in others)}) == 5
 
 
 @given(st.lists(candidates, max_size=40))

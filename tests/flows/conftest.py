@@ -1,5 +1,5 @@
 """The fixtures of `workbench`: a small taxonomy, labgen run on it."""
 
-from workbench import labgen, taxonomy
+from workbench import labgen, taxonomy, teacher
 
-__all__ = ["labgen", "taxonomy"]
+__all__ = ["labgen", "taxonomy", "teacher"]

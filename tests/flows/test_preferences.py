@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from brought import config_in, rehearse, rows_of
-from workbench import Labgen, digest
+from workbench import Labgen, Teacher, digest
 
 from labgen.records import REPAIR, SAMPLE, Call
 from labgen.verbs.generate import Build
@@ -18,6 +18,7 @@ from labgen.verbs.generate import Build
 WRONG, BETTER, WORSE = "wrongly put", "finely put", "plainly put"
 WHY = "it is wrongly put, in the second half"
 SECRET = "The key is AKIAIOSFODNN7EXAMPLQ and the card is 4111 1111 1111 1111."
+OTHER = "another-model"
 SKILLS: dict[str, Any] = {"samples": 12, "leaves": [{"match": "knowledge/**", "samples": 0}]}
 
 
@@ -287,3 +288,59 @@ def test_a_run_in_pieces_comes_to_the_same_pairs(taxonomy: Path, labgen: Labgen)
     )
     assert any(run.status == 0 for run in runs)
     assert digest(labgen.folder / "pieces") == digest(labgen.folder / "whole")
+
+
+def test_another_model_gives_further_responses(taxonomy: Path, tmp_path: Path) -> None:
+    """By turns with the teacher, through the same ledger; each pair says who wrote which side, and so does the card."""
+
+    def by_model(call: Call) -> str | None:
+        if call.step == "respond":
+            who = "other" if call.model == OTHER else f"teacher at {call.temperature:g}"
+            return f"About {between(call, 'query')[:40].lower()}: this is rightly put, says {who}."
+        if call.step in ("judge_pair", "judge_grounded"):
+            return Skilled(0, 0)(call)
+        if call.step == "compare":
+            # The other model's is always better, in whichever place it stands.
+            first = "says other" in call.messages[-1].content.split('<candidate id="2">')[0]
+            second = "says other" in call.messages[-1].content.split('<candidate id="2">')[1]
+            better = 1 if first else 2 if second else 0
+            return json.dumps({"better": better, "strength": 2, "reason": "it is finer"})
+        return None
+
+    preferences = {"responses": 3, "responder": {"model": OTHER, "terms": "Ours to use."}}
+    build, _ = rehearse(tmp_path, by_model, **SKILLS, preferences=preferences)
+    pairs = pairs_of(build)
+    assert pairs and {(pair["chosen_by"], pair["rejected_by"]) for pair in pairs} == {(OTHER, "labgen-rehearsal")}
+    assert all("says other" in text(pair["chosen"]) and "says teacher" in text(pair["rejected"]) for pair in pairs)
+    assert build.folder is not None
+    feedback = rows_of(build.folder, "feedback")
+    assert {row["written_by"] for row in feedback} == {OTHER, "labgen-rehearsal"}
+    assert all((row["written_by"] == OTHER) is ("says other" in text(row["completion"])) for row in feedback)
+    rows = rows_of(build.folder, "foundational_skills")
+    assert rows and all("says teacher" in text(row["messages"][1:]) for row in rows)
+    assert OTHER in (build.folder / "settings.yaml").read_text()
+    again, asked = rehearse(tmp_path, lambda call: "nothing", **SKILLS, preferences=preferences)
+    assert not asked and pairs_of(again) == pairs
+
+
+@pytest.mark.parametrize("name", ["labgen-rehearsal", "judging"])
+def test_a_responder_is_another_model(name: str, taxonomy: Path, labgen: Labgen) -> None:
+    """By name, since replies are kept by it; the message says where it stands."""
+    judge = {"model": "judging"}
+    teacher = {"base_url": "http://127.0.0.1:9/v1", "model": "labgen-rehearsal"}
+    settings = {"teacher": teacher, "judge": judge, "preferences": {"responses": 2, "responder": {"model": name}}}
+    (labgen.folder / "labgen.yaml").write_text(json.dumps(settings))
+    run = labgen("plan")
+    assert run.status == 2 and "labgen.yaml:1" in run.err and "responder.model" in run.err
+
+
+def test_a_responder_is_asked_at_its_own_address(taxonomy: Path, labgen: Labgen, teacher: Teacher) -> None:
+    """Its address and key stand in no file of the dataset; without an endpoint a rehearsal does for all."""
+    preferences = {"responses": 2, "responder": {"model": "labgen-rehearsal", "base_url": teacher.base_url}}
+    settings = {"samples": 3, "samples_per_passage": 0, "preferences": preferences}
+    (labgen.folder / "labgen.yaml").write_text(json.dumps(settings))
+    refused = labgen("generate")
+    assert refused.status == 2 and "preferences.responder has an endpoint and teacher has none" in refused.err
+    del preferences["responder"]["base_url"]
+    (labgen.folder / "labgen.yaml").write_text(json.dumps(settings))
+    assert labgen("generate").status == 0

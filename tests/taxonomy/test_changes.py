@@ -439,10 +439,10 @@ def test_leaves_in_the_wrong_place_are_noted(top: Path) -> None:
     (top / SKILL / "qna.yaml").rename(top / SKILL / "qna.yml")
     changes = changed_leaves(top)
     assert kinds(changes) == {SKILL: "deleted"}
-    assert changes.notes == (
-        f"{SKILL}/qna.yml: this is no leaf where it is; `labgen check` says why.",
-        "skills/notes/qna.yaml: this is no leaf where it is; `labgen check` says why.",
-    )
+    assert [(stray.code, stray.name) for stray in changes.misplaced] == [
+        ("LG107", f"{SKILL}/qna.yml"),
+        ("LG108", "skills/notes/qna.yaml"),
+    ]
 
 
 def test_what_git_only_converts_is_no_change(top: Path) -> None:

@@ -63,6 +63,15 @@ def test_style_is_mended_and_nothing_else(before: str, after: str) -> None:
     assert {"version": 1} | old == new
 
 
+@pytest.mark.parametrize("typed", ["Yes", "010", "12:30", "2024-05-01", "3.50", "1.0e+3", "-7", "off"])
+def test_a_value_that_yaml_misreads_is_quoted_as_it_was_typed(typed: str) -> None:
+    """What the author wrote is what the leaf then says, letter by letter, and nothing else is touched."""
+    text = f"version: '3'\n{HEAD}{SEEDS}  - question: Which? # short\n    answer: {typed} # sic\n"
+    after = fixed(text)
+    assert after == text.replace("'3'", "3").replace(f": {typed} #", f': "{typed}" #')
+    assert yaml.safe_load(after)["seed_examples"][-1]["answer"] == typed
+
+
 def test_spaces_that_are_text_stay() -> None:
     """Below `|` two spaces are a line break in Markdown, in double quotes an escaped space is a space."""
     text = f'version: 3\n{HEAD}{SEEDS}  - question: |\n      One  \n      two\n    answer: "a\\ \n      b"\n'

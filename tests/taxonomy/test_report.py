@@ -26,7 +26,7 @@ def test_text_has_one_line_for_each_violation_and_a_summary() -> None:
     """Without a terminal: nothing but lines that other tools can read."""
     first, *_, last = render(RESULT, "text")
     assert first.startswith(f"{FILE}:2:9: error LG205 ")
-    assert last == "1 leaf: 1 error, 1 warning, 1 of style (1 fixable with --fix)."
+    assert last == "1 leaf: 1 error, 1 warning, 1 of style (2 fixable with --fix)."
 
 
 def test_a_terminal_sees_the_line_with_a_caret_under_the_place() -> None:

@@ -140,6 +140,8 @@ CASES = [
     ("LG321", skill("It is 0 hours away.", "It is 5 + 3 = 9 hours away."), 6, 19),
     ("LG322", skill("It is 0 hours away.", "|\n      ```python\n      print(1\n      ```"), 8, 7),
     ("LG317", knowledge("https://example.org/comets.git", "ext::sh -c id"), 47, 9),
+    ("LG323", skill("It is 0 hours away.", "'TO DO: an answer'"), 6, 13),
+    ("LG324", skill("It is 0 hours away.", "It is part #0 of the way."), 6, 24),
     ("LG401", skill("version: 3\n", ""), 1, 1),
     ("LG402", skill("someone", "someone  "), 2, 20),
     ("LG403", skill("created_by", "\n\n\n\ncreated_by"), 4, 1),
@@ -202,7 +204,7 @@ def test_links_are_named_and_not_followed(tmp_path: Path) -> None:
 
 def test_every_rule_has_a_case_and_can_be_explained() -> None:
     """No rule without a test; each says why it exists, with a bad and a good example."""
-    elsewhere = {"LG109", "LG318", "LG307", "LG308"}
+    elsewhere = {"LG109", "LG318", "LG307", "LG308"} | {code for code in RULES if code.startswith("LG5")}
     assert set(RULES) == {case[0] for case in CASES} | elsewhere
     for code, rule in RULES.items():
         said = explain_rule(code)

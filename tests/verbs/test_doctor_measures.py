@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from faulty_server import Behave, Fault, FaultyServer, llama_cpp, make_taxonomy, refusal, run
 
+from labgen.config import Config
 from labgen.ledger.replies import Ledger
 from labgen.settings_file import load_config
 from labgen.teacher.addresses import endpoint_specs
@@ -20,7 +21,7 @@ from labgen.teacher.finding import Finding
 from labgen.teacher.measured import Measured, recall, remember
 from labgen.teacher.openai_client import OpenAIClient
 from labgen.teacher.probing import Needs, Probe
-from labgen.verbs.build_time import build_time
+from labgen.verbs.build_time import BuildTime, Work, build_times
 
 MODEL = "labgen-rehearsal"
 WORDS = [f"word{number} " for number in range(60)]
@@ -206,6 +207,11 @@ def test_plan_gives_a_time_from_what_doctor_measured(here: Path) -> None:
     assert data["measured_on"] not in card
 
 
+def time_of(config: Config, tokens: int) -> BuildTime | None:
+    """The time that so many prompt and reply tokens take."""
+    return build_times(config, [Work(1, tokens, tokens)])[0]
+
+
 def test_time_is_reckoned_over_replicas_and_for_the_slower_of_teacher_and_judge(here: Path) -> None:
     """Two endpoints alike take half as long as one."""
     measured = Measured("2026-11-27", 4, 4096, 100.0, 50.0, 4, 20.0)
@@ -215,14 +221,14 @@ def test_time_is_reckoned_over_replicas_and_for_the_slower_of_teacher_and_judge(
     with_judge = load_config(None, {"judge.model": "j", "judge.base_url": "http://three/v1"})
     ledger = Ledger(here / ".labgen")
     remember(ledger, "http://one/v1", "m", measured)
-    assert build_time(load_config(), 1000, 1000) is None
+    assert time_of(load_config(), 1000) is None
     remember(ledger, "http://two/v1", "m", measured)
-    found = build_time(load_config(), 1000, 1000)
+    found = time_of(load_config(), 1000)
     assert found and (found.seconds, found.tokens_per_sec, found.at_once, found.at_most) == (15.0, 100.0, 8, False)
-    assert build_time(load_config(), 0, 0) is None
-    assert build_time(with_judge, 1000, 1000) is None
+    assert time_of(load_config(), 0) is None
+    assert time_of(with_judge, 1000) is None
     remember(ledger, "http://three/v1", "j", measured)
-    found = build_time(with_judge, 1000, 1000)
+    found = time_of(with_judge, 1000)
     assert found and found.seconds == 30.0
     ledger.set_note("measured m http://one/v1", '{"date": 3}')
     assert recall(ledger, "http://one/v1", "m") is None

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 TRAINERS = ("trl", "axolotl", "llama-factory", "instructlab")
 """Words for `--for`. Each is a `Trainer`, in capitals, in the module of its name."""
 
+LM_EVAL = "lm-eval"
+"""Another word for it: no training, but the tasks of a harness."""
+
+PHASED, STACKED = "phased", "stacked"
+"""Schedules: LAB's phases one after the other, or all rows in one run."""
+
 
 def find_trainer(name: str) -> Trainer:
     """One of `TRAINERS`."""

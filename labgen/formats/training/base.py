@@ -134,6 +134,8 @@ class ExportFormat:
         file_stem: its files' names without number and end, `CONFIG` standing for the config's name. `CONFIG/NAME` gives
             each config a folder; a name without a folder puts one file for each config into the export's own.
         of: the one config that it holds rows of, of `PREFERENCE_CONFIGS`; empty for all others.
+        one_answer: whether one answer of a row is learned from; a conversation of several turns then comes as a row for
+            each answer, with what was said before it.
         file_kind: one of `KINDS` where it is always that, whatever the user asks for; empty: as the user asks.
     Raises:
         ValueError, TypeError: a name, description, stem or kind that can't be; no rows, or such as are no `RowShape`.
@@ -147,6 +149,7 @@ class ExportFormat:
     file_stem: str = "CONFIG/part"
     file_kind: str = ""
     of: str = ""
+    one_answer: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

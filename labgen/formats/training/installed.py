@@ -58,7 +58,9 @@ def _plain(found: ExportFormat, name: str, where: str) -> ExportFormat:
         None if shape is None else _plain_shape(shape, where)
         for shape in (found.plain, found.templated, found.with_system)
     )
-    return ExportFormat(name, description, plain, templated, with_system, file_stem, file_kind, of)
+    return ExportFormat(
+        name, description, plain, templated, with_system, file_stem, file_kind, of, bool(found.one_answer)
+    )
 
 
 def _plain_shape(shape: RowShape, where: str) -> RowShape:

@@ -1,4 +1,4 @@
-"""`prompt-completion`: what is asked and the last answer apart, so that trainers learn from the answer alone."""
+"""`prompt-completion`: what is asked and the answer apart, so that trainers learn from the answer alone."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def _convert_to_text(conversation: Conversation) -> dict[str, object]:
 
 FORMAT = ExportFormat(
     name="prompt-completion",
+    one_answer=True,
     description="What is asked and the answer apart, as TRL has them: turns, or texts through a chat template.",
     plain=RowShape({"prompt": TURNS, "completion": TURNS}, _convert),
     templated=RowShape(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,19 @@ class RowFormat:
     def with_reasoning(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """A row of the dataset whose turns say what they will say in this format; measure it so."""
         return with_reasoning(row, self.reasoning)
+
+    def for_each_answer(self, row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """A row as the rows that it comes as: itself, or one for each of its answers where the format learns from one.
+
+        The id of a further one says which turn it ends with.
+        """
+        turns = row.get("messages") or ()
+        ends = [place for place, turn in enumerate(turns, start=1) if turn["role"] == "assistant"]
+        if not self.about.one_answer or len(ends) < 2:
+            yield row
+            return
+        for number, end in enumerate(ends, start=1):
+            yield {**row, "id": row["id"] if number == 1 else f"{row['id']}-turn_{number}", "messages": turns[:end]}
 
     def convert(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of the dataset, with the columns `base.READS` or those of the config that it is `of`, in this format.

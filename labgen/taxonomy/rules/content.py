@@ -221,4 +221,25 @@ RULES = (
         "answer: |\n  ```python\n  print(total\n  ```",
         "answer: |\n  ```python\n  print(total)\n  ```",
     ),
+    Rule(
+        "LG323",
+        "unedited-text",
+        Severity.WARNING,
+        "A text that `labgen new` put there to be replaced.",
+        "Model examples of another subject, questions drafted by rule and gaps marked `TO DO:` show the form. A "
+        "build would draw rows in their manner, which nobody means. With `--strict` the check ends with status 1, as "
+        "for every warning.",
+        "# TO DO: the examples below are a model of another subject.\n- question: TO DO: a question on this passage",
+        "- question: What is a comet made of?",
+    ),
+    Rule(
+        "LG324",
+        "comment-in-text",
+        Severity.WARNING,
+        "A text ends before a ` #`, which YAML takes for a comment.",
+        "In text without quotes a space and a `#` begin a comment, and what follows is silently lost. Quote the whole "
+        "text; a comment that is meant as one goes on a line of its own.",
+        "answer: Use issue #12 to ask for it.",
+        'answer: "Use issue #12 to ask for it."',
+    ),
 )

@@ -57,6 +57,7 @@ RULES = (
         "YAML turns a bare `Yes` into a truth value, `010` into 8 and `12:30` into 750. Quotes keep what is typed.",
         "answer: Yes",
         'answer: "Yes"',
+        fixable=True,
         instructlab="error",
     ),
     Rule(
@@ -110,6 +111,7 @@ RULES = (
         "Other tools of the field refuse a version in quotes. labgen reads the leaf all the same.",
         'version: "3"',
         "version: 3",
+        fixable=True,
         blocks_reading=False,
         instructlab="error",
     ),

@@ -1,9 +1,11 @@
-"""Comparing two responses: by the score that each gets as a pair, then by how much of the query it takes up."""
+"""Comparing two responses, and rating one: by the score as a pair, then by how much of the query it takes up."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from labgen.formats.conversation_text import question_now
 from labgen.teacher.rehearsal.grounded import judge_grounded
 from labgen.teacher.rehearsal.pairs import judge_pair
 from labgen.teacher.rehearsal.request import Request
@@ -20,6 +22,14 @@ def verdict_on_two(request: Request) -> dict[str, Any]:
     better, worse_is = (1, why_second) if first > second else (2, why_first)
     strength = 1 + min(2, abs(first[0] - second[0]))
     return {"better": better, "strength": strength, "reason": f"of the other one: {worse_is}"}
+
+
+def rating_of(request: Request) -> dict[str, Any]:
+    """The reply to `rate an answer`: 2, 5 or 8 by its score as a pair, and up to 2 more by what it takes up."""
+    query = question_now(request.query)
+    (score, taken_up), reason = _marks(replace(request, query=query), request.reply)
+    more = min(2, 2 * taken_up // max(1, len(content(query))))
+    return {"rating": 3 * score - 1 + more, "reason": reason}
 
 
 def _marks(request: Request, reply: str) -> tuple[tuple[int, int], str]:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from labgen.formats.conversation_text import question_now
 from labgen.teacher.rehearsal.grounded import Claim, judge_grounded
 from labgen.teacher.rehearsal.hazards import hazard_in
 from labgen.teacher.rehearsal.instructing import fault_of
@@ -69,7 +70,7 @@ def _instruction(number: int, text: str, manner: frozenset[str], common: set[str
 
 def verdict_on_pair(request: Request) -> dict[str, Any]:
     """The reply to `judge a pair`."""
-    score, reason = judge_pair(request.examples, request.query, request.reply)
+    score, reason = judge_pair(request.examples, question_now(request.query), request.reply)
     hazard, _ = hazard_in(request.query, request.reply)
     return {"score": score, "safe": _yes(not hazard), "hazard": hazard or "none", "reason": reason}
 
@@ -77,8 +78,9 @@ def verdict_on_pair(request: Request) -> dict[str, Any]:
 def verdict_on_grounded(request: Request, max_tokens: int) -> dict[str, Any]:
     """The reply to `judge a grounded pair`, its claims shortened to what `max_tokens` has room for."""
     # A knowledge leaf's prompt has no task description, nor has that of a skill without one; but knowledge is asked.
-    skill = bool(request.description) or not any(mark in request.query for mark in "?？؟")
-    found = judge_grounded(request.document, request.query, request.reply, skill=skill)
+    query = question_now(request.query)
+    skill = bool(request.description) or not any(mark in query for mark in "?？؟")
+    found = judge_grounded(request.document, query, request.reply, skill=skill)
     hazard, _ = hazard_in(request.query, request.reply)
     return {
         "answerable": _yes(found.answerable),

@@ -14,7 +14,7 @@ from typing import Any
 
 from labgen.records import Message
 from labgen.teacher.rehearsal import slips
-from labgen.teacher.rehearsal.compare import verdict_on_two
+from labgen.teacher.rehearsal.compare import rating_of, verdict_on_two
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.documents import document_on, verdict_on_document
 from labgen.teacher.rehearsal.judge import verdict_on_grounded, verdict_on_instructions, verdict_on_pair
@@ -184,6 +184,23 @@ def _planned_response(dice: Dice, request: Request, asked: _Asked) -> str:
     return _formed(dice, request, asked, tagged, None)
 
 
+def _follow_up(dice: Dice, request: Request, asked: _Asked) -> str:
+    """What may be asked next: on a passage another of its facts, else one more instruction of the kind."""
+    if request.document and not request.examples:
+        wider = replace(request, count=8)
+        pairs = [pair for pair in question_answer_pairs(dice, wider) if pair[1] not in request.reply]
+        question, answer = pairs[0] if pairs else ("", "")
+    else:
+        one = replace(request, count=1)
+        question = (instructions_on if request.document else new_instructions)(dice, one, asked.room // 4)[0]
+        answer = response(dice, replace(request, query=question), asked.room // 2)
+    if not answer:
+        return _formed(dice, request, asked, "There is nothing more that could be asked.", None)
+    if asked.erring and request.document and dice.chance(slips.UNGROUNDED_SHARE):
+        answer = slips.ungrounded(dice, answer)
+    return _formed(dice, request, asked, _pair(question, answer), {"pairs": [{"question": question, "answer": answer}]})
+
+
 def _formed(dice: Dice, request: Request, asked: _Asked, tagged: str, fields: Mapping[str, Any] | None) -> str:
     """A draw in tags, or as JSON where that is asked for, or so that nobody can read it."""
     # Drawn before looking at `restating`, so that both turns draw alike and the content stays the same.
@@ -222,6 +239,7 @@ _WRITERS: dict[str, _Writer] = {
     "respond": _response,
     "answer again": _response,
     "respond with a plan": _planned_response,
+    "a follow-up question": _follow_up,
 }
 _JUDGES: dict[str, Callable[[Request], dict[str, Any]]] = {
     "judge instructions": verdict_on_instructions,
@@ -229,6 +247,7 @@ _JUDGES: dict[str, Callable[[Request], dict[str, Any]]] = {
     "judge a grounded pair": lambda request: verdict_on_grounded(request, 1024),
     "judge a document": verdict_on_document,
     "compare two responses": verdict_on_two,
+    "rate an answer": rating_of,
 }
 
 SKILLS = (*_WRITERS, *_JUDGES, "restate")

@@ -1,0 +1,45 @@
+"""Where this labgen was installed from, as a requirement that installs the very same elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.metadata import PackageNotFoundError, distribution
+
+from labgen.errors import UsageError
+
+EXTRA = "labgen[documents]"
+PLACEHOLDER = "to be filled in"
+"""Stands in a new workflow where no address is known; the workflow stops there and says so."""
+
+_COMMIT = re.compile(r"git\+https://[^\s@#\"'\\]+@[0-9a-f]{40}")
+_WHEEL = re.compile(r"https://[^\s@#\"'\\]+\.whl#sha256=[0-9a-f]{64}")
+
+
+def pinned_requirement(address: str) -> str:
+    """A requirement for an address that names one state of labgen for ever.
+
+    Raises: UsageError: the address has no commit or hash, or a user name in it.
+    """
+    bare = address.removeprefix(EXTRA).removeprefix("labgen").removeprefix(" @ ").strip()
+    if not (_COMMIT.fullmatch(bare) or _WHEEL.fullmatch(bare)):
+        raise UsageError(
+            "labgen's address is pinned and has no user name in it: git+https://HOST/OWNER/labgen@COMMIT with all 40 "
+            "digits, or https://HOST/FILE.whl#sha256=HASH."
+        )
+    return f"{EXTRA} @ {bare}"
+
+
+def own_requirement() -> str:
+    """The same for this installation, where an installer has written down a pinned address (PEP 610); else nothing."""
+    try:
+        told = json.loads(distribution("labgen").read_text("direct_url.json") or "{}")
+        url, git = str(told.get("url", "")), dict(told.get("vcs_info", {}))
+        digest = str(dict(told.get("archive_info", {})).get("hashes", {}).get("sha256", ""))
+    except (PackageNotFoundError, ValueError, TypeError, AttributeError):
+        return ""
+    address = f"git+{url}@{git['commit_id']}" if git.get("commit_id") else f"{url}#sha256={digest}"
+    try:
+        return pinned_requirement(address)
+    except UsageError:
+        return ""
