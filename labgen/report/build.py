@@ -9,6 +9,7 @@ from typing import Any
 
 from labgen.config import PriceConfig
 from labgen.errors import UsageError
+from labgen.export.agreement import AGREEMENT
 from labgen.export.card_facts import DOCUMENTS, REJECTED
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
@@ -65,6 +66,7 @@ def report_page(
         "funnel": funnel,
         "short": shorts,
         "calibration": _json_of(folder, "calibration.json", missing=None),
+        "agreement": _json_of(folder, AGREEMENT, missing=None),
         "spending": spent.to_json(price) if spent and spent.by_step else None,
         "settings": _text_of(folder, "settings.yaml"),
         "no_calls": "" if with_calls and ledger else _why_no_calls(with_calls),
