@@ -61,12 +61,14 @@ class Agreement:
         filters: name of a verdict to what it made of them, and `ALL_FILTERS`.
         edits_rejected: id of an edited row to why a filter turned its new text down.
         unmatched: ids of marks whose rows the build does not have.
+        held_out: ids of marks on rows that are held out, or were before they were marked bad.
     """
 
     marks: Counter[str] = field(default_factory=Counter)
     filters: dict[str, Looked] = field(default_factory=dict)
     edits_rejected: dict[str, str] = field(default_factory=dict)
     unmatched: list[str] = field(default_factory=list)
+    held_out: list[str] = field(default_factory=list)
 
     def add(self, row: Mapping[str, Any], mark: RowMark) -> None:
         """Take a row or a rejection (see `labgen.export.rows`) that bears a mark."""
@@ -91,15 +93,18 @@ class Agreement:
             "filters": {name: self.filters[name].to_json() for name in names},
             "edits_rejected": dict(sorted(self.edits_rejected.items())),
             "unmatched": sorted(self.unmatched),
+            "held_out": sorted(self.held_out),
         }
 
 
 def agreement_lines(data: Mapping[str, Any]) -> list[str]:
     """What a terminal is told: marks, rows that they were not found on, agreement by filter."""
-    if not any(data["marks"].values()) and not data["unmatched"]:
+    if not any(data["marks"].values()) and not data["unmatched"] and not data["held_out"]:
         return []
     counts = ", ".join(f"{count} {name}" for name, count in data["marks"].items() if count)
     lines = [f"Marks of reviewers, on rows and rejections: {counts or 'none of this build'}."]
+    if held := len(data["held_out"]):
+        lines.append(f"Beside these, {_rows(held)} that {'is' if held == 1 else 'are'} held out.")
     if data["filters"]:
         lines += align_columns([_HEAD, *_cells(data)])
     for id, why in data["edits_rejected"].items():

@@ -264,8 +264,11 @@ class DatasetWriter:
         marked = [(own, mark) for leaf in self.leaves for own, mark in leaf.marks.marks]
         if not marked:
             return None
-        held = {row["id"] for rows in held_out.rows.values() for row in rows} if held_out else set()
-        missing = (own for own, mark in marked if id(mark) not in self._met and own not in held)
+        if held_out:
+            held = held_out.marked_bad | {row["id"] for rows in held_out.rows.values() for row in rows}
+            self._agreement.held_out = [own for own, _ in marked if own in held]
+        known = set(self._agreement.held_out)
+        missing = (own for own, mark in marked if id(mark) not in self._met and own not in known)
         # What an incomplete build lacks may still come.
         self._agreement.unmatched = list(missing) if about.complete else []
         return self._agreement.to_json()

@@ -41,11 +41,13 @@ class HeldOutRows:
         rows: config to its rows, of `held_out_schema`.
         report: what became of the draws: content of `held_out.json`.
         complete: whether every leaf was drawn from to its end.
+        marked_bad: ids of the marks that ended a row.
     """
 
     rows: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
     complete: bool = True
+    marked_bad: frozenset[str] = frozenset()
 
 
 def split_of(config: str) -> str:

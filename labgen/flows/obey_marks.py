@@ -47,7 +47,10 @@ async def _obeyed(candidate: Candidate, slot: SlotContext, filters: FilterSet) -
 
 
 def _written(candidate: Candidate, mark: RowMark) -> Candidate:
-    """A candidate with a person's words. What others said of the drawn ones says nothing of these."""
+    """A candidate with a person's words. What others said of the drawn ones says nothing of these.
+
+    Nor does a second turn stay, which takes up words that may be gone.
+    """
     instruction = candidate.instruction if mark.instruction is None else mark.instruction
     response = candidate.response if mark.response is None else mark.response
     return replace(
@@ -61,5 +64,6 @@ def _written(candidate: Candidate, mark: RowMark) -> Candidate:
         rejected_by="",
         truncated=False,
         rivals=(),
+        follow_up=None,
         edit=HumanEdit(mark.by or "a reviewer", candidate.id, candidate.instruction, candidate.response),
     )

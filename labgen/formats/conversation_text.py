@@ -1,6 +1,8 @@
-"""A question in a conversation as one text, for whoever judges its answer and has to know what was said before."""
+"""A conversation as texts: a question with what was said before it, and the turns of one side."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 _NOW = "Now they ask:\n"
 
@@ -16,3 +18,9 @@ def question_after(question: str, earlier_question: str, earlier_answer: str) ->
 def question_now(text: str) -> str:
     """The question alone of what `question_after` gave; any other text as it is."""
     return text.rpartition(_NOW)[2]
+
+
+def texts_by_role(turns: Iterable[Mapping[str, str]], role: str) -> tuple[str, str]:
+    """What one side said first, and what it said after that (with a blank line between turns); empty for nothing."""
+    first, *later = [turn["content"] for turn in turns if turn["role"] == role] or [""]
+    return first, "\n\n".join(later)

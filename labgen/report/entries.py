@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from labgen.formats.conversation_text import texts_by_role
+from labgen.records import SECOND_TURN
 from labgen.report.blocks import Names
 from labgen.report.evidence import place
 from labgen.text.printable import without_credentials
@@ -45,13 +47,16 @@ class Shared:
 def texts_of(row: Mapping[str, Any]) -> dict[str, str]:
     """A row's texts by part (see `evidence.PARTS`). The question is without the context that it may come below."""
     turns = row.get("messages") or row.get("prompt") or []
-    asked = "\n\n".join(turn["content"] for turn in turns if turn["role"] == "user")
+    asked, asked_next = texts_by_role(turns, "user")
+    answer, answer_next = texts_by_role(turns, "assistant")
     context = row.get("context") or ""
     return {
         "context": context,
         "system": "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system"),
         "question": asked.removeprefix(f"{context}\n\n") if context else asked,
-        "answer": "\n\n".join(turn["content"] for turn in turns if turn["role"] == "assistant"),
+        "answer": answer,
+        "question_2": asked_next,
+        "answer_2": answer_next,
         "reasoning": row.get("reasoning") or "",
         "raw": row.get("raw") or "",
     }
@@ -60,6 +65,8 @@ def texts_of(row: Mapping[str, Any]) -> dict[str, str]:
 def entry_of(row: Mapping[str, Any], config: str, lineage: Lineage, shared: Shared) -> dict[str, Any]:
     """A row as plain data for the page. What is empty is left out."""
     texts = texts_of(row)
+    # What was said of a second turn is looked for there, and in no part of the first.
+    second = {part: text for part, text in texts.items() if part in ("context", "question_2", "answer_2")}
     source = row.get("source")
     entry: dict[str, Any] = {
         "id": row["id"],
@@ -75,9 +82,10 @@ def entry_of(row: Mapping[str, Any], config: str, lineage: Lineage, shared: Shar
                 shared.filters.number(verdict["filter"]),
                 verdict["value"],
                 verdict["reason"],
-                [place(piece, texts) for piece in verdict["evidence"] or ()],
+                [place(piece, seen) for piece in verdict["evidence"] or ()],
             ]
             for verdict in row.get("verdicts") or ()
+            for seen in [second if verdict["filter"].startswith(f"{SECOND_TURN}/") else texts]
         ],
         "own": {name: _told(value) for name, value in row.items() if name not in KNOWN and value not in (None, "")},
     }
@@ -128,8 +136,8 @@ class Index:
         } | instead
         for name, value in values.items():
             self._columns[name].append(self._names[name].number(value))
-        self._columns["question"].append(estimate_tokens(texts["question"]))
-        self._columns["answer"].append(estimate_tokens(texts["answer"]))
+        self._columns["question"].append(estimate_tokens(texts["question"] + texts["question_2"]))
+        self._columns["answer"].append(estimate_tokens(texts["answer"] + texts["answer_2"]))
         for verdict in row.get("verdicts") or ():
             known, at = self._scores.setdefault(self._shared.filters.number(verdict["filter"]), ({}, []))
             at += [-1] * (len(self._ids) + 1 - len(at))

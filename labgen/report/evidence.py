@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-PARTS = ("context", "question", "answer", "reasoning", "raw")
+PARTS = ("context", "question", "answer", "question_2", "answer_2", "reasoning", "raw")
 """Texts that evidence is looked for in, in this order."""
 
 Placed = list[Any]
@@ -26,7 +26,7 @@ def place(piece: Mapping[str, Any], texts: Mapping[str, str]) -> Placed:
             if texts.get(part, "").startswith(words, start):
                 return [words, part, *_units(texts[part], start, start + len(words))]
     elif words:
-        for part in ("answer", "question", "reasoning", "raw"):
+        for part in ("answer", "question", "answer_2", "question_2", "reasoning", "raw"):
             at = texts.get(part, "").find(words)
             if at >= 0:
                 return [words, part, *_units(texts[part], at, at + len(words)), 1]

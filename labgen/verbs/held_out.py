@@ -97,6 +97,7 @@ class _Set:
     Attributes:
         plans: leaf to what is drawn; pasts: how far each leaf is; kept: leaf to its rows so far.
         left_out: leaf to rows that were too close to training (count).
+        marked_bad: ids of reviewers' marks that ended a row.
     """
 
     name: str
@@ -106,6 +107,7 @@ class _Set:
     left_out: Counter[str] = field(default_factory=Counter)
     training: dict[str, Training] = field(default_factory=dict)
     leaves: dict[str, LeafInfo] = field(default_factory=dict)
+    marked_bad: set[str] = field(default_factory=set)
 
     @property
     def left(self) -> list[LeafPlan]:
@@ -115,6 +117,9 @@ class _Set:
         # Surplus ones may take the places of those that are left out at the end.
         found = (candidate for candidate in candidates if candidate.state in (State.ACCEPTED, State.SURPLUS))
         self.kept[path] += [replace(candidate, state=State.ACCEPTED, reason="") for candidate in found]
+        marks = self.plans[path].marks
+        obeyed = [marks.on(candidate) for candidate in candidates if candidate.state is State.MARKED_BAD]
+        self.marked_bad.update(id for id, mark in marks.marks if mark in obeyed)
         self.pasts[path] = replace(self.pasts[path], progress=replace(progress))
 
 
@@ -303,4 +308,5 @@ def _as_rows(sets: Sequence[_Set], trained: TrainedRows, about: BuildInfo, seed:
     rows[CHOICE] = choice_rows(rows.get(RECALL, []), rows.get(READING, []), trained.rows, seed=seed)
     asked = sum(len(rows.get(name, ())) for name in (RECALL, READING))
     report[CHOICE] = {"wanted": asked, "rows": len(rows[CHOICE]), "leaked": 0}
-    return HeldOutRows(rows, {"sets": report}, complete)
+    marked_bad = frozenset(id for each in sets for id in each.marked_bad)
+    return HeldOutRows(rows, {"sets": report}, complete, marked_bad)

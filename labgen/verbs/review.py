@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from labgen.config import Config
 from labgen.errors import UsageError
-from labgen.export.agreement import Agreement
+from labgen.export.agreement import AGREEMENT, Agreement
 from labgen.export.card_facts import DOCUMENTS, REJECTED
 from labgen.export.files import read_rows
 from labgen.export.find import find_row
 from labgen.export.folder import read_manifest
+from labgen.export.held_out import CHOICE, HELD_OUT
+from labgen.formats.conversation_text import texts_by_role
 from labgen.git.history import author_name
 from labgen.records import BRANCHES, ID_CHARS, Candidate
 from labgen.taxonomy.marks import MAX_CHARS, MAX_EDIT_CHARS, MarksFile, MarkVerdict, RowMark, load_marks
@@ -71,6 +74,8 @@ class Reviewer:
         if not _ID.fullmatch(id):
             raise UsageError(f"`{one_line(id, 40)}` is no id of a row: those have {ID_CHARS} digits of 0 to 9, a to f.")
         row = find_row(self.folder, id)
+        if row["config"] == CHOICE:
+            raise UsageError(f"{id} is of `{CHOICE}`, made of the row {row['of']}: mark that one.")
         mark = self._mark_of(row, _texts(said))
         set_mark(self.root, id, mark)
         return mark
@@ -82,7 +87,8 @@ class Reviewer:
     def prune(self) -> list[str]:
         """Take away the marks on rows that the dataset does not have, of leaves that it has. Returns: their ids."""
         leaves = read_manifest(self.folder)["leaves"]
-        there = {row["id"] for row in marked_rows(self.folder, set(self.marks().marks))}
+        ids = set(self.marks().marks)
+        there = {row["id"] for row in marked_rows(self.folder, ids)} | set(marked_held_out(self.folder, ids))
         gone = [id for id, mark in self.marks().marks.items() if id not in there and mark.leaf in leaves]
         for id in gone:
             set_mark(self.root, id, None)
@@ -96,7 +102,8 @@ class Reviewer:
         for row in marked_rows(self.folder, set(marks)):
             found.add({"rejected_by": "", "edited_by": None, **row}, marks[row["id"]])
             missing.discard(row["id"])
-        found.unmatched = list(missing)
+        found.held_out = marked_held_out(self.folder, set(marks))
+        found.unmatched = list(missing - set(found.held_out))
         return found.to_json()
 
     def _mark_of(self, row: Mapping[str, Any], said: Mapping[str, str]) -> RowMark:
@@ -124,13 +131,22 @@ def clean(text: str, most: int) -> str:
     return one_line(_UNSEEN.sub(" ", text), most)
 
 
-def marked_rows(folder: Path, ids: set[str]) -> Iterator[dict[str, Any]]:
-    """The rows and rejections of a dataset that have one of these ids."""
+def marked_rows(
+    folder: Path, ids: set[str], of: Iterable[str] = (*BRANCHES, DOCUMENTS, REJECTED)
+) -> Iterator[dict[str, Any]]:
+    """The rows and rejections of a dataset that have one of these ids. `of`: configs."""
     configs = read_manifest(folder)["configs"]
-    for config in (*BRANCHES, DOCUMENTS, REJECTED) if ids else ():
+    for config in of if ids else ():
         for name in configs.get(config, {"files": []})["files"]:
             if (folder / name).is_file():  # rejections do not travel with a dataset
                 yield from (row for row in read_rows(folder / name) if row["id"] in ids)
+
+
+def marked_held_out(folder: Path, ids: set[str]) -> list[str]:
+    """Those of some ids that are of held-out rows, or were before the last build obeyed a mark and drew anew."""
+    file = folder / AGREEMENT
+    obeyed = json.loads(file.read_text(encoding="utf-8")).get("held_out", []) if file.is_file() else []
+    return sorted(ids & {*obeyed, *(row["id"] for row in marked_rows(folder, ids, HELD_OUT))})
 
 
 def _texts(said: Mapping[str, str]) -> dict[str, str]:
@@ -157,10 +173,12 @@ def _verdict(said: Mapping[str, str]) -> MarkVerdict:
 
 
 def _drawn(row: Mapping[str, Any]) -> Candidate:
-    """The candidate that a row was made of, as far as a mark needs it: with the texts that were drawn."""
-    turns = {turn["role"]: turn["content"] for turn in row["messages"]}
+    """The candidate that a row was made of, as far as a mark needs it: with the texts that were drawn.
+
+    A second turn is no part of what a row is known by.
+    """
     context = row["context"]
-    instruction, response = turns.get("user", ""), turns.get("assistant", "")
+    instruction, response = (texts_by_role(row["messages"], role)[0] for role in ("user", "assistant"))
     if context and not row["source"]:  # a context of its own stands before the instruction
         instruction = instruction.removeprefix(f"{context}\n\n")
     if drawn := row["drawn"]:

@@ -19,8 +19,10 @@ from workbench import Labgen
 
 from labgen.config import PriceConfig
 from labgen.errors import UsageError
+from labgen.records import State
 from labgen.report.build import report_page
 from labgen.report.documents import cut
+from labgen.report.entries import Lineage, Shared, entry_of
 from labgen.report.evidence import place, utf16_offset
 from labgen.report.page import SCRIPTS, asset
 
@@ -132,6 +134,30 @@ def test_a_damaged_dataset_is_explained(build: Path, tmp_path: Path) -> None:
         "".join(report_page(folder))
     with pytest.raises(UsageError, match="no dataset of labgen's"):
         "".join(report_page(tmp_path))
+
+
+def test_every_state_has_a_colour() -> None:
+    """A bar shows no gap where candidates are."""
+    style = asset("page.css")
+    assert [state for state in State if f'[data-state="{state}"]' not in style] == []
+
+
+def test_two_turns_are_shown_one_after_the_other() -> None:
+    """Each has its texts, and evidence about the second is looked for in the second."""
+    said = [("user", "Context.\n\nWho?"), ("assistant", "Ada said 7."), ("user", "When?"), ("assistant", "In 7 BC.")]
+    found = {"value": 0.0, "reason": "", "evidence": [{"text": "7", "start": -1}]}
+    row = {
+        "id": "0" * 16,
+        "context": "Context.",
+        "messages": [{"role": role, "content": content} for role, content in said],
+        "verdicts": [{"filter": f"{turn}unsupported_figures", **found} for turn in ("", "second_turn/")],
+    }
+    entry = entry_of(row, "foundational_skills", Lineage(), Shared())
+    assert [entry[part] for part in ("question", "answer", "question_2", "answer_2")] == [
+        "Who?",
+        *(content for _, content in said[1:]),
+    ]
+    assert [verdict[3][0][1:3] for verdict in entry["verdicts"]] == [["answer", 9], ["answer_2", 3]]
 
 
 @given(before=st.text(), words=st.text(min_size=1), after=st.text())

@@ -112,6 +112,50 @@ def test_an_edit_is_used_with_its_editor_named(labgen: Labgen, taxonomy: Path) -
     assert one["messages"][1]["content"].splitlines()[0] in shown.partition("drawn as assistant:")[2]
 
 
+def test_a_row_of_two_turns_is_known_by_its_first(labgen: Labgen, taxonomy: Path) -> None:
+    """A mark is about the first turn, and an edit keeps that alone: what was asked next took up the words as drawn."""
+    (labgen.folder / "labgen.yaml").write_text('leaves: [{match: "**", turns: 2}]\n')
+    assert labgen(*BUILD).status == 0
+    two = [row for row in rows(labgen.folder / "dataset", "foundational_skills") if len(row["messages"]) == 4]
+    bad_one, edited = two[:2]
+    assert labgen("review", "--mark", bad_one["id"], "bad", "--reason", "no answer").status == 0
+    same = labgen("review", "--mark", edited["id"], "edited", "--response", edited["messages"][1]["content"])
+    assert (same.status, "changes nothing" in same.err) == (2, True)
+    assert labgen("review", "--mark", edited["id"], "edited", "--response", NEW).status == 0
+    marks = yaml.safe_load((taxonomy / MARKS_FILE).read_text())
+    for row in (bad_one, edited):
+        assert marks[row["id"]]["about"][:50] in " ".join(row["messages"][0]["content"].split())
+    # By its text alone a row is known as well.
+    write_marks(taxonomy, {"0" * 16: marks[bad_one["id"]], edited["id"]: marks[edited["id"]]})
+    assert labgen(*BUILD).status == 0
+    after = {row["id"]: row for row in rows(labgen.folder / "dataset", "foundational_skills")}
+    assert bad_one["id"] not in after
+    assert [turn["content"] for turn in after[edited["id"]]["messages"]] == [edited["messages"][0]["content"], NEW]
+
+
+def test_marks_on_held_out_rows_are_obeyed_and_kept(labgen: Labgen, taxonomy: Path) -> None:
+    """A bad one is drawn anew; its mark is not told to be of a row that is gone, and is not pruned."""
+    (labgen.folder / "labgen.yaml").write_text("held_out: {recall: 2, skills: 2}\n")
+    assert labgen(*BUILD).status == 0
+    folder = labgen.folder / "dataset"
+    bad_one, good = rows(folder, "skills")[:2]
+    (choice,) = rows(folder, "choice")[:1] or [None]
+    assert choice is not None
+    refused = labgen("review", "--mark", choice["id"], "bad", "--reason", "odd")
+    assert (refused.status, choice["of"] in refused.err) == (2, True)
+    assert labgen("review", "--mark", good["id"], "good").status == 0
+    assert labgen("review", "--mark", bad_one["id"], "bad", "--reason", "no answer").status == 0
+    marks = (taxonomy / MARKS_FILE).read_text()
+    for _ in range(2):  # before the build and after it
+        assert labgen("review", "--prune").out.startswith("0 marks")
+        assert labgen("review", "--list", "--json").json["agreement"]["unmatched"] == []
+        built = labgen(*BUILD)
+        assert (built.status, built.json["agreement"]["unmatched"]) == (0, [])
+    assert (taxonomy / MARKS_FILE).read_text() == marks
+    assert bad_one["id"] not in ids(rows(folder, "skills"))
+    assert good["id"] in ids(rows(folder, "skills"))
+
+
 def test_an_edit_saves_what_a_judge_turned_down(labgen: Labgen, taxonomy: Path) -> None:
     """The person is the judge: the row takes the place of a later one, and N stays."""
     labgen("generate", "--samples", "20")

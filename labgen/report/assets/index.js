@@ -102,6 +102,7 @@ function plainly(text) {
 }
 
 function searched(row) {
-  const parts = [row.id, row.question, row.answer, row.context, row.reasoning, row.question ? "" : row.raw];
-  return plainly(parts.filter(Boolean).join("\n"));
+  const parts = [row.id, row.question, row.answer, row.question_2, row.answer_2, row.context, row.reasoning, row.question ? "" : row.raw];
+  return plainly(parts.filter(Boolean).join("
+"));
 }
