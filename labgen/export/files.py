@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -194,3 +195,14 @@ def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str
     """The same as plain data, row by row."""
     for table in read_tables(path, columns):
         yield from table.to_pylist()
+
+
+def read_dataset_json(path: Path) -> dict[str, Any]:
+    """A file of a dataset that holds a JSON object. Raises: UsageError: it is damaged, or not there."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: can't be read ({error}). Build or download the dataset again.") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: this is none of labgen's files. Build or download the dataset again.")
+    return data

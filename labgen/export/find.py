@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +49,21 @@ def _name_the_row(folder: Path, manifest: dict[str, Any], prefix: str) -> None:
                 raise UsageError(f"{folder}: {found} is of `{config}`, made of a row: `labgen show {of}` shows that.")
 
 
-def _scan(path: Path, prefix: str) -> list[tuple[str, int, int]]:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file of the dataset. Raises: UsageError: it is damaged."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise UsageError(f"{path}: can't be read ({error}). Build or download the dataset again.") from None
+
+
+def _scan(path: Path, prefix: str) -> list[tuple[str, int, int]]:
+    with _opened(path) as file:
         return [
             (found, group, row)
             for group in range(file.num_row_groups)
@@ -60,9 +73,7 @@ def _scan(path: Path, prefix: str) -> list[tuple[str, int, int]]:
 
 
 def _read(path: Path, group: int, row: int) -> dict[str, Any]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
+    with _opened(path) as file:
         found: dict[str, Any] = file.read_row_group(group).slice(row, 1).to_pylist()[0]
     return found
 

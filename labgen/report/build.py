@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from labgen.config import PriceConfig
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT
 from labgen.export.card_facts import DOCUMENTS, REJECTED
-from labgen.export.files import read_rows
+from labgen.export.files import read_dataset_json, read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HELD_OUT
@@ -50,7 +49,7 @@ def report_page(
     Raises: UsageError: no dataset there, or it is damaged. LedgerError: the ledger is damaged.
     """
     manifest = read_manifest(folder)
-    funnel = _json_of(folder, "funnel.json")
+    funnel = _funnel_of(folder)
     lineage = read_lineage(folder, manifest)
     with_calls = _candidates(manifest) <= MAX_CANDIDATES if calls is None else calls
     ledger = work if work and (work / "ledger.sqlite").is_file() else None
@@ -65,8 +64,8 @@ def report_page(
         "about": about(manifest),
         "funnel": funnel,
         "short": shorts,
-        "calibration": _json_of(folder, "calibration.json", missing=None),
-        "agreement": _json_of(folder, AGREEMENT, missing=None),
+        "calibration": _json_where_it_is(folder / "calibration.json"),
+        "agreement": _json_where_it_is(folder / AGREEMENT),
         "spending": spent.to_json(price) if spent and spent.by_step else None,
         "settings": _text_of(folder, "settings.yaml"),
         "no_calls": "" if with_calls and ledger else _why_no_calls(with_calls),
@@ -117,14 +116,17 @@ def _candidates(manifest: Mapping[str, Any]) -> int:
     return sum(config["rows"] for name, config in manifest["configs"].items() if name in SHOWN)
 
 
-def _json_of(folder: Path, name: str, **default: Any) -> Any:
-    path = folder / name
-    if default and not path.is_file():
-        return default["missing"]
+def _funnel_of(folder: Path) -> dict[str, Any]:
+    path = folder / "funnel.json"
+    data = read_dataset_json(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: can't be read ({error}). Build or download the dataset again.") from None
+        return Funnel.from_json(data).to_json()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError(f"{path}: this is no funnel. Build or download the dataset again.") from None
+
+
+def _json_where_it_is(path: Path) -> dict[str, Any] | None:
+    return read_dataset_json(path) if path.is_file() else None
 
 
 def _text_of(folder: Path, name: str) -> str:

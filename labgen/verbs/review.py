@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT, Agreement
 from labgen.export.card_facts import DOCUMENTS, REJECTED
-from labgen.export.files import read_rows
+from labgen.export.files import read_dataset_json, read_rows
 from labgen.export.find import find_row
 from labgen.export.folder import read_manifest
 from labgen.export.held_out import CHOICE, HELD_OUT
@@ -85,7 +84,12 @@ class Reviewer:
         set_mark(self.root, id, None)
 
     def prune(self) -> list[str]:
-        """Take away the marks on rows that the dataset does not have, of leaves that it has. Returns: their ids."""
+        """Take away the marks on rows that the dataset does not have, of leaves that it has.
+
+        Returns: their ids. Raises: UsageError: the dataset can't tell, since not all of it is here.
+        """
+        if why := self._lacks():
+            raise UsageError(f"{self.folder}: {why}, so no mark is taken out. `labgen generate` first.")
         leaves = read_manifest(self.folder)["leaves"]
         ids = set(self.marks().marks)
         there = {row["id"] for row in marked_rows(self.folder, ids)} | set(marked_held_out(self.folder, ids))
@@ -103,8 +107,17 @@ class Reviewer:
             found.add({"rejected_by": "", "edited_by": None, **row}, marks[row["id"]])
             missing.discard(row["id"])
         found.held_out = marked_held_out(self.folder, set(marks))
-        found.unmatched = list(missing - set(found.held_out))
+        found.unmatched = [] if self._lacks() else list(missing - set(found.held_out))
         return found.to_json()
+
+    def _lacks(self) -> str:
+        """Why a row that is not in the dataset may be one of its build all the same; empty where it can't be."""
+        manifest = read_manifest(self.folder)
+        if not manifest["complete"]:
+            return "the build is incomplete"
+        names = list(manifest["files"])
+        whole = any(name.startswith("lineage/") for name in names)  # which does not travel, as rejections do not
+        return "" if whole and all((self.folder / name).is_file() for name in names) else "files of it are not here"
 
     def _mark_of(self, row: Mapping[str, Any], said: Mapping[str, str]) -> RowMark:
         drawn = _drawn(row)
@@ -145,7 +158,7 @@ def marked_rows(
 def marked_held_out(folder: Path, ids: set[str]) -> list[str]:
     """Those of some ids that are of held-out rows, or were before the last build obeyed a mark and drew anew."""
     file = folder / AGREEMENT
-    obeyed = json.loads(file.read_text(encoding="utf-8")).get("held_out", []) if file.is_file() else []
+    obeyed = read_dataset_json(file).get("held_out", []) if file.is_file() else []
     return sorted(ids & {*obeyed, *(row["id"] for row in marked_rows(folder, ids, HELD_OUT))})
 
 

@@ -132,6 +132,9 @@ def test_a_damaged_dataset_is_explained(build: Path, tmp_path: Path) -> None:
     (folder / "funnel.json").write_text("{")
     with pytest.raises(UsageError, match=r"funnel\.json: can't be read .* Build or download the dataset again"):
         "".join(report_page(folder))
+    (folder / "funnel.json").write_text('{"leaves": []}')
+    with pytest.raises(UsageError, match=r"funnel\.json: this is no funnel"):
+        "".join(report_page(folder))
     with pytest.raises(UsageError, match="no dataset of labgen's"):
         "".join(report_page(tmp_path))
 

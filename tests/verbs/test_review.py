@@ -244,6 +244,42 @@ def test_marks_of_rows_that_are_gone_can_be_taken_out(dataset: Path, labgen: Lab
     assert set(read_marks(labgen.folder / "taxonomy").marks) == {"1" * 16, one}
 
 
+@pytest.mark.parametrize("lacking", ["lineage and rejections", "rows", "complete"])
+def test_no_mark_is_taken_out_where_the_dataset_can_not_tell(dataset: Path, labgen: Labgen, lacking: str) -> None:
+    """A copy without rejections, or an incomplete build, lacks rows whose marks the next build needs."""
+    manifest = json.loads((dataset / "manifest.json").read_text())
+    if lacking == "complete":
+        manifest["complete"] = False
+    elif lacking == "rows":
+        (dataset / manifest["configs"]["foundational_skills"]["files"][0]).unlink()
+    else:  # as from the Hub
+        manifest["configs"].pop("rejected", None)
+        kept = {
+            name: file for name, file in manifest["files"].items() if "lineage" not in name and "rejected" not in name
+        }
+        manifest["files"] = kept
+    (dataset / "manifest.json").write_text(json.dumps(manifest))
+    words = f"{'0' * 16}:\n  leaf: foundational_skills/requests\n  verdict: bad\n  reason: odd\n"
+    (labgen.folder / "taxonomy" / MARKS_FILE).write_text(words)
+    said = labgen("review", "--prune")
+    assert (said.status, "no mark is taken out" in said.err) == (2, True)
+    assert labgen("review", "--list", "--json").json["agreement"]["unmatched"] == []
+    assert (labgen.folder / "taxonomy" / MARKS_FILE).read_text() == words
+
+
+def test_damaged_files_of_a_dataset_are_named(dataset: Path, labgen: Labgen) -> None:
+    """Which file, and what to do."""
+    one = some_ids(dataset)[0]
+    (dataset / "agreement.json").write_text("[]")
+    assert "agreement.json: " in (said := labgen("review", "--list")).err
+    assert said.status == 2
+    (file,) = (dataset / "data").glob("knowledge-*.parquet")
+    file.write_text("cut")
+    for command in (["show", one], ["review", "--mark", one, "good"]):
+        said = labgen(*command)
+        assert (said.status, f"{file.name}: can't be read" in said.err) == (2, True)
+
+
 def test_without_a_dataset_there_is_nothing_to_review(labgen: Labgen, taxonomy: Path) -> None:
     """It is said, and nothing is served."""
     said = labgen("review", "--no-open")
