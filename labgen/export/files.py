@@ -197,7 +197,7 @@ def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str
         yield from table.to_pylist()
 
 
-def read_json_file(path: Path) -> dict[str, Any]:
+def read_dataset_json(path: Path) -> dict[str, Any]:
     """A file of a dataset that holds a JSON object. Raises: UsageError: it is damaged, or not there."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

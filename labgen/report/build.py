@@ -8,8 +8,9 @@ from typing import Any
 
 from labgen.config import PriceConfig
 from labgen.errors import UsageError
+from labgen.export.agreement import AGREEMENT
 from labgen.export.card_facts import DOCUMENTS, REJECTED
-from labgen.export.files import read_json_file, read_rows
+from labgen.export.files import read_dataset_json, read_rows
 from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HELD_OUT
@@ -63,7 +64,8 @@ def report_page(
         "about": about(manifest),
         "funnel": funnel,
         "short": shorts,
-        "calibration": read_json_file(calibration) if (calibration := folder / "calibration.json").is_file() else None,
+        "calibration": _json_where_it_is(folder / "calibration.json"),
+        "agreement": _json_where_it_is(folder / AGREEMENT),
         "spending": spent.to_json(price) if spent and spent.by_step else None,
         "settings": _text_of(folder, "settings.yaml"),
         "no_calls": "" if with_calls and ledger else _why_no_calls(with_calls),
@@ -116,11 +118,15 @@ def _candidates(manifest: Mapping[str, Any]) -> int:
 
 def _funnel_of(folder: Path) -> dict[str, Any]:
     path = folder / "funnel.json"
-    data = read_json_file(path)
+    data = read_dataset_json(path)
     try:
         return Funnel.from_json(data).to_json()
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(f"{path}: this is no funnel. Build or download the dataset again.") from None
+
+
+def _json_where_it_is(path: Path) -> dict[str, Any] | None:
+    return read_dataset_json(path) if path.is_file() else None
 
 
 def _text_of(folder: Path, name: str) -> str:

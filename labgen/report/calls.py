@@ -40,7 +40,7 @@ class Usage:
 
 
 @dataclass
-class TokensSpent:
+class BuildSpending:
     """What the calls behind a build's rows and rejections came to."""
 
     by_step: dict[str, Usage] = field(default_factory=dict)
@@ -63,9 +63,9 @@ class TokensSpent:
         }
 
 
-def spending(work: Path | None, keys: Iterable[bytes]) -> TokensSpent:
+def spending(work: Path | None, keys: Iterable[bytes]) -> BuildSpending:
     """Tokens of the calls with these keys, each once. Raises: LedgerError: the ledger is damaged."""
-    found = TokensSpent()
+    found = BuildSpending()
     ledger = Ledger(work, read_only=True) if work else None
     try:
         wanted = list(dict.fromkeys(keys))

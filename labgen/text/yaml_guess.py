@@ -7,7 +7,7 @@ contributors make, and says nothing unless it sees it; the first that speaks win
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labgen.text.yamltree import TreeError
@@ -257,7 +257,7 @@ def _missing_dash(place: _Place) -> _Guess | None:
     """An entry of a list that begins with its key, where the entries beside it begin with a dash."""
     line = place.lines[place.row]
     found = _ENTRY_KEY.match(line)
-    if found and any(_is_dashed(other, len(found["lead"])) for other in place.lines[: place.row]):
+    if found and _begins_an_entry(found, place.lines[: place.row]):
         return _say_dash(place.row, found)
     if not re.match(r"^\s*-\s", line):
         return None
@@ -266,6 +266,22 @@ def _missing_dash(place: _Place) -> _Guess | None:
     first = next((below for below in range(row + 1, place.row) if place.lines[below].strip()), None) if row else None
     found = _ENTRY_KEY.match(place.lines[first]) if first is not None else None
     return _say_dash(first, found) if first is not None and found else None
+
+
+def _begins_an_entry(found: re.Match[str], above: Sequence[str]) -> bool:
+    """Whether a key at the column of dashes is one that entries begin with, or that the entry above has already.
+
+    Another one is a key of that entry, indented too little.
+    """
+    column, key = len(found["lead"]), found["key"]
+    last = next((row for row in range(len(above) - 1, -1, -1) if _is_dashed(above[row], column)), None)
+    if last is None:
+        return False
+    entry = [above[last][column + 1 :], *above[last + 1 :]]
+    firsts = (line[column + 2 :] for line in above if _is_dashed(line, column))
+    return any(text.startswith(f"{key}:") for text in firsts) or any(
+        text.strip().startswith(f"{key}:") for text in entry
+    )
 
 
 def _is_dashed(line: str, column: int) -> bool:

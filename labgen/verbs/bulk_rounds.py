@@ -23,7 +23,7 @@ from labgen.ledger.parked import ParkedCalls, ParkedRow, parked_row
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly
-from labgen.verbs.generate import take_replayed
+from labgen.verbs.begin import take_replayed
 from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Session
 

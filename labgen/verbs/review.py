@@ -12,7 +12,7 @@ from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT, Agreement
 from labgen.export.card_facts import DOCUMENTS, REJECTED
-from labgen.export.files import read_json_file, read_rows
+from labgen.export.files import read_dataset_json, read_rows
 from labgen.export.find import find_row
 from labgen.export.folder import read_manifest
 from labgen.export.held_out import CHOICE, HELD_OUT
@@ -158,7 +158,7 @@ def marked_rows(
 def marked_held_out(folder: Path, ids: set[str]) -> list[str]:
     """Those of some ids that are of held-out rows, or were before the last build obeyed a mark and drew anew."""
     file = folder / AGREEMENT
-    obeyed = read_json_file(file).get("held_out", []) if file.is_file() else []
+    obeyed = read_dataset_json(file).get("held_out", []) if file.is_file() else []
     return sorted(ids & {*obeyed, *(row["id"] for row in marked_rows(folder, ids, HELD_OUT))})
 
 

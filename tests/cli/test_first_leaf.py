@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,16 @@ class Terminal:
         before = self.until(question)
         os.write(self.screen[0], "".join(f"{line}\n" for line in lines or ("",)).encode())
         return before
+
+    def interrupt(self) -> None:
+        """Ctrl-C, as a person types it: once more where it came just before the wait for a line, and nothing ended."""
+        for _ in range(10):
+            os.kill(self.process, signal.SIGINT)
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                if os.waitid(os.P_PID, self.process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    return
+                time.sleep(0.05)
 
     def end(self, status: int = 0) -> str:
         """What was said to the end."""
@@ -125,7 +136,7 @@ def test_from_an_empty_folder_to_a_pull_request(monkeypatch: pytest.MonkeyPatch)
     assert "there is no such file" in screen.answer("A document (", "~/tides.md")
     screen.until("tides.md: 6 passages")
     screen.until("Another one")
-    os.kill(screen.process, signal.SIGINT)
+    screen.interrupt()
     screen.end(status=130)
 
     screen = Terminal("new")

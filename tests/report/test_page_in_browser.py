@@ -185,7 +185,7 @@ def test_figures_lead_to_their_rows(page: Path, browser: Browser) -> None:
     opened.tab.wait_for_selector(".line")
     assert opened.texts(".told")[0] == "1 of 70"
     opened.view("leaves")
-    opened.tab.click(f"main a:text-is('{SKILL}')")
+    opened.tab.get_by_role("link", name=SKILL).click()
     opened.tab.wait_for_selector(".line")
     assert opened.texts(".told")[0] == "61 of 70"
 

@@ -72,6 +72,9 @@ def test_marks_are_saved_and_obeyed_by_the_next_build(labgen: Labgen, taxonomy: 
         assert "Typed by a person" in opened.texts(".detail")[0]
         choose(opened, bad["id"])
         assert HOSTILE in opened.texts(".detail")[0]
+        opened.view("overview")
+        opened.tab.wait_for_selector("text=What reviewers say")
+        assert "1 bad" in opened.tab.inner_text("main") and "Bad, passed" in opened.tab.inner_text("main")
         assert opened.tab.evaluate("() => window.hit") is None
         assert not opened.errors
 

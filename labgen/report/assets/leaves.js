@@ -5,7 +5,7 @@ function leavesView() {
   const rows = Object.entries(head.funnel.leaves).map(([path, tally]) => ({ path, tally }));
   const tally = (name) => ({ tally }) => tally[name];
   const columns = [
-    { name: "Leaf", value: ({ path }) => path, show: ({ path }) => [toRows({ leaf: path }, path), head.short?.[path] ? make("span.why", {}, head.short[path]) : null] },
+    { name: "Leaf", value: ({ path }) => path, show: ({ path }) => [toRows({ leaf: path }, breakable(path)), head.short?.[path] ? make("span.why", {}, head.short[path]) : null] },
     { name: "Wanted", number: true, value: tally("wanted") },
     { name: "Rows", number: true, value: ({ tally }) => tally.states.accepted ?? 0, show: ({ path, tally }) => toRows({ leaf: path, state: "accepted" }, count(tally.states.accepted ?? 0)) },
     { name: "Yield", number: true, value: ({ tally }) => (tally.states.accepted ?? 0) / (tally.candidates || 1), show: ({ tally }) => percent(tally.states.accepted ?? 0, tally.candidates) },
@@ -26,4 +26,9 @@ function leavesView() {
 function leastIndex(path) {
   const found = (head.calibration.leaves[path]?.judges ?? []).map((judge) => judge.index).filter((index) => index !== null);
   return found.length ? Math.min(...found) : null;
+}
+
+// A path that may go on in the next line after each of its folders.
+function breakable(path) {
+  return path.split("/").flatMap((part, place) => (place ? ["/", make("wbr"), part] : [part]));
 }

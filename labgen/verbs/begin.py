@@ -1,0 +1,140 @@
+"""The beginning of a build: whatever the ledger alone makes of its leaves."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from labgen.export.collect import Collector
+from labgen.generate.engine import Progress
+from labgen.generate.leaf_progress import LeafProgress
+from labgen.generate.leaf_run import Past
+from labgen.generate.resume import Replayed, one_by_one, open_ledger, replay_reopened
+from labgen.generate.yields import YieldSeen
+from labgen.plan.leaf_plan import LeafPlan
+from labgen.progress.watch import RunWatch
+from labgen.teacher.ledger_only import LedgerOnly
+from labgen.teacher.traffic import Origin, Traffic
+from labgen.verbs.session import Session
+
+PROGRESS_SEC = 0.5
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A build for which all is done that the ledger alone allows.
+
+    Attributes:
+        left: the leaves that are not done, in build order.
+        pasts: leaf to what its first slots came to, for those that were replayed and are not done.
+        yields: what the leaves that are done have shown.
+    """
+
+    progress: Progress
+    traffic: Traffic
+    yields: YieldSeen
+    left: list[LeafPlan]
+    pasts: dict[str, Past]
+
+
+class LeavesReplayed(Protocol):
+    """What gives the leaves as the ledger makes them, such as `Workers`."""
+
+    def begin(self) -> bool:
+        """See `Workers.begin`."""
+
+    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, Replayed]]:
+        """See `Workers.results`."""
+
+
+def take_replayed(
+    session: Session,
+    workers: LeavesReplayed,
+    collector: Collector,
+    *,
+    look_ahead: bool = False,
+    watch: RunWatch | None = None,
+) -> Begun:
+    """Bring in what the ledger alone makes of every leaf.
+
+    Args:
+        look_ahead: hold leaves against those before them although these are not done, to see early which will have to
+            be drawn from further: what comes of that is no dataset.
+    Raises: LedgerError; OutputError: no space.
+    """
+    plans = session.sources.plans
+    progress, traffic, yields = Progress.of(plans), Traffic(), YieldSeen()
+    # Where nothing is kept, there is no need to look for it; where other packages take part, the engine looks.
+    known = () if session.replay.others_take_part else plans
+    pasts = {plan.leaf.path: Past(LeafProgress(plan.wanted)) for plan in known}
+    left = {plan.leaf.path: plan for plan in plans}
+    if workers.begin():
+        load_arrow()
+    told_sec = time.monotonic()
+
+    def meanwhile() -> bool:
+        nonlocal told_sec
+        if (now := time.monotonic()) - told_sec >= PROGRESS_SEC:
+            told_sec = now
+            if watch:
+                watch.look("reading the ledger", collector.progress, traffic)
+        return collector.move_on()
+
+    for place, leaf in workers.results(meanwhile):
+        plan, came_to = plans[place], leaf.past.progress
+        path = plan.leaf.path
+        collector.take_replayed(path, leaf)
+        progress.candidates += leaf.candidates
+        progress.accepted += came_to.accepted
+        progress.leaves_done += came_to.done
+        traffic.kept_from.update(leaf.kept_from)
+        pasts[path] = leaf.past
+        if came_to.done:
+            if came_to.fruitful:
+                yields.add(plan.flow.name, came_to.drawn, came_to.passed)
+            del pasts[path], left[path]
+        meanwhile()
+    begun = Begun(progress, traffic, yields, list(left.values()), pasts)
+    if known and len(left) < len(plans):
+        for path in left if look_ahead else ():
+            collector.give_up(path)
+        _reopen_replayed(session, collector, begun, look_ahead=look_ahead)
+    return begun
+
+
+def _reopen_replayed(session: Session, collector: Collector, begun: Begun, *, look_ahead: bool) -> None:
+    """Go on with leaves of which the look across leaves left too few rows, as far as the ledger alone takes them."""
+    with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
+        client = LedgerOnly(ledger)
+        run = session.replay.context(client)
+
+        def count() -> None:
+            begun.traffic.kept_from.update(Origin.of(call, reply) for call, reply in client.paid)
+
+        while again := collector.reopen(whatever_waits=True):
+            plan, left = again
+            replayed = at_once(replay_reopened(plan, run, client, left, count))
+            if replayed is None:
+                collector.give_up(plan.leaf.path)
+                continue
+            past, candidates = replayed
+            collector.take_of(plan.leaf.path, candidates, past.progress)
+            begun.progress.candidates += len(candidates)
+            begun.progress.accepted += past.progress.accepted - plan.wanted
+            if not past.progress.done:
+                begun.progress.leaves_done -= 1
+                begun.pasts[plan.leaf.path] = past
+                begun.left.append(plan)
+                begun.left.sort(key=lambda plan: plan.order)
+                if look_ahead:
+                    collector.give_up(plan.leaf.path)
+
+
+def load_arrow() -> None:
+    """Load what datasets are written with, while there is time."""
+    for module in ("pyarrow.parquet", "pyarrow.compute"):
+        importlib.import_module(module)
