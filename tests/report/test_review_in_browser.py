@@ -79,23 +79,6 @@ def test_marks_are_saved_and_obeyed_by_the_next_build(labgen: Labgen, taxonomy: 
         assert not opened.errors
 
 
-def test_what_repeats_a_row_leads_to_it_and_is_not_marked(labgen: Labgen, taxonomy: Path, browser: Browser) -> None:
-    """A judged response bears its row's id: a link shows the row, and an edit is of what the row says."""
-    (labgen.folder / "labgen.yaml").write_text("preferences: {}\n")
-    run_build(labgen)
-    dataset = labgen.folder / "dataset"
-    one, *_ = rows(dataset)
-    assert one["id"] in {row["row"] for row in rows(dataset, "feedback")}
-    with serving(Config(taxonomy=taxonomy, output=dataset, work=labgen.folder / ".labgen")) as server:
-        opened = browser.open(server.address)
-        opened.view(f"rows?row={one['id']}")
-        opened.tab.wait_for_selector(".marks")
-        assert opened.texts(".rowline .chip") == ["accepted"]
-        opened.view("rows?state=preference")
-        opened.tab.wait_for_selector(".detail .rowline")
-        assert not opened.tab.query_selector(".marks")
-
-
 def test_hostile_marks_are_text_and_no_other_page_can_set_one(build: Path, tmp_path: Path, browser: Browser) -> None:
     """What a stranger's pull request says in marks does nothing, and another site's page is not answered."""
     taxonomy = tmp_path / "taxonomy"
