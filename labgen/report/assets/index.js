@@ -104,6 +104,5 @@ function plainly(text) {
 
 function searched(row) {
   const parts = [row.id, row.question, row.answer, row.question_2, row.answer_2, row.context, row.reasoning, row.question ? "" : row.raw];
-  return plainly(parts.filter(Boolean).join("
-"));
+  return plainly(parts.filter(Boolean).join("\n"));
 }
