@@ -60,6 +60,49 @@ def init(folder: Place = ".", *, examples: bool = True, git: bool = True, labgen
     return make_repository(Path(folder), examples=bundled_taxonomy() if examples else None, source=source, git=git)
 
 
+def new(
+    path: str,
+    *,
+    config: Given = None,
+    task: str = "",
+    outline: str = "",
+    with_context: bool | None = None,
+    examples: Place | None = None,
+    documents: Sequence[Place] = (),
+    repo: str = "",
+    commit: str = "",
+    patterns: Sequence[str] = (),
+    title: str = "",
+    link: str = "",
+    licence: str = "",
+    creators: str = "",
+    created_by: str = "",
+    **settings: Any,
+) -> list[Path]:
+    """`labgen new`: write a leaf from options; nothing is asked for. Returns: its files.
+
+    What is not given is a model's text, to be replaced: `check` names each place.
+    """
+    from labgen.cli.new import new_leaf
+
+    options = {
+        "task": task,
+        "outline": outline,
+        "with_context": with_context,
+        "examples": Path(examples) if examples else None,
+        "documents": tuple(Path(each) for each in documents),
+        "repo": repo,
+        "commit": commit,
+        "patterns": tuple(patterns),
+        "title": title,
+        "link": link,
+        "licence": licence,
+        "creators": creators,
+        "created_by": created_by,
+    }
+    return new_leaf(_configured(config, settings), path, options)
+
+
 def check(*paths: Place, config: Given = None, compat: str = "", **settings: Any) -> CheckResult:
     """`labgen check`: what is wrong with leaves, by place and rule. Nothing is fetched.
 

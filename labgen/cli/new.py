@@ -99,6 +99,14 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(status)
 
 
+def new_leaf(config: Config, path: str, options: dict[str, Any]) -> list[Path]:
+    """Write a leaf from options alone, without a dialogue. Returns: its files. Raises: UsageError: what misfits."""
+    from labgen.taxonomy.scaffold import place_for, write_draft
+
+    root = _root(config)
+    return list(write_draft(root, _draft(config, root, place_for(root, path), options)))
+
+
 def _write(config: Config, root: Path, draft: Draft) -> int:
     from labgen.taxonomy.scaffold import write_draft
 

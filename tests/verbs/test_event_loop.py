@@ -23,10 +23,9 @@ def here(tmp_path, monkeypatch):
 
 
 def test_every_command_has_a_function_of_its_name():
-    """But for those that talk with somebody or serve until they are stopped."""
-    talking = {"new"}
+    """None is left to the command line alone."""
     missing = {name for name in VERBS if not any(verb == name or verb.startswith(f"{name}_") for verb in aio.__all__)}
-    assert missing <= talking
+    assert not missing
 
 
 def test_awaited_functions_are_those_of_the_api():
@@ -174,6 +173,20 @@ def test_what_can_be_explained_is_a_labgen_error(call, words, here):
     """For every function, on what users get wrong."""
     with pytest.raises(LabgenError, match=words):
         call()
+
+
+def test_a_leaf_is_written_and_checked(tmp_path, monkeypatch):
+    """From options alone; what stands there of a model is named, and a path that can't be is refused."""
+    monkeypatch.chdir(tmp_path)
+    api.init(".", git=False, examples=False)
+    files = api.new("compositional_skills/cooking/soup", task="Write a recipe for a soup.", created_by="me")
+    assert {file.name for file in files} == {"qna.yaml", "attribution.txt"}
+    found = api.check()
+    assert found.leaves and "LG323" in {violation.code for violation in found.violations}
+    with pytest.raises(LabgenError, match="soup"):
+        api.new("compositional_skills/cooking/soup")
+    with pytest.raises(LabgenError):
+        api.new("cooking/soup")
 
 
 def test_what_a_build_leaves_can_be_looked_at(here, tmp_path):
