@@ -18,6 +18,7 @@ from typing import Protocol
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.resume import replay_reopened, replay_slots
+from labgen.generate.spool import unpack
 from labgen.generate.yields import YieldSeen
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
@@ -210,17 +211,15 @@ class Engine:
             plan, left = again
             self.progress.leaves_done -= 1
             self.progress.accepted -= plan.wanted - left[-1]
-            replayed = await replay_reopened(
-                plan, self._replaying, self._ledger_only, left, lambda: self._client.count_kept(self._ledger_only.paid)
-            )
+            replayed = await replay_reopened(plan, self._replaying, self._ledger_only, left, self._client.count_kept)
             if replayed is None:
                 self._reopening.give_up(plan.leaf.path)
                 self.progress.leaves_done += 1
                 continue
-            past, candidates = replayed
             leaf = LeafRun(plan, self._run)
-            leaf.go_on_from(past)
-            self._take(leaf, candidates)
+            leaf.go_on_from(replayed.past)
+            for block in replayed.blocks:
+                self._take(leaf, unpack(plan.leaf.path, block))
             if leaf.progress.done:
                 self.progress.leaves_done += 1
                 self._on_retired(leaf, [])

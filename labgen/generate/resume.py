@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from labgen.config import Config
@@ -22,14 +22,19 @@ from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.spool import BLOCK_CANDIDATES, pack
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.replies import Ledger
+from labgen.outcomes.leaves import LeafOutcomes, Made, Outcome
+from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
-from labgen.records import Candidate
+from labgen.records import Call, Candidate, Reply
 from labgen.teacher.client import Asking
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import CallOutcome, Origin, Watch
 
 T = TypeVar("T")
+
+Paid = Callable[[Sequence[tuple[Call, Reply]]], None]
+"""Told of calls that were taken from the ledger, and their replies."""
 
 WORTH_SHARING = 2000
 """Replies in the ledger from which on several processes look at it: before that, they would take longer to start."""
@@ -59,36 +64,6 @@ async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[lis
     return Past(leaf.progress, tuple(seen))
 
 
-async def replay_reopened(
-    plan: LeafPlan, run: RunContext, client: LedgerOnly, left: Sequence[int], paid: Callable[[], None]
-) -> tuple[Past, list[Candidate]] | None:
-    """Take a leaf beyond the slots that filled it, since rows of these were too close to earlier leaves'.
-
-    Args:
-        client: that of `run`; what it has `paid` is what the slot at hand took.
-        left: rows that the look across leaves left each time when the leaf was full, one number or more.
-        paid: called for each further slot, as it is retired.
-    Returns: what all slots came to, and the candidates of those after the leaf was last full; None where the ledger
-        lacks a reply to one of the slots before, which failed.
-    """
-    past, further = Past(LeafProgress(plan.wanted)), list[Candidate]()
-
-    def take(candidates: list[Candidate]) -> None:
-        if reopened == len(left):
-            further.extend(candidates)
-            paid()
-
-    for reopened in range(len(left) + 1):
-        leaf = LeafRun(plan, run)
-        if reopened:
-            past = Past(past.progress.reopened(left[reopened - 1]), past.seen)
-        leaf.go_on_from(past)
-        past = await replay_slots(leaf, client, take)
-        if not past.progress.done and reopened < len(left):
-            return None
-    return past, further
-
-
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What the ledger alone makes of a leaf.
@@ -97,39 +72,90 @@ class Replayed:
         past: its retired slots, up to the first that asks what is not paid for.
         candidates: of the retired slots (count); blocks: they themselves, as `pack` writes them.
         kept_from: where the replies come from that were taken from the ledger for them.
+        used: keys of these replies, each once; only where they were read just now.
     """
 
     past: Past
     candidates: int
     blocks: tuple[bytes, ...]
     kept_from: Counter[Origin]
+    used: tuple[bytes, ...] = ()
 
 
-async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, watch: Watch | None) -> Replayed:
-    """Replay one leaf; `client` is that of `run`."""
-    blocks: list[bytes] = []
-    waiting: list[Candidate] = []
-    count = 0
-    kept_from: Counter[Origin] = Counter()
+class _Taking:
+    """Takes the candidates of a leaf's slots as they are retired, and notes what they used.
 
-    def take(retired: list[Candidate]) -> None:
-        nonlocal count
-        count += len(retired)
-        waiting.extend(retired)
-        while len(waiting) >= BLOCK_CANDIDATES:
-            blocks.append(pack(waiting[:BLOCK_CANDIDATES]))
-            del waiting[:BLOCK_CANDIDATES]
-        kept_from.update(Origin.of(call, reply) for call, reply in client.paid)
-        if watch:
-            for call, reply in client.paid:
-                watch(CallOutcome(call, "ledger", reply=reply))
+    Args:
+        client: what it has `paid` is what the slot at hand took.
+        paid: told of that.
+        used: keys of what was used before; filled further.
+    """
 
-    past = await replay_slots(LeafRun(plan, run), client, take)
-    if waiting:
-        blocks.append(pack(waiting))
+    def __init__(self, client: LedgerOnly, paid: Paid, used: dict[bytes, None]) -> None:
+        self._client, self._paid, self._used = client, paid, used
+        self._blocks: list[bytes] = []
+        self._waiting: list[Candidate] = []
+        self._count = 0
+        self._kept_from: Counter[Origin] = Counter()
+
+    def take(self, retired: list[Candidate]) -> None:
+        self._count += len(retired)
+        self._waiting.extend(retired)
+        while len(self._waiting) >= BLOCK_CANDIDATES:
+            self._blocks.append(pack(self._waiting[:BLOCK_CANDIDATES]))
+            del self._waiting[:BLOCK_CANDIDATES]
+        self._kept_from.update(Origin.of(call, reply) for call, reply in self._client.paid)
+        self._used.update((call.key, None) for call, _ in self._client.paid)
+        self._paid(self._client.paid)
+
+    def replayed(self, past: Past) -> Replayed:
+        """What all that was taken comes to."""
+        blocks = [*self._blocks, *([pack(self._waiting)] if self._waiting else [])]
+        return Replayed(past, self._count, tuple(blocks), self._kept_from, tuple(self._used))
+
+
+def _unheard(paid: Sequence[tuple[Call, Reply]]) -> None:
+    """Nobody is told."""
+
+
+async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, paid: Paid = _unheard) -> Replayed:
+    """Replay one leaf.
+
+    Args:
+        client: that of `run`.
+        paid: told of the replies that each slot took.
+    """
+    taking = _Taking(client, paid, {})
+    past = await replay_slots(LeafRun(plan, run), client, taking.take)
     if past.progress.done:
         past = Past(past.progress)  # what it has seen is needed only where it goes on
-    return Replayed(past, count, tuple(blocks), kept_from)
+    return taking.replayed(past)
+
+
+async def replay_reopened(
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, left: Sequence[int], paid: Paid = _unheard
+) -> Replayed | None:
+    """Take a leaf beyond the slots that filled it, since rows of these were too close to earlier leaves'.
+
+    Args:
+        client: that of `run`.
+        left: rows that the look across leaves left each time when the leaf was full, one number or more.
+        paid: told of the replies that each further slot took.
+    Returns: what all slots came to, with the candidates and replies of those after the leaf was last full; None where
+        the ledger lacks a reply to one of the slots before, which failed.
+    """
+    past = Past(LeafProgress(plan.wanted))
+    used: dict[bytes, None] = {}
+    for reopened in range(len(left) + 1):
+        further = _Taking(client, paid if reopened == len(left) else _unheard, used)
+        leaf = LeafRun(plan, run)
+        if reopened:
+            past = Past(past.progress.reopened(left[reopened - 1]), past.seen)
+        leaf.go_on_from(past)
+        past = await replay_slots(leaf, client, further.take)
+        if not past.progress.done and reopened < len(left):
+            return None
+    return further.replayed(past)
 
 
 @dataclass(frozen=True)
@@ -163,17 +189,52 @@ class Replay:
         """
         return bool(self.filters.installed or any(plan.flow.package for plan in self.sources.plans))
 
-    def workers(self) -> Workers[Replayed]:
+    def workers(self) -> Workers[Outcome[Replayed]]:
         """Workers on the plans of `sources`, by their places; they have nothing to do where that is not possible."""
         leaves = len(self.sources.plans) if self.possible else 0
-        return Workers(self._opened, leaves, processes=0 if self.watch else self.processes)
+        return Workers(self.opened, leaves, processes=0 if self.watch else self.processes)
 
     @contextmanager
-    def _opened(self) -> Iterator[Callable[[int], Replayed]]:
+    def opened(self) -> Iterator[Callable[[int], Outcome[Replayed]]]:
+        """Gives what is made of a leaf, by the place of its plan; beside other processes that do the same."""
+        with closing(open_ledger(self.config)) as ledger, self.store(read_only=True) as store, one_by_one() as at_once:
+            client = LedgerOnly(ledger)
+            outcomes = LeafOutcomes(store, self.context(client), ledger)
+
+            def make(plan: LeafPlan) -> Made[Replayed]:
+                replayed = at_once(replay_leaf(plan, outcomes.run, client, self._tell))
+                return replace(replayed, used=()), replayed.used if replayed.past.progress.done else None
+
+            yield lambda place: outcomes.of(self.sources.plans[place], make, "replayed")
+
+    @contextmanager
+    def reopening(self, store: OutcomeStore) -> Iterator[Callable[[LeafPlan, Sequence[int]], Outcome[Replayed | None]]]:
+        """Gives what is made of a leaf beyond the slots that filled it: see `replay_reopened`."""
         with closing(open_ledger(self.config)) as ledger, one_by_one() as at_once:
             client = LedgerOnly(ledger)
-            run = self.context(client)
-            yield lambda place: at_once(replay_leaf(self.sources.plans[place], run, client, self.watch))
+            outcomes = LeafOutcomes(store, self.context(client), ledger)
+
+            def again(plan: LeafPlan, left: Sequence[int]) -> Outcome[Replayed | None]:
+                def make(plan: LeafPlan) -> Made[Replayed | None]:
+                    replayed = at_once(replay_reopened(plan, outcomes.run, client, left))
+                    done = replayed is not None and replayed.past.progress.done
+                    return replayed and replace(replayed, used=()), replayed.used if replayed and done else None
+
+                return outcomes.of(plan, make, "reopened", *left)
+
+            yield again
+
+    def _tell(self, paid: Sequence[tuple[Call, Reply]]) -> None:
+        if self.watch:
+            for call, reply in paid:
+                self.watch(CallOutcome(call, "ledger", reply=reply))
+
+    def store(self, *, read_only: bool = False) -> OutcomeStore:
+        """What is kept of what leaves came to. Nothing where every reply is to be told of, or may mean something else
+        to another package's code.
+        """
+        most = 0 if self.watch or self.others_take_part else self.config.outcomes.max_bytes
+        return OutcomeStore(self.config.work_folder, max_bytes=most, read_only=read_only)
 
     def context(self, client: Asking) -> RunContext:
         """What leaves are drawn with, by a client."""

@@ -35,6 +35,7 @@ from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
+from labgen.outcomes.leaves import Outcome
 from labgen.progress.run_state import RunSpending
 from labgen.progress.stop import STOPPED, StoppedByUser
 from labgen.progress.time_left import ExpectedCalls
@@ -211,7 +212,7 @@ def _warn_of_batches(session: Session, ledger: Ledger) -> None:
 
 def _run(
     session: Session,
-    workers: Workers[Replayed],
+    workers: Workers[Outcome[Replayed]],
     ledger: Ledger,
     spool: Spool,
     about: BuildInfo,
@@ -287,7 +288,7 @@ def _run(
 
 def _all_candidates(
     session: Session,
-    workers: Workers[Replayed],
+    workers: Workers[Outcome[Replayed]],
     ledger: Ledger,
     collector: Collector,
     budget: Budget,
@@ -297,7 +298,8 @@ def _all_candidates(
 
     Returns: what the replay came to, traffic, whether all leaves were done, and why there was no hope, if so.
     """
-    begun = take_replayed(session, workers, collector, watch=watch)
+    with session.replay.store() as store:
+        begun = take_replayed(session, workers, collector, store, watch=watch)
     watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
     traffic, complete, hopeless = begun.traffic, True, None
     if begun.left and session.hooks.stop.wished:

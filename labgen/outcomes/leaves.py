@@ -1,0 +1,111 @@
+"""A leaf's outcome looked up, or made and noted down.
+
+An outcome is kept only of a leaf that is done: all that it asked was paid, so that it depends on nothing but what goes
+into its hash, on the replies that it used, and on how its thresholds decided. Of the replies a digest is kept, and they
+are read again before the outcome is believed; that is a small part of what it costs to make something of them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from labgen.config import ThresholdsConfig
+from labgen.generate.context import RunContext
+from labgen.ledger.replies import Ledger
+from labgen.outcomes.inputs import leaf_inputs, run_inputs
+from labgen.outcomes.store import OutcomeStore
+from labgen.outcomes.thresholds import NotedThresholds, Range, all_within
+from labgen.plan.leaf_plan import LeafPlan
+
+T = TypeVar("T")
+
+Made = tuple[T, Iterable[bytes] | None]
+"""An outcome, and the keys of the calls that it used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an outcome rests on beside its hash.
+
+    Attributes:
+        key: its hash.
+        replies: numbers of the replies that it used, as the ledger numbers them, packed; digest: of what they say.
+        ranges: where each threshold could stand.
+    """
+
+    key: bytes
+    replies: bytes
+    digest: bytes
+    ranges: dict[str, Range]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What came of a leaf, and what is to be told of that to the store.
+
+    Attributes:
+        number: the store's, of one that was found; None for one that was made.
+        basis: what one that was made rests on; None where it is not to be kept.
+    """
+
+    value: T
+    number: int | None = None
+    basis: Basis | None = None
+
+    def tell(self, store: OutcomeStore) -> T:
+        """Have the store keep it, or note that it was of use. Returns: `value`."""
+        if self.basis:
+            store.keep(self.basis.key, pickle.dumps((self.basis, self.value), protocol=5))
+        elif self.number is not None:
+            store.note_use([self.number])
+        return self.value
+
+
+class LeafOutcomes:
+    """Outcomes of the leaves of one run, in one process.
+
+    Args:
+        run: what leaves are drawn with; its thresholds are those that count.
+        ledger: where the replies are; open for reading alone.
+
+    Attributes:
+        run: the same with thresholds that note what they decide: leaves are to be drawn with this one.
+    """
+
+    def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
+        self._store, self._ledger = store, ledger
+        self._thresholds: ThresholdsConfig = run.config.thresholds
+        self._noted = NotedThresholds(run.config.thresholds)
+        self._inputs = run_inputs(run) if store else b""
+        noting = run.config.model_copy(update={"thresholds": self._noted.thresholds})
+        self.run = replace(run, config=noting) if store else run
+
+    def of(self, plan: LeafPlan, make: Callable[[LeafPlan], Made[T]], *further: Any) -> Outcome[T]:
+        """The outcome of a leaf: the one that is kept, where all that it rests on is still so, else made.
+
+        Args:
+            make: makes it with `run`, and says which calls it used (their keys); None for one that is not to be kept.
+            further: what kind of outcome it is, and what else that depends on; plain data.
+        """
+        if not self._store:
+            return Outcome(make(plan)[0])
+        key = leaf_inputs(plan, self._inputs, *further)
+        for number, content in self._store.find(key):
+            basis, value = pickle.loads(content)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
+            if all_within(self._thresholds, basis.ranges) and self._digest(basis.replies) == basis.digest:
+                return Outcome(value, number)
+        self._noted.begin()
+        value, used = make(plan)
+        numbers = None if used is None else self._ledger.numbers(used)
+        if numbers is None:
+            return Outcome(value)
+        replies = zlib.compress(array("Q", numbers).tobytes(), 1)
+        return Outcome(value, basis=Basis(key, replies, self._ledger.digest(numbers), self._noted.ranges()))
+
+    def _digest(self, replies: bytes) -> bytes:
+        return self._ledger.digest(array("Q", zlib.decompress(replies)))
