@@ -391,7 +391,7 @@ class OutcomesConfig(Section):
 
     max_bytes: Annotated[int, Field(ge=0)] = Field(
         2_000_000_000,
-        description="Size of what is kept, in bytes at most; what was of use longest ago goes first. 0: nothing is kept.",
+        description="Size of what is kept, in bytes at most; what was of use longest ago goes first. 0: nothing.",
     )
 
 
