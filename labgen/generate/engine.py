@@ -17,7 +17,7 @@ from typing import Protocol
 
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.resume import replay_reopened, replay_slots
+from labgen.generate.resume import LiveLeaves, replay_reopened, replay_slots
 from labgen.generate.spool import unpack
 from labgen.generate.yields import YieldSeen
 from labgen.plan.leaf_plan import LeafPlan
@@ -90,6 +90,7 @@ class Engine:
             other leaves with what the ledger answers.
         progress: counts of a build that is on its way already; None for one that begins.
         reopening: which leaves have to be drawn from again; None for none ever.
+        outcomes: keeps what leaves come to that nothing was drawn from before; None for none.
     """
 
     def __init__(
@@ -102,10 +103,12 @@ class Engine:
         pasts: dict[str, Past] | None = None,
         progress: Progress | None = None,
         reopening: Reopening | None = None,
+        outcomes: LiveLeaves | None = None,
     ) -> None:
         self.progress = progress or Progress.of(plans)
         self._pasts = pasts or {}
         self._reopening = reopening
+        self._outcomes = outcomes
         self._waiting = deque(plans)
         self._run = run
         self._client = client
@@ -186,7 +189,8 @@ class Engine:
         """The next leaf, as far as the ledger alone takes it."""
         path = plan.leaf.path
         past = self._pasts.pop(path) if path in self._pasts else await self._replay(plan)
-        leaf = LeafRun(plan, self._run)
+        unbegun = not past.progress.slots
+        leaf = self._outcomes.begin(plan) if self._outcomes and unbegun else LeafRun(plan, self._run)
         leaf.go_on_from(past)
         if leaf.progress.done:
             self.progress.leaves_done += 1
@@ -275,7 +279,10 @@ class Engine:
             return
         slots = leaf.retire()
         self._retired_slots += len(slots)
-        self._take(leaf, [candidate for slot in slots for candidate in slot.candidates])
+        candidates = [candidate for slot in slots for candidate in slot.candidates]
+        if self._outcomes:
+            self._outcomes.take(leaf, candidates)
+        self._take(leaf, candidates)
         if leaf.progress.done:
             self.progress.ahead += leaf.spent_ahead()
             leaf.cancel()

@@ -22,7 +22,7 @@ from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.spool import BLOCK_CANDIDATES, pack
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.replies import Ledger
-from labgen.outcomes.leaves import LeafOutcomes, Made, Outcome
+from labgen.outcomes.leaves import LeafOutcomes, Made, Noting, Outcome
 from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
@@ -35,6 +35,9 @@ T = TypeVar("T")
 
 Paid = Callable[[Sequence[tuple[Call, Reply]]], None]
 """Told of calls that were taken from the ledger, and their replies."""
+
+REPLAYED, REOPENED = "replayed", "reopened"
+"""Kinds of outcomes that are kept: of a leaf by itself, and beyond the slots that filled it first."""
 
 WORTH_SHARING = 2000
 """Replies in the ledger from which on several processes look at it: before that, they would take longer to start."""
@@ -158,6 +161,43 @@ async def replay_reopened(
     return further.replayed(past)
 
 
+class LiveLeaves:
+    """Leaves that are drawn from just now: what they come to is kept as soon as they are done.
+
+    Args:
+        run: what leaves are drawn with.
+    """
+
+    def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
+        self._store, self._ledger = store, ledger
+        self._outcomes = LeafOutcomes(store, run, ledger)
+        self._open: dict[LeafRun, tuple[Noting, _Taking]] = {}
+
+    def begin(self, plan: LeafPlan) -> LeafRun:
+        """A leaf that nothing was drawn from yet."""
+        noting = self._outcomes.noting()
+        leaf = LeafRun(plan, noting.run)
+        self._open[leaf] = noting, _Taking(LedgerOnly(self._ledger), _unheard, {})
+        return leaf
+
+    def take(self, leaf: LeafRun, candidates: list[Candidate]) -> None:
+        """Take what was retired of a leaf, in slot order; one that is done is kept. Others' leaves are left aside."""
+        if leaf not in self._open:
+            return
+        noting, taking = self._open[leaf]
+        taking.take(candidates)
+        if not leaf.progress.done:
+            return
+        del self._open[leaf]
+        calibration = leaf.progress.calibration
+        used = [*leaf.spent, *(calibration.calls if calibration else ())]
+        if basis := self._outcomes.basis(leaf.plan, noting, used, REPLAYED):
+            found = taking.replayed(Past(leaf.progress))
+            told = self._ledger.replies(used)
+            origins = Counter(Origin(asked, reply.served.address, reply.served.model) for asked, reply in told)
+            Outcome(replace(found, kept_from=origins, used=()), basis=basis).tell(self._store)
+
+
 @dataclass(frozen=True)
 class Replay:
     """A build's leaves, ready to be replayed.
@@ -201,11 +241,11 @@ class Replay:
             client = LedgerOnly(ledger)
             outcomes = LeafOutcomes(store, self.context(client), ledger)
 
-            def make(plan: LeafPlan) -> Made[Replayed]:
-                replayed = at_once(replay_leaf(plan, outcomes.run, client, self._tell))
+            def make(plan: LeafPlan, run: RunContext) -> Made[Replayed]:
+                replayed = at_once(replay_leaf(plan, run, client, self._tell))
                 return replace(replayed, used=()), replayed.used if replayed.past.progress.done else None
 
-            yield lambda place: outcomes.of(self.sources.plans[place], make, "replayed")
+            yield lambda place: outcomes.of(self.sources.plans[place], make, REPLAYED)
 
     @contextmanager
     def reopening(self, store: OutcomeStore) -> Iterator[Callable[[LeafPlan, Sequence[int]], Outcome[Replayed | None]]]:
@@ -215,12 +255,12 @@ class Replay:
             outcomes = LeafOutcomes(store, self.context(client), ledger)
 
             def again(plan: LeafPlan, left: Sequence[int]) -> Outcome[Replayed | None]:
-                def make(plan: LeafPlan) -> Made[Replayed | None]:
-                    replayed = at_once(replay_reopened(plan, outcomes.run, client, left))
+                def make(plan: LeafPlan, run: RunContext) -> Made[Replayed | None]:
+                    replayed = at_once(replay_reopened(plan, run, client, left))
                     done = replayed is not None and replayed.past.progress.done
                     return replayed and replace(replayed, used=()), replayed.used if replayed and done else None
 
-                return outcomes.of(plan, make, "reopened", *left)
+                return outcomes.of(plan, make, REOPENED, *left)
 
             yield again
 

@@ -76,6 +76,7 @@ Statements = tuple[str, Sequence[tuple[object, ...]]]
 
 _INSERT = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SELECT_ALL = "SELECT key, model, failure, prompt_tokens, completion_tokens, reply FROM replies WHERE rowid = ?"
+_SELECT_MODEL = "SELECT reply, failure, prompt_tokens, completion_tokens, model FROM replies WHERE key = ?"
 _SELECT = "SELECT reply, failure, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
 
 
@@ -290,6 +291,14 @@ class Ledger:
         """Keys of the calls that ended in a permanent failure."""
         with self._explained():
             return [row[0] for row in self._db.execute("SELECT key FROM replies WHERE failure != ''")]
+
+    def replies(self, keys: Iterable[bytes]) -> Iterator[tuple[str, Reply]]:
+        """The paid calls among `keys`, in that order: the model that was asked, and its reply."""
+        for key in keys:
+            with self._explained():
+                row = self._db.execute(_SELECT_MODEL, (key,)).fetchone()
+            if row:
+                yield row[4], self._decoded(key, row[:4])
 
     def numbers(self, keys: Iterable[bytes]) -> list[int] | None:
         """The numbers under which the file has some replies, sorted and each once; None where it lacks one of them."""

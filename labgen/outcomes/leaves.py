@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from labgen.config import ThresholdsConfig
 from labgen.generate.context import RunContext
 from labgen.ledger.replies import Ledger
 from labgen.outcomes.inputs import leaf_inputs, run_inputs
@@ -66,46 +65,67 @@ class Outcome(Generic[T]):
         return self.value
 
 
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """A run's context for one leaf, whose thresholds note what they decide."""
+
+    run: RunContext
+    thresholds: NotedThresholds
+
+    @classmethod
+    def of(cls, run: RunContext) -> Noting:
+        """That of a run."""
+        noted = NotedThresholds(run.config.thresholds)
+        config = run.config.model_copy(update={"thresholds": noted.thresholds})
+        return cls(replace(run, config=config), noted)
+
+
 class LeafOutcomes:
     """Outcomes of the leaves of one run, in one process.
 
     Args:
         run: what leaves are drawn with; its thresholds are those that count.
-        ledger: where the replies are; open for reading alone.
-
-    Attributes:
-        run: the same with thresholds that note what they decide: leaves are to be drawn with this one.
+        ledger: where the replies are.
     """
 
     def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
-        self._store, self._ledger = store, ledger
-        self._thresholds: ThresholdsConfig = run.config.thresholds
-        self._noted = NotedThresholds(run.config.thresholds)
+        self._store, self._ledger, self._run = store, ledger, run
         self._inputs = run_inputs(run) if store else b""
-        noting = run.config.model_copy(update={"thresholds": self._noted.thresholds})
-        self.run = replace(run, config=noting) if store else run
 
-    def of(self, plan: LeafPlan, make: Callable[[LeafPlan], Made[T]], *further: Any) -> Outcome[T]:
+    def of(self, plan: LeafPlan, make: Callable[[LeafPlan, RunContext], Made[T]], *further: Any) -> Outcome[T]:
         """The outcome of a leaf: the one that is kept, where all that it rests on is still so, else made.
 
         Args:
-            make: makes it with `run`, and says which calls it used (their keys); None for one that is not to be kept.
+            make: makes it with a context, and says which calls it used (their keys); None for one that is not to be
+                kept.
             further: what kind of outcome it is, and what else that depends on; plain data.
         """
         if not self._store:
-            return Outcome(make(plan)[0])
-        key = leaf_inputs(plan, self._inputs, *further)
-        for number, content in self._store.find(key):
+            return Outcome(make(plan, self._run)[0])
+        for number, content in self._store.find(leaf_inputs(plan, self._inputs, *further)):
             basis, value = pickle.loads(content)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
-            if all_within(self._thresholds, basis.ranges) and self._digest(basis.replies) == basis.digest:
+            if all_within(self._run.config.thresholds, basis.ranges) and self._digest(basis.replies) == basis.digest:
                 return Outcome(value, number)
-        self._noted.begin()
-        value, used = make(plan)
-        numbers = None if used is None else self._ledger.numbers(used)
+        noting = self.noting()
+        value, used = make(plan, noting.run)
+        return Outcome(value, basis=None if used is None else self.basis(plan, noting, used, *further))
+
+    def noting(self) -> Noting:
+        """What one leaf is drawn with whose outcome is to be kept."""
+        return Noting.of(self._run)
+
+    def basis(self, plan: LeafPlan, noting: Noting, used: Iterable[bytes], *further: Any) -> Basis | None:
+        """What an outcome rests on. None where the ledger lacks a reply: then it is not to be kept.
+
+        Args:
+            used: keys of the calls that it used; further: as `of`.
+        """
+        numbers = self._ledger.numbers(used)
         if numbers is None:
-            return Outcome(value)
+            return None
         replies = zlib.compress(array("Q", numbers).tobytes(), 1)
-        return Outcome(value, basis=Basis(key, replies, self._ledger.digest(numbers), self._noted.ranges()))
+        key = leaf_inputs(plan, self._inputs, *further)
+        return Basis(key, replies, self._ledger.digest(numbers), noting.thresholds.ranges())
 
     def _digest(self, replies: bytes) -> bytes:
         return self._ledger.digest(array("Q", zlib.decompress(replies)))

@@ -128,11 +128,6 @@ class NotedThresholds:
         self._noted = {name: NotedThreshold(getattr(thresholds, name)) for name in ThresholdsConfig.model_fields}
         self.thresholds = ThresholdsConfig.model_construct(**cast(dict[str, Any], self._noted))
 
-    def begin(self) -> None:
-        """Forget what was noted up to now."""
-        for threshold in self._noted.values():
-            threshold.range = Range()
-
     def ranges(self) -> dict[str, Range]:
         """Where each could stand, by name; those that may stand anywhere are left out."""
         return {name: noted.range for name, noted in self._noted.items() if noted.range != Range()}
