@@ -50,11 +50,13 @@ class Outcome(Generic[T]):
     Attributes:
         number: the store's, of one that was found; None for one that was made.
         basis: what one that was made rests on; None where it is not to be kept.
+        replies: that one that was found rests on (count).
     """
 
     value: T
     number: int | None = None
     basis: Basis | None = None
+    replies: int = 0
 
     def tell(self, store: OutcomeStore) -> T:
         """Have the store keep it, or note that it was of use. Returns: `value`."""
@@ -102,13 +104,23 @@ class LeafOutcomes:
         """
         if not self._store:
             return Outcome(make(plan, self._run)[0])
-        for number, content in self._store.find(leaf_inputs(plan, self._inputs, *further)):
-            basis, value = pickle.loads(content)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
-            if all_within(self._run.config.thresholds, basis.ranges) and self._digest(basis.replies) == basis.digest:
-                return Outcome(value, number)
+        if found := self.find(plan, *further):
+            return found
         noting = self.noting()
         value, used = make(plan, noting.run)
         return Outcome(value, basis=None if used is None else self.basis(plan, noting, used, *further))
+
+    def find(self, plan: LeafPlan, *further: Any) -> Outcome[Any] | None:
+        """The outcome that is kept of a leaf, where all that it rests on is still so; None for none."""
+        if not self._store:
+            return None
+        for number, content in self._store.find(leaf_inputs(plan, self._inputs, *further)):
+            basis, value = pickle.loads(content)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
+            if all_within(self._run.config.thresholds, basis.ranges):
+                replies = array("Q", zlib.decompress(basis.replies))
+                if self._ledger.digest(replies) == basis.digest:
+                    return Outcome(value, number, replies=len(replies))
+        return None
 
     def noting(self) -> Noting:
         """What one leaf is drawn with whose outcome is to be kept."""
@@ -126,6 +138,3 @@ class LeafOutcomes:
         replies = zlib.compress(array("Q", numbers).tobytes(), 1)
         key = leaf_inputs(plan, self._inputs, *further)
         return Basis(key, replies, self._ledger.digest(numbers), noting.thresholds.ranges())
-
-    def _digest(self, replies: bytes) -> bytes:
-        return self._ledger.digest(array("Q", zlib.decompress(replies)))

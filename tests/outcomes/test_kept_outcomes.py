@@ -295,3 +295,25 @@ def test_a_reply_that_is_forgotten_is_asked_again(tmp_path: Path) -> None:
     run = project.labgen("generate", "--json")
     assert json.loads(run.out)["calls"]["sent"] == 1
     assert digest(tmp_path / "dataset") == built
+
+
+def test_a_plan_reckons_the_same_with_and_without(tmp_path: Path, drawn: list[str]) -> None:
+    """For leaves that are done, and for those that are not; from what is kept it draws on none that is."""
+    project = Project(tmp_path)
+    project.build()
+    for samples in (4, 5):
+        project.settings["samples"] = samples
+        (tmp_path / "labgen.yaml").write_text(yaml.safe_dump({**project.settings, "outcomes": {"max_bytes": 0}}))
+        plain = project.labgen("plan", "--json").json
+        (tmp_path / "labgen.yaml").write_text(yaml.safe_dump(project.settings))
+        drawn.clear()
+        assert project.labgen("plan", "--json").json == plain
+        assert bool(drawn) == (samples > 4)
+
+
+def test_the_ledger_tells_what_is_kept(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.build()
+    size = project.outcomes.stat().st_size
+    assert f"outcomes.sqlite: {size / 1e6:.1f} MB beside it" in project.labgen("ledger").out
+    assert project.labgen("ledger", "--json").json["outcomes_bytes"] == size
