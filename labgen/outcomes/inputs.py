@@ -65,7 +65,7 @@ def run_inputs(run: RunContext) -> bytes:
         run.filters.find_duplicates,
         run.filters.contamination.fingerprint if run.filters.contamination else "",
     ]
-    return _hash(plain)
+    return plain_hash(plain)
 
 
 def leaf_inputs(plan: LeafPlan, run: bytes, *further: Any) -> bytes:
@@ -77,7 +77,7 @@ def leaf_inputs(plan: LeafPlan, run: bytes, *further: Any) -> bytes:
     """
     own = [_plain(getattr(plan, each.name)) for each in fields(plan) if each.name not in ("order", "flow")]
     flow = plan.flow
-    return _hash([run.hex(), own, flow.name, flow.like, flow.grounding.value, _plain(flow.steps), list(further)])
+    return plain_hash([run.hex(), own, flow.name, flow.like, flow.grounding.value, _plain(flow.steps), list(further)])
 
 
 def settings_that_matter(config: Config) -> dict[str, Any]:
@@ -124,6 +124,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"no hash is known of a {type(value).__name__}")
 
 
-def _hash(plain: Any) -> bytes:
+def plain_hash(plain: Any) -> bytes:
+    """Hash of lists, texts and numbers (`HASH_BYTES` bytes)."""
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,33 @@ def test_what_is_kept_stays_below_its_limit(tmp_path: Path) -> None:
         project.settings["seed"] = seed
         project.build(outcomes={"max_bytes": limit})
         assert size_kept(project.outcomes) <= limit
+
+
+def test_the_passages_of_a_commit_are_cut_once(tmp_path: Path) -> None:
+    """A commit's files never change, so a rebuild needs neither git nor the clone."""
+    project = Project(tmp_path)
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    (origin / "tides.md").write_text(TIDES)
+    commit = commit_all(origin)
+    document = {"repo": origin.as_uri(), "commit": commit, "patterns": ["*.md"]}
+    write_leaf(tmp_path / "taxonomy", "knowledge/science/tides", **knowledge(document=document))
+    project.settings["documents"] = {"allow_local_repos": True}
+    built = project.build()
+    shutil.rmtree(origin)
+    shutil.rmtree(tmp_path / ".labgen" / "documents")
+    assert project.build() == built
+    (tmp_path / "labgen.yaml").write_text(yaml.safe_dump({"samples": 4}))
+    assert "knowledge/science/tides/qna.yaml" in project.labgen("plan").err  # a local address is not allowed any more
+
+
+def commit_all(folder: Path) -> str:
+    """Make a repository of a folder, with one commit, and give its hash."""
+    ada = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    for arguments in (["init", "-q"], ["add", "-A"], [*ada, "commit", "-qm", "Tides"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def size_kept(file: Path) -> int:
