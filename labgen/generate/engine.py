@@ -281,7 +281,7 @@ class Engine:
         self._retired_slots += len(slots)
         candidates = [candidate for slot in slots for candidate in slot.candidates]
         if self._outcomes:
-            self._outcomes.take(leaf, candidates)
+            self._outcomes.take(leaf, slots)
         self._take(leaf, candidates)
         if leaf.progress.done:
             self.progress.ahead += leaf.spent_ahead()

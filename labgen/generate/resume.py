@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet
+from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.context import RunContext
-from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun, Past
+from labgen.generate.slot_run import SlotResult
 from labgen.generate.spool import BLOCK_CANDIDATES, pack
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.replies import Ledger
@@ -129,36 +130,41 @@ async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, paid:
         paid: told of the replies that each slot took.
     """
     taking = _Taking(client, paid, {})
-    past = await replay_slots(LeafRun(plan, run), client, taking.take)
-    if past.progress.done:
-        past = Past(past.progress)  # what it has seen is needed only where it goes on
-    return taking.replayed(past)
+    return taking.replayed(await replay_slots(LeafRun(plan, run), client, taking.take))
+
+
+async def replay_further(
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, past: Past, left: int, paid: Paid = _unheard
+) -> Replayed:
+    """Take a leaf beyond the slots that filled it, since rows of these were too close to earlier leaves'.
+
+    Args:
+        past: what it had come to; left: rows that the look across leaves left of that.
+    Returns: what all its slots came to, with the candidates and replies of the further ones.
+    """
+    taking = _Taking(client, paid, {})
+    leaf = LeafRun(plan, run)
+    leaf.go_on_from(Past(past.progress.reopened(left), past.seen))
+    return taking.replayed(await replay_slots(leaf, client, taking.take))
 
 
 async def replay_reopened(
     plan: LeafPlan, run: RunContext, client: LedgerOnly, left: Sequence[int], paid: Paid = _unheard
 ) -> Replayed | None:
-    """Take a leaf beyond the slots that filled it, since rows of these were too close to earlier leaves'.
+    """Replay a leaf from its first slot on, and take it further as often as it was reopened.
 
     Args:
         client: that of `run`.
         left: rows that the look across leaves left each time when the leaf was full, one number or more.
-        paid: told of the replies that each further slot took.
-    Returns: what all slots came to, with the candidates and replies of those after the leaf was last full; None where
-        the ledger lacks a reply to one of the slots before, which failed.
+        paid: told of the replies that each slot took after the leaf was last full.
+    Returns: as `replay_further`; None where the ledger lacks a reply to one of the slots before, which failed.
     """
-    past = Past(LeafProgress(plan.wanted))
-    used: dict[bytes, None] = {}
-    for reopened in range(len(left) + 1):
-        further = _Taking(client, paid if reopened == len(left) else _unheard, used)
-        leaf = LeafRun(plan, run)
-        if reopened:
-            past = Past(past.progress.reopened(left[reopened - 1]), past.seen)
-        leaf.go_on_from(past)
-        past = await replay_slots(leaf, client, further.take)
-        if not past.progress.done and reopened < len(left):
+    found = await replay_leaf(plan, run, client)
+    for time, rows in enumerate(left, 1):
+        if not found.past.progress.done:
             return None
-    return further.replayed(past)
+        found = await replay_further(plan, run, client, found.past, rows, paid if time == len(left) else _unheard)
+    return found
 
 
 class LiveLeaves:
@@ -171,28 +177,30 @@ class LiveLeaves:
     def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
         self._store, self._ledger = store, ledger
         self._outcomes = LeafOutcomes(store, run, ledger)
-        self._open: dict[LeafRun, tuple[Noting, _Taking]] = {}
+        self._open: dict[LeafRun, tuple[Noting, _Taking, list[Seen]]] = {}
 
     def begin(self, plan: LeafPlan) -> LeafRun:
         """A leaf that nothing was drawn from yet."""
         noting = self._outcomes.noting()
         leaf = LeafRun(plan, noting.run)
-        self._open[leaf] = noting, _Taking(LedgerOnly(self._ledger), _unheard, {})
+        self._open[leaf] = noting, _Taking(LedgerOnly(self._ledger), _unheard, {}), []
         return leaf
 
-    def take(self, leaf: LeafRun, candidates: list[Candidate]) -> None:
+    def take(self, leaf: LeafRun, slots: Sequence[SlotResult]) -> None:
         """Take what was retired of a leaf, in slot order; one that is done is kept. Others' leaves are left aside."""
         if leaf not in self._open:
             return
-        noting, taking = self._open[leaf]
-        taking.take(candidates)
+        noting, taking, seen = self._open[leaf]
+        for slot in slots:
+            taking.take(list(slot.candidates))
+            seen += slot.seen
         if not leaf.progress.done:
             return
         del self._open[leaf]
         calibration = leaf.progress.calibration
         used = [*leaf.spent, *(calibration.calls if calibration else ())]
         if basis := self._outcomes.basis(leaf.plan, noting, used, REPLAYED):
-            found = taking.replayed(Past(leaf.progress))
+            found = taking.replayed(Past(leaf.progress, tuple(seen)))
             told = self._ledger.replies(used)
             origins = Counter(Origin(asked, reply.served.address, reply.served.model) for asked, reply in told)
             Outcome(replace(found, kept_from=origins, used=()), basis=basis).tell(self._store)
@@ -241,33 +249,28 @@ class Replay:
             client = LedgerOnly(ledger)
             outcomes = LeafOutcomes(store, self.context(client), ledger)
 
-            def make(plan: LeafPlan, run: RunContext) -> Made[Replayed]:
-                replayed = at_once(replay_leaf(plan, run, client, self._tell))
-                return replace(replayed, used=()), replayed.used if replayed.past.progress.done else None
-
+            make = _making(at_once, lambda plan, run: replay_leaf(plan, run, client, self._tell))
             yield lambda place: outcomes.of(self.sources.plans[place], make, REPLAYED)
 
     @contextmanager
-    def reopening(self, store: OutcomeStore) -> Iterator[Callable[[LeafPlan, Sequence[int]], Outcome[Replayed | None]]]:
-        """Gives what is made of a leaf beyond the slots that filled it: see `replay_reopened`."""
+    def reopening(self, store: OutcomeStore) -> Iterator[Callable[[LeafPlan, Sequence[int]], Replayed | None]]:
+        """Gives what is made of a leaf that is taken further, as `replay_reopened` does; kept and looked up."""
         with closing(open_ledger(self.config)) as ledger, one_by_one() as at_once:
             client = LedgerOnly(ledger)
             outcomes = LeafOutcomes(store, self.context(client), ledger)
 
-            def again(plan: LeafPlan, left: Sequence[int]) -> Outcome[Replayed | None]:
-                def make(plan: LeafPlan, run: RunContext) -> Made[Replayed | None]:
-                    replayed = at_once(replay_reopened(plan, run, client, left))
-                    done = replayed is not None and replayed.past.progress.done
-                    return replayed and replace(replayed, used=()), replayed.used if replayed and done else None
+            def upto(plan: LeafPlan, left: Sequence[int], paid: Paid = self._tell) -> Replayed | None:
+                if not left:
+                    whole = _making(at_once, lambda plan, run: replay_leaf(plan, run, client))
+                    return outcomes.of(plan, whole, REPLAYED).tell(store)
+                before = upto(plan, left[:-1], _unheard)
+                if before is None or not before.past.progress.done:
+                    return None
+                past, rows = before.past, left[-1]
+                further = _making(at_once, lambda plan, run: replay_further(plan, run, client, past, rows, paid))
+                return outcomes.of(plan, further, REOPENED, rows, repr(past)).tell(store)
 
-                return outcomes.of(plan, make, REOPENED, *left)
-
-            yield again
-
-    def _tell(self, paid: Sequence[tuple[Call, Reply]]) -> None:
-        if self.watch:
-            for call, reply in paid:
-                self.watch(CallOutcome(call, "ledger", reply=reply))
+            yield upto
 
     def store(self, *, read_only: bool = False) -> OutcomeStore:
         """What is kept of what leaves came to. Nothing where every reply is to be told of, or may mean something else
@@ -275,6 +278,11 @@ class Replay:
         """
         most = 0 if self.watch or self.others_take_part else self.config.outcomes.max_bytes
         return OutcomeStore(self.config.work_folder, max_bytes=most, read_only=read_only)
+
+    def _tell(self, paid: Sequence[tuple[Call, Reply]]) -> None:
+        if self.watch:
+            for call, reply in paid:
+                self.watch(CallOutcome(call, "ledger", reply=reply))
 
     def context(self, client: Asking) -> RunContext:
         """What leaves are drawn with, by a client."""
@@ -293,8 +301,26 @@ class Replay:
         return spare_processes()
 
 
+class AtOnce(Protocol):
+    """Runs a coroutine to its end, and gives what comes of it."""
+
+    def __call__(self, work: Coroutine[Any, Any, T]) -> T: ...
+
+
+def _making(
+    at_once: AtOnce, replay: Callable[[LeafPlan, RunContext], Coroutine[Any, Any, Replayed]]
+) -> Callable[[LeafPlan, RunContext], Made[Replayed]]:
+    """How a leaf is replayed so that what it comes to can be kept: where it is done."""
+
+    def make(plan: LeafPlan, run: RunContext) -> Made[Replayed]:
+        replayed = at_once(replay(plan, run))
+        return replace(replayed, used=()), replayed.used if replayed.past.progress.done else None
+
+    return make
+
+
 @contextmanager
-def one_by_one() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
+def one_by_one() -> Iterator[AtOnce]:
     """Runs coroutines to their ends, hundreds of them on one event loop; no task of one outlives it."""
     with asyncio.Runner() as runner:
         # Its own `run` would set up the handling of Ctrl-C for each, which writes out the last one's result to do so.

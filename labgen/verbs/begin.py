@@ -116,7 +116,7 @@ def _reopen_replayed(
     with session.replay.reopening(store) as reopened:
         while again := collector.reopen(whatever_waits=True):
             plan, left = again
-            leaf = reopened(plan, left).tell(store)
+            leaf = reopened(plan, left)
             if leaf is None:
                 collector.give_up(plan.leaf.path)
                 continue
