@@ -10,7 +10,7 @@ import pytest
 from faulty_server import make_taxonomy
 
 NEVER = ("nltk", "datasets", "pandas", "openai", "huggingface_hub", "torch", "transformers")
-"""What neither the ledger nor a dataset needs to be read or written; nltk comes with rouge_score, where that is used."""
+"""What neither ledger nor dataset needs to be read or written; nltk would come with rouge_score, where that is used."""
 
 NOT_TO_PLAN = (*NEVER, "numpy", "pyarrow", "rouge_score", "detect_secrets", "requests", "phonenumbers")
 """What looks at replies, and what a dataset is written with."""
