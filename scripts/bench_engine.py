@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -129,8 +128,11 @@ def bare(root: str, url: str, slots: int) -> None:
 
     from openai import AsyncOpenAI
 
+    from labgen.ledger.call_dictionaries import CallDictionaries
+
     database = sqlite3.connect(f"{root}/.labgen/ledger.sqlite")
-    calls = [json.loads(zlib.decompress(row[0])) for row in database.execute("SELECT call FROM replies ORDER BY rowid")]
+    unpack = CallDictionaries(database).unpack
+    calls = [json.loads(unpack(row[0])) for row in database.execute("SELECT call FROM replies ORDER BY rowid")]
 
     async def send_all() -> None:
         client, places = AsyncOpenAI(base_url=url, api_key="none", max_retries=0), asyncio.Semaphore(slots)

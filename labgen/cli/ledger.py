@@ -196,6 +196,8 @@ def _typed(ctx: click.Context) -> bool:
 
 def _health(health: Any) -> str:
     lines = [f"{health.sound} paid calls are sound."]
+    if health.calls_lost:
+        lines.append(f"{health.calls_lost} replies are sound, but what they answer can't be read: no report shows it.")
     for key, leaf, step in health.damaged:
         lines.append(f"damaged: call {key[:16]} of {plain(leaf) or '-'}, {plain(step)}")
     for low, high in health.unreadable:

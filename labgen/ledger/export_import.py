@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labgen.errors import LedgerError, UsageError
+from labgen.errors import UsageError
 from labgen.ledger.parked import forget_parked
-from labgen.ledger.replies import Ledger, pack_reply
+from labgen.ledger.replies import Ledger, ReplyRow, pack_reply
 from labgen.records import Reply, Served
 
 FORMAT = "labgen-ledger"
@@ -114,7 +114,7 @@ def import_ledger(folder: Path, source: Path) -> Imported:
     """
     result = Imported()
     with closing(Ledger(folder)) as ledger:
-        batch: list[tuple[object, ...]] = []
+        batch: list[ReplyRow] = []
         for row in _rows(source, result):
             batch.append(row)
             if len(batch) >= BATCH_ROWS:
@@ -124,12 +124,12 @@ def import_ledger(folder: Path, source: Path) -> Imported:
     return result
 
 
-def _add(ledger: Ledger, batch: list[tuple[object, ...]], result: Imported) -> None:
-    unique = list({row[0]: row for row in batch}.values())
+def _add(ledger: Ledger, batch: list[ReplyRow], result: Imported) -> None:
+    unique = list({row.key: row for row in batch}.values())
     for row in unique:
-        kept = ledger.query("SELECT reply FROM replies WHERE key = ?", (row[0],))
-        result.differing += bool(kept) and _said(kept[0][0]) != _said(_bytes(row[8]))
-    new = ledger.insert(unique, forget_parked(row[0] for row in unique))
+        kept = ledger.query("SELECT reply FROM replies WHERE key = ?", (row.key,))
+        result.differing += bool(kept) and _said(kept[0][0]) != _said(row.reply)
+    new = ledger.insert(unique, forget_parked(row.key for row in unique))
     result.new += new
     result.known += len(batch) - new
 
@@ -140,7 +140,7 @@ def _said(reply: bytes) -> list[Any]:
     return parts[:3]
 
 
-def _rows(source: Path, result: Imported) -> Iterator[tuple[object, ...]]:
+def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
     for number, line in _lines(source, result):
         try:
             data = json.loads(line)
@@ -180,7 +180,7 @@ def _check_header(source: Path, data: Any) -> None:
         raise UsageError(f"{source}: has form {data.get('version')!r}, this labgen knows {FORMAT_VERSION}. Upgrade it.")
 
 
-def _row(data: Any) -> tuple[object, ...] | None:
+def _row(data: Any) -> ReplyRow | None:
     if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in TEXTS):
         return None
     if not all(isinstance(data.get(name), int) and 0 <= data[name] < 2**62 for name in NUMBERS):
@@ -195,18 +195,12 @@ def _row(data: Any) -> tuple[object, ...] | None:
         reasoning, *served = (data.get(name, "") for name in KNOWN)
         ended = (data["finish_reason"], 0, 0, data["failure"], data["detail"])
         reply = pack_reply(Reply(data["reply"], *ended, reasoning, Served(*served)))
-        labels = [data[name] for name in ("model", "leaf", "step", "failure")]
+        labels = (data["model"], data["leaf"], data["step"], data["failure"])
         " ".join(labels).encode()
     except UnicodeEncodeError:
         return None
-    return (key, *labels, *(data[name] for name in NUMBERS), zlib.compress(call, 1), reply)
+    return ReplyRow(key, *labels, data["prompt_tokens"], data["completion_tokens"], call, reply)
 
 
 def _line(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise LedgerError("the ledger holds a reply that is not compressed. `labgen ledger verify` says more.")
-    return value

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.errors import LedgerError
-from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, Ledger, reply_of
+from labgen.ledger.call_dictionaries import CallDictionaries
+from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, Ledger, ReplyRow, reply_of
 
-COLUMNS = "key, model, leaf, step, failure, prompt_tokens, completion_tokens, call, reply"
+COLUMNS = ", ".join(ReplyRow._fields)
+KINDS = (bytes, str, str, str, str, int, int, bytes, bytes)
+"""Of their values."""
+
 BATCH_ROWS = 256
 ASKED_TABLES = ("parked_calls", "batches")
 """What is kept beside the replies that no later run could find out anew."""
@@ -39,12 +43,14 @@ class Health:
 
     Attributes:
         sound: rows that are whole.
+        calls_lost: whole replies to calls whose words are lost with their dictionary: builds find them all the same.
         damaged: rows that can be read but whose content is not what was written: key in hex, leaf, step.
         unreadable: ranges of row numbers that the file no longer gives; some may never have been used.
         problems: what SQLite says of the file.
     """
 
     sound: int = 0
+    calls_lost: int = 0
     damaged: list[tuple[str, str, str]] = field(default_factory=list)
     unreadable: list[tuple[int, int]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -52,7 +58,7 @@ class Health:
     @property
     def well(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.damaged or self.unreadable or self.problems)
+        return not (self.calls_lost or self.damaged or self.unreadable or self.problems)
 
 
 def file_bytes(folder: Path) -> int:
@@ -93,9 +99,9 @@ def repair(folder: Path) -> tuple[Health, Path]:
     fresh_path = fresh_folder / LEDGER_NAME
     fresh_path.unlink(missing_ok=True)
     fresh = Ledger(fresh_folder, ballast_bytes=0)
-    rows: list[tuple[object, ...]] = []
+    rows: list[ReplyRow] = []
 
-    def keep(row: tuple[object, ...]) -> None:
+    def keep(row: ReplyRow) -> None:
         rows.append(row)
         if len(rows) >= BATCH_ROWS:
             fresh.insert(rows)
@@ -141,10 +147,12 @@ def _save_asked(path: Path, fresh: Ledger) -> None:
 def compact(folder: Path) -> None:
     """Give the space of removed rows back to the disk. Raises: LedgerError: no room for it (about the file's size)."""
     with closing(Ledger(folder)) as ledger:
+        with ledger.transaction():
+            ledger.calls.drop_unused()
         ledger.query("VACUUM")
 
 
-def _read_all(folder: Path, keep: Callable[[tuple[object, ...]], None]) -> Health:
+def _read_all(folder: Path, keep: Callable[[ReplyRow], None]) -> Health:
     path = folder / LEDGER_NAME
     if not path.is_file():
         raise LedgerError(f"{path}: there is no ledger. Check --work; `labgen generate` begins one.")
@@ -159,10 +167,12 @@ def _read_all(folder: Path, keep: Callable[[tuple[object, ...]], None]) -> Healt
                 f"{path}: nothing of it can be read ({error}). Move it away, and bring a copy back with "
                 f"`labgen ledger import` if there is one; {BALLAST_NAME} may stay."
             ) from error
+        calls = CallDictionaries(database)
         for row in _rows(database, 1, last, health):
-            if _sound(row):
-                health.sound += 1
-                keep(row)
+            if sound := _sound(row, calls):
+                health.sound += bool(sound.call)
+                health.calls_lost += not sound.call
+                keep(sound)
             else:
                 key = row[0].hex() if isinstance(row[0], bytes) else str(row[0])
                 health.damaged.append((key, str(row[2]), str(row[3])))
@@ -208,14 +218,18 @@ def _rows(database: sqlite3.Connection, first: int, last: int, health: Health) -
         yield from found
 
 
-def _sound(row: tuple[object, ...]) -> bool:
-    key, _, _, _, failure, prompt_tokens, completion_tokens, call, reply = row
-    if not (isinstance(call, bytes) and isinstance(reply, bytes) and isinstance(failure, str)):
-        return False
-    if not (isinstance(prompt_tokens, int) and isinstance(completion_tokens, int)):
-        return False
+def _sound(row: tuple[object, ...], calls: CallDictionaries) -> ReplyRow | None:
+    """A row with its call as it was asked, or empty where that is lost; None where the row is not what was written."""
+    if not all(isinstance(value, kind) for value, kind in zip(row, KINDS, strict=True)):
+        return None
+    kept = ReplyRow(*row)  # type: ignore[arg-type]  # which was looked at just now
     try:
-        reply_of((reply, failure, prompt_tokens, completion_tokens))
-        return hashlib.sha256(zlib.decompress(call)).digest() == key
+        reply_of((kept.reply, kept.failure, kept.prompt_tokens, kept.completion_tokens))
+        call = calls.unpack(kept.call)
+    except LookupError:
+        call = b""
     except (zlib.error, ValueError, TypeError):
-        return False
+        return None
+    if call and hashlib.sha256(call).digest() != kept.key:
+        return None
+    return kept._replace(call=call)

@@ -17,11 +17,10 @@ from labgen.export.collect import Collector
 from labgen.export.dataset import writing_dataset
 from labgen.export.extras import check_extras
 from labgen.export.fit import RowLength
-from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HeldOutRows
 from labgen.export.passages import passages_of
-from labgen.export.provenance import build_info, contamination_note, leaf_info
+from labgen.export.provenance import contamination_note, leaf_info
 from labgen.export.rows import BuildInfo
 from labgen.filters.calibration import Calibration
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
@@ -53,6 +52,7 @@ from labgen.verbs.begin import Begun, load_arrow, take_replayed
 from labgen.verbs.build_time import remember_pace
 from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.held_out import TrainedRows, draw_held_out
+from labgen.verbs.output import check_output_of
 from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Hooks, Session
 
@@ -192,14 +192,6 @@ def _ending(build: Build) -> str:
     if build.budget.reached:
         return "the budget is reached"
     return shown(build.traffic.stopped) or "stopped early"
-
-
-def check_output_of(session: Session, *, replace: bool = False) -> BuildInfo:
-    """What a build says of itself. Raises: UsageError: its dataset may not be written where it is to be."""
-    about = build_info(session.config, session.sources, session.filters, session.teacher, session.judge)
-    leaves = [leaf_info(plan) for plan in session.sources.plans]
-    check_output(session.config.output, leaves=leaves, about=about, replace=replace)
-    return about
 
 
 def _warn_of_batches(session: Session, ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -73,7 +74,9 @@ def make_v0(folder: Path) -> Call:
             "step TEXT NOT NULL, failure TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, "
             "completion_tokens INTEGER NOT NULL, call BLOB NOT NULL, reply BLOB NOT NULL)"
         )
-        database.execute("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", reply_row(call, Reply("kept")))
+        row = reply_row(call, Reply("kept"))
+        row = row._replace(call=zlib.compress(row.call))
+        database.execute("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         database.commit()
     return call
 
