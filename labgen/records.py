@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -330,6 +331,11 @@ class Call:
             f'{{{extra}"max_tokens":{self.max_tokens},"messages":[{messages}],"model":{_quoted(self.model)},{reasoning}{schema}'
             f'"seed":{self.seed},{stop}"temperature":{self.temperature!r},"top_p":{self.top_p!r}}}'
         )
+
+    @cached_property
+    def packed(self) -> bytes:
+        """`canonical` as the ledger keeps it."""
+        return zlib.compress(self.canonical.encode(), 1)
 
     @classmethod
     def of_canonical(cls, text: str, *, leaf: str = "", step: str = "") -> Call:

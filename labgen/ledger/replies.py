@@ -371,7 +371,7 @@ def reply_row(call: Call, reply: Reply) -> tuple[object, ...]:
         reply.failure,
         reply.prompt_tokens,
         reply.completion_tokens,
-        zlib.compress(call.canonical.encode(), 1),
+        call.packed,
         pack_reply(reply),
     )
 
