@@ -163,7 +163,7 @@ def build_dataset(
     about = check_output_of(session, replace=replace_output)
     # Workers come before the lock, which they would hold for as long as they live, and before others' datasets: the
     # library that reads these starts threads, with which nothing is forked.
-    with session.replay.workers() as workers:
+    with session.replay.workers() as workers, session.beside_http() as session:
         check_extras(config.mix.extras)
         with session.locked() as ledger, Spool(config.work_folder / "spool") as spool:
             if retry_failed:
