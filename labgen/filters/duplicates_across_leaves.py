@@ -5,6 +5,7 @@ Documents and second turns are looked at within their leaf, too: see `Duplicates
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from labgen.config import ThresholdsConfig
@@ -55,6 +56,15 @@ class DuplicatesAcrossLeaves:
             base=self._thresholds.duplicate_rouge_l,
             cap=self._thresholds.duplicate_rouge_l_cap,
         )
+
+    def expect(self, candidates: Iterable[Candidate]) -> None:
+        """Prepare for a look at these, which is faster together than one by one."""
+        pairs = list[tuple[str, str | None]]()
+        for each in candidates:
+            pairs.append((each.compared, each.context))
+            if each.follow_up:
+                pairs.append((each.follow_up.question, each.context))
+        self._seen.expect(pairs)
 
     def look_at(self, candidate: Candidate) -> Candidate:
         """A candidate that would be accepted: as it was, or `duplicate` where it is too close to an earlier leaf's.
