@@ -139,20 +139,25 @@ def index_texts(
     by_band: dict[int, list[tuple[NDArray[Any], NDArray[Any]]]] = {}
     for places, bags in groups:
         by_band.setdefault(bags.shape[1].bit_length(), []).append((places, bags))
+    groups.clear()
     bands = []
     for width, members in by_band.items():
         shortest, longest = 1 << width - 1, (1 << width) - 1
         classes = _classes(longest, needs.least(shortest))
         limits = _limits(classes, count)
         kept = []
-        for places, bags in members:
+        while members:
+            places, bags = members.pop()
             length = bags.shape[1]
             step = max(1, _CELLS // (length * length))
             for begin in range(0, len(places), step):
                 ordered = _in_order(bags[begin : begin + step], frequency, shift)
                 rows, hashes = _combined(ordered, length - needs.least(length), limits)
                 kept.append(hashes & numpy.uint64(0xFFFFFFFF00000000) | places[begin : begin + step][rows])
-        bands.append(_Band(shortest, longest, classes, numpy.sort(numpy.concatenate(kept))))
+        all_kept = numpy.concatenate(kept)
+        kept.clear()
+        all_kept.sort()
+        bands.append(_Band(shortest, longest, classes, all_kept))
     return TokenCombinations(first, count, needs, frequency, shift, tuple(bands))
 
 
