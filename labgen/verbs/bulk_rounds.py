@@ -155,13 +155,16 @@ class Rounds:
     ) -> None:
         session = self.session
         leaves = {plan.leaf.path: leaf_info(plan) for plan in session.sources.plans}
-        across = DuplicatesAcrossLeaves(session.config.thresholds) if session.filters.find_duplicates else None
+        thresholds, folder = session.config.thresholds, session.config.work_folder
+        across = DuplicatesAcrossLeaves(thresholds, folder) if session.filters.find_duplicates else None
         with Spool(session.config.work_folder / "spool") as spool:
             found = _Found(workers, writer.take)
             collector = Collector(session.sources.plans, leaves, spool, _NoDataset(), across)
             with session.replay.store() as store:
                 begun = take_replayed(session, found, collector, store, look_ahead=True)
             writer.round.leaves = collector.progress
+        if across:
+            across.save()
         with one_by_one() as at_once:
             frontier = self._frontier(ledger)
             for plan in begun.left:

@@ -218,7 +218,7 @@ def _run(
     limits = limits or Limits()
     budget = Budget(replace(limits, price=limits.price or config.price))
     leaves = {plan.leaf.path: leaf_info(plan) for plan in sources.plans}
-    across = DuplicatesAcrossLeaves(config.thresholds) if session.filters.find_duplicates else None
+    across = DuplicatesAcrossLeaves(config.thresholds, config.work_folder) if session.filters.find_duplicates else None
     messages = list(sources.messages)
     folder: Path | None = config.output
     complete = True
@@ -249,6 +249,8 @@ def _run(
                 held_out = draw_held_out(session, ledger, trained, collector, budget, traffic, watch)
                 complete = held_out.complete
                 session.hooks.stop.check()
+            if across:
+                across.save()
             about = writer.as_answered(replace(about, complete=complete))
             notes = _notes(session, collector.calibrations)
             tested = calibration_json(collector.calibrations) if collector.calibrations else None
