@@ -42,7 +42,7 @@ CONNECT_SEC = 10.0
 Enough = Callable[[bytes], bool]
 """Whether enough of an answer has come, given its next piece."""
 
-_KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
+_KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]{0,100}\d)[A-Za-z0-9_*.-]{6,}")
 
 
 class StaleConnection(NoConnection):
