@@ -31,22 +31,29 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from labgen.ledger.verify import file_bytes, shares
+    from labgen.outcomes.store import FILE_NAME, kept_bytes
 
     config = config_from({"config": options["config"], "work": _chosen_work(ctx, options)})
     folder, price = config.work_folder, config.price
     found = shares(folder)
-    size = file_bytes(folder)
+    size, outcomes = file_bytes(folder), kept_bytes(folder)
     if options["as_json"]:
         rows = [{name: getattr(share, name) for name in share.__slots__} for share in found]
         for row in rows:
             row["cost"] = round(price.cost(row["prompt_tokens"], row["completion_tokens"]), 6) if price else None
-        data = {"folder": str(folder), "bytes": size, "currency": price.currency if price else None, "shares": rows}
+        sizes = {"bytes": size, "outcomes_bytes": outcomes}
+        data = {"folder": str(folder), **sizes, "currency": price.currency if price else None, "shares": rows}
         click.echo(json.dumps(data, ensure_ascii=False, indent=2))
     else:
         click.echo(_table(found, options["by_leaf"], price))
         if price:
             click.echo("Costs are at the configured prices, without what a batch API saves.")
         click.echo(f"{folder}: {size / 1e6:,.1f} MB on disk.")
+        if outcomes:
+            click.echo(
+                f"{FILE_NAME}: {outcomes / 1e6:,.1f} MB beside it, so that what was built once is not built again. "
+                "Without it the next build takes longer and is the same."
+            )
 
 
 @command.command("verify")

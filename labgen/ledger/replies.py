@@ -9,6 +9,7 @@ space: when the disk is full it is given up, so that the calls in flight, which 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sqlite3
@@ -74,6 +75,8 @@ Statements = tuple[str, Sequence[tuple[object, ...]]]
 """A statement, and the values that it is done with, each in turn."""
 
 _INSERT = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT_ALL = "SELECT key, model, failure, prompt_tokens, completion_tokens, reply FROM replies WHERE rowid = ?"
+_SELECT_MODEL = "SELECT reply, failure, prompt_tokens, completion_tokens, model FROM replies WHERE key = ?"
 _SELECT = "SELECT reply, failure, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
 
 
@@ -288,6 +291,36 @@ class Ledger:
         """Keys of the calls that ended in a permanent failure."""
         with self._explained():
             return [row[0] for row in self._db.execute("SELECT key FROM replies WHERE failure != ''")]
+
+    def replies(self, keys: Iterable[bytes]) -> Iterator[tuple[str, Reply]]:
+        """The paid calls among `keys`, in that order: the model that was asked, and its reply."""
+        for key in keys:
+            with self._explained():
+                row = self._db.execute(_SELECT_MODEL, (key,)).fetchone()
+            if row:
+                yield row[4], self._decoded(key, row[:4])
+
+    def numbers(self, keys: Iterable[bytes]) -> list[int] | None:
+        """The numbers under which the file has some replies, sorted and each once; None where it lacks one of them."""
+        found = set()
+        with self._explained():
+            for key in keys:
+                row = self._db.execute("SELECT rowid FROM replies WHERE key = ?", (key,)).fetchone()
+                if row is None:
+                    return None
+                found.add(row[0])
+        return sorted(found)
+
+    def digest(self, numbers: Iterable[int]) -> bytes:
+        """Hash over all that the ledger has under some numbers, keys included (32 bytes)."""
+        digest = hashlib.blake2b(digest_size=32)
+        with self._explained():
+            for number in numbers:
+                row = self._db.execute(_SELECT_ALL, (number,)).fetchone() or ()
+                for value in row:
+                    part = value if isinstance(value, bytes) else str(value).encode()
+                    digest.update(len(part).to_bytes(8, "little") + part)
+        return digest.digest()
 
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement gives: for looking after the ledger, not for builds."""

@@ -29,12 +29,14 @@ from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine, Progress
 from labgen.generate.expected_calls import expected_calls
 from labgen.generate.leaf_progress import JUDGE_NOT_FIT
-from labgen.generate.resume import Replayed
+from labgen.generate.resume import LiveLeaves, Replayed
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
+from labgen.outcomes.leaves import Outcome
+from labgen.outcomes.store import OutcomeStore
 from labgen.progress.run_state import RunSpending
 from labgen.progress.stop import STOPPED, StoppedByUser
 from labgen.progress.time_left import ExpectedCalls
@@ -211,7 +213,7 @@ def _warn_of_batches(session: Session, ledger: Ledger) -> None:
 
 def _run(
     session: Session,
-    workers: Workers[Replayed],
+    workers: Workers[Outcome[Replayed]],
     ledger: Ledger,
     spool: Spool,
     about: BuildInfo,
@@ -287,7 +289,7 @@ def _run(
 
 def _all_candidates(
     session: Session,
-    workers: Workers[Replayed],
+    workers: Workers[Outcome[Replayed]],
     ledger: Ledger,
     collector: Collector,
     budget: Budget,
@@ -297,18 +299,19 @@ def _all_candidates(
 
     Returns: what the replay came to, traffic, whether all leaves were done, and why there was no hope, if so.
     """
-    begun = take_replayed(session, workers, collector, watch=watch)
-    watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
-    traffic, complete, hopeless = begun.traffic, True, None
-    if begun.left and session.hooks.stop.wished:
-        traffic.stopped, complete = STOPPED, False
-    elif begun.left:
-        if budget.limits.max_calls != 0:
-            _warn_of_batches(session, ledger)
-        work = _Asking(session, begun, collector, watch)
-        traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
-        if session.backend is None:
-            remember_pace(ledger, session.config, traffic)
+    with session.replay.store() as store:
+        begun = take_replayed(session, workers, collector, store, watch=watch)
+        watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
+        traffic, complete, hopeless = begun.traffic, True, None
+        if begun.left and session.hooks.stop.wished:
+            traffic.stopped, complete = STOPPED, False
+        elif begun.left:
+            if budget.limits.max_calls != 0:
+                _warn_of_batches(session, ledger)
+            work = _Asking(session, begun, collector, ledger, store, watch)
+            traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
+            if session.backend is None:
+                remember_pace(ledger, session.config, traffic)
     collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
     return begun, traffic, complete, hopeless
 
@@ -364,6 +367,8 @@ class _Asking:
     session: Session
     begun: Begun
     collector: Collector
+    ledger: Ledger
+    store: OutcomeStore
     watch: RunWatch
 
     async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool, Hopeless | None]:
@@ -378,6 +383,7 @@ class _Asking:
             pasts=begun.pasts,
             progress=begun.progress,
             reopening=self.collector,
+            outcomes=LiveLeaves(self.store, run, self.ledger) if self.store else None,
         )
         self.watch.expected = await self._expected(run)
         loading = asyncio.create_task(_load_ahead(client))
