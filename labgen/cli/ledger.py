@@ -172,11 +172,12 @@ def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
     click.echo(f"{result.new} new calls, {result.known} known already.")
     if result.differing:
         click.echo(f"{result.differing} known calls have another reply in the file; the reply that was here stays.")
-    for words in result.left_out[:20]:
+    for words in filter(None, (*result.left_out, result.cut)):
         click.echo(f"{source}: left out: {words}", err=True)
-    if len(result.left_out) > 20:
-        click.echo(f"{source}: left out: {len(result.left_out) - 20} more lines", err=True)
-    ctx.exit(1 if result.left_out else 0)
+    if result.lines_left_out > len(result.left_out):
+        more = result.lines_left_out - len(result.left_out)
+        click.echo(f"{source}: left out: {more:,} more lines", err=True)
+    ctx.exit(0 if result.whole else 1)
 
 
 def _folder(ctx: click.Context, options: dict[str, Any]) -> Path:

@@ -22,11 +22,17 @@ from labgen.errors import UsageError
 from labgen.ledger.parked import forget_parked
 from labgen.ledger.replies import Ledger, ReplyRow, pack_reply
 from labgen.records import Reply, Served
+from labgen.text.bounded_json import read_bounded
 
 FORMAT = "labgen-ledger"
 FORMAT_VERSION = 1
 BATCH_ROWS = 500
-LONGEST_LINE = 64 * 2**20
+LONGEST_LINE = 16 * 2**20
+"""No call and reply are longer (bytes, unpacked)."""
+MOST_IN_A_ROW = 10_000
+"""After so many lines that are no paid calls, one after the other, a file is not read further (count)."""
+MOST_TOLD = 20
+"""Lines left out that are told one by one (count)."""
 COMPRESSION = 3
 """Level 6 takes half as long again, for a tenth fewer bytes."""
 NUMBERS = ("prompt_tokens", "completion_tokens")
@@ -38,16 +44,29 @@ FAILURES = ("", "too_long", "refused")
 
 @dataclass
 class Imported:
-    """What came of an import: calls that were new, calls that were known, and what was left out, by line.
+    """What came of an import: calls that were new, calls that were known, and lines that were left out (count).
 
     `differing` counts known calls whose reply differs in the file: the reply that was here first stays, since rows may
-    have been made from it.
+    have been made from it. `left_out` says why of the first lines, `cut` why the rest was not read, if it was not.
     """
 
     new: int = 0
     known: int = 0
     differing: int = 0
+    lines_left_out: int = 0
     left_out: list[str] = field(default_factory=list)
+    cut: str = ""
+
+    def leave_out(self, number: int) -> None:
+        """Count a line that is no paid call."""
+        self.lines_left_out += 1
+        if self.lines_left_out <= MOST_TOLD:
+            self.left_out.append(f"line {number}: not a paid call, or not what its key says")
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the file was read and taken in."""
+        return not self.lines_left_out and not self.cut
 
 
 def export_ledger(folder: Path, target: Path, *, wanted: Callable[[str], bool] = lambda leaf: True) -> int:
@@ -141,9 +160,10 @@ def _said(reply: bytes) -> list[Any]:
 
 
 def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
+    in_a_row = 0
     for number, line in _lines(source, result):
         try:
-            data = json.loads(line)
+            data = read_bounded(line)
         except (ValueError, RecursionError):
             data = None
         if number == 1:
@@ -151,8 +171,13 @@ def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
             continue
         row = _row(data)
         if row is None:
-            result.left_out.append(f"line {number}: not a paid call, or not what its key says")
+            result.leave_out(number)
+            in_a_row += 1
+            if in_a_row == MOST_IN_A_ROW:
+                result.cut = f"everything after line {number}: {in_a_row:,} lines in a row are no paid calls"
+                return
         else:
+            in_a_row = 0
             yield row
 
 
@@ -168,7 +193,7 @@ def _lines(source: Path, result: Imported) -> Iterator[tuple[int, bytes]]:
             raise UsageError(
                 f"{source}: can't be read as a ledger export ({error}). `labgen ledger export` makes one."
             ) from None
-        result.left_out.append(f"everything after line {number}: the file is damaged there ({error})")
+        result.cut = f"everything after line {number}: the file is damaged there ({error})"
     if number == 0:
         raise UsageError(f"{source}: is empty. `labgen ledger export` makes a file to import.")
 

@@ -11,19 +11,21 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from labgen import __version__
-from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
+from labgen.errors import BadReply, NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
 from labgen.teacher.addresses import is_loopback
 from labgen.teacher.listening import Listening, Wait
 from labgen.teacher.parameters import expanded, secrets_in
+from labgen.text.bounded_json import read_bounded
+from labgen.text.printable import shown
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -48,13 +50,27 @@ CONNECT_SEC = 10.0
 KEPT_OPEN_SEC = 5.0
 """Time for which a connection is kept open that nothing is sent over."""
 
-Enough = Callable[[bytes], bool]
-"""Whether enough of an answer has come, given its next piece."""
+MOST_ANSWER_BYTES = 16 * 2**20
+"""Longest answer that is held, where nobody says less: the longest lists of models have some 1 MB (bytes, unpacked)."""
+
+MOST_REFUSAL_BYTES = 64 * 2**10
+"""So much of a refusal is read."""
+
+
+class Listener(Protocol):
+    """Hears an answer while it comes. `reads`: it has taken in all of it so far, so that it need not be held."""
+
+    @property
+    def reads(self) -> bool: ...
+
+    def __call__(self, piece: bytes) -> bool:
+        """Whether enough has come, given the next piece. Raises: BadReply: it is longer than any reply."""
+
 
 _JSON = {"Content-Type": "application/json"}
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-_KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
+_KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]{0,100}\d)[A-Za-z0-9_*.-]{6,}")
 
 
 class StaleConnection(NoConnection):
@@ -85,7 +101,7 @@ class Answer:
     @property
     def json(self) -> Any:
         """The decoded body. Raises: ValueError, RecursionError: it is no JSON."""
-        return json.loads(self.content)
+        return read_bounded(self.content)
 
 
 class OpenAIClient:
@@ -156,29 +172,39 @@ class OpenAIClient:
         """Load what is needed to ask, which takes a moment, so that no call's time holds it."""
         _ = self._session
 
-    async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        listener: Listener | None = None,
+        *,
+        most_bytes: int = MOST_ANSWER_BYTES,
+    ) -> Answer:
         """Send a body, and take in the answer as it comes.
 
         Args:
-            enough: given each piece of a good answer; where it says so, the rest is not waited for.
-        Raises: TeacherError: nothing came back.
+            listener: given each piece of a good answer; where it says so, the rest is not waited for.
+            most_bytes: longest answer that is held, unpacked.
+        Raises: TeacherError: nothing came back; BadReply: it is longer.
         """
-        return await self._exchange("POST", path, body, enough)
+        return await self._exchange("POST", path, body, listener, most_bytes)
 
     async def get(self, path: str) -> Answer:
         """Ask for what is at a path, or at an address of the same server. Raises: TeacherError: nothing came back."""
-        return await self._exchange("GET", path, None, None)
+        return await self._exchange("GET", path, None, None, MOST_ANSWER_BYTES)
 
-    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None) -> Answer:
+    async def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None, listener: Listener | None, most_bytes: int
+    ) -> Answer:
         for _ in range(STALE_CONNECTIONS):
             try:
-                return await self._exchange_once(method, path, body, enough)
+                return await self._exchange_once(method, path, body, listener, most_bytes)
             except StaleConnection:
                 await asyncio.sleep(0)  # the connection is taken out of the pool meanwhile
-        return await self._exchange_once(method, path, body, enough)
+        return await self._exchange_once(method, path, body, listener, most_bytes)
 
     async def _exchange_once(
-        self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None
+        self, method: str, path: str, body: Mapping[str, Any] | None, listener: Listener | None, most_bytes: int
     ) -> Answer:
         from aiohttp import ClientError
 
@@ -190,8 +216,9 @@ class OpenAIClient:
             async with asyncio.timeout(None) as limit:
                 unwatch = self.listening.watch(wait, limit)
                 try:
-                    async with session.request(method, address, **sent) as response:
-                        return await self._take_in(response, wait, enough)
+                    # A prompt, and a key, are for whom the user named.
+                    async with session.request(method, address, allow_redirects=False, **sent) as response:
+                        return await self._take_in(response, wait, listener, most_bytes)
                 finally:
                     unwatch()
         except ClientError as error:
@@ -203,23 +230,46 @@ class OpenAIClient:
         finally:
             self.listening.end(wait)
 
-    async def _take_in(self, response: ClientResponse, wait: Wait, enough: Enough | None) -> Answer:
+    async def _take_in(
+        self, response: ClientResponse, wait: Wait, listener: Listener | None, most_bytes: int
+    ) -> Answer:
         """The answer, once all of it (or enough) has come."""
-        if response.status >= 400:
-            content = await response.read()
-            self.listening.heard(wait)
-            return Answer(response.status, response.headers, content, self.safe(_words_in(content)))
+        if response.status >= 300:
+            return await self._refusal(response, wait)
         pieces: list[bytes] = []
+        held_bytes = 0
         cut = False
         async for piece in response.content.iter_any():
             self.listening.heard(wait, piece)
-            pieces.append(piece)
-            if enough and enough(piece):
+            if listener and listener(piece):
                 cut = True
                 response.close()
                 break
+            if listener and listener.reads:
+                pieces.clear()
+                continue
+            pieces.append(piece)
+            held_bytes += len(piece)
+            if held_bytes > most_bytes:
+                response.close()
+                raise too_large(most_bytes)
         self.listening.answered(wait)
         return Answer(response.status, response.headers, b"".join(pieces), cut=cut)
+
+    async def _refusal(self, response: ClientResponse, wait: Wait) -> Answer:
+        """A refusal, or where somebody else is named who answers, as far as it is of use."""
+        content = b""
+        async for piece in response.content.iter_any():
+            content += piece
+            if len(content) > MOST_REFUSAL_BYTES:
+                response.close()
+                break
+        self.listening.heard(wait)
+        content = content[:MOST_REFUSAL_BYTES]
+        words = _words_in(content)
+        if response.status < 400:
+            words = f"it names {shown(response.headers.get('Location', 'no address'))} instead"
+        return Answer(response.status, response.headers, content, self.safe(words))
 
     def for_files(self, timeout_sec: float) -> OpenAI:
         """A client for what takes long and is asked for one by one, such as files; nothing is tried again by itself.
@@ -236,10 +286,26 @@ class OpenAIClient:
             api_key=self._key or NO_KEY,
             max_retries=0,
             timeout=timeout_sec,
-            http_client=DefaultHttpx2Client(trust_env=not is_loopback(self.base_url), timeout=timeout_sec),
+            http_client=DefaultHttpx2Client(
+                trust_env=not is_loopback(self.base_url),
+                timeout=timeout_sec,
+                event_hooks={"request": [self._keep_at_home]},
+            ),
             default_headers=headers,
             default_query=expanded(self._query, "extra_query"),
         )
+
+    def _keep_at_home(self, request: Any) -> None:
+        """Let a request follow to another server, as downloads of files do, without keys and prompts."""
+        if _server(str(request.url)) == _server(self.base_url):
+            return
+        if request.method not in ("GET", "HEAD"):
+            raise TeacherMisconfigured(
+                f"{self.name} sends callers on to {shown(str(request.url))}. Prompts are sent to no other address than "
+                "the one in the settings: check --base-url, and name the address that answers."
+            )
+        for name in ("Authorization", *self._headers):
+            request.headers.pop(name, None)
 
     def _sent_headers(self) -> dict[str, str]:
         """The configured headers, and the key, except where none is set and one of the headers may well be it."""
@@ -259,6 +325,8 @@ class OpenAIClient:
     def no_answer(self, error: BaseException) -> TeacherError:
         """What the client raised where there was no answer."""
         causes = _causes(error)
+        if isinstance(causes[-1], TeacherError):
+            return causes[-1]
         words = self.safe(str(causes[-1]) or type(causes[-1]).__name__)
         if any("ConnectError" in type(cause).__name__ for cause in causes):
             return NoConnection(f"{self.name}: no connection ({words[:200]})")
@@ -283,6 +351,11 @@ class OpenAIClient:
         return text
 
 
+def too_large(most_bytes: int) -> BadReply:
+    """The error of an answer that is longer than what was asked for can be."""
+    return BadReply(f"an answer of more than {most_bytes / 2**20:.1f} MB, the rest of which was not read")
+
+
 def whole(text: str) -> str:
     """Text without lone surrogates: JSON can spell them, but neither ledger nor dataset can hold them."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -302,11 +375,16 @@ def _words_in(content: bytes) -> str:
     """An endpoint's own words in a refusal as it came."""
     text = content.decode("utf-8", "replace").strip()
     with suppress(ValueError, RecursionError):
-        body = json.loads(text)
+        body = read_bounded(content)
         error = body.get("error", body) if isinstance(body, Mapping) else None
         if isinstance(error, Mapping) and error.get("message"):
             return words_of_body(error)
     return "a web page" if "<html" in text[:500].lower() else (text or "no explanation")
+
+
+def _server(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _proxy_to(address: str) -> str | None:

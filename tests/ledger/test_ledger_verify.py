@@ -210,7 +210,7 @@ def test_lines_that_are_not_what_they_say_are_left_out_and_named(tmp_path: Path)
     (tmp_path / "c.gz").write_bytes(whole[: len(whole) // 2])
     cut = import_ledger(tmp_path / "c", tmp_path / "c.gz")
     assert 0 < cut.new < 20
-    assert "the file is damaged there" in cut.left_out[0]
+    assert "the file is damaged there" in cut.cut
     (tmp_path / "d.gz").write_bytes(b"PK")
     for wrong, words in (("d.gz", "can't be read"), ("missing.gz", "can't be read")):
         with pytest.raises(UsageError, match=words):
