@@ -31,7 +31,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from labgen.ledger.verify import file_bytes, shares
-    from labgen.outcomes.store import FILE_NAME, kept_bytes
+    from labgen.outcomes.store import FOLDER, kept_bytes
 
     config = config_from({"config": options["config"], "work": _chosen_work(ctx, options)})
     folder, price = config.work_folder, config.price
@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         click.echo(f"{folder}: {size / 1e6:,.1f} MB on disk.")
         if outcomes:
             click.echo(
-                f"{FILE_NAME}: {outcomes / 1e6:,.1f} MB beside it, so that what was built once is not built again. "
+                f"{FOLDER}: {outcomes / 1e6:,.1f} MB beside it, so that what was built once is not built again. "
                 "Without it the next build takes longer and is the same."
             )
 

@@ -1,4 +1,4 @@
-"""The file that outcomes are kept in: `outcomes.sqlite` in the work folder. It may be lost, damaged or a stranger's.
+"""The file that outcomes are kept in: `outcomes/leaves.sqlite` in the work folder. It may be lost, damaged, a stranger's.
 
 Nothing that goes wrong with it is an error: what can't be read is made anew, what can't be kept is not.
 """
@@ -14,7 +14,9 @@ from typing import Self
 
 from labgen.outcomes.seal import own_key, seal, unseal
 
-FILE_NAME = "outcomes.sqlite"
+FOLDER = "outcomes"
+"""Of a work folder: all that is kept so that nothing is built twice. It may be removed at any time."""
+FILE_NAME = "leaves.sqlite"
 FORMAT = 1
 MOST_VARIANTS = 4
 """Outcomes under one hash, which differ in the thresholds that they hold for: the last ones are kept."""
@@ -51,7 +53,7 @@ class OutcomeStore:
     """
 
     def __init__(self, folder: Path, *, max_bytes: int, read_only: bool = False) -> None:
-        self.path = folder / FILE_NAME
+        self.path = folder / FOLDER / FILE_NAME
         self._key = own_key() if max_bytes else None
         self._max_bytes = max_bytes if self._key else 0
         self._db: sqlite3.Connection | None = None
@@ -60,17 +62,18 @@ class OutcomeStore:
         if self._key is None or (read_only and not self.path.exists()):
             return
         with suppress(sqlite3.Error, OSError):
-            self._db = self._open(folder, read_only)
+            self._db = self._open(read_only)
 
-    def _open(self, folder: Path, read_only: bool) -> sqlite3.Connection | None:
+    def _open(self, read_only: bool) -> sqlite3.Connection | None:
         if read_only:
             found = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
             return found if _is_ours(found) else None
-        folder.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SEC)
         if not _is_ours(database, empty_too=True):
             database.close()
-            remove(folder)
+            for ending in ("", "-wal", "-shm"):
+                self.path.with_name(f"{FILE_NAME}{ending}").unlink(missing_ok=True)
             database = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SEC)
         database.executescript(_TABLES)
         # What a loss of power leaves unsound is found out by its seal.
@@ -151,13 +154,6 @@ def _is_ours(database: sqlite3.Connection, *, empty_too: bool = False) -> bool:
         return False
 
 
-def remove(folder: Path) -> None:
-    """Remove what is kept in a work folder. Raises: OSError: it can't be removed."""
-    for ending in ("", "-wal", "-shm"):
-        (folder / f"{FILE_NAME}{ending}").unlink(missing_ok=True)
-
-
 def kept_bytes(folder: Path) -> int:
-    """Size of what is kept in a work folder (bytes on disk)."""
-    files = (folder / f"{FILE_NAME}{ending}" for ending in ("", "-wal", "-shm"))
-    return sum(file.stat().st_size for file in files if file.exists())
+    """Size of all that is kept of what was built in a work folder (bytes on disk)."""
+    return sum(file.stat().st_size for file in (folder / FOLDER).glob("*") if file.is_file())

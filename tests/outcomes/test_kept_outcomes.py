@@ -20,7 +20,7 @@ from workbench import TIDES, Labgen, digest, freeform, grounded, knowledge, writ
 from labgen.generate.leaf_run import LeafRun
 from labgen.ledger.replies import pack_reply, reply_of
 from labgen.outcomes import inputs
-from labgen.outcomes.store import FILE_NAME
+from labgen.outcomes.store import FILE_NAME, FOLDER
 
 THRESHOLDS: dict[str, list[Any]] = {
     "duplicate_rouge_l": [0.3, 0.5, 0.9],
@@ -86,7 +86,7 @@ class Project:
 
     @property
     def outcomes(self) -> Path:
-        return self.labgen.folder / ".labgen" / FILE_NAME
+        return self.labgen.folder / ".labgen" / FOLDER / FILE_NAME
 
     def edit_reply(self, dice: random.Random) -> None:
         """Let the ledger hold another reply to one of its calls."""
@@ -342,6 +342,6 @@ def test_a_plan_reckons_the_same_with_and_without(tmp_path: Path, drawn: list[st
 def test_the_ledger_tells_what_is_kept(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.build()
-    size = project.outcomes.stat().st_size
-    assert f"outcomes.sqlite: {size / 1e6:.1f} MB beside it" in project.labgen("ledger").out
+    size = sum(file.stat().st_size for file in project.outcomes.parent.iterdir())
+    assert f"outcomes: {size / 1e6:.1f} MB beside it" in project.labgen("ledger").out
     assert project.labgen("ledger", "--json").json["outcomes_bytes"] == size
