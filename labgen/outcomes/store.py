@@ -1,4 +1,4 @@
-"""The file that outcomes are kept in: `outcomes/leaves.sqlite` in the work folder. It may be lost, damaged, a stranger's.
+"""The file that outcomes are kept in, `outcomes/leaves.sqlite` in the work folder. It may be lost, damaged or foreign.
 
 Nothing that goes wrong with it is an error: what can't be read is made anew, what can't be kept is not.
 """
