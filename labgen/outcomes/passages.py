@@ -1,6 +1,7 @@
 """The passages of documents that lie in git, kept: a commit's files never change, so neither do their passages.
 
-Documents beside their leaf are read every time, as are those of a shortened commit, which git has to complete.
+Documents beside their leaf are read every time, as are those of a commit that is shortened to fewer digits than git
+itself shortens it to.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from labgen.text.token_count import ESTIMATE
 Passages = tuple[tuple[Chunk, ...], list[str]]
 """Passages in order, and what is to be told of the documents, in words."""
 
-_WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 class KeptPassages:
@@ -33,7 +34,7 @@ class KeptPassages:
 
     def of(self, document: DocumentSource, make: Callable[[], Passages]) -> Passages:
         """The passages of documents: kept, else made. Raises: whatever `make` raises."""
-        if not self._config.outcomes.max_bytes or document.beside_leaf or not _WHOLE_COMMIT.fullmatch(document.commit):
+        if not self._config.outcomes.max_bytes or document.beside_leaf or not _COMMIT.fullmatch(document.commit):
             return make()
         key = self._key(document)
         if self._found is None:
