@@ -4,8 +4,8 @@ A taxonomy is made, and a ledger with a reply to everything that its build asks 
 replies a second, since nothing travels. Then each stage runs as a process of its own. Its memory is that of its largest
 process, and that of all its processes together as the system shares it out among them, looked at twice a second.
 
-`--sizes 24 90 240` instead builds so many leaves of `--rows` / `--leaves` rows one after the other, and says what a
-call costs at each size and which part of a build that is.
+`--sizes 24 90 240` instead builds taxonomies of so many leaves, of `--rows` / `--leaves` rows each, and says what a call
+costs: asked, from the ledger in all processes that a build takes, and from the ledger in one, part by part.
 """
 
 from __future__ import annotations
@@ -117,6 +117,24 @@ def build(folder: Path, rows: int) -> None:
     print(json.dumps({"funnel": built.funnel.to_json(), "calls": calls}))
 
 
+def parts(folder: Path, rows: int) -> None:
+    """A build from the ledger in a single process; prints the seconds that each of its parts took."""
+    from lab_ledger import config_in
+    from lab_parts import timed_parts
+    from lab_teacher import LabTeacher
+
+    from labgen.verbs.generate import build_dataset
+    from labgen.verbs.session import Hooks
+
+    one_process = Hooks(watch=lambda outcome: None)
+    with timed_parts() as taken:
+        build_dataset(config_in(folder), backend=LabTeacher(rows), hooks=one_process)
+    print(json.dumps(taken))
+
+
+STAGES = {"fill": fill, "build": build, "parts": parts}
+
+
 def hub() -> None:
     """The tests' stand-in for the Hub; prints its address, and serves until its standard input ends."""
     sys.path.insert(0, str(ROOT / "tests" / "publish"))
@@ -210,6 +228,31 @@ def bench(folder: Path, leaves: int, rows: int) -> None:
         print_row(f"`{name}`", size_mib(folder / name))
 
 
+def bench_sizes(folder: Path, sizes: list[int], rows_per_leaf: int) -> None:
+    """What a call costs at several sizes: a column for each."""
+    from lab_teacher import write_settings, write_taxonomy
+
+    columns = []
+    for leaves in sizes:
+        root, rows = folder / f"{leaves}-leaves", leaves * rows_per_leaf
+        write_taxonomy(root, leaves)
+        write_settings(root, rows_per_leaf)
+        asked = run(itself("--build", root, rows), root)
+        kept = run(labgen(*GENERATE), root)
+        single = run(itself("--parts", root, rows), root)
+        calls = sum(json.loads(asked.said)["calls"].values())
+        each = 1000 / calls
+        told = {"calls": calls, "asked, ms": asked.cpu_sec * each, "asked, peak MiB": asked.peak_mib}
+        told |= {"from the ledger, ms": kept.cpu_sec * each, "from the ledger, all processes MiB": kept.together_mib}
+        told |= {"in one process, ms": single.cpu_sec * each}
+        columns.append(told | {f"of that {part}": sec * each for part, sec in json.loads(single.said).items()})
+    print_row("", *(f"{leaves:,} leaves" for leaves in sizes))
+    print_row("---", *["---:"] * len(sizes))
+    for name in columns[0]:
+        form = ",.3f" if "ms" in name or name.startswith("of") else ",.0f"
+        print_row(name, *(format(column[name], form) for column in columns))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,19 +260,22 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=LAB_ROWS, help="accepted rows, of all leaves together")
     parser.add_argument("--folder", type=Path, help="an empty folder to work in, which is left as it is at the end")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="LEAVES", help="cost of a call at each size")
-    for stage in ("fill", "build"):
+    for stage in STAGES:
         parser.add_argument(f"--{stage}", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--hub", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.hub:
         return hub()
-    for stage, work in (("fill", fill), ("build", build)):
+    for stage, work in STAGES.items():
         if given := getattr(options, stage):
             return work(Path(given[0]), int(given[1]))
     with tempfile.TemporaryDirectory(prefix="labgen-bench-") as scratch:
         folder = (options.folder or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        bench(folder, options.leaves, options.rows)
+        if options.sizes:
+            bench_sizes(folder, options.sizes, options.rows // options.leaves)
+        else:
+            bench(folder, options.leaves, options.rows)
     return None
 
 
