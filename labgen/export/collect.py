@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from labgen.export.coverage import CoverageCount
 from labgen.export.funnel import Funnel
@@ -40,8 +40,8 @@ FAILED_BEFORE = "rows were too close to earlier leaves', and an earlier draw has
 class Written(Protocol):
     """What candidates are brought into, leaf by leaf: a dataset, most often."""
 
-    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
-        """Take a candidate in its final state."""
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> Sequence[Mapping[str, Any]]:
+        """Take a candidate in its final state. Returns: rows beside the dataset's own that are made of it."""
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Nothing more comes of a leaf."""

@@ -149,8 +149,12 @@ class DatasetWriter:
     def _lineage(self) -> ShardedTable:
         return ShardedTable(self._root, "lineage/calls", lineage_schema())
 
-    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
-        """Take a leaf's next candidate in slot order, accepted or not. Raises: OutputError: the disk is full."""
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> Sequence[Mapping[str, Any]]:
+        """Take a leaf's next candidate in slot order, accepted or not.
+
+        Returns: the rows of preferences that are written of it.
+        Raises: OutputError: the disk is full.
+        """
         with explained(self._folder):
             if candidate.state is State.ACCEPTED:
                 write = document_row_of if candidate.is_document else row_of
@@ -159,8 +163,7 @@ class DatasetWriter:
             else:
                 row = rejected_row_of(candidate, leaf, self._about)
                 self._tables[REJECTED].add(row)
-            if self._preferences:
-                self._preferences.add(candidate, leaf, self._about)
+            preferences = self._preferences.add(candidate, leaf, self._about) if self._preferences else []
             self._lineage.add(lineage_of(candidate, row["id"]))
             if mark := leaf.marks.on(candidate):
                 self._agreement.add(row, mark)
@@ -168,6 +171,7 @@ class DatasetWriter:
             self._candidates += 1
             self._answered_by.update(candidate.answered_by)
             self._rehearsed[candidate.state is State.ACCEPTED] += row["rehearsal"]
+            return preferences
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Say that the leaf is complete; the next one follows in `leaves`. Raises: OutputError: the disk is full."""
@@ -227,8 +231,6 @@ class DatasetWriter:
             rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
             preferences = self._preferences.close() if self._preferences else {}
             tests = write_held_out(self._root, held_out) if held_out else {}
-            if self._preferences and tests:
-                preferences = self._preferences.without(tests)
             configs = branches | (dict(phases.configs) if phases else {}) | preferences | rejected | tests
             if held_out:
                 check_no_leak(self._root, {name: [file.path for file in own] for name, own in configs.items()})

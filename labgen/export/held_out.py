@@ -196,38 +196,6 @@ def check_no_leak(root: Path, configs: Mapping[str, Sequence[str]]) -> None:
         raise OutputError(_what_leaked(root, leaks))
 
 
-def without_leaks(
-    root: Path, config: str, files: Sequence[DataFile], schema: pa.Schema, held: Mapping[str, Sequence[str]]
-) -> tuple[Sequence[DataFile], int]:
-    """A preference config without its rows that show what is held out.
-
-    Its responses come from candidates that were turned down as well, which nobody has compared with what is held out.
-
-    Args:
-        files: the config's, below `root`, which are replaced where a row is left out.
-        held: held-out configs to their files below `root`.
-    Returns: its files, and how many rows were left out.
-    """
-    index = _index(root, held)
-    if index is None:
-        return files, 0
-    leaking = set()
-    every = _rows(root, config, [file.path for file in files])
-    while rows := list(islice(every, BATCH_ROWS)):
-        texts = [text for row in rows for shown in shown_in(row) for text in training_texts(shown)]
-        leaking |= {leak.training for leak in index.find(Training(texts))}
-    if not leaking:
-        return files, 0
-    kept = [row for row in _rows(root, config, [file.path for file in files]) if row["id"] not in leaking]
-    for file in files:
-        (root / file.path).unlink()
-    table = ShardedTable(root, f"data/{config}", schema)
-    for row in kept:
-        table.add(row)
-    table.close()
-    return tuple(table.files), sum(file.rows for file in files) - len(kept)
-
-
 def shown_in(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What a training row shows, as rows with turns: a pair shows its prompt with either response."""
     if "messages" in row:

@@ -195,8 +195,9 @@ class _Found:
 class _NoDataset:
     """What stands for the dataset where only the look across leaves is wanted."""
 
-    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> tuple[()]:
         """Nothing is written."""
+        return ()
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Nothing is written."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from workbench import Labgen, Teacher, digest
+from workbench import Labgen, Teacher, digest, longest_conversation
 
 from labgen.teacher.http_process import WORTH_A_PROCESS
 
 
-@pytest.mark.parametrize("concurrency", [8, WORTH_A_PROCESS])
+@pytest.mark.parametrize(("concurrency", "turns"), [(8, 1), (8, 2), (WORTH_A_PROCESS, 1)])
 def test_killed_again_and_again_the_build_ends_with_the_same_bytes(
-    taxonomy: Path, labgen: Labgen, teacher: Teacher, concurrency: int
+    taxonomy: Path, labgen: Labgen, teacher: Teacher, concurrency: int, turns: int
 ) -> None:
-    """Kills before the last reply; then one run to the end, beside an undisturbed one."""
+    """Kills before the last reply; then one run to the end, beside an undisturbed one; rows of one turn and of two."""
+    (labgen.folder / "labgen.yaml").write_text(json.dumps({"leaves": [{"match": "**", "turns": turns}]}))
     arguments = (
         "generate", "--samples", "8", "--base-url", teacher.base_url, "--model", "labgen-rehearsal",
         "--concurrency", str(concurrency),
@@ -40,3 +42,4 @@ def test_killed_again_and_again_the_build_ends_with_the_same_bytes(
     undisturbed = labgen("generate", "--samples", "8", "--output", "undisturbed", "--work", "elsewhere")
     assert undisturbed.status == 0
     assert digest(labgen.folder / "dataset") == digest(labgen.folder / "undisturbed")
+    assert longest_conversation(labgen.folder / "dataset") == 2 * turns
