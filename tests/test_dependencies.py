@@ -20,9 +20,19 @@ TOP = Path(__file__).parent.parent
 BY_NAME = {"detect_secrets": "labgen/text/secrets.py", "markitdown": "labgen/documents/convert_child.py"}
 """Modules that are imported by a name put together at run time, and where."""
 
-TOOLS = {"axe-playwright-python", "check-jsonschema", "furo", "ipykernel", "mypy", "myst-parser", "pytest-timeout"} | {
-    "pytest-xdist", "ruff", "types-pyyaml", "uv", "zizmor", "playwright"
-}  # fmt: skip
+TOOLS = {
+    *(
+        "axe-playwright-python",
+        "check-jsonschema",
+        "furo",
+        "hatchling",
+        "ipykernel",
+        "mypy",
+        "myst-parser",
+        "playwright",
+    ),
+    *("pytest-timeout", "pytest-xdist", "ruff", "types-pyyaml", "uv", "zizmor"),
+}
 """Declared for development and run as programs or found by their hosts, rather than imported."""
 
 OPTIONAL = {"axolotl", "instructlab", "llamafactory", "torch", "transformers", "trl"}

@@ -37,7 +37,7 @@ def steps(workflow: dict[Any, Any]) -> list[dict[str, Any]]:
 
 def test_workflows_are_valid_by_the_public_schema() -> None:
     """GitHub's own words for workflows, as check-jsonschema carries them."""
-    assert len(WORKFLOWS) == 5
+    assert len(WORKFLOWS) == 6
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
     done = subprocess.run([*command, *map(str, WORKFLOWS)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -56,8 +56,10 @@ def test_workflows_are_safe_for_forks(file: Path) -> None:
         assert writes == ["pull-requests"]
         assert not any("uses" in step for step in steps(workflow)), "nothing is checked out or borrowed"
         assert "secrets." not in text
-    else:
+    elif "pull_request" in triggers:
         assert not writes and "secrets." not in text and "github.token" not in text
+    else:
+        assert triggers == {"push": {"tags": ["v*"]}} and "secrets." not in text, "who may push a tag may release"
     for step in steps(workflow):
         assert "${{" not in step.get("run", ""), "names from outside come as variables"
         for options in re.findall(r"\bpython3?\b(.*)", step.get("run", "")):
@@ -175,6 +177,10 @@ def test_the_check_annotates_previews_and_keeps_to_the_bases_settings(pull_reque
         (f"labgen[documents] @ git+https://example.org/labgen@{'0a' * 20}", True),
         (f"labgen @ https://example.org/labgen-1.whl#sha256={'0a' * 32}", True),
         (f"labgen @ git+https://example.org/labgen@{'0a' * 20} evil", False),
+        ("labgen[documents]==1.2.3", True),
+        ("labgen==1.*", False),
+        ("labgen>=1.2.3", False),
+        ("labgen==1.2.3 evil", False),
     ],
 )
 def test_only_a_pinned_labgen_is_installed(tmp_path: Path, address: str, installed: bool) -> None:

@@ -217,6 +217,29 @@ def test_workflows_install_what_this_labgen_was_installed_from(tmp_path: Path, m
     assert installed_in(workflow) == f"labgen[documents] @ git+https://example.org/labgen@{HASH}"
 
 
+@pytest.mark.parametrize(
+    ("version", "installer", "written"),
+    [
+        ("1.2.3", "pip", "labgen[documents]==1.2.3"),
+        ("1.2.3", "uv", "labgen[documents]==1.2.3"),
+        ("1.2.3.dev4", "pip", "to be filled in"),
+        ("1.2.3", "conda", "to be filled in"),
+        ("1.2.3", "", "to be filled in"),
+    ],
+)
+def test_workflows_follow_the_release_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, installer: str, written: str
+) -> None:
+    """Installed by name from a package index, labgen has itself installed there in the same version."""
+    told = tmp_path / f"packages/labgen-{version}.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: labgen\nVersion: {version}\n")
+    (told / "INSTALLER").write_text(f"{installer}\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
+    run("init", "mine")
+    assert installed_in(Path("mine/.github/workflows/check-leaves.yml")) == written
+
+
 def test_nothing_that_init_writes_installs_a_bare_name() -> None:
     """Not even as advice: whoever owns the name on an index would own what it installs."""
     run("init", "mine")
