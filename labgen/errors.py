@@ -21,6 +21,7 @@ A message says where, what, and what to do next. No message ever holds a key or 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 
@@ -150,3 +151,28 @@ RETRYABLE = (TeacherUnavailable, RateLimited, TeacherTimeout, BadReply, CallReje
 
 PERMANENT = (ContextTooLong, TeacherRefused)
 """Failures that are kept in the ledger like a reply, since no later attempt can end otherwise."""
+
+_REMEDIES = {
+    errno.ENOSPC: "Make room on the disk",
+    errno.EFBIG: "Raise the limit on the size of files (`ulimit -f`)",
+    errno.EMFILE: "Raise the limit on open files (`ulimit -n`)",
+    errno.ENFILE: "Close other programs, which hold too many files open",
+    errno.EROFS: "Mount that disk so that it can be written to",
+    errno.EACCES: "See that you may read and write there",
+    errno.EPERM: "See that you may read and write there",
+    errno.EIO: "The disk itself fails: copy the work folder to another one",
+    errno.EAGAIN: "The machine has no further process or thread to give: end some, or raise the limit (`ulimit -u`)",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+}
+for _name, _words in {
+    "EDQUOT": "Your quota is used up: make room",
+    "ESTALE": "The network disk has changed below us: mount it anew",
+    "ENOTCONN": "The network disk is gone: mount it anew",
+}.items():
+    if hasattr(errno, _name):
+        _REMEDIES[getattr(errno, _name)] = _words
+
+
+def remedy(error: OSError) -> str:
+    """What to do about something that a machine lacks or refuses, as the begin of a sentence; empty where unknown."""
+    return _REMEDIES.get(error.errno or 0, "")

@@ -94,18 +94,24 @@ class Stage:
         self._process.wait()
         self._process.stdout.close()
 
+    def warm_up(self, folder: Path, arguments: Sequence[str]) -> None:
+        """Run a command in the stage's own process, so that no fork has to load again what such commands need."""
+        self._asked({"folder": str(folder), "arguments": list(arguments)})
+
     def run(self, folder: Path, arguments: Sequence[str], *, at: Point | None = None, kind: Kind = "fail") -> Ending:
         """Run `labgen ARGUMENTS` in a folder; `at` is where the fault happens, None for none.
 
         Only what lies in the folder counts: it is home, work folder, and place of temporary files.
         """
+        place = None if at is None else [at.operation, at.path, at.where, at.turn]
+        ended = self._asked({"folder": str(folder), "arguments": list(arguments), "at": place, "kind": kind})
+        return Ending(ended["status"], ended["out"], ended["err"], tuple(Point(*each) for each in ended["points"]))
+
+    def _asked(self, job: Mapping[str, Any]) -> Any:
         assert self._process.stdin and self._process.stdout
-        job = {"folder": str(folder), "arguments": list(arguments), "kind": kind}
-        job["at"] = None if at is None else [at.operation, at.path, at.where, at.turn]
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        ended = json.loads(self._process.stdout.readline())
-        return Ending(ended["status"], ended["out"], ended["err"], tuple(Point(*each) for each in ended["points"]))
+        return json.loads(self._process.stdout.readline())
 
 
 class _Faults:
@@ -334,17 +340,33 @@ def _serve() -> None:
     import openai  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
-    gc.freeze()  # a fork that looked for garbage would copy all of this
+    answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
-        with tempfile.TemporaryDirectory() as folder:
-            job, kept = json.loads(line), Path(folder)
-            process = os.fork()
-            if process == 0:
-                _play(job, kept)
-            status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-            points = [json.loads(each) for each in (kept / "points").read_text().splitlines()]
-            texts = {name: (kept / name).read_text(errors="replace") for name in ("out", "err")}
-        print(json.dumps({"status": status, "points": points, **texts}), flush=True)
+        job = json.loads(line)
+        gc.freeze()  # a fork that looked for garbage would copy all of this
+        print(json.dumps(_play_in_fork(job) if "at" in job else _play_here(job)), file=answers, flush=True)
+
+
+def _play_here(job: Mapping[str, Any]) -> bool:
+    with (
+        contextlib.chdir(job["folder"]),
+        tempfile.TemporaryFile("w") as said,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        return _command(job["arguments"]) == 0
+
+
+def _play_in_fork(job: Mapping[str, Any]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder)
+        process = os.fork()
+        if process == 0:
+            _play(job, kept)
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        points = [json.loads(each) for each in (kept / "points").read_text().splitlines()]
+        texts = {name: (kept / name).read_text(errors="replace") for name in ("out", "err")}
+    return {"status": status, "points": points, **texts}
 
 
 def _play(job: Mapping[str, Any], kept: Path) -> NoReturn:
@@ -386,10 +408,11 @@ def _command(arguments: list[str]) -> int:
 
 
 def each_of(points: Sequence[Point], *, turns: int = 1) -> Iterator[Point]:
-    """Points of one run, each place with its first `turns` times and its last one."""
+    """Points of one run, each place with its first `turns` times, the one in their middle, and the last one."""
     last = {(point.operation, point.path, point.where): point.turn for point in points}
     for point in points:
-        if point.turn < turns or point.turn == last[point.operation, point.path, point.where]:
+        end = last[point.operation, point.path, point.where]
+        if point.turn < turns or point.turn in (end // 2, end):
             yield point
 
 

@@ -132,11 +132,16 @@ def main(arguments: list[str] | None = None) -> None:
             # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
+        from labgen.cli.machine_trouble import machine_trouble
+        from labgen.text.printable import plain
+
+        if lacking := machine_trouble(error):
+            click.echo(plain(f"labgen: {lacking}"), err=True)
+            sys.exit(1)
         if isinstance(error, Exception) or "_LABGEN_COMPLETE" in os.environ:  # click ends so once a shell is answered
             raise
         # labgen ends by returning: that was code of a package, in a task of its own, where nothing stands around it.
         from labgen.packages import crash
-        from labgen.text.printable import plain
 
         words = f"code of an installed package ended the program ({crash(error)}). What was paid for is kept."
         click.echo(plain(f"labgen: {words} Mend or remove what packages add; `labgen doctor` lists it."), err=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labgen.errors import OutputError, UsageError
+from labgen.errors import OutputError, UsageError, remedy
 from labgen.export.files import hash_file
 from labgen.export.rows import BuildInfo, LeafInfo
 
@@ -121,7 +121,10 @@ def claim_output(folder: Path) -> Iterator[None]:
             f"{folder}: another run of labgen is writing there. Wait for it, or choose another folder with --output."
         ) from None
     except OSError as error:
-        raise OutputError(f"{folder}: can't be written to ({error.strerror}).") from error
+        raise OutputError(
+            f"{folder}: can't be written to ({error.strerror}). See that the folder around it can be written and that "
+            "there is room, or choose another folder with --output."
+        ) from error
     try:
         yield
     finally:
@@ -138,8 +141,9 @@ def explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"{folder}: the dataset can't be written ({error.strerror or error}). Every reply is in the ledger: "
-            "make room or choose another folder with --output, and run again; nothing is asked twice."
+            f"{folder}: the dataset can't be written ({error.strerror or error}). "
+            f"{remedy(error) or 'Make room'}, or choose another folder with --output, and run again: every reply is in "
+            "the ledger, and nothing is asked twice."
         ) from error
 
 
