@@ -6,8 +6,9 @@ the whole dataset; else a message with the reason and what to do, and the datase
 ends with the bytes of a build that nothing disturbed; nothing is left behind; no more calls are answered twice than may
 be in flight. Prints what is wrong, and a table by kind. Ends with status 1 where something is. Linux only.
 
+    --build NAME   first (from nothing) or again (over an earlier build's dataset); without: both
     --kind KIND    fail, "stay failed" (a disk that stays full), kill, or "no memory"; repeatable; without: all
-    --every N      only every Nth place; --turns N: each place's first N times and its last (1)
+    --every N      only every Nth place, from --first on; --turns N: each place's first N times and its last (1)
     --show         print all places
 """
 
@@ -31,6 +32,7 @@ def main() -> int:
     """Disturb builds; exit status 1 if one is not as it should be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", action="append", choices=get_args(Kind))
+    parser.add_argument("--build", choices=("first", "again"))
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--turns", type=int, default=1)
@@ -48,6 +50,8 @@ def main() -> int:
                 points = builds.points(turns=chosen.turns)
                 points = [each for each in points if (each.operation, each.path, each.where) not in known]
                 known |= {(each.operation, each.path, each.where) for each in points}
+                if chosen.build == ("first" if again else "again"):
+                    continue
                 for kind in chosen.kind or get_args(Kind):
                     for point in points[chosen.first :: chosen.every]:
                         verdict = builds.disturb(point, kind)

@@ -21,6 +21,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,11 +81,15 @@ class Ending:
 class Stage:
     """A process in which commands are run, each in a fork of its own; a context manager."""
 
+    def __init__(self, **environment: str) -> None:
+        """Make a stage whose commands see these variables besides."""
+        self._environment = environment
+
     def __enter__(self) -> Stage:
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("LABGEN_", "OPENAI_"))}
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=variables | {"PYTHONPATH": str(ROOT)},
+            env=variables | {"PYTHONPATH": str(ROOT)} | self._environment,
         )  # fmt: skip
         return self
 
@@ -98,13 +103,25 @@ class Stage:
         """Run a command in the stage's own process, so that no fork has to load again what such commands need."""
         self._asked({"folder": str(folder), "arguments": list(arguments)})
 
-    def run(self, folder: Path, arguments: Sequence[str], *, at: Point | None = None, kind: Kind = "fail") -> Ending:
+    def run(
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        *,
+        at: Point | None = None,
+        kind: Kind = "fail",
+        kill_after_sec: float | None = None,
+    ) -> Ending:
         """Run `labgen ARGUMENTS` in a folder; `at` is where the fault happens, None for none.
 
         Only what lies in the folder counts: it is home, work folder, and place of temporary files.
+
+        Args:
+            kill_after_sec: kill it then, wherever it is; no points are looked for.
         """
         place = None if at is None else [at.operation, at.path, at.where, at.turn]
-        ended = self._asked({"folder": str(folder), "arguments": list(arguments), "at": place, "kind": kind})
+        job = {"folder": str(folder), "arguments": list(arguments), "at": place, "kind": kind}
+        ended = self._asked(job | {"kill_after_sec": kill_after_sec})
         return Ending(ended["status"], ended["out"], ended["err"], tuple(Point(*each) for each in ended["points"]))
 
     def _asked(self, job: Mapping[str, Any]) -> Any:
@@ -363,10 +380,27 @@ def _play_in_fork(job: Mapping[str, Any]) -> dict[str, Any]:
         process = os.fork()
         if process == 0:
             _play(job, kept)
-        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        points = [json.loads(each) for each in (kept / "points").read_text().splitlines()]
-        texts = {name: (kept / name).read_text(errors="replace") for name in ("out", "err")}
+        status = os.waitstatus_to_exitcode(_end_of(process, job["kill_after_sec"]))
+        texts = {name: _text(kept / name) for name in ("points", "out", "err")}
+        points = [json.loads(each) for each in texts.pop("points").splitlines()]
     return {"status": status, "points": points, **texts}
+
+
+def _end_of(process: int, kill_after_sec: float | None) -> int:
+    """What `waitpid` says of a process once it has ended, or was killed."""
+    if kill_after_sec is not None:
+        end = time.monotonic() + kill_after_sec
+        while time.monotonic() < end:
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                return status
+            time.sleep(0.001)
+        os.kill(process, signal.SIGKILL)
+    return os.waitpid(process, 0)[1]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 def _play(job: Mapping[str, Any], kept: Path) -> NoReturn:
@@ -387,7 +421,8 @@ def _play(job: Mapping[str, Any], kept: Path) -> NoReturn:
         def note(point: Point) -> None:
             write(points, (json.dumps([point.operation, point.path, point.where, point.turn]) + "\n").encode())
 
-        _install(_Faults(folder, None if job["at"] is None else Point(*job["at"]), job["kind"], note))
+        if job["kill_after_sec"] is None:
+            _install(_Faults(folder, None if job["at"] is None else Point(*job["at"]), job["kind"], note))
         status = _command(job["arguments"])
     except BaseException:
         traceback.print_exc()
