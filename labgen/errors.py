@@ -161,7 +161,7 @@ _REMEDIES = {
     errno.EACCES: "See that you may read and write there",
     errno.EPERM: "See that you may read and write there",
     errno.EIO: "The disk itself fails: copy the work folder to another one",
-    errno.EAGAIN: "The machine has no further process or thread to give: end some, or raise the limit (`ulimit -u`)",
+    errno.EAGAIN: "End other programs, or raise the limit on processes (`ulimit -u`)",
     errno.ENAMETOOLONG: "Choose a shorter name",
 }
 for _name, _words in {
@@ -171,6 +171,29 @@ for _name, _words in {
 }.items():
     if hasattr(errno, _name):
         _REMEDIES[getattr(errno, _name)] = _words
+
+
+_AGAIN = "and run the same command again: what was paid for is kept."
+_NO_MEMORY = (
+    f"this machine has no memory left. Close other programs or ask for fewer calls at once (--concurrency), {_AGAIN}"
+)
+_NO_THREAD = f"this machine has no further thread to give. {_REMEDIES[errno.EAGAIN]}, {_AGAIN}"
+
+
+def machine_trouble(error: BaseException | None) -> str | None:
+    """What is to be said of an error that the machine is the cause of, not labgen; None for any other.
+
+    Verbs explain their own files themselves; this is the net below them.
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return _NO_MEMORY
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return _NO_THREAD
+    if not isinstance(error, OSError) or not (advice := remedy(error)):
+        return None
+    what = error.strerror or type(error).__name__
+    where = f"{error.filename}: {what}" if error.filename else what
+    return f"{where}. {advice}, {_AGAIN}"
 
 
 def remedy(error: OSError) -> str:

@@ -3,7 +3,7 @@
 Nothing of labgen is changed for it. A `Stage` is a process that has loaded labgen and forks itself for each command; in
 the fork, what Python does with files, folders and databases goes through here first. What pyarrow writes and reads
 counts by its calls, what SQLite does by its statements: what happens within one of these is theirs to keep whole
-(`scripts/check_kills.py --system-calls` kills there, too).
+(`scripts/check_kills.py`, which kills at random, meets it there, too).
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from labgen.teacher.rehearsal.wire import answer
 
 CONCURRENCY = 4
 DATASET = "dataset"
+NOTES = "dataset/notes/mine.txt"
+"""What a user has put into the dataset's folder, where there is one at the start: it stays."""
 LEFT_OUT = "left out"
 """Kinds of state of a dataset after a fault, beside those of `BuildsWithFaults.state_of`."""
 
@@ -55,13 +57,15 @@ class BuildsWithFaults:
         if again:
             made = stage.run(self._start, self._command(1))
             assert made.status == 0, made.err
+            (self._start / NOTES).parent.mkdir()
+            (self._start / NOTES).write_text("mine")
             shutil.copytree(self._start / DATASET, folder / "before")
         self._names = {*(path.name for path in self._start.iterdir()), DATASET, ".labgen"}
         whole = self._copy("whole")
         self.undisturbed = stage.run(whole, self._command(2))
         assert self.undisturbed.status == 0, self.undisturbed.err
-        self._expected = digest(whole / DATASET)
-        self._before = digest(folder / "before") if again else None
+        self._expected = own(whole / DATASET)
+        self._before = own(folder / "before") if again else None
 
     def points(self, *, turns: int = 1) -> list[Point]:
         """The points of a build that nothing disturbs; see `each_of`."""
@@ -84,6 +88,7 @@ class BuildsWithFaults:
         said = again.err.strip().rpartition("\n")[2]
         _note(verdict, again.status == 0, f"the next run ends with {again.status}: {said}")
         _note(verdict, self.state_of(folder, again) == "whole", "the next run's bytes are others")
+        _note(verdict, self._before is None or (folder / NOTES).exists(), "what a user had there is lost")
         left = sorted({path.name for path in folder.iterdir()} ^ self._names)
         _note(verdict, not left, f"left behind: {left}")
         twice = self._teacher.answered_twice
@@ -96,7 +101,7 @@ class BuildsWithFaults:
         dataset = folder / DATASET
         if not dataset.exists():
             return "none"
-        here = digest(dataset)
+        here = own(dataset)
         if here in (self._expected, self._before):
             return "whole" if here == self._expected else "before"
         leaves = json.loads((dataset / "manifest.json").read_text())["leaves"]
@@ -123,6 +128,11 @@ class BuildsWithFaults:
 
     def _copy(self, name: str) -> Path:
         return Path(shutil.copytree(self._start, self._folder / name))
+
+
+def own(dataset: Path) -> dict[str, str]:
+    """Hashes of the files of a dataset that labgen wrote."""
+    return {name: found for name, found in digest(dataset).items() if not name.startswith("notes/")}
 
 
 def reason_of(point: Point, kind: Kind) -> str:

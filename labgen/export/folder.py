@@ -21,15 +21,22 @@ FORMAT_VERSION = 1
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a dataset folder. It is written last, so its presence means a whole dataset.
 
-    Raises: UsageError: there is none, or it is not one that this version of labgen can read.
+    Raises:
+        UsageError: there is none, or it is not one that this version of labgen can read.
+        OutputError: the machine does not let us read it.
     """
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{folder}: no dataset of labgen's ({MANIFEST} is missing). Check the path.") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: can't be read ({error}).") from None
+    except OSError as error:
+        advice = remedy(error) or "See that it can be read"
+        raise OutputError(f"{path}: can't be read ({error.strerror or error}). {advice}, and try again.") from None
+    except ValueError as error:
+        raise UsageError(
+            f"{path}: can't be read ({error}). Build the dataset again, or choose another folder."
+        ) from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UsageError(f"{path}: not a manifest of labgen's.")
     if manifest.get("format_version") != FORMAT_VERSION:
@@ -162,6 +169,8 @@ def replacing(folder: Path) -> Iterator[Path]:
         with explained(folder):
             if old.exists() and not folder.exists():
                 old.rename(folder)  # a run was killed between its two renames
+            elif old.exists():
+                _keep_foreign(old, folder)  # or after them
             for leftover in (new, old):
                 shutil.rmtree(leftover, ignore_errors=True)
             new.mkdir(parents=True)

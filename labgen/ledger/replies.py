@@ -341,7 +341,8 @@ def _lacks_room(words: str) -> bool:
 
 def _advice(words: str) -> str:
     if _lacks_room(words):
-        return "Make room on the disk and run again: every reply up to here is kept."
+        limit = " Or raise the limit on the size of files (`ulimit -f`)." if "large" in words or "I/O" in words else ""
+        return f"Make room on the disk and run again: every reply up to here is kept.{limit}"
     if "malformed" in words or "not a database" in words:
         return f"The file is damaged. {_DAMAGED}"
     if "locked" in words:
