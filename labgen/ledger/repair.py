@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from labgen.errors import LedgerError
-from labgen.ledger.replies import LEDGER_NAME, REPAIR_NAME, SAVED, Ledger, saved_by_repair
+from labgen.ledger.replies import LEDGER_NAME, REPAIR_NAME, SAVED, Ledger, connect_read_only, saved_by_repair
 from labgen.ledger.verify import BATCH_ROWS, Health, read_all
 
 ASKED_TABLES = ("parked_calls", "batches")
@@ -93,7 +93,11 @@ def _save_asked(path: Path, fresh: Ledger) -> str:
     Returns: what could not be read, in SQLite's words; empty for nothing.
     """
     lost = ""
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as database:
+    try:
+        database = connect_read_only(path)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    with closing(database):
         for table in ASKED_TABLES:
             try:
                 for row in database.execute(f"SELECT * FROM {table} NOT INDEXED"):  # noqa: S608 (no user's text)

@@ -382,15 +382,32 @@ def check_version(path: Path, database: sqlite3.Connection) -> int:
 def _open_read_only(path: Path) -> sqlite3.Connection:
     """The file, or an empty ledger in memory where there is none, or where nothing was written to it yet."""
     if path.exists():
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        try:
-            if database.execute("SELECT 1 FROM sqlite_master").fetchone():
-                return database
-        except sqlite3.Error:
-            database.close()
-            raise
+        database = connect_read_only(path)
+        if database.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return database
         database.close()
     return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A ledger's file for reading alone, also in a folder that can't be written to. Raises: sqlite3.Error."""
+    # Even a reader needs a file beside it to see what a writer has in its journal. Without a journal it may do without.
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
+        try:
+            database.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            database.close()
+            if not isinstance(error, sqlite3.OperationalError) or "immutable" in how or _has_journal(path):
+                raise
+        else:
+            break
+    return database
+
+
+def _has_journal(path: Path) -> bool:
+    journal = Path(f"{path}-wal")
+    return journal.exists() and journal.stat().st_size > 0
 
 
 def _has_replies(database: sqlite3.Connection) -> bool:

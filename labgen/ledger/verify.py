@@ -19,6 +19,7 @@ from labgen.ledger.replies import (
     Ledger,
     check_no_repair,
     check_version,
+    connect_read_only,
     reply_of,
 )
 
@@ -117,17 +118,21 @@ def read_all(folder: Path, keep: Callable[[tuple[object, ...]], None]) -> Health
             key = row[0].hex() if isinstance(row[0], bytes) else str(row[0])
             health.damaged.append((key, str(row[2]), str(row[3])))
 
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as database:
-        database.text_factory = lambda text: text.decode(errors="surrogateescape")
-        try:
+    try:
+        with closing(connect_read_only(path)) as database:
+            database.text_factory = lambda text: text.decode(errors="surrogateescape")
             check_version(path, database)
             health.problems = _problems(database)
             columns = ", ".join(REPLY_COLUMNS)
             statement = f"SELECT rowid, {columns} FROM replies NOT INDEXED ORDER BY rowid"  # noqa: S608 (no user's text)
             for number, *row in database.execute(statement):
                 look(number, tuple(row), "sound")
-        except sqlite3.DatabaseError as error:
-            health.problems = health.problems or [str(error)]
+    except sqlite3.DatabaseError as error:
+        if "unable to open" in str(error) or "readonly" in str(error):
+            raise LedgerError(
+                f"{path}: can't be read ({error}). See that you may read and write in its folder."
+            ) from error
+        health.problems = health.problems or [str(error)]
     if health.problems:
         for number, values in table_rows(path):
             if number not in seen and _is_reply(values):
