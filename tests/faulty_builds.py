@@ -112,7 +112,8 @@ class BuildsWithFaults:
         """Status and message of a build that met its fault and lived."""
         ended, err = verdict.ended, verdict.ended.err
         _note(verdict, "Traceback" not in err and ended.status != OWN_STATUS, "a traceback")
-        most = 2 if verdict.point.path == "labgen.yaml" else 1  # settings that can't be read are the user's to mend
+        # Settings, and leaves of which none can be read, are the user's to mend.
+        most = 2 if verdict.point.path.startswith(("labgen.yaml", "taxonomy/")) else 1
         _note(verdict, 0 <= ended.status <= most, f"status {ended.status}")
         if ended.status == 0:
             _note(verdict, verdict.state == "whole", "status 0 without the whole dataset")

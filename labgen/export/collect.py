@@ -145,6 +145,7 @@ class Collector:
             if self._evenly and leaf.path not in self._done:
                 return False
             if batch := self._spool.take(leaf.path):
+                self._expect(batch, leaf.wanted)
                 for candidate in batch:
                     settled = self._settle(candidate, leaf.wanted)
                     self.funnel.add(settled)
@@ -159,6 +160,11 @@ class Collector:
             self._writer.end_leaf(leaf)
             self._begin_next()
         return False
+
+    def _expect(self, batch: Sequence[Candidate], wanted: int) -> None:
+        """Let the look across leaves prepare for those that it will be asked about, or most of them."""
+        if self.across and self._accepted < wanted:
+            self.across.expect(each for each in batch if each.state in (State.ACCEPTED, State.SURPLUS))
 
     def _settle(self, candidate: Candidate, wanted: int) -> Candidate:
         """A candidate in its final state, by what its own leaf made of it and by the rows of earlier leaves."""

@@ -5,10 +5,13 @@ Documents and second turns are looked at within their leaf, too: see `Duplicates
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from labgen.config import ThresholdsConfig
 from labgen.filters.earlier_instructions import EarlierInstructions, thresholds_for
+from labgen.filters.kept_comparisons import KeptComparisons
 from labgen.filters.second_turn import without_second_turn
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
@@ -21,14 +24,18 @@ class DuplicatesAcrossLeaves:
     Instructions with a context of their own are compared among themselves, both parts; all others by instruction, and
     documents by text.
     Leaves come in build order, each begun with `begin`; a leaf's candidates come in slot order.
+
+    Args:
+        work_folder: where what was compared is kept from one build to the next, once it is saved; None for nowhere.
     """
 
-    def __init__(self, thresholds: ThresholdsConfig) -> None:
+    def __init__(self, thresholds: ThresholdsConfig, work_folder: Path | None = None) -> None:
         base = thresholds.duplicate_rouge_l
         self._thresholds = thresholds
+        self._kept_comparisons = KeptComparisons(base, work_folder)
         self._plain, self._with_context = (
-            EarlierInstructions(base, by_context=False),
-            EarlierInstructions(base, by_context=True),
+            EarlierInstructions(base, by_context=by_context, kept=self._kept_comparisons)
+            for by_context in (False, True)
         )
         self._seen = self._plain
         self._limits = (base, base)
@@ -36,6 +43,10 @@ class DuplicatesAcrossLeaves:
         self._questions = self._follow_ups = EarlierInstructions(base, by_context=False)
         self._leaf = ""
         self._kept: list[tuple[str, str | None, str]] = []
+
+    def save(self) -> None:
+        """Keep what was compared for the next build."""
+        self._kept_comparisons.save()
 
     def begin(self, plan: LeafPlan) -> None:
         """Turn to the next leaf; what was kept of the one before counts from now on."""
@@ -55,6 +66,15 @@ class DuplicatesAcrossLeaves:
             base=self._thresholds.duplicate_rouge_l,
             cap=self._thresholds.duplicate_rouge_l_cap,
         )
+
+    def expect(self, candidates: Iterable[Candidate]) -> None:
+        """Prepare for a look at these, which is faster together than one by one."""
+        pairs = list[tuple[str, str | None]]()
+        for each in candidates:
+            pairs.append((each.compared, each.context))
+            if each.follow_up:
+                pairs.append((each.follow_up.question, each.context))
+        self._seen.expect(pairs)
 
     def look_at(self, candidate: Candidate) -> Candidate:
         """A candidate that would be accepted: as it was, or `duplicate` where it is too close to an earlier leaf's.

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from labgen.errors import LedgerError
-from labgen.ledger.replies import LEDGER_NAME, REPAIR_NAME, SAVED, Ledger, connect_read_only, saved_by_repair
+from labgen.ledger.replies import LEDGER_NAME, REPAIR_NAME, SAVED, Ledger, ReplyRow, connect_read_only, saved_by_repair
 from labgen.ledger.verify import BATCH_ROWS, Health, read_all
 
 ASKED_TABLES = ("parked_calls", "batches")
@@ -70,10 +70,10 @@ def finish_repair(folder: Path) -> Path:
 
 
 def _save(path: Path, workshop: Path) -> Health:
-    rows: list[tuple[object, ...]] = []
+    rows: list[ReplyRow] = []
     with closing(Ledger(workshop, ballast_bytes=0)) as fresh:
 
-        def keep(row: tuple[object, ...]) -> None:
+        def keep(row: ReplyRow) -> None:
             rows.append(row)
             if len(rows) >= BATCH_ROWS:
                 fresh.insert(rows)

@@ -9,6 +9,7 @@ space: when the disk is full it is given up, so that the calls in flight, which 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sqlite3
@@ -17,12 +18,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from labgen.errors import LedgerError
+from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
 from labgen.records import Call, Reply, Served
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 LEDGER_NAME = "ledger.sqlite"
 BALLAST_NAME = "ledger.ballast"
 REPAIR_NAME = "ledger.repair"
@@ -71,19 +73,32 @@ CREATE TABLE IF NOT EXISTS batches (
     batch_id TEXT NOT NULL
 );
 """,
+    # From 3, in which every call was compressed by itself: those stay as they are.
+    TABLE,
 )
 """The statements that take a ledger from each schema version to the next; every one adds, none removes."""
-
-REPLY_COLUMNS = (
-    "key", "model", "leaf", "step", "failure", "prompt_tokens", "completion_tokens", "call", "reply",
-)  # fmt: skip
-"""The columns of the table `replies`, in every version."""
 
 Statements = tuple[str, Sequence[tuple[object, ...]]]
 """A statement, and the values that it is done with, each in turn."""
 
 _INSERT = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT_ALL = "SELECT key, model, failure, prompt_tokens, completion_tokens, reply FROM replies WHERE rowid = ?"
+_SELECT_MODEL = "SELECT reply, failure, prompt_tokens, completion_tokens, model FROM replies WHERE key = ?"
 _SELECT = "SELECT reply, failure, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
+
+
+class ReplyRow(NamedTuple):
+    """A row of the table `replies`; but `call` is canonical JSON in UTF-8, which is packed as the row is written."""
+
+    key: bytes
+    model: str
+    leaf: str
+    step: str
+    failure: str
+    prompt_tokens: int
+    completion_tokens: int
+    call: bytes
+    reply: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +126,7 @@ class Ledger:
 
     def __init__(self, folder: Path, *, read_only: bool = False, ballast_bytes: int = BALLAST_BYTES) -> None:
         self.path = folder / LEDGER_NAME
-        self._rows: list[tuple[object, ...]] = []
+        self._rows: list[ReplyRow] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._ballast = folder / BALLAST_NAME
         self._full = ""
@@ -120,6 +135,7 @@ class Ledger:
             self._db = self._open(folder, read_only)
             if not read_only and ballast_bytes:
                 self._take_ballast(ballast_bytes)
+        self.calls = CallDictionaries(self._db)
 
     def _open(self, folder: Path, read_only: bool) -> sqlite3.Connection:
         if read_only:
@@ -177,7 +193,7 @@ class Ledger:
         return next(self.entries([key]), None)
 
     def entries(self, keys: Iterable[bytes]) -> Iterator[Entry]:
-        """The paid calls among `keys`, in that order."""
+        """The paid calls among `keys`, in that order; none whose words are lost (see `labgen.ledger.verify.repair`)."""
         for key in keys:
             with self._explained():
                 row = self._db.execute(
@@ -187,7 +203,8 @@ class Ledger:
                 ).fetchone()
             if row:
                 reply = self._decoded(key, row)
-                yield Entry(key, row[4], row[5], row[6], zlib.decompress(row[7]).decode(), reply)
+                if call := self._call(key, row[7]):
+                    yield Entry(key, row[4], row[5], row[6], call, reply)
 
     async def put(self, call: Call, reply: Reply) -> None:
         """Keep a reply; returns once it is in the file.
@@ -238,11 +255,12 @@ class Ledger:
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
+                self.calls.forget()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def insert(self, rows: Iterable[tuple[object, ...]], *beside: Statements) -> int:
+    def insert(self, rows: Iterable[ReplyRow], *beside: Statements) -> int:
         """Write rows (see `reply_row`) in one transaction, those whose key is known left out.
 
         Returns: how many were new.
@@ -263,11 +281,9 @@ class Ledger:
             self._ballast.unlink()
             return self._insert(rows, beside)
 
-    def _insert(self, rows: list[tuple[object, ...]], beside: Sequence[Statements] = ()) -> int:
+    def _insert(self, rows: list[ReplyRow], beside: Sequence[Statements] = ()) -> int:
         with self.transaction() as database:
-            before = database.total_changes
-            database.executemany(_INSERT, rows)
-            new = database.total_changes - before
+            new = sum(database.execute(_INSERT, self._packed(row)).rowcount for row in rows)
             for statement, values in beside:
                 database.executemany(statement, values)
         return new
@@ -295,6 +311,36 @@ class Ledger:
         with self._explained():
             return [row[0] for row in self._db.execute("SELECT key FROM replies WHERE failure != ''")]
 
+    def replies(self, keys: Iterable[bytes]) -> Iterator[tuple[str, Reply]]:
+        """The paid calls among `keys`, in that order: the model that was asked, and its reply."""
+        for key in keys:
+            with self._explained():
+                row = self._db.execute(_SELECT_MODEL, (key,)).fetchone()
+            if row:
+                yield row[4], self._decoded(key, row[:4])
+
+    def numbers(self, keys: Iterable[bytes]) -> list[int] | None:
+        """The numbers under which the file has some replies, sorted and each once; None where it lacks one of them."""
+        found = set()
+        with self._explained():
+            for key in keys:
+                row = self._db.execute("SELECT rowid FROM replies WHERE key = ?", (key,)).fetchone()
+                if row is None:
+                    return None
+                found.add(row[0])
+        return sorted(found)
+
+    def digest(self, numbers: Iterable[int]) -> bytes:
+        """Hash over all that the ledger has under some numbers, keys included (32 bytes)."""
+        digest = hashlib.blake2b(digest_size=32)
+        with self._explained():
+            for number in numbers:
+                row = self._db.execute(_SELECT_ALL, (number,)).fetchone() or ()
+                for value in row:
+                    part = value if isinstance(value, bytes) else str(value).encode()
+                    digest.update(len(part).to_bytes(8, "little") + part)
+        return digest.digest()
+
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement gives: for looking after the ledger, not for builds."""
         with self._explained():
@@ -305,6 +351,16 @@ class Ledger:
         if self._waiting:
             self._commit()
         self._db.close()
+
+    def _packed(self, row: ReplyRow) -> ReplyRow:
+        return row._replace(call=self.calls.pack(row.leaf, row.step, row.call))
+
+    def _call(self, key: bytes, packed: bytes) -> str:
+        with self._explained():
+            try:
+                return self.calls.unpack(packed).decode()
+            except (zlib.error, ValueError, TypeError, LookupError) as error:
+                raise LedgerError(f"{self.path}: the call {key.hex()[:16]} is damaged ({error}). {_DAMAGED}") from error
 
     def _decoded(self, key: bytes, row: tuple[bytes, str, int, int]) -> Reply:
         try:
@@ -374,7 +430,7 @@ def check_version(path: Path, database: sqlite3.Connection) -> int:
         )
     columns = [row[1] for row in database.execute("PRAGMA table_info(replies)")]
     others = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
-    if columns != list(REPLY_COLUMNS) and (columns or others):
+    if columns != list(ReplyRow._fields) and (columns or others):
         raise LedgerError(f"{path}: a database of another program's. Choose another work folder with --work.")
     return version
 
@@ -414,9 +470,9 @@ def _has_replies(database: sqlite3.Connection) -> bool:
     return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'replies'").fetchone() is not None
 
 
-def reply_row(call: Call, reply: Reply) -> tuple[object, ...]:
-    """A row of the table `replies`."""
-    return (
+def reply_row(call: Call, reply: Reply) -> ReplyRow:
+    """What is to be kept of a call and its reply."""
+    return ReplyRow(
         call.key,
         call.model,
         call.leaf,
@@ -424,7 +480,7 @@ def reply_row(call: Call, reply: Reply) -> tuple[object, ...]:
         reply.failure,
         reply.prompt_tokens,
         reply.completion_tokens,
-        zlib.compress(call.canonical.encode(), 1),
+        call.canonical.encode(),
         pack_reply(reply),
     )
 

@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.errors import LedgerError
+from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
 from labgen.ledger.pages import table_rows
 from labgen.ledger.replies import (
     BALLAST_NAME,
     LEDGER_NAME,
-    REPLY_COLUMNS,
     Ledger,
+    ReplyRow,
     check_no_repair,
     check_version,
     connect_read_only,
     reply_of,
 )
 
+COLUMNS = ", ".join(ReplyRow._fields)
+KINDS = (bytes, str, str, str, str, int, int, bytes, bytes)
+"""Of their values."""
 BATCH_ROWS = 256
 
 
@@ -47,6 +51,7 @@ class Health:
     Attributes:
         sound: rows that are whole.
         only_in_pages: rows that are whole and that SQLite can't find any more: a repair brings them back.
+        calls_lost: whole replies to calls whose words are lost with their dictionary: builds find them all the same.
         damaged: rows that can be read but whose content is not what was written: key in hex, leaf, step.
         unreadable: ranges of row numbers between those that were found; some may never have been used.
         problems: what SQLite says of the file.
@@ -54,6 +59,7 @@ class Health:
 
     sound: int = 0
     only_in_pages: int = 0
+    calls_lost: int = 0
     damaged: list[tuple[str, str, str]] = field(default_factory=list)
     unreadable: list[tuple[int, int]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -94,10 +100,12 @@ def verify(folder: Path) -> Health:
 def compact(folder: Path) -> None:
     """Give the space of removed rows back to the disk. Raises: LedgerError: no room for it (about the file's size)."""
     with closing(Ledger(folder)) as ledger:
+        with ledger.transaction():
+            ledger.calls.drop_unused()
         ledger.query("VACUUM")
 
 
-def read_all(folder: Path, keep: Callable[[tuple[object, ...]], None]) -> Health:
+def read_all(folder: Path, keep: Callable[[ReplyRow], None]) -> Health:
     """Read the whole ledger, and give every sound row to `keep`: what SQLite can't find, from its pages.
 
     Raises: LedgerError: there is none, it is from a newer labgen, or nothing of it can be read.
@@ -107,43 +115,57 @@ def read_all(folder: Path, keep: Callable[[tuple[object, ...]], None]) -> Health
     if not path.is_file():
         raise LedgerError(f"{path}: there is no ledger. Check --work; `labgen generate` begins one.")
     health, seen = Health(), set[int]()
-
-    def look(number: int, row: tuple[object, ...], found: str) -> None:
-        if _sound(row):
-            seen.add(number)
-            setattr(health, found, getattr(health, found) + 1)
-            keep(row)
-        elif found == "sound":
-            seen.add(number)
-            key = row[0].hex() if isinstance(row[0], bytes) else str(row[0])
-            health.damaged.append((key, str(row[2]), str(row[3])))
-
     try:
         with closing(connect_read_only(path)) as database:
             database.text_factory = lambda text: text.decode(errors="surrogateescape")
             check_version(path, database)
             health.problems = _problems(database)
-            columns = ", ".join(REPLY_COLUMNS)
-            statement = f"SELECT rowid, {columns} FROM replies NOT INDEXED ORDER BY rowid"  # noqa: S608 (no user's text)
+            calls = _dictionaries_in_pages(path) if health.problems else CallDictionaries(database)
+            statement = f"SELECT rowid, {COLUMNS} FROM replies NOT INDEXED ORDER BY rowid"  # noqa: S608 (no user's text)
             for number, *row in database.execute(statement):
-                look(number, tuple(row), "sound")
+                seen.add(number)
+                if sound := _sound(row, calls):
+                    health.sound += bool(sound.call)
+                    health.calls_lost += not sound.call
+                    keep(sound)
+                else:
+                    key = row[0].hex() if isinstance(row[0], bytes) else str(row[0])
+                    health.damaged.append((key, str(row[2]), str(row[3])))
     except sqlite3.DatabaseError as error:
         if "unable to open" in str(error) or "readonly" in str(error):
-            raise LedgerError(
-                f"{path}: can't be read ({error}). See that you may read and write in its folder."
-            ) from error
+            words = f"{path}: can't be read ({error}). See that you may read and write in its folder."
+            raise LedgerError(words) from error
         health.problems = health.problems or [str(error)]
     if health.problems:
-        for number, values in table_rows(path):
-            if number not in seen and _is_reply(values):
-                look(number, values, "only_in_pages")
-        if not seen:
-            raise LedgerError(
-                f"{path}: nothing of it can be read ({health.problems[0]}). Move it away, and bring a copy back with "
-                f"`labgen ledger import` if there is one; {BALLAST_NAME} may stay."
-            )
-        health.unreadable = _gaps(seen)
+        _read_pages(path, health, seen, keep)
     return health
+
+
+def _read_pages(path: Path, health: Health, seen: set[int], keep: Callable[[ReplyRow], None]) -> None:
+    """Find in a damaged file's pages the rows of other numbers than those `seen`."""
+    calls = _dictionaries_in_pages(path)
+    for number, values in table_rows(path):
+        if number not in seen and _is_reply(values) and (sound := _sound(values, calls)):
+            seen.add(number)
+            health.only_in_pages += bool(sound.call)
+            health.calls_lost += not sound.call
+            keep(sound)
+    if not seen:
+        raise LedgerError(
+            f"{path}: nothing of it can be read ({health.problems[0]}). Move it away, and bring a copy back with "
+            f"`labgen ledger import` if there is one; {BALLAST_NAME} may stay."
+        )
+    health.unreadable = _gaps(seen)
+
+
+def _dictionaries_in_pages(path: Path) -> CallDictionaries:
+    """The dictionaries that a damaged file's pages hold, by whatever way SQLite would have found them."""
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    memory.executescript(TABLE)
+    for number, values in table_rows(path):
+        if len(values) == 4 and values[0] is None and isinstance(values[3], bytes):
+            memory.execute("INSERT OR IGNORE INTO dictionaries VALUES (?, ?, ?, ?)", (number, *values[1:]))
+    return CallDictionaries(memory)
 
 
 def _problems(database: sqlite3.Connection) -> list[str]:
@@ -157,7 +179,7 @@ def _problems(database: sqlite3.Connection) -> list[str]:
 def _is_reply(values: tuple[object, ...]) -> bool:
     """Whether values from a page may be a row of replies, which can be asked for no longer only if it is sound."""
     # What ended for good may be a row that was let go of, to be asked again: that costs nothing.
-    return len(values) == len(REPLY_COLUMNS) and values[4] == ""
+    return len(values) == len(ReplyRow._fields) and values[4] == ""
 
 
 def _gaps(seen: set[int]) -> list[tuple[int, int]]:
@@ -170,15 +192,19 @@ def _gaps(seen: set[int]) -> list[tuple[int, int]]:
     return gaps
 
 
-def _sound(row: tuple[object, ...]) -> bool:
-    key, *labels, failure, prompt_tokens, completion_tokens, call, reply = row
-    if not (isinstance(call, bytes) and isinstance(reply, bytes) and isinstance(failure, str)):
-        return False
-    if not (isinstance(prompt_tokens, int) and isinstance(completion_tokens, int)):
-        return False
+def _sound(row: Sequence[object], calls: CallDictionaries) -> ReplyRow | None:
+    """A row with its call as it was asked, or empty where that is lost; None where the row is not what was written."""
+    if not all(isinstance(value, kind) for value, kind in zip(row, KINDS, strict=True)):
+        return None
+    kept = ReplyRow(*row)  # type: ignore[arg-type]  # which was looked at just now
     try:
-        "".join(map(str, labels)).encode()
-        reply_of((reply, failure, prompt_tokens, completion_tokens))
-        return hashlib.sha256(zlib.decompress(call)).digest() == key
+        f"{kept.model}{kept.leaf}{kept.step}".encode()
+        reply_of((kept.reply, kept.failure, kept.prompt_tokens, kept.completion_tokens))
+        call = calls.unpack(kept.call)
+    except LookupError:
+        call = b""
     except (zlib.error, ValueError, TypeError):
-        return False
+        return None
+    if call and hashlib.sha256(call).digest() != kept.key:
+        return None
+    return kept._replace(call=call)

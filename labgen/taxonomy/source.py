@@ -9,9 +9,10 @@ from pathlib import Path
 
 from labgen.errors import TaxonomyError
 from labgen.records import BRANCHES, Severity, Violation
+from labgen.taxonomy.names import same_elsewhere, unfit_name
 from labgen.taxonomy.repeated_keys import find_repeats
 from labgen.taxonomy.rules import RULES
-from labgen.text.printable import plain, shorten
+from labgen.text.printable import plain, shorten, shown
 from labgen.text.yaml_guess import explain_yaml_error
 from labgen.text.yamltree import Node, Positions, Tree, TreeError, parse_tree
 
@@ -131,11 +132,24 @@ def read_source(root: Path, file: Path) -> LeafSource:
         source.name = relative.encode(errors="backslashreplace").decode()
         source.add("LG108", 0, "the folder's name is not valid UTF-8; rename it.")
         return source
+    if problem := unfit_name(source.path):
+        source.name = shown(relative)
+        source.add("LG112", 0, f"the path of this leaf {problem}; rename the folder.")
+        return source
     if source.branch not in BRANCHES or "/" not in source.path:
         source.add("LG108", 0, _explain_place(source.path))
         return source
     _read_bytes(root, source)
     return source if source.violations else parse_source(source)
+
+
+def note_same_elsewhere(root: Path, sources: Sequence[LeafSource]) -> None:
+    """Note of each leaf whether some systems take its path for that of another leaf below the root."""
+    same = same_elsewhere(leaf_path(root, file) for file in find_leaf_files(root))
+    for source in sources:
+        if other := same.get(source.path):
+            message = f"macOS and Windows take this path for that of `{shown(other)}`; rename one of the folders."
+            source.add("LG112", 0, message)
 
 
 def parse_source(source: LeafSource, *, pure: bool = False) -> LeafSource:

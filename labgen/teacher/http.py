@@ -32,7 +32,7 @@ from labgen.teacher.schema_fields import (
 )
 from labgen.teacher.served import BEHIND, others_listed, served_by, told_of
 from labgen.teacher.stated import Stated, ask_stated
-from labgen.teacher.stuck import StuckReply
+from labgen.teacher.streamed import StreamedReply
 
 _NO_SYSTEM = re.compile(r"system (role|message|prompt)|roles must alternate", re.I)
 
@@ -195,13 +195,14 @@ class HttpBackend:
 
     async def _send(self, call: Call, lacking: Collection[str]) -> Reply:
         path, body = self.path, self._body(call, lacking)
-        stuck = StuckReply() if body.get("stream") else None
-        answer = await self._client.post(path, body, stuck)
+        most_bytes = most_reply_bytes(call.max_tokens)
+        stream = StreamedReply(most_bytes) if body.get("stream") else None
+        answer = await self._client.post(path, body, stream, most_bytes=most_bytes)
         self._heed(answer.headers)
-        if answer.status >= 400:
+        if answer.status >= 300:
             raise self._refusal(answer, call, body)
-        looped = stuck.body if stuck and answer.cut else None
-        reply = self._read(answer, call, body, lambda: looped or read_body(answer.content), looped=bool(looped))
+        read = stream.whole if stream and stream.reads else lambda: read_body(answer.content)
+        reply = self._read(answer, call, body, read, looped=answer.cut)
         return self._named(reply, body["model"])
 
     def _heed(self, headers: Mapping[str, str]) -> None:
@@ -319,6 +320,11 @@ class HttpBackend:
 
 ONCE = "response_format, this time"
 """What is left out of one call, whose schema the endpoint could not meet, and of no other."""
+
+
+def most_reply_bytes(max_tokens: int) -> int:
+    """Longest reply that is taken in, unpacked (bytes): with room for what gateways say besides."""
+    return 2**20 + 64 * max_tokens
 
 
 def _lack(words: str, sent: Mapping[str, Any]) -> str | None:

@@ -15,12 +15,13 @@ from labgen.export.provenance import leaf_info
 from labgen.export.rows import LeafInfo
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
 from labgen.generate.leaf_progress import LeafProgress
-from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger, replay_leaf
+from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.parked import ParkedCalls, ParkedRow, parked_row
 from labgen.ledger.replies import Ledger
+from labgen.outcomes.leaves import Outcome
 from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.verbs.begin import take_replayed
@@ -44,7 +45,7 @@ class Line:
 class LeafFound:
     """What a worker made of a leaf: what the ledger makes of it, and what can be asked of it now."""
 
-    replayed: Replayed
+    outcome: Outcome[Replayed]
     lines: tuple[Line, ...]
 
 
@@ -104,16 +105,18 @@ class Rounds:
     def _opened(self) -> Iterator[Callable[[int], LeafFound]]:
         session = self.session
         plans = session.sources.plans
-        with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
-            client = LedgerOnly(ledger)
-            run = session.replay.context(client)
+        with (
+            closing(open_ledger(session.config)) as ledger,
+            session.replay.opened() as replayed,
+            one_by_one() as at_once,
+        ):
             frontier = self._frontier(ledger)
             doors = open_doors(session.config, ledger, rehearsal_url=self.rehearsal_url)
 
             def look(place: int) -> LeafFound:
-                replayed = at_once(replay_leaf(plans[place], run, client, None))
-                calls = at_once(frontier.calls(plans[place], replayed.past))
-                return LeafFound(replayed, tuple(_lines(calls, doors)))
+                outcome = replayed(place)
+                calls = at_once(frontier.calls(plans[place], outcome.value.past))
+                return LeafFound(outcome, tuple(_lines(calls, doors)))
 
             yield look
 
@@ -152,12 +155,16 @@ class Rounds:
     ) -> None:
         session = self.session
         leaves = {plan.leaf.path: leaf_info(plan) for plan in session.sources.plans}
-        across = DuplicatesAcrossLeaves(session.config.thresholds) if session.filters.find_duplicates else None
+        thresholds, folder = session.config.thresholds, session.config.work_folder
+        across = DuplicatesAcrossLeaves(thresholds, folder) if session.filters.find_duplicates else None
         with Spool(session.config.work_folder / "spool") as spool:
             found = _Found(workers, writer.take)
             collector = Collector(session.sources.plans, leaves, spool, _NoDataset(), across)
-            begun = take_replayed(session, found, collector, look_ahead=True)
+            with session.replay.store() as store:
+                begun = take_replayed(session, found, collector, store, look_ahead=True)
             writer.round.leaves = collector.progress
+        if across:
+            across.save()
         with one_by_one() as at_once:
             frontier = self._frontier(ledger)
             for plan in begun.left:
@@ -178,11 +185,11 @@ class _Found:
         self.done: dict[int, bool] = {}
         self.begin = workers.begin
 
-    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, Replayed]]:
+    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, Outcome[Replayed]]]:
         for place, leaf in self._workers.results(meanwhile):
             self._take(leaf.lines)
-            self.done[place] = leaf.replayed.past.progress.done
-            yield place, leaf.replayed
+            self.done[place] = leaf.outcome.value.past.progress.done
+            yield place, leaf.outcome
 
 
 class _NoDataset:

@@ -56,7 +56,7 @@ PLANS: dict[str, Callable[[LeafPlan, int], LeafPlan | None]] = {
     SKILLS: skills_plan,
 }
 _COUNTED = ("wanted", "rows", "leaked", "calls")
-_KEPT = ("id", "messages", "context", "source", "verdicts", "kind")
+_KEPT = ("id", "messages", "context", "source", "verdicts", "kind", "form")
 
 
 class TrainedRows:

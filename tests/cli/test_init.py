@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,37 @@ def test_a_folder_in_another_repository_is_left_in_it(monkeypatch: pytest.Monkey
     output = run("init", "data/mine").output
     assert "GitHub reads workflows only at its top" in output
     assert not Path("data/mine/.git").exists() and not Path(".git/hooks/pre-commit").exists()
+
+
+@pytest.mark.parametrize("path", ["labgen", "python alone", "relative"])
+@pytest.mark.parametrize("extra", ["", ".", ":/nowhere", "~/here"])
+def test_the_hook_runs_nothing_of_the_folder(path: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger's modules and programs in the working tree stay unread, however labgen is found.
+
+    With labgen on the path, without it, and with a path that leads into the folder; PYTHONPATH may lead there, too.
+    """
+    run("init", "mine")
+    told = Path("was-run").absolute()
+    for name in ("labgen", "yaml", "click", "re", "sitecustomize"):
+        Path("mine", name).mkdir()
+        for file in ("__init__.py", "__main__.py"):
+            Path("mine", name, file).write_text(f"open({str(told)!r}, 'w').write({name!r})\n")
+    Path("mine/bin").mkdir()
+    Path("mine/bin/labgen").write_text(f"#!/bin/sh\necho program > '{told}'\n")
+    Path("mine/bin/labgen").chmod(0o755)
+    monkeypatch.chdir("mine")
+    if extra:
+        monkeypatch.setenv("PYTHONPATH", extra.replace("~/here", str(Path.cwd())))
+    if path != "labgen":
+        only = Path("../programs").absolute()
+        only.mkdir()
+        for program in ("git", "sh"):
+            (only / program).symlink_to(str(shutil.which(program)))
+        monkeypatch.setenv("PATH", f"bin:{only}" if path == "relative" else str(only))
+    Path("taxonomy/knowledge/science/astronomy/moon_phases/qna.yaml").write_text("version: 3\n")
+    done = subprocess.run([".git/hooks/pre-commit"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "moon_phases/qna.yaml" in done.stdout, done.stdout + done.stderr
+    assert not told.exists(), told.read_text()
 
 
 def test_hooks_that_are_there_stay() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenize import tokenize as reference_tokenize
 
+from labgen.filters import near_duplicates, token_combinations
 from labgen.filters.near_duplicates import Match, NearDuplicates, leaf_threshold, rouge_l, tokenize
 from labgen.text.rouge_words import has_foreign_letters
 
@@ -74,6 +75,36 @@ def test_decisions_hold_while_the_index_reorders_itself(threshold):
                 key for key, earlier in enumerate(texts[:number]) if rouge_l(earlier, text) > threshold
             ]
         index.add(text, number)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32), thresholds, st.sampled_from([(1, 6), (3, 20), (10, 70), (1, 140)]))
+def test_every_decision_holds_in_an_index_of_many_parts(seed, threshold, lengths):
+    """However texts come to be indexed by combinations of tokens, looked up one by one or together, all are found."""
+    draw = random.Random(seed)
+    common, rare = [f"w{number}" for number in range(draw.choice([8, 30, 200]))], [f"r{number}" for number in range(99)]
+    texts = []
+    for _ in range(150):
+        words = [common[min(len(common), int(draw.paretovariate(0.7))) - 1] for _ in range(draw.randint(*lengths))]
+        if texts and draw.random() < 0.5:
+            words = draw.choice(texts).split()
+            words[draw.randrange(3) : draw.randrange(4)] = draw.choices(common + rare, k=draw.randrange(4))
+        texts.append(" ".join([*words, *draw.choices(rare, k=draw.randrange(3))]))
+    with pytest.MonkeyPatch.context() as patch:
+        # So that 150 texts come to what hundreds of thousands do.
+        patch.setattr(near_duplicates, "TAIL", 16)
+        patch.setattr(near_duplicates, "FEW", 0)
+        patch.setattr(token_combinations, "RARE", 2)
+        index = NearDuplicates(threshold)
+        for begin in range(0, len(texts), 25):
+            asked = texts[begin : begin + 25]
+            if begin % 2:
+                index.expect(asked)
+            for text in asked:
+                scores = ((key, rouge_l(earlier, text)) for key, earlier in enumerate(texts[:begin]))
+                assert list(index.matches(text)) == [Match(key, score) for key, score in scores if score > threshold]
+            for key, text in enumerate(asked, begin):
+                index.add(text, key)
 
 
 def test_exactly_at_the_threshold_is_no_duplicate():

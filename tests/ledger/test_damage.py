@@ -68,10 +68,11 @@ def test_a_damaged_page_costs_its_own_replies_alone(tmp_path: Path, how: str) ->
         if health.well:  # the damage lies where nothing was
             assert kept(work) == replies
             continue
-        assert len(replies) - health.sound - health.only_in_pages <= on_one_page, page
+        found = health.sound + health.only_in_pages + health.calls_lost
+        assert len(replies) - found <= on_one_page, page
         repair(work)
         after = kept(work)
-        assert len(after) == health.sound + health.only_in_pages
+        assert len(after) == found
         assert after.items() <= replies.items()
         assert verify(work).well
         assert (work / f"{LEDGER_NAME}.damaged-1").read_bytes() == bytes(here)
@@ -89,7 +90,7 @@ def test_a_file_that_was_cut_off_gives_what_is_left_of_it(tmp_path: Path, share:
     assert said.status == 1 and "labgen ledger verify --repair" in said.out
     assert labgen("ledger", "verify", "--repair", "--work", ".").status == 1
     after = kept(tmp_path)
-    assert len(replies) * share * 0.3 < len(after) < len(replies)
+    assert len(replies) * share * 0.1 < len(after) < len(replies)
     assert after.items() <= replies.items()
 
 

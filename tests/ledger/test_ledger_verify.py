@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -74,7 +75,9 @@ def make_v0(folder: Path) -> Call:
             "step TEXT NOT NULL, failure TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, "
             "completion_tokens INTEGER NOT NULL, call BLOB NOT NULL, reply BLOB NOT NULL)"
         )
-        database.execute("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", reply_row(call, Reply("kept")))
+        row = reply_row(call, Reply("kept"))
+        row = row._replace(call=zlib.compress(row.call))
+        database.execute("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         database.commit()
     return call
 
@@ -208,7 +211,7 @@ def test_lines_that_are_not_what_they_say_are_left_out_and_named(tmp_path: Path)
     (tmp_path / "c.gz").write_bytes(whole[: len(whole) // 2])
     cut = import_ledger(tmp_path / "c", tmp_path / "c.gz")
     assert 0 < cut.new < 20
-    assert "the file is damaged there" in cut.left_out[0]
+    assert "the file is damaged there" in cut.cut
     (tmp_path / "d.gz").write_bytes(b"PK")
     for wrong, words in (("d.gz", "can't be read"), ("missing.gz", "can't be read")):
         with pytest.raises(UsageError, match=words):

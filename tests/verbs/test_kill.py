@@ -7,18 +7,20 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from workbench import Labgen, Teacher, digest
 
-CONCURRENCY = 8
+from labgen.teacher.http_process import WORTH_A_PROCESS
 
 
+@pytest.mark.parametrize("concurrency", [8, WORTH_A_PROCESS])
 def test_killed_again_and_again_the_build_ends_with_the_same_bytes(
-    taxonomy: Path, labgen: Labgen, teacher: Teacher
+    taxonomy: Path, labgen: Labgen, teacher: Teacher, concurrency: int
 ) -> None:
     """Kills before the last reply; then one run to the end, beside an undisturbed one."""
     arguments = (
         "generate", "--samples", "8", "--base-url", teacher.base_url, "--model", "labgen-rehearsal",
-        "--concurrency", str(CONCURRENCY),
+        "--concurrency", str(concurrency),
     )  # fmt: skip
     dice, kills, asked = random.Random(4), 0, 0
     for _ in range(4):
@@ -34,7 +36,7 @@ def test_killed_again_and_again_the_build_ends_with_the_same_bytes(
     assert kills >= 2
     last = labgen(*arguments)
     assert last.status == 0, last.err
-    assert teacher.stats()["answered_twice"] <= kills * CONCURRENCY
+    assert teacher.stats()["answered_twice"] <= kills * concurrency
     undisturbed = labgen("generate", "--samples", "8", "--output", "undisturbed", "--work", "elsewhere")
     assert undisturbed.status == 0
     assert digest(labgen.folder / "dataset") == digest(labgen.folder / "undisturbed")
