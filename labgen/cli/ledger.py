@@ -63,8 +63,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 @click.pass_context
 def verify_command(ctx: click.Context, /, **options: Any) -> None:
     """Read the whole ledger and say what of it is sound; with --repair, save that. Status 1 when something is not."""
+    from labgen.ledger.repair import finish_repair, repair
+    from labgen.ledger.replies import saved_by_repair
     from labgen.ledger.run_lock import run_lock
-    from labgen.ledger.verify import repair, verify
+    from labgen.ledger.verify import verify
 
     folder = _folder(ctx, options)
     if not options["repair"]:
@@ -76,6 +78,8 @@ def verify_command(ctx: click.Context, /, **options: Any) -> None:
             )
         ctx.exit(0 if health.well else 1)
     with run_lock(folder):
+        if saved_by_repair(folder):
+            click.echo(f"A repair that was cut short has come to its end. The damaged file is {finish_repair(folder)}.")
         health = verify(folder)
         if health.well:
             click.echo(f"{_health(health)} There is nothing to repair.")
@@ -197,6 +201,8 @@ def _typed(ctx: click.Context) -> bool:
 
 def _health(health: Any) -> str:
     lines = [f"{health.sound} paid calls are sound."]
+    if health.only_in_pages:
+        lines.append(f"{health.only_in_pages} more are whole, but can only be found by --repair.")
     if health.calls_lost:
         lines.append(f"{health.calls_lost} replies are sound, but what they answer can't be read: no report shows it.")
     for key, leaf, step in health.damaged:

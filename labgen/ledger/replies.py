@@ -15,7 +15,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,10 @@ from labgen.records import Call, Reply, Served
 SCHEMA_VERSION = 4
 LEDGER_NAME = "ledger.sqlite"
 BALLAST_NAME = "ledger.ballast"
+REPAIR_NAME = "ledger.repair"
+"""The folder in which a damaged ledger's sound rows are saved (see `labgen.ledger.repair`)."""
+SAVED = "saved-"
+"""What the mark in it is called that says that all are, before the number of the file that the damaged one becomes."""
 BALLAST_BYTES = 4 * 2**20
 """Space for the replies of some 500 calls in flight, each in a transaction of its own."""
 
@@ -126,6 +130,7 @@ class Ledger:
         self._waiting: list[asyncio.Future[None]] = []
         self._ballast = folder / BALLAST_NAME
         self._full = ""
+        check_no_repair(folder)
         with self._explained():
             self._db = self._open(folder, read_only)
             if not read_only and ballast_bytes:
@@ -139,10 +144,11 @@ class Ledger:
             folder.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(self.path, isolation_level=None)
         try:
+            version = check_version(self.path, database)
             if not read_only:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = NORMAL")
-            self._migrate(database, read_only)
+            self._migrate(database, version, read_only)
             if read_only:
                 # All reads in one transaction: the file need not be locked anew for each, which is half of its price.
                 database.execute("BEGIN")
@@ -151,13 +157,7 @@ class Ledger:
             raise
         return database
 
-    def _migrate(self, database: sqlite3.Connection, read_only: bool) -> None:
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise LedgerError(
-                f"{self.path}: written by a newer labgen (schema {version}, this one knows {SCHEMA_VERSION}). "
-                "Upgrade labgen, or choose another work folder with --work."
-            )
+    def _migrate(self, database: sqlite3.Connection, version: int, read_only: bool) -> None:
         if version < SCHEMA_VERSION and (not read_only or not _has_replies(database)):
             steps = "".join(_MIGRATIONS[version:])
             database.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
@@ -172,7 +172,8 @@ class Ledger:
                 else:
                     file.write(bytes(size))
         except OSError:
-            self._ballast.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._ballast.unlink(missing_ok=True)
             self._db.close()
             raise
 
@@ -299,11 +300,11 @@ class Ledger:
             self._db.execute("INSERT OR REPLACE INTO endpoint_notes VALUES (?, ?)", (name, value))
 
     def forget(self, keys: Iterable[bytes]) -> int:
-        """Remove kept replies (failures that are to be asked again, calls nothing uses any more); returns how many."""
-        with self._explained():
-            before = self._db.total_changes
-            self._db.executemany("DELETE FROM replies WHERE key = ?", ((key,) for key in keys))
-            return self._db.total_changes - before
+        """Remove kept replies (failures to be asked again, calls that nothing uses), all or none; returns how many."""
+        with self.transaction() as database:
+            before = database.total_changes
+            database.executemany("DELETE FROM replies WHERE key = ?", ((key,) for key in keys))
+            return database.total_changes - before
 
     def failures(self) -> list[bytes]:
         """Keys of the calls that ended in a permanent failure."""
@@ -396,7 +397,8 @@ def _lacks_room(words: str) -> bool:
 
 def _advice(words: str) -> str:
     if _lacks_room(words):
-        return "Make room on the disk and run again: every reply up to here is kept."
+        limit = " Or raise the limit on the size of files (`ulimit -f`)." if "large" in words or "I/O" in words else ""
+        return f"Make room on the disk and run again: every reply up to here is kept.{limit}"
     if "malformed" in words or "not a database" in words:
         return f"The file is damaged. {_DAMAGED}"
     if "locked" in words:
@@ -404,18 +406,64 @@ def _advice(words: str) -> str:
     return "Check that the folder can be written, or choose another with --work."
 
 
+def saved_by_repair(folder: Path) -> Path | None:
+    """The mark of a repair that has saved all that is sound and not yet put it in place; None for none."""
+    return next((folder / REPAIR_NAME).glob(f"{SAVED}*"), None)
+
+
+def check_no_repair(folder: Path) -> None:
+    """Raises: LedgerError: a repair was cut short between files, or is at it now; what to do."""
+    if saved_by_repair(folder):
+        raise LedgerError(
+            f"{folder / LEDGER_NAME}: a repair of it was cut short, or is under way. `labgen ledger verify --repair` "
+            "brings it to its end; all that was sound is saved."
+        )
+
+
+def check_version(path: Path, database: sqlite3.Connection) -> int:
+    """The schema version of a ledger. Raises: LedgerError: a newer labgen's, or not labgen's at all; sqlite3.Error."""
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise LedgerError(
+            f"{path}: written by a newer labgen (schema {version}, this one knows {SCHEMA_VERSION}). "
+            "Upgrade labgen, or choose another work folder with --work."
+        )
+    columns = [row[1] for row in database.execute("PRAGMA table_info(replies)")]
+    others = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+    if columns != list(ReplyRow._fields) and (columns or others):
+        raise LedgerError(f"{path}: a database of another program's. Choose another work folder with --work.")
+    return version
+
+
 def _open_read_only(path: Path) -> sqlite3.Connection:
     """The file, or an empty ledger in memory where there is none, or where nothing was written to it yet."""
     if path.exists():
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        try:
-            if database.execute("SELECT 1 FROM sqlite_master").fetchone():
-                return database
-        except sqlite3.Error:
-            database.close()
-            raise
+        database = connect_read_only(path)
+        if database.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return database
         database.close()
     return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A ledger's file for reading alone, also in a folder that can't be written to. Raises: sqlite3.Error."""
+    # Even a reader needs a file beside it to see what a writer has in its journal. Without a journal it may do without.
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
+        try:
+            database.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            database.close()
+            if not isinstance(error, sqlite3.OperationalError) or "immutable" in how or _has_journal(path):
+                raise
+        else:
+            break
+    return database
+
+
+def _has_journal(path: Path) -> bool:
+    journal = Path(f"{path}-wal")
+    return journal.exists() and journal.stat().st_size > 0
 
 
 def _has_replies(database: sqlite3.Connection) -> bool:

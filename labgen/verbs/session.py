@@ -40,6 +40,7 @@ from labgen.teacher.http_process import HttpProcess
 from labgen.teacher.retries import Patience
 from labgen.teacher.traffic import Watch
 from labgen.verbs.event_loop import run_to_end
+from labgen.verbs.open_files import allow_open_files
 
 T = TypeVar("T")
 
@@ -151,6 +152,7 @@ class Session:
         Raises: LabgenError: what is wrong with the configuration, the taxonomy, a package's filter or flow.
         """
         hooks = hooks or _hooks_here()
+        allow_open_files(0)
         flows, filters, prompts, teacher, judge = check_configuration(config, backend)
         nothing = Sources(Taxonomy(config.taxonomy, (), ()), (), prompts)
         sources = gather_sources(config, flows, prompts, leaf_patterns, hooks.notice) if leaves else nothing
@@ -193,8 +195,9 @@ class Session:
     def ask(self, ledger: Ledger, work: AskingWork[T], *, budget: Budget | None = None) -> T:
         """Open the endpoints, do some work, and close them, whatever becomes of it: what was sent is waited for.
 
-        Raises: LabgenError: the teacher or the ledger can't go on; what the work raises.
+        Raises: LabgenError: the teacher, the ledger or the machine can't go on; what the work raises.
         """
+        allow_open_files(self.config.teacher.concurrency)
         return run_to_end(self._ask(ledger, work, budget))
 
     async def _ask(self, ledger: Ledger, work: AskingWork[T], budget: Budget | None) -> T:

@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from labgen.errors import LabgenError, LedgerError, UsageError
 from labgen.ledger.export_import import export_ledger, import_ledger
 from labgen.ledger.parked import ParkedCalls, parked_row
+from labgen.ledger.repair import repair
 from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, SCHEMA_VERSION, Ledger, reply_row
-from labgen.ledger.verify import repair, verify
+from labgen.ledger.verify import verify
 from labgen.records import Call, Reply
 
 MODEL = "labgen-rehearsal"
