@@ -4,7 +4,7 @@ A taxonomy is made, and a ledger with a reply to everything that its build asks 
 replies a second, since nothing travels. Then each stage runs as a process of its own. Its memory is that of its largest
 process, and that of all its processes together as the system shares it out among them, looked at twice a second.
 
-`--sizes 24 90 240` instead builds taxonomies of so many leaves, of `--rows` / `--leaves` rows each, and says what a call
+`--sizes 24 90 240` builds taxonomies of so many leaves instead, `--rows` / `--leaves` rows each, and says what a call
 costs: asked, from the ledger in all processes that a build takes, and from the ledger in one, part by part.
 """
 
