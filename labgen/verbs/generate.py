@@ -218,7 +218,8 @@ def _run(
     limits = limits or Limits()
     budget = Budget(replace(limits, price=limits.price or config.price))
     leaves = {plan.leaf.path: leaf_info(plan) for plan in sources.plans}
-    across = DuplicatesAcrossLeaves(config.thresholds, config.work_folder) if session.filters.find_duplicates else None
+    kept = config.work_folder if config.outcomes.max_bytes else None
+    across = DuplicatesAcrossLeaves(config.thresholds, kept) if session.filters.find_duplicates else None
     messages = list(sources.messages)
     folder: Path | None = config.output
     complete = True
