@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from labgen.changed import changed
 from labgen.export.coverage import CoverageCount
 from labgen.export.funnel import Funnel
 from labgen.export.rows import LeafInfo
@@ -172,8 +173,8 @@ class Collector:
             return candidate
         if self._accepted >= self._most.get(candidate.leaf, wanted):
             reason = LEAF_FULL if self._accepted >= wanted else AHEAD
-            return replace(candidate, state=State.SURPLUS, reason=reason)
-        settled = replace(candidate, state=State.ACCEPTED, reason=REPAIRED if candidate.repaired else "")
+            return changed(candidate, state=State.SURPLUS, reason=reason)
+        settled = changed(candidate, state=State.ACCEPTED, reason=REPAIRED if candidate.repaired else "")
         if self.across:
             settled = self.across.look_at(settled)
         self._accepted += settled.state is State.ACCEPTED

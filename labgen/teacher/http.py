@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
+from labgen.changed import changed
 from labgen.errors import BadReply, ContextTooLong, TeacherError, TeacherMisconfigured, TeacherRefused
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
 from labgen.records import Call, Reply, Served
@@ -268,7 +269,7 @@ class HttpBackend:
         if not self._answered:
             self._answered = True
             self._quirks.note_answered()
-        return replace(
+        return changed(
             reply,
             text=self._clean(reply.text),
             reasoning=self._client.without_key(reply.reasoning),
@@ -288,12 +289,12 @@ class HttpBackend:
         """The reply with what is to be known of where it comes from; another model than the asked one is told."""
         served = reply.served
         if served.model in ("", asked):
-            served = replace(served, listed=self._listed)
+            served = replace(served, listed=self._listed) if self._listed else served
         if served not in self._seen:
             self._seen.add(served)
             if words := told_of(served, asked):
                 self._notice(words)
-        return replace(reply, served=served)
+        return reply if served is reply.served else replace(reply, served=served)
 
     def _clean(self, text: str) -> str:
         text = self._client.without_key(text)
