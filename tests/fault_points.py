@@ -114,7 +114,7 @@ class Stage:
     ) -> Ending:
         """Run `labgen ARGUMENTS` in a folder; `at` is where the fault happens, None for none.
 
-        Only what lies in the folder counts: it is home, work folder, and place of temporary files.
+        Only what lies in the folder counts: it is work folder and place of temporary files.
 
         Args:
             kill_after_sec: kill it then, wherever it is; no points are looked for.
@@ -414,7 +414,7 @@ def _play(job: Mapping[str, Any], kept: Path) -> NoReturn:
         points = os.open(kept / "points", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         folder = Path(job["folder"]).resolve()
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
-        os.environ["HOME"] = str(folder)
+        os.environ["HOME"] = str(kept)
         os.chdir(folder)
         write = os.write
 

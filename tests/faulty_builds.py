@@ -119,7 +119,9 @@ class BuildsWithFaults:
             _note(verdict, verdict.state == "whole", "status 0 without the whole dataset")
             return
         reason = reason_of(verdict.point, kind)
-        _note(verdict, reason in err, f"the reason ({reason}) is not said")
+        # Where a disk stays full, what meets it next may be the one to say so.
+        known = reason in err or (kind == "stay failed" and re.search("No space left|disk is full", err))
+        _note(verdict, bool(known), f"the reason ({reason}) is not said")
         _note(verdict, re.search(r"(\. [A-Z]|; [a-z])[^.]+\.\s*$", err) is not None, "what to do is not said")
 
     def _command(self, samples: int) -> Sequence[str]:

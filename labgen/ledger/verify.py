@@ -67,7 +67,7 @@ class Health:
     @property
     def well(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.damaged or self.unreadable or self.problems)
+        return not (self.calls_lost or self.damaged or self.unreadable or self.problems)
 
 
 def file_bytes(folder: Path) -> int:

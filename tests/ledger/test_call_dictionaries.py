@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from labgen.errors import LedgerError
 from labgen.ledger.export_import import export_ledger, import_ledger
+from labgen.ledger.repair import repair
 from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_row
-from labgen.ledger.verify import compact, repair, verify
+from labgen.ledger.verify import compact, verify
 from labgen.records import Call, Reply
 
 
