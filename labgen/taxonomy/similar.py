@@ -21,7 +21,7 @@ THRESHOLD = 0.9
 """ROUGE-L above which a warning is worth it. Real leaves' own questions often resemble each other by 0.7 and more."""
 MAX_PAIRS = 4_000  # to compare one by one: some 20 microseconds each
 MOST_ALIKE = 50
-"""Examples alike with which each further one is compared (count): a taxonomy of copies costs no more than its length."""
+"""Examples alike with which each further one is compared (count), so that copies cost no more than their number."""
 FEWEST_WORDS = 5  # below this a single word decides
 
 
