@@ -14,6 +14,7 @@ PACKAGE = ROOT / "labgen"
 ORDER = (
     {"records", "errors", "config", "packages", "changed", "html_table"},
     {"text"},
+    {"outcomes"},
     {"settings_file"},
     {"git"},
     {"taxonomy"},

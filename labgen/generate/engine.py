@@ -17,7 +17,8 @@ from typing import Protocol
 
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.resume import LiveLeaves, replay_reopened, replay_slots
+from labgen.generate.live_leaves import LiveLeaves
+from labgen.generate.resume import replay_reopened, replay_slots
 from labgen.generate.spool import unpack
 from labgen.generate.yields import YieldSeen
 from labgen.plan.leaf_plan import LeafPlan

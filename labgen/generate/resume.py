@@ -16,14 +16,12 @@ from typing import Any, Protocol, TypeVar
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet
-from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.context import RunContext
+from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, Made
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.slot_run import SlotResult
 from labgen.generate.spool import BLOCK_CANDIDATES, pack
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.replies import Ledger
-from labgen.outcomes.leaves import LeafOutcomes, Made, Noting, Outcome
 from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
@@ -86,7 +84,7 @@ class Replayed:
     used: tuple[bytes, ...] = ()
 
 
-class _Taking:
+class Taking:
     """Takes the candidates of a leaf's slots as they are retired, and notes what they used.
 
     Args:
@@ -118,23 +116,23 @@ class _Taking:
         return Replayed(past, self._count, tuple(blocks), self._kept_from, tuple(self._used))
 
 
-def _unheard(paid: Sequence[tuple[Call, Reply]]) -> None:
+def unheard(paid: Sequence[tuple[Call, Reply]]) -> None:
     """Nobody is told."""
 
 
-async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, paid: Paid = _unheard) -> Replayed:
+async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, paid: Paid = unheard) -> Replayed:
     """Replay one leaf.
 
     Args:
         client: that of `run`.
         paid: told of the replies that each slot took.
     """
-    taking = _Taking(client, paid, {})
+    taking = Taking(client, paid, {})
     return taking.replayed(await replay_slots(LeafRun(plan, run), client, taking.take))
 
 
 async def replay_further(
-    plan: LeafPlan, run: RunContext, client: LedgerOnly, past: Past, left: int, paid: Paid = _unheard
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, past: Past, left: int, paid: Paid = unheard
 ) -> Replayed:
     """Take a leaf beyond the slots that filled it, since rows of these were too close to earlier leaves'.
 
@@ -142,14 +140,14 @@ async def replay_further(
         past: what it had come to; left: rows that the look across leaves left of that.
     Returns: what all its slots came to, with the candidates and replies of the further ones.
     """
-    taking = _Taking(client, paid, {})
+    taking = Taking(client, paid, {})
     leaf = LeafRun(plan, run)
     leaf.go_on_from(Past(past.progress.reopened(left), past.seen))
     return taking.replayed(await replay_slots(leaf, client, taking.take))
 
 
 async def replay_reopened(
-    plan: LeafPlan, run: RunContext, client: LedgerOnly, left: Sequence[int], paid: Paid = _unheard
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, left: Sequence[int], paid: Paid = unheard
 ) -> Replayed | None:
     """Replay a leaf from its first slot on, and take it further as often as it was reopened.
 
@@ -163,47 +161,8 @@ async def replay_reopened(
     for time, rows in enumerate(left, 1):
         if not found.past.progress.done:
             return None
-        found = await replay_further(plan, run, client, found.past, rows, paid if time == len(left) else _unheard)
+        found = await replay_further(plan, run, client, found.past, rows, paid if time == len(left) else unheard)
     return found
-
-
-class LiveLeaves:
-    """Leaves that are drawn from just now: what they come to is kept as soon as they are done.
-
-    Args:
-        run: what leaves are drawn with.
-    """
-
-    def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
-        self._store, self._ledger = store, ledger
-        self._outcomes = LeafOutcomes(store, run, ledger)
-        self._open: dict[LeafRun, tuple[Noting, _Taking, list[Seen]]] = {}
-
-    def begin(self, plan: LeafPlan) -> LeafRun:
-        """A leaf that nothing was drawn from yet."""
-        noting = self._outcomes.noting()
-        leaf = LeafRun(plan, noting.run)
-        self._open[leaf] = noting, _Taking(LedgerOnly(self._ledger), _unheard, {}), []
-        return leaf
-
-    def take(self, leaf: LeafRun, slots: Sequence[SlotResult]) -> None:
-        """Take what was retired of a leaf, in slot order; one that is done is kept. Others' leaves are left aside."""
-        if leaf not in self._open:
-            return
-        noting, taking, seen = self._open[leaf]
-        for slot in slots:
-            taking.take(list(slot.candidates))
-            seen += slot.seen
-        if not leaf.progress.done:
-            return
-        del self._open[leaf]
-        calibration = leaf.progress.calibration
-        used = [*leaf.spent, *(calibration.calls if calibration else ())]
-        if basis := self._outcomes.basis(leaf.plan, noting, used, REPLAYED):
-            found = taking.replayed(Past(leaf.progress, tuple(seen)))
-            told = self._ledger.replies(used)
-            origins = Counter(Origin(asked, reply.served.address, reply.served.model) for asked, reply in told)
-            Outcome(replace(found, kept_from=origins, used=()), basis=basis).tell(self._store)
 
 
 @dataclass(frozen=True)
@@ -237,13 +196,13 @@ class Replay:
         """
         return bool(self.filters.installed or any(plan.flow.package for plan in self.sources.plans))
 
-    def workers(self) -> Workers[Outcome[Replayed]]:
+    def workers(self) -> Workers[LeafOutcome[Replayed]]:
         """Workers on the plans of `sources`, by their places; they have nothing to do where that is not possible."""
         leaves = len(self.sources.plans) if self.possible else 0
         return Workers(self.opened, leaves, processes=0 if self.watch else self.processes)
 
     @contextmanager
-    def opened(self) -> Iterator[Callable[[int], Outcome[Replayed]]]:
+    def opened(self) -> Iterator[Callable[[int], LeafOutcome[Replayed]]]:
         """Gives what is made of a leaf, by the place of its plan; beside other processes that do the same."""
         with closing(open_ledger(self.config)) as ledger, self.store(read_only=True) as store, one_by_one() as at_once:
             client = LedgerOnly(ledger)
@@ -263,7 +222,7 @@ class Replay:
                 if not left:
                     whole = _making(at_once, lambda plan, run: replay_leaf(plan, run, client))
                     return outcomes.of(plan, whole, REPLAYED).tell(store)
-                before = upto(plan, left[:-1], _unheard)
+                before = upto(plan, left[:-1], unheard)
                 if before is None or not before.past.progress.done:
                     return None
                 past, rows = before.past, left[-1]

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from labgen.config import Config
-from labgen.outcomes.inputs import code_version, plain_hash
+from labgen.outcomes.hashing import code_version, plain_hash
 from labgen.outcomes.store import OutcomeStore
 from labgen.records import Chunk, DocumentSource
 from labgen.text.token_count import ESTIMATE

@@ -10,11 +10,11 @@ from typing import Protocol
 
 from labgen.export.collect import Collector
 from labgen.generate.engine import Progress
+from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import Past
 from labgen.generate.resume import Replayed
 from labgen.generate.yields import YieldSeen
-from labgen.outcomes.leaves import Outcome
 from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.progress.watch import RunWatch
@@ -47,7 +47,7 @@ class LeavesReplayed(Protocol):
     def begin(self) -> bool:
         """See `Workers.begin`."""
 
-    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, Outcome[Replayed]]]:
+    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, LeafOutcome[Replayed]]]:
         """See `Workers.results`."""
 
 

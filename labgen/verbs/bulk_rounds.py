@@ -14,6 +14,7 @@ from labgen.export.collect import Collector
 from labgen.export.provenance import leaf_info
 from labgen.export.rows import LeafInfo
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
+from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger
 from labgen.generate.spool import Spool
@@ -21,7 +22,6 @@ from labgen.generate.trial import Hopeless
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.parked import ParkedCalls, ParkedRow, parked_row
 from labgen.ledger.replies import Ledger
-from labgen.outcomes.leaves import Outcome
 from labgen.records import Call, Candidate
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.verbs.begin import take_replayed
@@ -45,7 +45,7 @@ class Line:
 class LeafFound:
     """What a worker made of a leaf: what the ledger makes of it, and what can be asked of it now."""
 
-    outcome: Outcome[Replayed]
+    outcome: LeafOutcome[Replayed]
     lines: tuple[Line, ...]
 
 
@@ -185,7 +185,7 @@ class _Found:
         self.done: dict[int, bool] = {}
         self.begin = workers.begin
 
-    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, Outcome[Replayed]]]:
+    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, LeafOutcome[Replayed]]]:
         for place, leaf in self._workers.results(meanwhile):
             self._take(leaf.lines)
             self.done[place] = leaf.outcome.value.past.progress.done

@@ -27,14 +27,15 @@ from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine, Progress
 from labgen.generate.expected_calls import expected_calls
+from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.leaf_progress import JUDGE_NOT_FIT
-from labgen.generate.resume import LiveLeaves, Replayed
+from labgen.generate.live_leaves import LiveLeaves
+from labgen.generate.resume import Replayed
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
-from labgen.outcomes.leaves import Outcome
 from labgen.outcomes.store import OutcomeStore
 from labgen.progress.run_state import RunSpending
 from labgen.progress.stop import STOPPED, StoppedByUser
@@ -205,7 +206,7 @@ def _warn_of_batches(session: Session, ledger: Ledger) -> None:
 
 def _run(
     session: Session,
-    workers: Workers[Outcome[Replayed]],
+    workers: Workers[LeafOutcome[Replayed]],
     ledger: Ledger,
     spool: Spool,
     about: BuildInfo,
@@ -284,7 +285,7 @@ def _run(
 
 def _all_candidates(
     session: Session,
-    workers: Workers[Outcome[Replayed]],
+    workers: Workers[LeafOutcome[Replayed]],
     ledger: Ledger,
     collector: Collector,
     budget: Budget,

@@ -23,6 +23,7 @@ from labgen.flows.follow_up import FOLLOW_UP
 from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
+from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.price import (
     CallTotals,
@@ -36,7 +37,6 @@ from labgen.generate.price import (
 from labgen.generate.question_price import prompt_size
 from labgen.generate.resume import REPLAYED, Replayed, one_by_one, open_ledger, replay_slots
 from labgen.generate.workers import Workers
-from labgen.outcomes.leaves import LeafOutcomes, Outcome
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.plan.seed_sampling import kind_of
 from labgen.records import Call, Candidate
@@ -235,7 +235,7 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     return replace(estimate, cost=cost, currency=currency, time=time, lengths=lengths, bulk=_in_bulk(config, estimate))
 
 
-def _paid_leaf(plan: LeafPlan, kept: Outcome[Replayed], per_call: int) -> LeafEstimate:
+def _paid_leaf(plan: LeafPlan, kept: LeafOutcome[Replayed], per_call: int) -> LeafEstimate:
     """The price of a leaf that is done: nothing is left to pay, and what it took is known."""
     progress = kept.value.past.progress
     leaf = LeafEstimate(plan, fewest_slots=fewest_slots(plan, per_call))

@@ -19,7 +19,7 @@ from workbench import TIDES, Labgen, digest, freeform, grounded, knowledge, writ
 
 from labgen.generate.leaf_run import LeafRun
 from labgen.ledger.replies import pack_reply, reply_of
-from labgen.outcomes import inputs
+from labgen.outcomes import hashing
 from labgen.outcomes.store import FILE_NAME, FOLDER
 
 THRESHOLDS: dict[str, list[Any]] = {
@@ -257,13 +257,13 @@ def test_a_changed_file_of_labgen_or_another_library_makes_every_leaf_anew(
     site.mkdir()
     (package / "__init__.py").write_text("")
     (package / "filters" / "rules.py").write_text("LEAST = 1\n")
-    monkeypatch.setattr(inputs.labgen, "__file__", str(package / "__init__.py"))
-    monkeypatch.setattr(inputs.sys, "path", [str(site)])
-    found = [inputs.code_version.__wrapped__()]
+    monkeypatch.setattr(hashing.labgen, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(hashing.sys, "path", [str(site)])
+    found = [hashing.code_version.__wrapped__()]
     (package / "filters" / "rules.py").write_text("LEAST = 2\n")
-    found.append(inputs.code_version.__wrapped__())
+    found.append(hashing.code_version.__wrapped__())
     (site / "rouge_score-0.1.2.dist-info").mkdir()
-    found.append(inputs.code_version.__wrapped__())
+    found.append(hashing.code_version.__wrapped__())
     assert len(set(found)) == 3
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from labgen.generate.context import RunContext
+from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
 from labgen.ledger.replies import Ledger
-from labgen.outcomes.inputs import leaf_inputs, run_inputs
 from labgen.outcomes.store import OutcomeStore
 from labgen.outcomes.thresholds import NotedThresholds, Range, all_within
 from labgen.plan.leaf_plan import LeafPlan
@@ -44,7 +44,7 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class LeafOutcome(Generic[T]):
     """What came of a leaf, and what is to be told of that to the store.
 
     Attributes:
@@ -94,7 +94,7 @@ class LeafOutcomes:
         self._store, self._ledger, self._run = store, ledger, run
         self._inputs = run_inputs(run) if store else b""
 
-    def of(self, plan: LeafPlan, make: Callable[[LeafPlan, RunContext], Made[T]], *further: Any) -> Outcome[T]:
+    def of(self, plan: LeafPlan, make: Callable[[LeafPlan, RunContext], Made[T]], *further: Any) -> LeafOutcome[T]:
         """The outcome of a leaf: the one that is kept, where all that it rests on is still so, else made.
 
         Args:
@@ -103,14 +103,14 @@ class LeafOutcomes:
             further: what kind of outcome it is, and what else that depends on; plain data.
         """
         if not self._store:
-            return Outcome(make(plan, self._run)[0])
+            return LeafOutcome(make(plan, self._run)[0])
         if found := self.find(plan, *further):
             return found
         noting = self.noting()
         value, used = make(plan, noting.run)
-        return Outcome(value, basis=None if used is None else self.basis(plan, noting, used, *further))
+        return LeafOutcome(value, basis=None if used is None else self.basis(plan, noting, used, *further))
 
-    def find(self, plan: LeafPlan, *further: Any) -> Outcome[Any] | None:
+    def find(self, plan: LeafPlan, *further: Any) -> LeafOutcome[Any] | None:
         """The outcome that is kept of a leaf, where all that it rests on is still so; None for none."""
         if not self._store:
             return None
@@ -119,7 +119,7 @@ class LeafOutcomes:
             if all_within(self._run.config.thresholds, basis.ranges):
                 replies = array("Q", zlib.decompress(basis.replies))
                 if self._ledger.digest(replies) == basis.digest:
-                    return Outcome(value, number, replies=len(replies))
+                    return LeafOutcome(value, number, replies=len(replies))
         return None
 
     def noting(self) -> Noting:
