@@ -11,7 +11,8 @@ MOST_PARTS = 20_000
 PART_BYTES = 70
 """What each takes in memory, about."""
 
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+# The end may be missing, so that a text without one is gone through once, and not from each of its quotes.
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
 def read_bounded(content: bytes) -> Any:
