@@ -20,7 +20,8 @@ from labgen.export.files import DataFile, ShardedTable
 from labgen.export.folder import check_output, explained, replacing, write_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HeldOutRows, check_no_leak, write_held_out
-from labgen.export.mix import write_phases
+from labgen.export.kept_phases import KeptPhases
+from labgen.export.mix import Phases, write_phases
 from labgen.export.passages import write_passages
 from labgen.export.preferences import PreferenceTables
 from labgen.export.rows import (
@@ -79,6 +80,7 @@ def writing_dataset(
     mix: MixConfig | None = None,
     preferences: PreferencesConfig | None = None,
     replace: bool = False,
+    work_folder: Path | None = None,
 ) -> Iterator[DatasetWriter]:
     """Write the dataset that `datasets.load_dataset(folder, CONFIG)` opens, while its candidates are made.
 
@@ -94,13 +96,16 @@ def writing_dataset(
         mix: the training phases; None, or `phases: false` in it, writes none.
         preferences: what is written beside the rows; None for nothing.
         replace: waive the rule that a narrower build does not replace a fuller one.
+        work_folder: where it is kept what phases were made of; None for nowhere.
     Raises:
         UsageError: the folder holds something that this build may not replace.
         OutputError: it can't be written, or another run is writing it.
     """
     with replacing(folder) as new:
         check_output(folder, leaves=leaves, about=about, replace=replace)
-        with DatasetWriter(folder, new, leaves, about, mix, preferences, replace=replace) as writer:
+        with DatasetWriter(
+            folder, new, leaves, about, mix, preferences, replace=replace, work_folder=work_folder
+        ) as writer:
             yield writer
 
 
@@ -122,10 +127,12 @@ class DatasetWriter:
         preferences: PreferencesConfig | None,
         *,
         replace: bool,
+        work_folder: Path | None,
     ) -> None:
         self.leaves = tuple(sorted(leaves, key=lambda leaf: leaf.path))
         self._folder, self._root, self._about, self._replace = folder, root, about, replace
         self._mix = mix if mix and mix.phases else None
+        self._kept_phases = KeptPhases(work_folder, folder)
         guarded = "guard" in about.settings
         self._preferences = PreferenceTables(root, preferences, guarded=guarded) if preferences else None
         self._survey = Survey(self._mix) if self._mix else None
@@ -227,7 +234,7 @@ class DatasetWriter:
             branches: dict[str, Sequence[DataFile]] = {
                 name: files[name] for name in (*BRANCHES, DOCUMENTS) if name in files
             }
-            phases = write_phases(self._root, branches, self._mix, self._survey) if self._mix and self._survey else None
+            phases = self._phases(branches)
             rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
             preferences = self._preferences.close() if self._preferences else {}
             tests = write_held_out(self._root, held_out) if held_out else {}
@@ -261,6 +268,16 @@ class DatasetWriter:
             )
             write_card(self._root, facts)
             write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))
+
+    def _phases(self, branches: Mapping[str, Sequence[DataFile]]) -> Phases | None:
+        """The training phases, taken over from the dataset of before where they are the same."""
+        if not self._mix or not self._survey:
+            return None
+        if kept := self._kept_phases.take_over(self._root, branches, self._mix):
+            return kept
+        phases = write_phases(self._root, branches, self._mix, self._survey)
+        self._kept_phases.keep(phases, branches, self._mix)
+        return phases
 
     def _agreement_of(self, about: BuildInfo, held_out: HeldOutRows | None) -> dict[str, Any] | None:
         marked = [(own, mark) for leaf in self.leaves for own, mark in leaf.marks.marks]

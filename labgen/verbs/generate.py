@@ -233,6 +233,7 @@ def _run(
             mix=config.mix,
             preferences=config.preferences,
             replace=replace_output,
+            work_folder=kept,
         ) as writer:
             trained = TrainedRows(writer, about) if config.held_out.wanted else None
             collector = Collector(
