@@ -20,7 +20,7 @@ from labgen.export.files import DataFile, ShardedTable
 from labgen.export.folder import check_output, explained, replacing, write_manifest
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HeldOutRows, check_no_leak, write_held_out
-from labgen.export.mix import write_phases
+from labgen.export.kept_phases import KeptPhases
 from labgen.export.passages import write_passages
 from labgen.export.preferences import PreferenceTables
 from labgen.export.rows import (
@@ -51,6 +51,7 @@ def write_dataset(
     preferences: PreferencesConfig | None = None,
     held_out: HeldOutRows | None = None,
     replace: bool = False,
+    work_folder: Path | None = None,
 ) -> Path:
     """Write a dataset whose candidates are all there: `DatasetWriter` for leaves that can be read one after another.
 
@@ -60,7 +61,13 @@ def write_dataset(
     Returns: `folder`.
     """
     with writing_dataset(
-        folder, leaves=leaves, about=about, mix=mix, preferences=preferences, replace=replace
+        folder,
+        leaves=leaves,
+        about=about,
+        mix=mix,
+        preferences=preferences,
+        replace=replace,
+        work_folder=work_folder,
     ) as writer:
         for leaf in writer.leaves:
             for candidate in read(leaf.path):
@@ -79,6 +86,7 @@ def writing_dataset(
     mix: MixConfig | None = None,
     preferences: PreferencesConfig | None = None,
     replace: bool = False,
+    work_folder: Path | None = None,
 ) -> Iterator[DatasetWriter]:
     """Write the dataset that `datasets.load_dataset(folder, CONFIG)` opens, while its candidates are made.
 
@@ -94,13 +102,15 @@ def writing_dataset(
         mix: the training phases; None, or `phases: false` in it, writes none.
         preferences: what is written beside the rows; None for nothing.
         replace: waive the rule that a narrower build does not replace a fuller one.
+        work_folder: where it is kept what phases were made of, so that they are taken over where they are the same.
     Raises:
         UsageError: the folder holds something that this build may not replace.
         OutputError: it can't be written, or another run is writing it.
     """
     with replacing(folder) as new:
         check_output(folder, leaves=leaves, about=about, replace=replace)
-        with DatasetWriter(folder, new, leaves, about, mix, preferences, replace=replace) as writer:
+        kept = KeptPhases(work_folder, folder)
+        with DatasetWriter(folder, new, leaves, about, mix, preferences, kept, replace=replace) as writer:
             yield writer
 
 
@@ -120,15 +130,16 @@ class DatasetWriter:
         about: BuildInfo,
         mix: MixConfig | None,
         preferences: PreferencesConfig | None,
+        kept_phases: KeptPhases,
         *,
         replace: bool,
     ) -> None:
         self.leaves = tuple(sorted(leaves, key=lambda leaf: leaf.path))
         self._folder, self._root, self._about, self._replace = folder, root, about, replace
-        self._mix = mix if mix and mix.phases else None
+        self._kept_phases = kept_phases
         guarded = "guard" in about.settings
         self._preferences = PreferenceTables(root, preferences, guarded=guarded) if preferences else None
-        self._survey = Survey(self._mix) if self._mix else None
+        self._survey = Survey(mix) if mix and mix.phases else None
         self._accepted: Counter[str] = Counter()
         self._candidates = 0
         self._languages: Counter[str] = Counter()
@@ -223,7 +234,7 @@ class DatasetWriter:
             branches: dict[str, Sequence[DataFile]] = {
                 name: files[name] for name in (*BRANCHES, DOCUMENTS) if name in files
             }
-            phases = write_phases(self._root, branches, self._mix, self._survey) if self._mix and self._survey else None
+            phases = self._kept_phases.write(self._root, branches, self._survey) if self._survey else None
             rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
             preferences = self._preferences.close() if self._preferences else {}
             tests = write_held_out(self._root, held_out) if held_out else {}

@@ -237,6 +237,7 @@ def _run(
             mix=config.mix,
             preferences=config.preferences,
             replace=replace_output,
+            work_folder=config.work_folder,
         ) as writer:
             trained = TrainedRows(writer, about) if config.held_out.wanted else None
             collector = Collector(
