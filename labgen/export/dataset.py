@@ -21,7 +21,6 @@ from labgen.export.folder import check_output, explained, replacing, write_manif
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HeldOutRows, check_no_leak, write_held_out
 from labgen.export.kept_phases import KeptPhases
-from labgen.export.mix import Phases, write_phases
 from labgen.export.passages import write_passages
 from labgen.export.preferences import PreferenceTables
 from labgen.export.rows import (
@@ -52,6 +51,7 @@ def write_dataset(
     preferences: PreferencesConfig | None = None,
     held_out: HeldOutRows | None = None,
     replace: bool = False,
+    work_folder: Path | None = None,
 ) -> Path:
     """Write a dataset whose candidates are all there: `DatasetWriter` for leaves that can be read one after another.
 
@@ -61,7 +61,13 @@ def write_dataset(
     Returns: `folder`.
     """
     with writing_dataset(
-        folder, leaves=leaves, about=about, mix=mix, preferences=preferences, replace=replace
+        folder,
+        leaves=leaves,
+        about=about,
+        mix=mix,
+        preferences=preferences,
+        replace=replace,
+        work_folder=work_folder,
     ) as writer:
         for leaf in writer.leaves:
             for candidate in read(leaf.path):
@@ -131,11 +137,10 @@ class DatasetWriter:
     ) -> None:
         self.leaves = tuple(sorted(leaves, key=lambda leaf: leaf.path))
         self._folder, self._root, self._about, self._replace = folder, root, about, replace
-        self._mix = mix if mix and mix.phases else None
         self._kept_phases = KeptPhases(work_folder, folder)
         guarded = "guard" in about.settings
         self._preferences = PreferenceTables(root, preferences, guarded=guarded) if preferences else None
-        self._survey = Survey(self._mix) if self._mix else None
+        self._survey = Survey(mix) if mix and mix.phases else None
         self._accepted: Counter[str] = Counter()
         self._candidates = 0
         self._languages: Counter[str] = Counter()
@@ -234,7 +239,7 @@ class DatasetWriter:
             branches: dict[str, Sequence[DataFile]] = {
                 name: files[name] for name in (*BRANCHES, DOCUMENTS) if name in files
             }
-            phases = self._phases(branches)
+            phases = self._kept_phases.write(self._root, branches, self._survey) if self._survey else None
             rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
             preferences = self._preferences.close() if self._preferences else {}
             tests = write_held_out(self._root, held_out) if held_out else {}
@@ -268,16 +273,6 @@ class DatasetWriter:
             )
             write_card(self._root, facts)
             write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))
-
-    def _phases(self, branches: Mapping[str, Sequence[DataFile]]) -> Phases | None:
-        """The training phases, taken over from the dataset of before where they are the same."""
-        if not self._mix or not self._survey:
-            return None
-        if kept := self._kept_phases.take_over(self._root, branches, self._mix):
-            return kept
-        phases = write_phases(self._root, branches, self._mix, self._survey)
-        self._kept_phases.keep(phases, branches, self._mix)
-        return phases
 
     def _agreement_of(self, about: BuildInfo, held_out: HeldOutRows | None) -> dict[str, Any] | None:
         marked = [(own, mark) for leaf in self.leaves for own, mark in leaf.marks.marks]

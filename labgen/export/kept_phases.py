@@ -20,7 +20,8 @@ from pathlib import Path
 
 from labgen.config import MixConfig
 from labgen.export.files import DataFile, hash_file
-from labgen.export.mix import Phases
+from labgen.export.mix import Phases, write_phases
+from labgen.export.survey import Survey
 from labgen.outcomes.hashing import code_version
 from labgen.outcomes.seal import own_key, seal, unseal
 from labgen.outcomes.store import FOLDER
@@ -43,21 +44,26 @@ class KeptPhases:
         self._path = work_folder / FOLDER / NAME if work_folder and self._key else None
         self._dataset = dataset
 
-    def take_over(self, root: Path, branches: Mapping[str, Sequence[DataFile]], mix: MixConfig) -> Phases | None:
-        """Put the phases of the dataset of before in a new one, below `root`, where they are the same.
+    def write(self, root: Path, branches: Mapping[str, Sequence[DataFile]], survey: Survey) -> Phases:
+        """As `write_phases`, which is asked where the dataset of before has others."""
+        mix = survey.mix
+        if self._path is None or mix.extras or mix.tokenizer != ESTIMATE:
+            # Other datasets and tokenizers may change where they are.
+            return write_phases(root, branches, mix, survey)
+        made_of = _made_of(branches, mix)
+        if kept := self._take_over(self._path, root, made_of):
+            return kept
+        phases = write_phases(root, branches, mix, survey)
+        self._keep(self._path, phases, made_of)
+        return phases
 
-        Args:
-            branches: as for `write_phases`.
-        Returns: them; None where they have to be written, and nothing has been done.
-        """
-        if self._path is None or not _kept(mix):
-            return None
+    def _take_over(self, path: Path, root: Path, made_of: str) -> Phases | None:
         try:
-            content = unseal(self._key, SEALED_AS, self._path.read_bytes())
+            content = unseal(self._key, SEALED_AS, path.read_bytes())
             if content is None:
                 return None
             kept = json.loads(content)
-            if kept["of"] != _made_of(branches, mix):
+            if kept["of"] != made_of:
                 return None
             configs = {name: tuple(DataFile(**file) for file in files) for name, files in kept["configs"].items()}
             files = [file for own in configs.values() for file in own]
@@ -69,26 +75,18 @@ class KeptPhases:
             _link(self._dataset / file.path, root / file.path)
         return Phases(configs, kept["report"])
 
-    def keep(self, phases: Phases, branches: Mapping[str, Sequence[DataFile]], mix: MixConfig) -> None:
-        """Note what phases were made of. Where that fails, nothing is kept or lost."""
-        if self._path is None or not _kept(mix):
-            return
+    def _keep(self, path: Path, phases: Phases, made_of: str) -> None:
         configs = {name: [asdict(file) for file in files] for name, files in phases.configs.items()}
-        kept = {"of": _made_of(branches, mix), "configs": configs, "report": phases.report}
+        kept = {"of": made_of, "configs": configs, "report": phases.report}
         content = json.dumps(kept).encode()
-        written = self._path.with_name(f"{NAME}.new")  # one run at a time has the work folder
+        written = path.with_name(f"{NAME}.new")  # one run at a time has the work folder
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             written.write_bytes(seal(self._key, SEALED_AS, content))
-            written.replace(self._path)
+            written.replace(path)
         except OSError:
             with suppress(OSError):
                 written.unlink()
-
-
-def _kept(mix: MixConfig) -> bool:
-    """Whether the phases follow from the dataset alone: other datasets and tokenizers may change where they are."""
-    return not mix.extras and mix.tokenizer == ESTIMATE
 
 
 def _made_of(branches: Mapping[str, Sequence[DataFile]], mix: MixConfig) -> str:

@@ -14,6 +14,7 @@ class Survey:
     """Told of every accepted row as it is written, so that no further pass is needed.
 
     Attributes:
+        mix: what it is for.
         passages: a sample of all leaves' passages, for leaves that have too few distractors of their own.
         documents: rows that are documents, which do not count in `sizes`.
         sizes: branch to leaf to rows. drawn: leaf to the rows that balance draws from it, once `close` was called.
@@ -24,7 +25,7 @@ class Survey:
         self.sizes: dict[str, dict[str, int]] = {branch: {} for branch in BRANCHES}
         self.drawn: dict[str, int] = {}
         self.documents = 0
-        self._mix = mix
+        self.mix = mix
 
     def add(self, row: dict[str, Any]) -> None:
         """Note an accepted row of `rows.row_schema()`; rows come in the order in which they are written.
@@ -36,7 +37,7 @@ class Survey:
             return
         sizes = self.sizes[row["branch"]]
         sizes[row["leaf"]] = sizes.get(row["leaf"], 0) + 1
-        if row["branch"] == "knowledge" and self._mix.distractors and row["context"]:
+        if row["branch"] == "knowledge" and self.mix.distractors and row["context"]:
             self.passages.add(row["context"])
 
     def close(self) -> None:
@@ -45,5 +46,5 @@ class Survey:
         Raises: ConfigError: floors or totals ask for more rows than there are.
         """
         for branch in BRANCHES:
-            total = self._mix.branch_rows.get(branch)  # type: ignore[call-overload]
-            self.drawn |= allocate(self.sizes[branch], self._mix, total=total)
+            total = self.mix.branch_rows.get(branch)  # type: ignore[call-overload]
+            self.drawn |= allocate(self.sizes[branch], self.mix, total=total)

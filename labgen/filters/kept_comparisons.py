@@ -108,7 +108,8 @@ class _Known:
     def __init__(self, hashes: bytes, first: Any, latest: Any, added: Any, close: Any, scores: Any) -> None:
         import numpy
 
-        self._hashes = numpy.frombuffer(hashes, ">u8").reshape(-1, 2)
+        # In this machine's own order of bytes: a search in any other turns all of them first, each time.
+        self._hashes = numpy.frombuffer(hashes, ">u8").astype(numpy.uint64).reshape(-1, 2)
         self._order = numpy.argsort(self._hashes[:, 0], kind="stable")
         self._halves = self._hashes[self._order, 0]
         self.first, self.latest, self.added = first, latest, added

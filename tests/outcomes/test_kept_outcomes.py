@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workbench import TIDES, Labgen, digest, freeform, grounded, knowledge, write_leaf
 
-from labgen.export import dataset as dataset_module
 from labgen.generate.leaf_run import LeafRun
 from labgen.ledger.replies import pack_reply, reply_of
 from labgen.outcomes import hashing
@@ -214,28 +213,6 @@ def test_what_is_kept_may_be_removed_damaged_or_cut_at_any_time(tmp_path: Path) 
     project.outcomes.unlink()
     project.outcomes.mkdir()
     assert project.build() == built
-
-
-def test_phases_are_taken_over_where_they_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Byte for byte; and written anew where a row, the mix, or one of their files is not what it was."""
-    written: list[bool] = []
-    write = dataset_module.write_phases
-
-    def noted(*arguments: Any) -> Any:
-        written.append(True)
-        return write(*arguments)
-
-    monkeypatch.setattr(dataset_module, "write_phases", noted)
-    project = Project(tmp_path)
-    built = project.build()
-    assert project.build() == built and len(written) == 1
-    project.assert_same()
-    file = next((tmp_path / "dataset" / "data").rglob("phase_1*.parquet"))
-    file.write_bytes(file.read_bytes()[:-1] + b"!")
-    written.clear()
-    assert project.build() == built and len(written) == 1
-    project.settings["mix"] = {"open_book": 1.0}
-    project.assert_same()
 
 
 def test_what_another_machine_made_is_not_believed(
