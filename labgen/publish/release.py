@@ -177,19 +177,29 @@ def _licensed(leaf: Mapping[str, Any]) -> bool:
 def find_secret_rows(files: Iterable[ReleaseFile]) -> tuple[list[Refusal], list[str]]:
     """Search rows for secrets, which are refused, and personal data, which is only counted.
 
+    Phases repeat the rows of branches, and rows of a leaf their passages: each text is searched once.
+
     Returns: at most one refusal, which names rows and kinds but never the secret; and notes on personal data.
     """
     from labgen.text.secrets import find_sensitive
-    from labgen.text.sensitive_span import SECRET
+    from labgen.text.sensitive_span import SECRET, SensitiveSpan
 
     secrets: dict[str, str] = {}
     personal: Counter[str] = Counter()
+    known: dict[bytes, tuple[SensitiveSpan, ...]] = {}
+
+    def spans_in(text: str) -> tuple[SensitiveSpan, ...]:
+        key = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        if key not in known:
+            known[key] = tuple(find_sensitive(text))
+        return known[key]
+
     for file in files:
         if not file.path.endswith(".parquet"):
             continue
         for row in read_rows(file.source, ["id", "leaf", "messages", "context"]):
             for text in (*(turn["content"] for turn in row["messages"]), row["context"] or ""):
-                for span in find_sensitive(text):
+                for span in spans_in(text):
                     if span.kind == SECRET:
                         secrets[row["id"]] = f"{row['id']} of {row['leaf']} ({span.category})"
                     else:
