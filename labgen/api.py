@@ -256,14 +256,22 @@ def contaminate_list(*, config: Given = None, **settings: Any) -> tuple[Benchmar
     return list_benchmarks(index_folder(_configured(config, settings)))
 
 
-def report(to: Place | None = None, *, calls: bool | None = None, config: Given = None, **settings: Any) -> Path:
+def report(
+    to: Place | None = None,
+    *,
+    calls: bool | None = None,
+    rows: int | None = None,
+    config: Given = None,
+    **settings: Any,
+) -> Path:
     """`labgen report`: write the page of a build. Returns: its file."""
     from labgen.report.build import report_page
     from labgen.report.write import write_page
 
     chosen = _configured(config, settings)
     target = Path(to) if to else chosen.output.parent / "report.html"
-    write_page(target, report_page(chosen.output, work=chosen.work_folder, price=chosen.price, calls=calls))
+    pieces = report_page(chosen.output, work=chosen.work_folder, price=chosen.price, calls=calls, most_rows=rows)
+    write_page(target, pieces)
     return target
 
 

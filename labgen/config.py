@@ -386,6 +386,15 @@ class PriceConfig(Section):
         return (prompt_tokens * self.prompt_per_million + completion_tokens * self.completion_per_million) / 1e6
 
 
+class OutcomesConfig(Section):
+    """What is kept of what leaves came to, so that the next build need not make it again. It changes no row."""
+
+    max_bytes: Annotated[int, Field(ge=0)] = Field(
+        2_000_000_000,
+        description="Size of what is kept, in bytes at most; what was of use longest ago goes first. 0: nothing.",
+    )
+
+
 class BulkConfig(Section):
     """How calls are asked in files of many: see `labgen bulk`."""
 
@@ -625,6 +634,7 @@ class Config(Section):
     held_out: HeldOutConfig = Field(default_factory=HeldOutConfig)
     price: PriceConfig | None = Field(None, description="Prices, for `plan` and for a budget in money.")
     bulk: BulkConfig = Field(default_factory=BulkConfig)
+    outcomes: OutcomesConfig = Field(default_factory=OutcomesConfig)
     expected_yield: Annotated[float, Field(gt=0, le=1)] = Field(
         0.7, description="Accepted rows per candidate that `plan` reckons with until a build has shown its own."
     )

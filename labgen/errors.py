@@ -21,6 +21,7 @@ A message says where, what, and what to do next. No message ever holds a key or 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 
@@ -150,3 +151,51 @@ RETRYABLE = (TeacherUnavailable, RateLimited, TeacherTimeout, BadReply, CallReje
 
 PERMANENT = (ContextTooLong, TeacherRefused)
 """Failures that are kept in the ledger like a reply, since no later attempt can end otherwise."""
+
+_REMEDIES = {
+    errno.ENOSPC: "Make room on the disk",
+    errno.EFBIG: "Raise the limit on the size of files (`ulimit -f`)",
+    errno.EMFILE: "Raise the limit on open files (`ulimit -n`)",
+    errno.ENFILE: "Close other programs, which hold too many files open",
+    errno.EROFS: "Mount that disk so that it can be written to",
+    errno.EACCES: "See that you may read and write there",
+    errno.EPERM: "See that you may read and write there",
+    errno.EIO: "The disk itself fails: copy the work folder to another one",
+    errno.EAGAIN: "End other programs, or raise the limit on processes (`ulimit -u`)",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+}
+for _name, _words in {
+    "EDQUOT": "Your quota is used up: make room",
+    "ESTALE": "The network disk has changed below us: mount it anew",
+    "ENOTCONN": "The network disk is gone: mount it anew",
+}.items():
+    if hasattr(errno, _name):
+        _REMEDIES[getattr(errno, _name)] = _words
+
+
+_AGAIN = "and run the same command again: what was paid for is kept."
+_NO_MEMORY = (
+    f"this machine has no memory left. Close other programs or ask for fewer calls at once (--concurrency), {_AGAIN}"
+)
+_NO_THREAD = f"this machine has no further thread to give. {_REMEDIES[errno.EAGAIN]}, {_AGAIN}"
+
+
+def machine_trouble(error: BaseException | None) -> str | None:
+    """What is to be said of an error that the machine is the cause of, not labgen; None for any other.
+
+    Verbs explain their own files themselves; this is the net below them.
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return _NO_MEMORY
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return _NO_THREAD
+    if not isinstance(error, OSError) or not (advice := remedy(error)):
+        return None
+    what = error.strerror or type(error).__name__
+    where = f"{error.filename}: {what}" if error.filename else what
+    return f"{where}. {advice}, {_AGAIN}"
+
+
+def remedy(error: OSError) -> str:
+    """What to do about something that a machine lacks or refuses, as the begin of a sentence; empty where unknown."""
+    return _REMEDIES.get(error.errno or 0, "")

@@ -1,7 +1,7 @@
 """labgen beside a bare `openai` client doing the same calls: `python scripts/bench_engine.py [--quick]`.
 
 With `--before PYTHON`, the labgen that this other Python has (say, of the commit before) runs beside it, row by row.
-Every row of the table starts a fresh mock teacher. labgen runs first, as a whole process, start-up included; then its
+Every row of the table starts fresh mock teachers. labgen runs first, as a whole process, start-up included; then its
 calls are read from its ledger and sent by a bare client behind a semaphore, also as a process of its own.
 """
 
@@ -17,8 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -82,10 +81,21 @@ def mock_teacher(*options: str):
         process.wait(timeout=10)
 
 
-def stats(url: str) -> dict[str, float]:
-    """What the mock teacher measured."""
-    with urlopen(f"{url}/mock/stats") as response:
-        return json.load(response)
+@contextmanager
+def mock_teachers(count: int, *options: str):
+    """So many of them; gives their base URLs."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(mock_teacher(*options)) for _ in range(count)]
+
+
+def stats(urls: list[str]) -> dict[str, float]:
+    """What mock teachers measured, all together: sums of counts and places, means of shares."""
+    found = []
+    for url in urls:
+        with urlopen(f"{url}/mock/stats") as response:
+            found.append(json.load(response))
+    shares = ("utilisation", "prefix_share", "ideal_sec")
+    return {name: sum(each[name] for each in found) / (len(found) if name in shares else 1) for name in found[0]}
 
 
 def timed(command: list[str], cwd: Path) -> tuple[float, float, int, str]:
@@ -110,32 +120,42 @@ WHO = {"labgen": sys.executable}
 """Name in the table to the Python whose labgen it is."""
 
 
-def run_labgen(python: str, root: Path, url: str, slots: int) -> tuple[float, float, int, dict]:
-    """`labgen generate` as a user runs it."""
-    command = [python, "-m", "labgen", "generate", "--base-url", url, "--model", "mock", "--json"]
-    wall, cpu, memory, out = timed([*command, "--concurrency", str(slots)], root)
+def run_labgen(python: str, root: Path, urls: list[str], slots: int) -> tuple[float, float, int, dict]:
+    """`labgen generate` as a user runs it; `slots` at each address."""
+    import yaml
+
+    settings = yaml.safe_load((root / "labgen.yaml").read_text())
+    endpoints = [{"base_url": url} for url in urls]
+    settings["teacher"] = {"model": "mock", "concurrency": slots, "endpoints": endpoints}
+    (root / "labgen.yaml").write_text(yaml.safe_dump(settings))
+    wall, cpu, memory, out = timed([python, "-m", "labgen", "generate", "--json"], root)
     return wall, cpu, memory, json.loads(out)
 
 
-def run_bare(root: Path, url: str, slots: int) -> tuple[float, float, int]:
+def run_bare(root: Path, urls: list[str], slots: int) -> tuple[float, float, int]:
     """The same calls, sent by a bare client."""
-    command = [sys.executable, str(Path(__file__).resolve()), "--bare", str(root), url, str(slots)]
+    command = [sys.executable, str(Path(__file__).resolve()), "--bare", str(root), str(slots), *urls]
     return timed(command, root)[:3]
 
 
-def bare(root: str, url: str, slots: int) -> None:
-    """A bare client: read the calls from labgen's ledger, send them all behind a semaphore."""
+def bare(root: str, slots: int, urls: list[str]) -> None:
+    """A bare client: read the calls from labgen's ledger, send them all behind a semaphore, to each address in turn."""
     import sqlite3
 
     from openai import AsyncOpenAI
 
+    from labgen.ledger.call_dictionaries import CallDictionaries
+
     database = sqlite3.connect(f"{root}/.labgen/ledger.sqlite")
-    calls = [json.loads(zlib.decompress(row[0])) for row in database.execute("SELECT call FROM replies ORDER BY rowid")]
+    unpack = CallDictionaries(database).unpack
+    calls = [json.loads(unpack(row[0])) for row in database.execute("SELECT call FROM replies ORDER BY rowid")]
 
     async def send_all() -> None:
-        client, places = AsyncOpenAI(base_url=url, api_key="none", max_retries=0), asyncio.Semaphore(slots)
+        clients = [AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=600.0) for url in urls]
+        places = asyncio.Semaphore(slots * len(urls))
 
-        async def send(call: dict) -> None:
+        async def send(number: int, call: dict) -> None:
+            client = clients[number % len(clients)]
             async with places:
                 await client.chat.completions.create(
                     model=call["model"],
@@ -146,7 +166,7 @@ def bare(root: str, url: str, slots: int) -> None:
                     seed=call["seed"],
                 )
 
-        await asyncio.gather(*(send(call) for call in calls))
+        await asyncio.gather(*(send(number, call) for number, call in enumerate(calls)))
 
     asyncio.run(send_all())
 
@@ -163,68 +183,87 @@ def forget(root: Path) -> None:
 
 
 def bench_speed(
-    slots: int, samples: int, *, leaves: int = 24, uneven: bool = False, bundled: bool = False, faults: float = 0.0
+    slots: int,
+    samples: int,
+    *,
+    leaves: int = 24,
+    uneven: bool = False,
+    bundled: bool = False,
+    faults: float = 0.0,
+    endpoints: int = 1,
+    slower: float = 1.0,
 ) -> None:
-    """Efficiency: the ideal time of the calls over the wall time of the whole process."""
+    """Efficiency: the ideal time of the calls over the wall time of the whole process.
+
+    Args:
+        slots: places of each endpoint; slower: so many times as long takes every reply.
+    """
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         if bundled:
             copy_bundled_taxonomy(root, samples=samples)
         else:
             write_taxonomy(root, leaves, samples=samples, uneven=uneven)
-        options = ["--slots", str(slots), "--prefix-cache", "--faults", str(faults)]
-        kind = f"{slots}{' uneven' if uneven else ''}{' bundled' if bundled else ''}{' faults' if faults else ''}"
+        options = ["--slots", str(slots), "--prefix-cache", "--faults", str(faults), "--mean-sec", str(0.48 * slower)]
+        places = f"{endpoints}x{slots}" if endpoints > 1 else slots
+        kind = f"{places}{' uneven' if uneven else ''}{' bundled' if bundled else ''}{' faults' if faults else ''}"
         for who, python in WHO.items():
             forget(root)
-            with mock_teacher(*options) as url:
-                wall, cpu, memory, result = run_labgen(python, root, url, slots)
-                measured = stats(url)
+            with mock_teachers(endpoints, *options) as urls:
+                wall, cpu, memory, result = run_labgen(python, root, urls, slots)
+                measured = stats(urls)
             calls = result["calls"]
             print_row(
                 who, kind, calls["answered"], measured["ideal_sec"], wall, measured["ideal_sec"] / wall,
-                measured["utilisation"], 1000 * cpu / calls["answered"], memory, measured["prefix_share"],
-                calls["ahead"],
+                measured["utilisation"], 1000 * cpu / calls["answered"], calls["answered"] / wall, memory,
+                measured["prefix_share"], calls["ahead"],
             )  # fmt: skip
         if faults:
             return
-        with mock_teacher(*options) as url:
-            wall, cpu, memory = run_bare(root, url, slots)
-            measured = stats(url)
+        with mock_teachers(endpoints, *options) as urls:
+            wall, cpu, memory = run_bare(root, urls, slots)
+            measured = stats(urls)
         print_row(
             "bare", kind, measured["answered"], measured["ideal_sec"], wall, measured["ideal_sec"] / wall,
-            measured["utilisation"], 1000 * cpu / measured["answered"], memory, measured["prefix_share"], "-",
+            measured["utilisation"], 1000 * cpu / measured["answered"], measured["answered"] / wall, memory,
+            measured["prefix_share"], "-",
         )  # fmt: skip
 
 
 def bench_cpu(samples: int, leaves: int) -> None:
-    """CPU per call and memory against a teacher that takes no time; then the same from the ledger alone."""
+    """Calls a second, CPU per call and memory against a teacher that takes no time; then from the ledger alone."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         write_taxonomy(root, leaves, samples=samples, uneven=False)
+
+        def row(who: str, kind: str, calls: int, wall: float, cpu: float, memory: int) -> None:
+            print_row(who, kind, calls, "-", wall, "-", "-", 1000 * cpu / calls, calls / wall, memory, "-", "-")
+
         for who, python in WHO.items():
             forget(root)
-            with mock_teacher("--mean-sec", "0") as url:
-                wall, cpu, memory, result = run_labgen(python, root, url, 64)
+            with mock_teachers(1, "--mean-sec", "0") as urls:
+                wall, cpu, memory, result = run_labgen(python, root, urls, 64)
                 answered = result["calls"]["answered"]
-                print_row(who, "no latency", answered, "-", wall, "-", "-", 1000 * cpu / answered, memory, "-", "-")
-                wall, cpu, memory, result = run_labgen(python, root, url, 64)
-                kept = result["calls"]["from_ledger"]
-                print_row(who, "replay", kept, "-", wall, "-", "-", 1000 * cpu / kept, memory, "-", "-")
-        with mock_teacher("--mean-sec", "0") as url:
-            wall, cpu, memory = run_bare(root, url, 64)
-            print_row("bare", "no latency", answered, "-", wall, "-", "-", 1000 * cpu / answered, memory, "-", "-")
+                row(who, "no latency", answered, wall, cpu, memory)
+                wall, cpu, memory, result = run_labgen(python, root, urls, 64)
+                row(who, "replay", result["calls"]["from_ledger"], wall, cpu, memory)
+        with mock_teachers(1, "--mean-sec", "0") as urls:
+            wall, cpu, memory = run_bare(root, urls, 64)
+            row("bare", "no latency", answered, wall, cpu, memory)
 
 
 def main() -> None:
     """Print the table."""
     if "--bare" in sys.argv:
-        root, url, slots = sys.argv[2:5]
-        return bare(root, url, int(slots))
+        root, slots, *urls = sys.argv[2:]
+        return bare(root, int(slots), urls)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", metavar="PYTHON", help="another Python, whose labgen runs beside this one's")
     parser.add_argument("--quick", action="store_true", help="a tenth of the calls")
     parser.add_argument(
-        "--only", choices=("speed", "cpu", "faults", "large", "64", "bundled"), help="one part of the table"
+        "--only",
+        choices=("speed", "cpu", "faults", "large", "64", "256", "1024", "bundled"),
+        help="one part of the table",
     )
     arguments = parser.parse_args()
     if arguments.before:
@@ -232,15 +271,19 @@ def main() -> None:
     scale = 0.1 if arguments.quick else 1.0
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     print_row(
-        "who", "slots", "calls", "ideal s", "wall s", "efficiency", "utilised", "ms CPU/call", "peak MB", "prefix",
-        "ahead",
+        "who", "slots", "calls", "ideal s", "wall s", "efficiency", "utilised", "ms CPU/call", "calls/s", "peak MB",
+        "prefix", "ahead",
     )  # fmt: skip
     if arguments.only in (None, "speed", "64"):
         bench_speed(64, round(88 * scale))
     if arguments.only in (None, "speed"):
         bench_speed(64, round(88 * scale), uneven=True)
         bench_speed(8, round(11 * scale) or 1)
+    if arguments.only in (None, "speed", "256"):
         bench_speed(256, round(360 * scale))
+    if arguments.only in (None, "speed", "1024"):
+        # Places that take four times as long: at 0.4 s a reply so many would ask for 2,400 calls a second.
+        bench_speed(256, round(360 * scale), endpoints=4, slower=4.0)
     if arguments.only in (None, "speed", "bundled"):
         bench_speed(8, round(30 * scale), bundled=True)
     if arguments.only in (None, "faults"):

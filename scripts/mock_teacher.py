@@ -2,7 +2,8 @@
 
 It answers labgen's prompts with cheap made-up text that passes the filters. A reply takes a time that follows from its
 request alone: prefill per prompt token, then so much per reply token; `slots` requests are served at a time, the others
-wait. It prints its base URL, and `GET /v1/mock/stats` gives what it measured.
+wait. It prints its base URL, and `GET /v1/mock/stats` gives what it measured. It reads HTTP itself, since it shares its
+cores with what is measured: a library's server costs a call four times as much.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import sys
 import time
 from collections import OrderedDict
 from hashlib import blake2b
-
-from aiohttp import web
+from http import HTTPStatus
+from typing import Any
 
 WORDS = tuple(
     """
@@ -38,8 +39,13 @@ BLOCK_TOKENS = 16
 CHARS_PER_TOKEN = 4
 DRAWS = re.compile(r"^## Task: (?:question-answer pairs|new (?:instructions|context)$)", re.MULTILINE)
 WRAPPED = re.compile(r"(?<!\n)\n(?!\n)")
+LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 SENTENCE = re.compile(r"[^\n]{20,}?[.!?](?=\s|$)")
 """A sentence of a text whose lines are joined: a point within a number does not end it."""
+
+
+Answer = tuple[HTTPStatus, Any]
+"""A status, and what the body is JSON of."""
 
 
 class Mock:
@@ -61,15 +67,13 @@ class Mock:
         self.blocks: OrderedDict[int, None] = OrderedDict()
         self.prompt_tokens = self.cached_tokens = 0
 
-    async def chat(self, request: web.Request) -> web.StreamResponse:
+    async def chat(self, raw: bytes) -> Answer:
         """One chat completion, after its time; or a fault, where one is due."""
-        raw = await request.read()
         body = json.loads(raw)
         self.requests += 1
         digest = blake2b(raw, digest_size=16).digest()
         attempt = self.seen[digest] = self.seen.get(digest, 0) + 1
-        fault = await self.fault(request, digest, attempt)
-        if fault is not None:
+        if (fault := self.fault(digest, attempt)) is not None:
             return fault
         prompt = "\n".join(message["content"] for message in body["messages"])
         said_by = blake2b(prompt.encode(), digest_size=16).digest() if self.arguments.by_prompt else digest
@@ -84,33 +88,29 @@ class Mock:
             await self.serve(tokens, random.Random(digest + b"time"))
         self.answered += 1
         self.twice += attempt > 1 and not self.arguments.faults
-        return web.json_response(
-            {
-                "id": "mock",
-                "object": "chat.completion",
-                "created": 0,
-                "model": body["model"],
-                "choices": [
-                    {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-                ],
-                "usage": {
-                    "prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens),
-                },
-            }
-        )  # fmt: skip
+        message = {"role": "assistant", "content": text}
+        return HTTPStatus.OK, {
+            "id": "mock",
+            "object": "chat.completion",
+            "created": 0,
+            "model": body["model"],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "usage": {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)},
+        }
 
-    async def fault(self, request: web.Request, digest: bytes, attempt: int) -> web.StreamResponse | None:
+    def fault(self, digest: bytes, attempt: int) -> Answer | None:
         """429 and 500 for a share of answers, 500 at every attempt for a share of prompts."""
         arguments = self.arguments
+        if not arguments.faults and not arguments.bad_prompts:
+            return None
         dice = random.Random(digest + attempt.to_bytes(2, "big"))
         if random.Random(digest + b"prompt").random() < arguments.bad_prompts:
-            return web.json_response({"error": {"message": "internal error"}}, status=500)
+            return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": {"message": "internal error"}}
         if dice.random() >= arguments.faults:
             return None
         if dice.random() < 0.5:
-            error = {"error": {"message": "slow down", "code": "rate_limit"}}
-            return web.json_response(error, status=429, headers={"Retry-After": "1"})
-        return web.json_response({"error": {"message": "internal error"}}, status=500)
+            return HTTPStatus.TOO_MANY_REQUESTS, {"error": {"message": "slow down", "code": "rate_limit"}}
+        return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": {"message": "internal error"}}
 
     async def serve(self, tokens: tuple[int, int], dice: random.Random) -> None:
         """Hold one of the slots for as long as the reply takes."""
@@ -145,22 +145,64 @@ class Mock:
         while len(self.blocks) > 200_000 // BLOCK_TOKENS:
             self.blocks.popitem(last=False)
 
-    async def stats(self, request: web.Request) -> web.Response:
-        """What was measured since the last reset."""
+    def stats(self) -> dict[str, float]:
+        """What was measured."""
         span = self.last_sec - self.first_sec if self.first_sec is not None else 0.0
-        return web.json_response(
-            {
-                "requests": self.requests,
-                "answered": self.answered,
-                "answered_twice": self.twice,
-                "draws": self.draws,
-                "distinct_draws": len(self.distinct),
-                "service_sec": self.ideal_sec,
-                "ideal_sec": self.ideal_sec / self.arguments.slots,
-                "span_sec": span,
-                "utilisation": self.busy_sec / (span * self.arguments.slots) if span else 0.0,
-                "prefix_share": self.cached_tokens / self.prompt_tokens if self.prompt_tokens else 0.0,
-            }
+        return {
+            "requests": self.requests,
+            "answered": self.answered,
+            "answered_twice": self.twice,
+            "draws": self.draws,
+            "distinct_draws": len(self.distinct),
+            "service_sec": self.ideal_sec,
+            "ideal_sec": self.ideal_sec / self.arguments.slots,
+            "span_sec": span,
+            "utilisation": self.busy_sec / (span * self.arguments.slots) if span else 0.0,
+            "prefix_share": self.cached_tokens / self.prompt_tokens if self.prompt_tokens else 0.0,
+        }
+
+
+class Connection(asyncio.Protocol):
+    """One connection: requests one after another, each with its length said, as clients of this API send them."""
+
+    def __init__(self, mock: Mock) -> None:
+        self.mock = mock
+        self.received = bytearray()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to answer."""
+        self.transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is whole."""
+        self.received += data
+        while (end := self.received.find(b"\r\n\r\n")) >= 0:
+            head = bytes(self.received[:end])
+            length = LENGTH.search(head)
+            whole = end + 4 + (int(length[1]) if length else 0)
+            if len(self.received) < whole:
+                return
+            body = bytes(self.received[end + 4 : whole])
+            del self.received[:whole]
+            task = asyncio.create_task(self.answer(head, body))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def answer(self, head: bytes, body: bytes) -> None:
+        """Send what a request asks for."""
+        if head.startswith(b"POST /v1/chat/completions "):
+            status, found = await self.mock.chat(body)
+        elif head.startswith(b"GET /v1/mock/stats "):
+            status, found = HTTPStatus.OK, self.mock.stats()
+        else:
+            status, found = HTTPStatus.NOT_FOUND, {"error": {"message": "no such path"}}
+        content = json.dumps(found).encode()
+        more = "Retry-After: 1\r\n" if status == HTTPStatus.TOO_MANY_REQUESTS else ""
+        self.transport.write(
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json; charset=utf-8\r\n"
+            f"{more}Content-Length: {len(content)}\r\n\r\n".encode()
+            + content
         )
 
 
@@ -220,17 +262,12 @@ def main() -> None:
 
     async def serve() -> None:
         mock = Mock(arguments)
-        app = web.Application(client_max_size=2**26)
-        app.router.add_post("/v1/chat/completions", mock.chat)
-        app.router.add_get("/v1/mock/stats", mock.stats)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", arguments.port, backlog=1024)
-        await site.start()
-        port = runner.addresses[0][1]
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(mock), "127.0.0.1", arguments.port, backlog=1024)
+        port = server.sockets[0].getsockname()[1]
         print(f"http://127.0.0.1:{port}/v1", flush=True)
         # Whoever started us holds our standard input; when they are gone, so are we.
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        await loop.run_in_executor(None, sys.stdin.read)
 
     asyncio.run(serve())
 

@@ -45,7 +45,7 @@ ALL = BOOK | {
 TOP = ("labgen/", "scripts/", "taxonomy/", "tests/", "docs/", ".ci/", ".github/")
 FENCED = re.compile(r"^```(\w*).*?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 GENERATED = re.compile(r"<!-- generated: [\w-]+ -->.*?<!-- end -->", re.DOTALL)
-OTHERS = ("git ", "pip ", "vllm ", "ollama ", "llama-server ", "hf ", "scripts/", ".venv/", "python ")
+OTHERS = ("git ", "pip ", "podman ", "gh ", "vllm ", "ollama ", "llama-server ", "hf ", "scripts/", ".venv/", "python ")
 """How commands begin that are not labgen's."""
 
 

@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "labgen"
 
 ORDER = (
-    {"records", "errors", "config", "packages", "html_table"},
+    {"records", "errors", "config", "packages", "changed", "html_table"},
     {"text"},
+    {"outcomes"},
     {"settings_file"},
     {"git"},
     {"taxonomy"},

@@ -214,6 +214,14 @@ def teacher(labgen: Labgen) -> Iterator[Teacher]:
         process.communicate(timeout=10)
 
 
+def longest_conversation(dataset: Path) -> int:
+    """Turns of the row that has most of them; a question and its answer are two."""
+    import pyarrow.parquet as pq
+
+    files = [file for branch in ("knowledge", "*_skills") for file in (dataset / "data").glob(f"{branch}-*.parquet")]
+    return max(len(turns) for file in files for turns in pq.read_table(file)["messages"].to_pylist())
+
+
 def digest(folder: Path) -> dict[str, str]:
     """Hash of every file of a dataset, by name."""
     return {

@@ -6,7 +6,6 @@ its reply before anything is said of it.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,11 +22,14 @@ from labgen.ledger.parked import Parked, ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Reply
 from labgen.teacher.http import Lacking
+from labgen.text.bounded_json import most_in_memory, read_bounded
 
 LINES_AT_ONCE = 500
-LONGEST_LINE_BYTES = 64 * 2**20
-BYTES_AT_ONCE = 64 * 2**20
+LONGEST_LINE_BYTES = 16 * 2**20
+BYTES_AT_ONCE = 16 * 2**20
 """So much of a file is in memory at most before it is brought in, beside one line more (bytes)."""
+MOST_IN_A_ROW = 10_000
+"""After so many lines that are not of the format, one after the other, a file is not read further (count)."""
 MANY_EXAMPLES = 3
 """Examples of each kind of line that is not read, with file and number."""
 
@@ -56,6 +58,7 @@ class LinesTold:
         lacks: of lines that were turned down, what the endpoint says it does not take, by model.
         names: of lines of other models, the names that these bear, by model.
         unnamed: lines of calls that are known, to models that the settings don't name (count).
+        cut: files that were not read to their end: where that was, and why.
     """
 
     counts: Counter[LineOutcome] = field(default_factory=Counter)
@@ -65,6 +68,7 @@ class LinesTold:
     lacks: dict[str, Counter[str]] = field(default_factory=dict)
     names: dict[str, Counter[str]] = field(default_factory=dict)
     unnamed: int = 0
+    cut: list[str] = field(default_factory=list)
 
     def add(self, outcome: LineOutcome, where: str, why: str = "") -> None:
         """Count a line."""
@@ -82,6 +86,7 @@ class LinesTold:
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
         self.unnamed += other.unnamed
+        self.cut += other.cut
         for mine, theirs in ((self.lacks, other.lacks), (self.names, other.names)):
             for model, counted in theirs.items():
                 mine.setdefault(model, Counter()).update(counted)
@@ -102,7 +107,7 @@ class _Line:
     where: str
     key: bytes
     data: Mapping[str, Any]
-    size_bytes: int
+    size_bytes: int  # in memory, at most
 
 
 def reply_files(places: Iterable[str]) -> Iterator[tuple[str, Path]]:
@@ -188,19 +193,25 @@ class ReplyReader:
         )
 
     def _lines(self, path: Path, name: str, told: LinesTold) -> Iterator[_Line]:
+        broken = 0
         for where, raw in _raw_lines(path, name):
+            if broken >= MOST_IN_A_ROW:
+                told.cut.append(f"{where}: the rest was not read; {broken:,} lines in a row are not of the format")
+                return
+            broken += 1
             if len(raw) > LONGEST_LINE_BYTES:
                 told.add(LineOutcome.BROKEN, where, f"longer than {LONGEST_LINE_BYTES // 2**20} MB")
                 continue
             try:
-                data = json.loads(raw)
+                data = read_bounded(raw)
                 key = data["custom_id"]
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 whole = raw.endswith(b"\n")
                 told.add(LineOutcome.BROKEN, where, f"{_short(error)}{'' if whole else '; the file ends within it'}")
                 continue
+            broken = 0
             try:
-                yield _Line(where, bytes.fromhex(key), data, len(raw))
+                yield _Line(where, bytes.fromhex(key), data, most_in_memory(raw))
             except (ValueError, TypeError):
                 told.add(LineOutcome.UNKNOWN, where, f"custom_id {self._safe(str(key)[:80])!r} is none of labgen's")
 

@@ -13,7 +13,7 @@ import click
 
 from labgen import __version__
 from labgen.cli.guide import EXAMPLES, grouped
-from labgen.errors import LabgenError
+from labgen.errors import LabgenError, machine_trouble
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -109,9 +109,25 @@ GARBAGE_OBJECTS = 20_000
 million candidates, who leave next to none, looked through again and again: a fifteenth of a replay's time."""
 
 
+def _fill_streams() -> None:
+    """Put nothing in the place of standard streams that are closed (`labgen plan >&-`).
+
+    Else a file that is opened later would take the place, and what is said be written to it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the one place that turns a `LabgenError` into a message and an exit status."""
     gc.set_threshold(GARBAGE_OBJECTS)
+    _fill_streams()
     stdout = sys.stdout
     try:
         status = app.main(args=arguments, prog_name="labgen", standalone_mode=False)
@@ -132,11 +148,15 @@ def main(arguments: list[str] | None = None) -> None:
             # The reader of our output has gone (`labgen plan | head`); nothing is wrong.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
+        from labgen.text.printable import plain
+
+        if lacking := machine_trouble(error):
+            click.echo(plain(f"labgen: {lacking}"), err=True)
+            sys.exit(1)
         if isinstance(error, Exception) or "_LABGEN_COMPLETE" in os.environ:  # click ends so once a shell is answered
             raise
         # labgen ends by returning: that was code of a package, in a task of its own, where nothing stands around it.
         from labgen.packages import crash
-        from labgen.text.printable import plain
 
         words = f"code of an installed package ended the program ({crash(error)}). What was paid for is kept."
         click.echo(plain(f"labgen: {words} Mend or remove what packages add; `labgen doctor` lists it."), err=True)

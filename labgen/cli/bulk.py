@@ -320,6 +320,7 @@ def _told_data(told: Any) -> dict[str, Any]:
         "lines": told.lines,
         "outcomes": {str(outcome): count for outcome, count in sorted(told.counts.items())},
         "examples": {str(outcome): words for outcome, words in sorted(told.examples.items()) if words},
+        "cut": told.cut,
         "prompt_tokens": told.prompt_tokens,
         "completion_tokens": told.completion_tokens,
     }
@@ -352,6 +353,7 @@ def _examples(told: Any) -> list[str]:
     from labgen.bulk.reply_files import LineOutcome
 
     lines = [f"{outcome}: {words}" for outcome in LineOutcome for words in told.examples.get(outcome, ())]
+    lines += told.cut
     if told.counts[LineOutcome.OTHER_MODEL]:
         names = sorted({name for counted in told.names.values() for name in counted})
         lines.append(

@@ -69,7 +69,10 @@ def _root(ctx: click.Context) -> Path:
 def _leaf_paths(root: Path) -> Iterator[str]:
     from labgen.taxonomy.source import find_leaf_files, leaf_path
 
-    return (leaf_path(root, file) for file in find_leaf_files(root))
+    try:
+        return iter([leaf_path(root, file) for file in find_leaf_files(root)])
+    except LabgenError:
+        return iter(())
 
 
 def _items(incomplete: str, names: Iterable[str], helps: dict[str, str] | None = None) -> list[CompletionItem]:

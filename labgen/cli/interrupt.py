@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -20,6 +21,8 @@ from labgen.text.printable import without_credentials
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = "\x1b[?25h"
+DEAF_SEC = 1.5
+"""A run that has not looked for the wish for so long is at something long, and is stopped where it is."""
 REPEATED = (*SETTING_OF, "config", "leaf_patterns", "base", "replace", "strict")
 """Options that say what is built, and so belong to the command that only writes what there is of it."""
 
@@ -42,15 +45,24 @@ def interruptible(wish: StopWish, note: Callable[[str], None]) -> Iterator[None]
         wish.wished = True
         if not wish.heeded:
             raise KeyboardInterrupt
+        if hasattr(signal, "SIGALRM"):  # not on Windows
+            before[signal.SIGALRM] = signal.signal(signal.SIGALRM, look)
+            signal.setitimer(signal.ITIMER_REAL, DEAF_SEC)
         what = "then the dataset of what is there is written" if wish.write else "they are paid for"
         note(f"Stopping: the calls in flight are waited for, {what}. Ctrl-C again ends it at once.")
 
-    before = {number: signal.signal(number, hear) for number in SIGNALS}
+    def look(number: int, frame: FrameType | None) -> None:
+        if not wish.seen:
+            raise KeyboardInterrupt
+
+    before: dict[int, Any] = {number: signal.signal(number, hear) for number in SIGNALS}
     try:
         yield
     except KeyboardInterrupt:
         raise StoppedByUser("stopped") from None
     finally:
+        if hasattr(signal, "SIGALRM") and signal.SIGALRM in before:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             signal.signal(number, handler)
 

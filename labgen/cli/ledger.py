@@ -31,22 +31,29 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from labgen.ledger.verify import file_bytes, shares
+    from labgen.outcomes.store import FOLDER, kept_bytes
 
     config = config_from({"config": options["config"], "work": _chosen_work(ctx, options)})
     folder, price = config.work_folder, config.price
     found = shares(folder)
-    size = file_bytes(folder)
+    size, outcomes = file_bytes(folder), kept_bytes(folder)
     if options["as_json"]:
         rows = [{name: getattr(share, name) for name in share.__slots__} for share in found]
         for row in rows:
             row["cost"] = round(price.cost(row["prompt_tokens"], row["completion_tokens"]), 6) if price else None
-        data = {"folder": str(folder), "bytes": size, "currency": price.currency if price else None, "shares": rows}
+        sizes = {"bytes": size, "outcomes_bytes": outcomes}
+        data = {"folder": str(folder), **sizes, "currency": price.currency if price else None, "shares": rows}
         click.echo(json.dumps(data, ensure_ascii=False, indent=2))
     else:
         click.echo(_table(found, options["by_leaf"], price))
         if price:
             click.echo("Costs are at the configured prices, without what a batch API saves.")
         click.echo(f"{folder}: {size / 1e6:,.1f} MB on disk.")
+        if outcomes:
+            click.echo(
+                f"{FOLDER}: {outcomes / 1e6:,.1f} MB beside it, so that what was built once is not built again. "
+                "Without it the next build takes longer and is the same."
+            )
 
 
 @command.command("verify")
@@ -56,8 +63,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 @click.pass_context
 def verify_command(ctx: click.Context, /, **options: Any) -> None:
     """Read the whole ledger and say what of it is sound; with --repair, save that. Status 1 when something is not."""
+    from labgen.ledger.repair import finish_repair, repair
+    from labgen.ledger.replies import saved_by_repair
     from labgen.ledger.run_lock import run_lock
-    from labgen.ledger.verify import repair, verify
+    from labgen.ledger.verify import verify
 
     folder = _folder(ctx, options)
     if not options["repair"]:
@@ -69,6 +78,8 @@ def verify_command(ctx: click.Context, /, **options: Any) -> None:
             )
         ctx.exit(0 if health.well else 1)
     with run_lock(folder):
+        if saved_by_repair(folder):
+            click.echo(f"A repair that was cut short has come to its end. The damaged file is {finish_repair(folder)}.")
         health = verify(folder)
         if health.well:
             click.echo(f"{_health(health)} There is nothing to repair.")
@@ -165,11 +176,12 @@ def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
     click.echo(f"{result.new} new calls, {result.known} known already.")
     if result.differing:
         click.echo(f"{result.differing} known calls have another reply in the file; the reply that was here stays.")
-    for words in result.left_out[:20]:
+    for words in filter(None, (*result.left_out, result.cut)):
         click.echo(f"{source}: left out: {words}", err=True)
-    if len(result.left_out) > 20:
-        click.echo(f"{source}: left out: {len(result.left_out) - 20} more lines", err=True)
-    ctx.exit(1 if result.left_out else 0)
+    if result.lines_left_out > len(result.left_out):
+        more = result.lines_left_out - len(result.left_out)
+        click.echo(f"{source}: left out: {more:,} more lines", err=True)
+    ctx.exit(0 if result.whole else 1)
 
 
 def _folder(ctx: click.Context, options: dict[str, Any]) -> Path:
@@ -189,6 +201,10 @@ def _typed(ctx: click.Context) -> bool:
 
 def _health(health: Any) -> str:
     lines = [f"{health.sound} paid calls are sound."]
+    if health.only_in_pages:
+        lines.append(f"{health.only_in_pages} more are whole, but can only be found by --repair.")
+    if health.calls_lost:
+        lines.append(f"{health.calls_lost} replies are sound, but what they answer can't be read: no report shows it.")
     for key, leaf, step in health.damaged:
         lines.append(f"damaged: call {key[:16]} of {plain(leaf) or '-'}, {plain(step)}")
     for low, high in health.unreadable:

@@ -42,8 +42,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from labgen.cli.plan_columns import terminal_columns
     from labgen.errors import UsageError
     from labgen.plan.without_effect import settings_without_effect
-    from labgen.verbs.generate import check_output_of
-    from labgen.verbs.held_out_price import price_held_out
+    from labgen.verbs.output import check_output_of
     from labgen.verbs.plan import estimate_build
     from labgen.verbs.session import Hooks, Session
 
@@ -60,7 +59,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     for words in settings_without_effect(session.sources.plans, config):
         click.echo(f"warning: {words}", err=True)
     estimate = estimate_build(session)
-    held_out = price_held_out(session, estimate.yields)
+    held_out = _held_out(session, estimate)
     try:
         check_output_of(session)
     except UsageError as refusal:
@@ -75,6 +74,14 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if options["by_kind"] and not options["as_json"]:
         click.echo(kinds_table(estimate))
     ctx.exit(1 if session.sources.left_out else 0)
+
+
+def _held_out(session: Any, estimate: Any) -> dict[str, Any]:
+    if not session.config.held_out.wanted:
+        return {}
+    from labgen.verbs.held_out_price import price_held_out
+
+    return price_held_out(session, estimate.yields)
 
 
 def _held_out_data(held_out: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
@@ -20,11 +21,18 @@ if TYPE_CHECKING:
 MARKER = "<!-- labgen preview -->"
 """First line of a page, by which a workflow finds the comment that it wrote before."""
 
-MAX_PAGE_BYTES = 60_000
-"""A comment on GitHub holds 65,536 characters; bytes are never fewer."""
+MAX_PAGE_CHARS = 60_000
+"""A comment on GitHub holds 65,536 characters, whatever they weigh in bytes; the workflow adds a line of its own."""
 
-TAIL_BYTES = 2_000
+NOTES_CHARS = 20_000
+"""Of these, for what is said of the preview as a whole, such as which leaves were deleted."""
+
+TAIL_CHARS = 2_000
 """Of these, kept for what stands at the end: which leaves are not shown, or not in full."""
+
+INERT = r"(@|<(?!/?(?:details|summary|code)>)|\](?=[(:])|:(?=//)|www(?=\.)|#(?=\d))(?!\u200b)"
+"""What a renderer makes names, markup, links and numbers of issues of. Followed by a character that nobody sees, it is
+text. The workflow that comments puts the same after the same, whoever wrote the page: to labgen's it adds nothing."""
 
 MAX_TABLE_ROWS = 50
 WRAP_CHARS = 100
@@ -95,11 +103,12 @@ class MarkdownWriter:
 
     def quote(self, label: str, text: str) -> str:
         """Label, then the text as a code block, its long lines broken."""
-        return f"\n{_harmless(label)}:\n\n{_calling_nobody(markdown.block(_wrapped(_cut(text))))}\n"
+        return f"\n{_harmless(label)}:\n\n{inert(markdown.block(_wrapped(_cut(text))))}\n"
 
 
-def _calling_nobody(text: str) -> str:
-    return text.replace("@", "@\u200b")
+def inert(text: str) -> str:
+    """The text with nothing in it that calls somebody, leads somewhere or is a tag, also where it is no Markdown."""
+    return re.sub(INERT, "\\1\u200b", text, flags=re.IGNORECASE)
 
 
 def _wrapped(text: str) -> str:
@@ -110,7 +119,7 @@ def _wrapped(text: str) -> str:
 
 
 def _harmless(text: str) -> str:
-    return _calling_nobody(markdown.escaped(text, 1000))
+    return inert(markdown.escaped(text, 1000))
 
 
 def _cut(text: str) -> str:
@@ -127,18 +136,22 @@ def preview_text(preview: Preview) -> str:
 
 
 def preview_markdown(preview: Preview) -> str:
-    """The preview as a page for a step summary or a comment.
+    """The preview as a page for a step summary or a comment, at most `MAX_PAGE_CHARS` characters long.
 
     It starts with a table of all leaves; each leaf is folded below its name. A leaf that does not fit is shown in part
     or not at all, and the page's end says so: neither a fold nor a code block is ever left open.
     """
     writer = MarkdownWriter()
-    page = "\n".join([MARKER, writer.heading(1, "Preview"), _table(preview), *preview_notes(preview, writer)])
+    notes = list(preview_notes(preview, writer))
+    told = _fitting(notes, NOTES_CHARS)
+    if len(told) < len(notes):
+        told.append(writer.line(f"{len(notes) - len(told)} more notes of this kind are not shown."))
+    page = "\n".join([MARKER, writer.heading(1, "Preview"), _table(preview), *told])
     left: list[str] = []
     for leaf in preview.leaves:
         parts = list(_leaf(leaf, writer))
-        room = MAX_PAGE_BYTES - TAIL_BYTES - len(page.encode())
-        shown = _fitting(parts, room - len(_fold(leaf, []).encode()))
+        room = MAX_PAGE_CHARS - TAIL_CHARS - len(page)
+        shown = _fitting(parts, room - len(_fold(leaf, [])) - 2)
         if len(shown) < len(parts):
             left.append(leaf.path)
         if shown:
@@ -150,15 +163,15 @@ def preview_markdown(preview: Preview) -> str:
 
 
 def _fitting(parts: list[str], room: int) -> list[str]:
-    """As many of a leaf's parts, from the first, as there are bytes for."""
-    sizes = accumulate(len(part.encode()) + 1 for part in parts)
+    """As many of some parts, from the first, as there are characters for."""
+    sizes = accumulate(len(part) + 1 for part in parts)
     return [part for part, size in zip(parts, sizes, strict=True) if size <= room]
 
 
 def _fold(leaf: LeafPreview, parts: list[str]) -> str:
     # In the line of the summary Markdown is off, and in `code` GitHub looks for neither names nor numbers of issues.
     path = escape(printable.one_line(_title(leaf), 300))
-    summary = f"<code>{_calling_nobody(path)}</code>: {_outcome(leaf)}"
+    summary = f"<code>{inert(path)}</code>: {_outcome(leaf)}"
     return markdown.folded(summary, "\n".join(parts).strip("\n"))
 
 
@@ -179,7 +192,7 @@ def _table(preview: Preview) -> str:
     rows = []
     for leaf in preview.leaves[:MAX_TABLE_ROWS]:
         change = leaf.change.kind if leaf.change else ""
-        rows.append([_calling_nobody(markdown.code(shorten(leaf.path, 120))), change, _findings(leaf), _outcome(leaf)])
+        rows.append([inert(markdown.code(shorten(leaf.path, 120))), change, _findings(leaf), _outcome(leaf)])
     if not rows:
         return ""
     more = len(preview.leaves) - len(rows)

@@ -23,7 +23,13 @@ from labgen.cli.settings import config_from, config_option, work_option
     default=None,
     help="With every prompt and reply. Default: of up to 25,000 rows and rejections.",
 )
-def command(to: Path | None, calls: bool | None, **options: Any) -> None:
+@option(
+    "--rows",
+    "most_rows",
+    type=click.IntRange(min=1),
+    help="Rows and rejections at most; of more, a sample of every leaf and state. Default: 100,000.",
+)
+def command(to: Path | None, calls: bool | None, most_rows: int | None, **options: Any) -> None:
     """Write one HTML page that shows a build: funnel, coverage, cost, every row and every rejection.
 
     The page needs no network and asks nobody for anything: open it, send it, or keep it as an artifact. Prompts,
@@ -34,5 +40,6 @@ def command(to: Path | None, calls: bool | None, **options: Any) -> None:
 
     config = config_from(options)
     target = to or config.output.parent / "report.html"
-    size = write_page(target, report_page(config.output, work=config.work_folder, price=config.price, calls=calls))
+    pieces = report_page(config.output, work=config.work_folder, price=config.price, calls=calls, most_rows=most_rows)
+    size = write_page(target, pieces)
     click.echo(f"{target}: {size / 2**20:,.1f} MiB. Open it in a browser.")

@@ -20,7 +20,7 @@ def list_beside(folder: Path) -> dict[str, int]:
 
     Symbolic links to files or folders are left out, and so are leaves and their attributions.
 
-    Raises: TaxonomyError: more than `MAX_ENTRIES` entries.
+    Raises: TaxonomyError: more than `MAX_ENTRIES` entries, or a folder that can't be looked into.
     """
     found: dict[str, int] = {}
     seen = 0
@@ -29,8 +29,12 @@ def list_beside(folder: Path) -> dict[str, int]:
         place, prefix = pending.pop()
         try:
             entries = list(os.scandir(place))
-        except OSError:
+        except FileNotFoundError:
             continue
+        except OSError as error:
+            raise TaxonomyError(
+                f"`{shown(f'./{prefix}')}` can't be looked into ({error.strerror}). Make it readable."
+            ) from None
         for entry in entries:
             seen += 1
             if seen > MAX_ENTRIES:
@@ -57,7 +61,7 @@ def read_beside(folder: Path, path: str, *, max_bytes: int) -> bytes:
                 raise TaxonomyError(f"`{shown(path)}` is not a regular file.")
             content = file.read(max_bytes + 1)
     except OSError as error:
-        raise TaxonomyError(f"`{shown(path)}` can't be read ({error.strerror}).") from None
+        raise TaxonomyError(f"`{shown(path)}` can't be read ({error.strerror}). Make it readable.") from None
     if len(content) > max_bytes:
         raise TaxonomyError(f"`{shown(path)}` is larger than {max_bytes} bytes (documents.max_file_bytes).")
     return content

@@ -29,10 +29,10 @@ _DATA_URI = re.compile(
     r"|\bdata:[a-z]+/[^\s,<>()\"']{0,100},[^\s<>()\"']{100,}"
 )
 _ARMOUR = re.compile(r"[ \t>|]*-----(BEGIN|END) [A-Z0-9 ]{1,60}-----[ \t\r]*")
-_ARMOURED = re.compile(r"[ \t>|]*(?:[A-Za-z0-9+/=]*|[A-Za-z-]{1,30}: [^\n]{0,200})[ \t\r]*")
+_ARMOURED = re.compile(r"[ \t>|]*+(?:[A-Za-z0-9+/=]*+|[A-Za-z-]{1,30}: [^\n]{0,200})[ \t\r]*+")
 _TOKEN = re.compile(rf"[A-Za-z0-9+/_=-]{{{LEAST_TOKEN_CHARS},}}")
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_ENCODED_LINE = re.compile(rf"[ \t>|\"']*([A-Za-z0-9+/_-]{{{LEAST_LINE_CHARS},}}={{0,2}})[\"',;\\+ \t\r]*")
+_ENCODED_LINE = re.compile(rf"[ \t>|\"']*+([A-Za-z0-9+/_-]{{{LEAST_LINE_CHARS},}}+={{0,2}})[\"',;\\+ \t\r]*+")
 _DUMP_LINE = re.compile(r"[ \t>|]*(?:[0-9a-fA-F]{4,16}:?[ \t]+)?(?:(?:0x)?[0-9a-fA-F]{2,8}[ \t,:]{1,3}){7,}[^\n]{0,80}")
 _MOST_DUMP_CHARS = 400
 _LEAST_DISTINCT = 12

@@ -20,6 +20,7 @@ from labgen.documents.repository import Repository, check_sizes
 from labgen.documents.text import is_document, is_markdown, read_text
 from labgen.errors import ConfigError, TaxonomyError
 from labgen.records import Document, DocumentSource, Leaf
+from labgen.taxonomy.names import unseen_in_name
 from labgen.text.printable import shown
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{4,40}|[0-9a-fA-F]{64}")
@@ -205,6 +206,9 @@ def _matching(source: DocumentSource, files: dict[str, bool]) -> list[str]:
         raise TaxonomyError(str(pattern_problem(outside[0])))
     matched = {path for pattern in source.patterns for path in match_files(pattern, files)}
     documents = sorted(path for path in matched if files[path] and is_document(path))
+    for path in documents:
+        if problem := unseen_in_name(path):
+            raise TaxonomyError(f"the path of the document `{shown(path, 80)}` {problem}. Rename it.")
     if documents:
         return documents
     if any(files[path] for path in matched):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from labgen.export.card_facts import CardFacts
 from labgen.formats.training.base import CHECKABLE, FEEDBACK, PREFERENCES
 from labgen.records import REPAIR, SAMPLE
@@ -35,16 +32,8 @@ def preferences(facts: CardFacts) -> str:
         f"wrong. {found['pairs_held_back']:,} pairs were held back, since their worse response is not known to harm "
         "nobody: no judge said that it is safe, or a secret, personal data or a benchmark item was found in it.\n\n"
         f"`feedback` has {feedback['good']:,} good and {feedback['bad']:,} bad responses. Rows whose answer a rule can "
-        f"check: {checkers}; `labgen.export.rewards.final_answer_reward` checks them.{_left_out(found)}"
+        f"check: {checkers}; `labgen.export.rewards.final_answer_reward` checks them."
     )
-
-
-def _left_out(found: Mapping[str, Any]) -> str:
-    left = sorted(found.get("left_out_for_held_out", {}).items())
-    if not left:
-        return ""
-    rows = " and ".join(f"{count:,} {'row' if count == 1 else 'rows'} of `{name}`" for name, count in left)
-    return f" {rows} were left out, since they show what is held out."
 
 
 def configs_asked_for(facts: CardFacts) -> tuple[str, ...]:

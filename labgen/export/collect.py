@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
+from labgen.changed import changed
 from labgen.export.coverage import CoverageCount
 from labgen.export.funnel import Funnel
 from labgen.export.rows import LeafInfo
@@ -40,8 +41,8 @@ FAILED_BEFORE = "rows were too close to earlier leaves', and an earlier draw has
 class Written(Protocol):
     """What candidates are brought into, leaf by leaf: a dataset, most often."""
 
-    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
-        """Take a candidate in its final state."""
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> Sequence[Mapping[str, Any]]:
+        """Take a candidate in its final state. Returns: rows beside the dataset's own that are made of it."""
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Nothing more comes of a leaf."""
@@ -172,8 +173,8 @@ class Collector:
             return candidate
         if self._accepted >= self._most.get(candidate.leaf, wanted):
             reason = LEAF_FULL if self._accepted >= wanted else AHEAD
-            return replace(candidate, state=State.SURPLUS, reason=reason)
-        settled = replace(candidate, state=State.ACCEPTED, reason=REPAIRED if candidate.repaired else "")
+            return changed(candidate, state=State.SURPLUS, reason=reason)
+        settled = changed(candidate, state=State.ACCEPTED, reason=REPAIRED if candidate.repaired else "")
         if self.across:
             settled = self.across.look_at(settled)
         self._accepted += settled.state is State.ACCEPTED

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from labgen.errors import PublishError, UsageError
 from labgen.export.card_facts import DOCUMENTS
@@ -24,14 +25,16 @@ SHOWN_LEAVES = 40
 
 COLUMNS = ["id", "leaf", "messages", "verdicts"]
 
+Hashes: TypeAlias = "array[int]"
+"""Of 8 bytes each."""
+
 
 @dataclass(slots=True)
 class Side:
-    """What one pass over a dataset's branch configs gathers: numbers and 8-byte hashes, no text.
+    """What one pass over a dataset's branch configs gathers: numbers and 8-byte hashes, 24 bytes a row, no text.
 
     Attributes:
-        ids, pairs, questions: hash to how many rows have it.
-        of_leaf: leaf to the ids of its rows.
+        pairs, questions: of all rows; of_leaf: leaf to the ids of its rows, of which its path is a part.
         lengths: `question` and `answer` to number of tokens (estimated) to rows.
         scores: filter to sum of its values and number of rows that have one.
     """
@@ -39,10 +42,9 @@ class Side:
     name: str
     teacher: str
     rows: int = 0
-    ids: Counter[int] = field(default_factory=Counter)
-    pairs: Counter[int] = field(default_factory=Counter)
-    questions: Counter[int] = field(default_factory=Counter)
-    of_leaf: dict[str, set[int]] = field(default_factory=dict)
+    pairs: Hashes = field(default_factory=lambda: array("Q"))
+    questions: Hashes = field(default_factory=lambda: array("Q"))
+    of_leaf: dict[str, Hashes] = field(default_factory=dict)
     lengths: dict[str, Counter[int]] = field(default_factory=lambda: {"question": Counter(), "answer": Counter()})
     scores: dict[str, list[float]] = field(default_factory=dict)
 
@@ -50,12 +52,10 @@ class Side:
         """Take a row."""
         question = "\n".join(turn["content"] for turn in row["messages"] if turn["role"] == "user")
         answer = "\n".join(turn["content"] for turn in row["messages"] if turn["role"] == "assistant")
-        key = _hash(row["id"])
         self.rows += 1
-        self.ids[key] += 1
-        self.questions[_hash(question)] += 1
-        self.pairs[_hash(f"{question}\0{answer}")] += 1
-        self.of_leaf.setdefault(row["leaf"], set()).add(key)
+        self.questions.append(_hash(question))
+        self.pairs.append(_hash(f"{question}\0{answer}"))
+        self.of_leaf.setdefault(row["leaf"], array("Q")).append(_hash(row["id"]))
         self.lengths["question"][estimate_tokens(question)] += 1
         self.lengths["answer"][estimate_tokens(answer)] += 1
         for verdict in row["verdicts"] or ():
@@ -95,22 +95,20 @@ def compare_datasets(first: str, second: str, *, near: float | None = None) -> d
     """
     folders = [open_dataset(first), open_dataset(second)]
     a, b = (_gather(name, folder) for name, folder in zip((first, second), folders, strict=True))
+    leaves = {
+        leaf: {"a": len(own), "b": len(other), "same": _in_both(own, other)}
+        for leaf in sorted(a.of_leaf.keys() | b.of_leaf.keys())
+        for own, other in [(a.of_leaf.get(leaf, array("Q")), b.of_leaf.get(leaf, array("Q")))]
+    }
     report: dict[str, Any] = {
         "a": a.to_json(),
         "b": b.to_json(),
         "overlap": {
-            "id": (a.ids & b.ids).total(),
-            "pair": (a.pairs & b.pairs).total(),
-            "question": (a.questions & b.questions).total(),
+            "id": sum(leaf["same"] for leaf in leaves.values()),
+            "pair": _in_both(a.pairs, b.pairs),
+            "question": _in_both(a.questions, b.questions),
         },
-        "leaves": {
-            leaf: {
-                "a": len(a.of_leaf.get(leaf, ())),
-                "b": len(b.of_leaf.get(leaf, ())),
-                "same": len(a.of_leaf.get(leaf, set()) & b.of_leaf.get(leaf, set())),
-            }
-            for leaf in sorted(a.of_leaf.keys() | b.of_leaf.keys())
-        },
+        "leaves": leaves,
     }
     if near is not None:
         report["near_duplicates"] = {"threshold": near, **_near(folders, near)}
@@ -174,9 +172,14 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(plain, digest_size=8).digest(), "big")
 
 
-def _repeated(hashes: Counter[int]) -> int:
+def _repeated(hashes: Hashes) -> int:
     """Rows beyond the first that have the same hash."""
-    return hashes.total() - len(hashes)
+    return len(hashes) - len(set(hashes))
+
+
+def _in_both(one: Hashes, other: Hashes) -> int:
+    """Rows of the one that have a counterpart in the other, each its own."""
+    return (Counter(one) & Counter(other)).total()
 
 
 def _spread(lengths: Counter[int]) -> dict[str, float]:

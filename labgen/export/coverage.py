@@ -28,6 +28,8 @@ class Coverage:
     cited: int = 0
 
     def __add__(self, other: Coverage) -> Coverage:
+        if not other.passages:
+            return self
         mine, theirs = asdict(self), asdict(other)
         return Coverage(**{name: mine[name] + theirs[name] for name in mine})
 

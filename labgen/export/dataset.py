@@ -102,15 +102,16 @@ def writing_dataset(
         mix: the training phases; None, or `phases: false` in it, writes none.
         preferences: what is written beside the rows; None for nothing.
         replace: waive the rule that a narrower build does not replace a fuller one.
-        work_folder: where it is kept what phases were made of, so that they are taken over where they are the same.
+        work_folder: where it is kept what phases were made of; None for nowhere.
     Raises:
         UsageError: the folder holds something that this build may not replace.
         OutputError: it can't be written, or another run is writing it.
     """
     with replacing(folder) as new:
         check_output(folder, leaves=leaves, about=about, replace=replace)
-        kept = KeptPhases(work_folder, folder)
-        with DatasetWriter(folder, new, leaves, about, mix, preferences, kept, replace=replace) as writer:
+        with DatasetWriter(
+            folder, new, leaves, about, mix, preferences, replace=replace, work_folder=work_folder
+        ) as writer:
             yield writer
 
 
@@ -130,13 +131,13 @@ class DatasetWriter:
         about: BuildInfo,
         mix: MixConfig | None,
         preferences: PreferencesConfig | None,
-        kept_phases: KeptPhases,
         *,
         replace: bool,
+        work_folder: Path | None,
     ) -> None:
         self.leaves = tuple(sorted(leaves, key=lambda leaf: leaf.path))
         self._folder, self._root, self._about, self._replace = folder, root, about, replace
-        self._kept_phases = kept_phases
+        self._kept_phases = KeptPhases(work_folder, folder)
         guarded = "guard" in about.settings
         self._preferences = PreferenceTables(root, preferences, guarded=guarded) if preferences else None
         self._survey = Survey(mix) if mix and mix.phases else None
@@ -160,8 +161,12 @@ class DatasetWriter:
     def _lineage(self) -> ShardedTable:
         return ShardedTable(self._root, "lineage/calls", lineage_schema())
 
-    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
-        """Take a leaf's next candidate in slot order, accepted or not. Raises: OutputError: the disk is full."""
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> Sequence[Mapping[str, Any]]:
+        """Take a leaf's next candidate in slot order, accepted or not.
+
+        Returns: the rows of preferences that are written of it.
+        Raises: OutputError: the disk is full.
+        """
         with explained(self._folder):
             if candidate.state is State.ACCEPTED:
                 write = document_row_of if candidate.is_document else row_of
@@ -170,8 +175,7 @@ class DatasetWriter:
             else:
                 row = rejected_row_of(candidate, leaf, self._about)
                 self._tables[REJECTED].add(row)
-            if self._preferences:
-                self._preferences.add(candidate, leaf, self._about)
+            preferences = self._preferences.add(candidate, leaf, self._about) if self._preferences else []
             self._lineage.add(lineage_of(candidate, row["id"]))
             if mark := leaf.marks.on(candidate):
                 self._agreement.add(row, mark)
@@ -179,6 +183,7 @@ class DatasetWriter:
             self._candidates += 1
             self._answered_by.update(candidate.answered_by)
             self._rehearsed[candidate.state is State.ACCEPTED] += row["rehearsal"]
+            return preferences
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Say that the leaf is complete; the next one follows in `leaves`. Raises: OutputError: the disk is full."""
@@ -238,8 +243,6 @@ class DatasetWriter:
             rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
             preferences = self._preferences.close() if self._preferences else {}
             tests = write_held_out(self._root, held_out) if held_out else {}
-            if self._preferences and tests:
-                preferences = self._preferences.without(tests)
             configs = branches | (dict(phases.configs) if phases else {}) | preferences | rejected | tests
             if held_out:
                 check_no_leak(self._root, {name: [file.path for file in own] for name, own in configs.items()})

@@ -98,6 +98,7 @@ class ShardedTable:
             # It writes its end, which a full disk refuses: what went wrong before is the error that counts.
             with suppress(OSError):
                 writer.close()
+            writer.is_open = False  # else it would try once more as it goes, and say so
 
     def _write_full(self) -> None:
         """Write what waits as long as it fills a group."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labgen.errors import OutputError, UsageError
+from labgen.errors import OutputError, UsageError, remedy
 from labgen.export.files import hash_file
 from labgen.export.rows import BuildInfo, LeafInfo
 
@@ -21,15 +21,22 @@ FORMAT_VERSION = 1
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a dataset folder. It is written last, so its presence means a whole dataset.
 
-    Raises: UsageError: there is none, or it is not one that this version of labgen can read.
+    Raises:
+        UsageError: there is none, or it is not one that this version of labgen can read.
+        OutputError: the machine does not let us read it.
     """
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{folder}: no dataset of labgen's ({MANIFEST} is missing). Check the path.") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: can't be read ({error}).") from None
+    except OSError as error:
+        advice = remedy(error) or "See that it can be read"
+        raise OutputError(f"{path}: can't be read ({error.strerror or error}). {advice}, and try again.") from None
+    except ValueError as error:
+        raise UsageError(
+            f"{path}: can't be read ({error}). Build the dataset again, or choose another folder."
+        ) from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise UsageError(f"{path}: not a manifest of labgen's.")
     if manifest.get("format_version") != FORMAT_VERSION:
@@ -121,7 +128,10 @@ def claim_output(folder: Path) -> Iterator[None]:
             f"{folder}: another run of labgen is writing there. Wait for it, or choose another folder with --output."
         ) from None
     except OSError as error:
-        raise OutputError(f"{folder}: can't be written to ({error.strerror}).") from error
+        raise OutputError(
+            f"{folder}: can't be written to ({error.strerror}). See that the folder around it can be written and that "
+            "there is room, or choose another folder with --output."
+        ) from error
     try:
         yield
     finally:
@@ -138,8 +148,9 @@ def explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"{folder}: the dataset can't be written ({error.strerror or error}). Every reply is in the ledger: "
-            "make room or choose another folder with --output, and run again; nothing is asked twice."
+            f"{folder}: the dataset can't be written ({error.strerror or error}). "
+            f"{remedy(error) or 'Make room'}, or choose another folder with --output, and run again: every reply is in "
+            "the ledger, and nothing is asked twice."
         ) from error
 
 
@@ -158,6 +169,8 @@ def replacing(folder: Path) -> Iterator[Path]:
         with explained(folder):
             if old.exists() and not folder.exists():
                 old.rename(folder)  # a run was killed between its two renames
+            elif old.exists():
+                _keep_foreign(old, folder)  # or after them
             for leftover in (new, old):
                 shutil.rmtree(leftover, ignore_errors=True)
             new.mkdir(parents=True)

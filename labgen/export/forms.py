@@ -138,6 +138,29 @@ class Forms:
         return self.length.max_tokens is None or self.length.fits(_turns(row, asked))
 
 
+def passages_apart(asked: str, form: str, context: str) -> tuple[tuple[str, ...], str]:
+    """The passages that a user's turn shows in a form, whole or in part, and the question below them.
+
+    Args:
+        asked: as `Forms.asked` gives it. Where it is not quite that, there may be fewer passages; no text is lost.
+        context: the row's own passage, for a question of several paragraphs.
+    """
+    if form == OPEN_BOOK:
+        if context and asked.startswith(f"{context}\n\n"):
+            return (context,), asked[len(context) + 2 :]
+        passage, _, question = asked.rpartition("\n\n")
+        return ((passage,) if passage else ()), question
+    if form != DISTRACTORS or not asked.startswith("[1] "):
+        return (), asked
+    shown, _, question = asked.rpartition("\n\n")
+    passages: list[str] = []
+    while (mark := f"\n\n[{len(passages) + 2}] ") in shown:
+        passage, _, shown = shown.partition(mark)
+        passages.append(passage)
+    passages.append(shown)
+    return (passages[0].removeprefix("[1] "), *passages[1:]), question
+
+
 def in_form(rows: pa.Table, form: str, near: Sequence[Passages], forms: Forms) -> pa.Table:
     """Rows in a form that they fit into; their ids, answers, passages (`context`) and sources stay what they were.
 

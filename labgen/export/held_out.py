@@ -12,6 +12,7 @@ from labgen.errors import OutputError
 from labgen.export.card_facts import REJECTED
 from labgen.export.files import DataFile, ShardedTable, read_rows
 from labgen.export.fit import conversations_of
+from labgen.export.forms import passages_apart
 from labgen.export.rows import OPEN_BOOK, BuildInfo, LeafInfo, row_of, row_schema
 from labgen.filters.leaks import HeldOutText, Leak, LeakIndex, Place, Training, TrainingText
 from labgen.filters.sentence_support import NAME as SENTENCE_SUPPORT
@@ -30,7 +31,7 @@ HELD_OUT = (*ASKED, CHOICE)
 BATCH_ROWS = 500
 NAMED_LEAKS = 5
 _BEARS_OUT = ("groundedness", SENTENCE_SUPPORT)
-_COLUMNS = ["id", "messages", "context", "source", "verdicts"]
+_COLUMNS = ["id", "messages", "context", "source", "verdicts", "form"]
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,14 @@ def evidence_of(row: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Place, .
 def exchanges_of(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A row of several turns as rows of one question and answer each; what bears the answers out is all the first's.
 
-    A row with anything else than questions and answers by turns is one.
+    A row with anything else than questions and answers by turns is one. What is asked next comes without a passage.
     """
     turns = row["messages"]
     roles = [turn["role"] for turn in turns]
     if len(turns) < 3 or roles != ["user", "assistant"] * (len(turns) // 2):
         return [row]
     first, *others = (turns[begin : begin + 2] for begin in range(0, len(turns), 2))
-    return [{**row, "messages": first}, *({**row, "messages": each, "verdicts": []} for each in others)]
+    return [{**row, "messages": first}, *({**row, "messages": each, "verdicts": [], "form": ""} for each in others)]
 
 
 def training_texts(row: Mapping[str, Any]) -> list[TrainingText]:
@@ -135,12 +136,14 @@ def training_texts(row: Mapping[str, Any]) -> list[TrainingText]:
 
 def _training_text(row: Mapping[str, Any]) -> TrainingText:
     evidence, places = evidence_of(row)
+    passages, asked = passages_apart(_turns(row, "user"), row.get("form") or "", row["context"] or "")
     return TrainingText(
         row["id"],
-        _turns(row, "user"),
+        asked,
         question_of(row).rpartition("\n\n")[2],
         answer_of(row),
         row["context"] or "",
+        passages,
         evidence,
         places,
     )
@@ -191,38 +194,6 @@ def check_no_leak(root: Path, configs: Mapping[str, Sequence[str]]) -> None:
             )
     if leaks:
         raise OutputError(_what_leaked(root, leaks))
-
-
-def without_leaks(
-    root: Path, config: str, files: Sequence[DataFile], schema: pa.Schema, held: Mapping[str, Sequence[str]]
-) -> tuple[Sequence[DataFile], int]:
-    """A preference config without its rows that show what is held out.
-
-    Its responses come from candidates that were turned down as well, which nobody has compared with what is held out.
-
-    Args:
-        files: the config's, below `root`, which are replaced where a row is left out.
-        held: held-out configs to their files below `root`.
-    Returns: its files, and how many rows were left out.
-    """
-    index = _index(root, held)
-    if index is None:
-        return files, 0
-    leaking = set()
-    every = _rows(root, config, [file.path for file in files])
-    while rows := list(islice(every, BATCH_ROWS)):
-        texts = [text for row in rows for shown in shown_in(row) for text in training_texts(shown)]
-        leaking |= {leak.training for leak in index.find(Training(texts))}
-    if not leaking:
-        return files, 0
-    kept = [row for row in _rows(root, config, [file.path for file in files]) if row["id"] not in leaking]
-    for file in files:
-        (root / file.path).unlink()
-    table = ShardedTable(root, f"data/{config}", schema)
-    for row in kept:
-        table.add(row)
-    table.close()
-    return tuple(table.files), sum(file.rows for file in files) - len(kept)
 
 
 def shown_in(row: Mapping[str, Any]) -> list[dict[str, Any]]:

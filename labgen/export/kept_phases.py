@@ -3,8 +3,8 @@
 The phases follow from the branches' finished files and the settings of the mix alone. So what they were made of is kept
 in the work folder, as a hash, with what came of it; the files themselves stand in the dataset that is about to be
 replaced. Where the hash is the same and the files are what they were, they become files of the new dataset: the same
-file under two names for a moment, or a copy where the disk does not do that. Nothing else is kept, and losing it costs
-time alone.
+file under two names for a moment, or a copy where the disk does not do that. Nothing else is kept, sealed on this
+machine, and losing it costs time alone.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -24,9 +22,13 @@ from labgen.config import MixConfig
 from labgen.export.files import DataFile, hash_file
 from labgen.export.mix import Phases, write_phases
 from labgen.export.survey import Survey
+from labgen.outcomes.hashing import code_version
+from labgen.outcomes.seal import own_key, seal, unseal
+from labgen.outcomes.store import FOLDER
 from labgen.text.token_count import ESTIMATE
 
-FOLDER, NAME = "outcomes", "files-phases"
+NAME = "phases"
+SEALED_AS = b"phases"
 
 
 class KeptPhases:
@@ -38,7 +40,8 @@ class KeptPhases:
     """
 
     def __init__(self, work_folder: Path | None, dataset: Path) -> None:
-        self._path = work_folder / FOLDER / NAME if work_folder else None
+        self._key = (own_key() if work_folder else None) or b""
+        self._path = work_folder / FOLDER / NAME if work_folder and self._key else None
         self._dataset = dataset
 
     def write(self, root: Path, branches: Mapping[str, Sequence[DataFile]], survey: Survey) -> Phases:
@@ -56,8 +59,8 @@ class KeptPhases:
 
     def _take_over(self, path: Path, root: Path, made_of: str) -> Phases | None:
         try:
-            said, _, content = path.read_bytes().partition(b"\n")
-            if said.decode() != _hash(content):
+            content = unseal(self._key, SEALED_AS, path.read_bytes())
+            if content is None:
                 return None
             kept = json.loads(content)
             if kept["of"] != made_of:
@@ -72,15 +75,14 @@ class KeptPhases:
             _link(self._dataset / file.path, root / file.path)
         return Phases(configs, kept["report"])
 
-    @staticmethod
-    def _keep(path: Path, phases: Phases, made_of: str) -> None:
+    def _keep(self, path: Path, phases: Phases, made_of: str) -> None:
         configs = {name: [asdict(file) for file in files] for name, files in phases.configs.items()}
         kept = {"of": made_of, "configs": configs, "report": phases.report}
         content = json.dumps(kept).encode()
         written = path.with_name(f"{NAME}.new")  # one run at a time has the work folder
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            written.write_bytes(_hash(content).encode() + b"\n" + content)
+            written.write_bytes(seal(self._key, SEALED_AS, content))
             written.replace(path)
         except OSError:
             with suppress(OSError):
@@ -90,19 +92,7 @@ class KeptPhases:
 def _made_of(branches: Mapping[str, Sequence[DataFile]], mix: MixConfig) -> str:
     """A hash of all that decides what the phases are."""
     files = {name: [file.sha256 for file in own] for name, own in branches.items()}
-    return _hash(json.dumps([files, mix.model_dump(mode="json"), _code()]).encode())
-
-
-@cache
-def _code() -> str:
-    """A hash of what writes them: any line of this package may have a part in it."""
-    import pyarrow as pa
-
-    said = blake2b(f"{sys.version_info} {pa.__version__}".encode())
-    package = Path(__file__).parent.parent
-    for path in sorted(package.rglob("*.py")):
-        said.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return said.hexdigest()
+    return _hash(json.dumps([files, mix.model_dump(mode="json"), code_version()]).encode())
 
 
 def _link(file: Path, target: Path) -> None:

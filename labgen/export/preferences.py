@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.config import PreferencesConfig
 from labgen.export.files import DataFile, ShardedTable
-from labgen.export.held_out import without_leaks
 from labgen.export.rows import BuildInfo, LeafInfo, is_rehearsal, storable
 from labgen.flows.repair import MENDABLE, QUESTIONS_FAULT
 from labgen.flows.rivals import HARMFUL
@@ -88,7 +87,7 @@ class PreferenceTables:
 
     Attributes:
         pairs: kind of pair to how many were written; held_back: pairs that were not, since nobody says that their
-            worse response harms nobody. show_held_out: config to rows left out, since they show what is held out.
+            worse response harms nobody.
         saved: accepted rows whose response is a repaired one; good, bad: rows of feedback.
     """
 
@@ -99,26 +98,30 @@ class PreferenceTables:
         self.held_back = self.saved = 0
         self.labels: Counter[bool] = Counter()
         self.checkers: Counter[str] = Counter()
-        self.show_held_out: Counter[str] = Counter()
-        self._root = root
 
-    def add(self, candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> None:
-        """Take a candidate in its final state."""
+    def add(self, candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> list[dict[str, Any]]:
+        """Take a candidate in its final state. Returns: the rows that are written of it."""
         if candidate.is_document or not candidate.instruction or not candidate.response:
-            return
+            return []
+        made = list(self._rows(candidate, leaf, about))
+        for name, row in made:
+            self._tables[name].add(row)
+        return [row for _, row in made]
+
+    def _rows(self, candidate: Candidate, leaf: LeafInfo, about: BuildInfo) -> Iterator[tuple[str, dict[str, Any]]]:
         row = _Row(candidate, leaf, about)
         accepted = candidate.state is State.ACCEPTED
         if accepted:
             self.saved += candidate.repaired
             for pair in self._pairs(row):
-                self._tables[PREFERENCES].add(pair)
+                yield PREFERENCES, pair
         if self._config.feedback:
             for feedback in self._feedback(row):
-                self._tables[FEEDBACK].add(feedback)
+                yield FEEDBACK, feedback
         if self._config.checkable and accepted and (answer := final_answer(row.asked, candidate.response)):
             self.checkers[answer.checker] += 1
             columns = {"answer": storable(answer.answer), "checker": answer.checker}
-            self._tables[CHECKABLE].add(row.base(row.id) | columns)
+            yield CHECKABLE, row.base(row.id) | columns
 
     def _pairs(self, row: _Row) -> Iterator[dict[str, Any]]:
         own = Judged.own(row.candidate)
@@ -157,21 +160,6 @@ class PreferenceTables:
             table.close()
         return {name: table.files for name, table in self._tables.items() if table.files}
 
-    def without(self, held_out: Mapping[str, Sequence[DataFile]]) -> dict[str, Sequence[DataFile]]:
-        """The files of closed tables, without rows that show what is held out, which are counted.
-
-        Args:
-            held_out: config to its files below the dataset's folder.
-        """
-        held = {name: [file.path for file in files] for name, files in held_out.items()}
-        found = {}
-        for name, table in self._tables.items():
-            if table.files:
-                files, left_out = without_leaks(self._root, name, table.files, schema_of(name), held)
-                self.show_held_out[name] += left_out
-                found[name] = files
-        return {name: files for name, files in found.items() if files}
-
     def abandon(self) -> None:
         """Let go of the files at hand."""
         for table in self._tables.values():
@@ -185,7 +173,6 @@ class PreferenceTables:
             "rows_saved_by_a_repair": self.saved,
             "feedback": {"good": self.labels[True], "bad": self.labels[False]},
             "checkable": dict(sorted(self.checkers.items())),
-            **({"left_out_for_held_out": dict(left)} if (left := +self.show_held_out) else {}),
         }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+from labgen.changed import changed
 from labgen.config import KnowledgeConfig, ThresholdsConfig
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.plan.example_pairs import ExamplePair
@@ -56,7 +57,7 @@ class SlotContext:
 
     def for_one(self) -> SlotContext:
         """The same for one candidate, so that its calls can be told from those of the slot's others."""
-        return replace(self, asker=replace(self.asker, history=[]))
+        return changed(self, asker=changed(self.asker, history=[]))
 
     def alone(self, candidate: Candidate) -> SlotContext:
         """The same for a candidate that is looked at by itself: nothing that was said of the slot's others holds."""
@@ -194,15 +195,15 @@ async def settle(candidate: Candidate, filters: Sequence[Filter], slot: SlotCont
         except CandidateEnds as end:
             return ended(candidate, end)
         if verdicts:
-            candidate = replace(candidate, verdicts=candidate.verdicts + verdicts)
+            candidate = changed(candidate, verdicts=candidate.verdicts + verdicts)
         for verdict in verdicts:
             ending = each.decide(verdict, slot)
             if ending:
-                return replace(candidate, state=ending[0], reason=ending[1], rejected_by=verdict.filter)
+                return changed(candidate, state=ending[0], reason=ending[1], rejected_by=verdict.filter)
     return candidate
 
 
 def ended(candidate: Candidate, end: CandidateEnds) -> Candidate:
     """The candidate as `end` leaves it; the text that could not be used is added to what it was read from."""
     raw = f"{candidate.raw}\n\n{end.raw}" if candidate.raw and end.raw else candidate.raw or end.raw
-    return replace(candidate, state=end.state, reason=end.reason, raw=raw, calls=candidate.calls + end.calls)
+    return changed(candidate, state=end.state, reason=end.reason, raw=raw, calls=candidate.calls + end.calls)

@@ -25,6 +25,8 @@ _LEAST_CITED = 2  # "one" is mostly no number
 _CODE = re.compile(r"```.*?(?:```|$)|`[^`\n]*`", re.DOTALL)
 _LISTED = re.compile(r"[\s>]*\(?\d{1,3}[.)]")
 _BROKEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\n[ \t]*(?=[a-z])")
+_CAPITALISED = re.compile(r"\b[A-Z][\w'’-]*+(?: (?:(?:of|and|the|for|in) )?[A-Z][\w'’-]*+){0,7}")
+_MOST_INITIALS = 16
 _URL = re.compile(r"\bhttps?://\S+")
 _OF_A_PLACE = re.compile(r"(?:ian|ean|an|ese|nish|ttish|lish|ish|i)s?$")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -108,7 +110,7 @@ def _cited_numbers(sentence: str, cited: str) -> Iterator[tuple[int, str]]:
     """The numbers of a sentence that its evidence does not have."""
     known, tokens = frozenset(all_values(cited)), frozenset(re.findall(r"\w+", cited.casefold()))
     for number in find_numerals(sentence):
-        before = re.search(r"\w*\Z", sentence[max(0, number.start - 40) : number.start])
+        before = re.search(r"\w{0,40}\Z", sentence[max(0, number.start - 40) : number.start])
         if before and any(char.isalpha() for char in before.group()):
             after = re.match(r"\w*", sentence[number.start :])
             token = before.group() + (after.group() if after else "")
@@ -307,10 +309,10 @@ def _has_month(source: str, month: int) -> bool:
 def _acronyms(source: str) -> set[str]:
     """Initials of the capitalised names in a text ("World Health Organization")."""
     found: set[str] = set()
-    for match in re.finditer(r"(?:\b[A-Z][\w'’-]*[ -](?:(?:of|and|the|for|in)[ -])?){1,7}[A-Z][\w'’-]*", source):
+    for match in _CAPITALISED.finditer(source):
         words = re.split(r"[ -]", match.group())
         for first in range(len(words)):
-            for last in range(first + 2, len(words) + 1):
+            for last in range(first + 2, min(len(words), first + _MOST_INITIALS) + 1):
                 initials = [word[0] for word in words[first:last] if word]
                 found.add("".join(char for char in initials if char.isupper()))
                 found.add("".join(initials).upper())

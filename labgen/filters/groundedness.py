@@ -135,7 +135,7 @@ def _parts(source: EvidenceForm, at: int, passage: str = "") -> bool:
     """Whether a place is within a word or number. With the passage: as the beginning of what is quoted."""
     hyphen = source.hyphens.get(at)
     if hyphen:
-        before = re.search(r"[^\W\d_]*$", source.text[max(0, at - 5) : at])
+        before = re.search(r"[^\W\d_]{0,5}$", source.text[max(0, at - 5) : at])
         return hyphen == BROKEN or bool(before and before.group() in _DENYING)
     if passage and 0 < at < len(source.text) and source.text[at - 1] == "-":
         sign = passage[source.offsets[at - 1]]
@@ -155,7 +155,7 @@ def _follows_hyphen(text: str, at: int) -> bool:
         return True
     if not 0 < at < len(text) or text[at - 1] not in "-−–‐‑":
         return False
-    before = re.search(r"[^\W\d_]*$", text[max(0, at - 6) : at - 1])
+    before = re.search(r"[^\W\d_]{0,5}$", text[max(0, at - 6) : at - 1])
     return text[at].isdigit() or bool(before and before.group() in _DENYING)
 
 

@@ -4,8 +4,9 @@ Kept are, of the texts of the last build: that a text was looked up when which o
 were too close. That two texts are close, and how close, follows from the two alone; so of a text that was looked up
 then, only those need be compared with it now that were not there. Texts are told by hashes of 128 bits; none is kept.
 
-The file is a cache, for one version of what compares. A damaged one, one of another version or one of a higher
-threshold is not believed, and its loss costs time alone. It holds no more than the last build, some 25 bytes a text.
+The file is a cache, for one version of what compares, sealed on this machine (see `labgen.outcomes.seal`). A damaged
+one, one of another version or machine, or one of a higher threshold is not believed, and its loss costs time alone. It
+holds no more than the last build, some 25 bytes a text.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from typing import Any
 from labgen.filters import near_duplicates, rouge, token_combinations
 from labgen.filters.near_duplicates import Match, NearDuplicates
 from labgen.filters.rouge import reference_rouge_l
+from labgen.outcomes.seal import own_key
+from labgen.outcomes.store import FOLDER
 from labgen.text import rouge_words, unspaced
 
-FOLDER, PREFIX = "outcomes", "across-"
+PREFIX = "across-"
 FORM = b"labgen comparisons across leaves, 1"
 HASH_BYTES = 16
 SUM_BYTES = 32
@@ -49,7 +52,7 @@ class KeptComparisons:
         Args:
             threshold: ROUGE-L F-measure above which texts are looked for, 0 to 1.
         """
-        self._path = work_folder / FOLDER / f"{PREFIX}leaves" if work_folder else None
+        self._path = work_folder / FOLDER / f"{PREFIX}leaves" if work_folder and own_key() else None
         kept = _read(self._path, threshold) if self._path else {}
         self._threshold = threshold
         self.instructions = ComparedTexts(threshold, _Known.of(kept, "instructions"))
@@ -90,11 +93,6 @@ class KeptComparisons:
         except OSError:
             with suppress(OSError):
                 written.unlink()
-
-
-def kept_bytes(work_folder: Path) -> int:
-    """Bytes that kept comparisons take in a work folder, what a killed run has left included."""
-    return sum(path.stat().st_size for path in (work_folder / FOLDER).glob(f"{PREFIX}*"))
 
 
 class _Known:
@@ -303,8 +301,9 @@ def _read(path: Path, threshold: float) -> dict[str, Any]:
 
 
 def _sum(content: memoryview) -> bytes:
-    """What stands before a file's content: it is whole, and of this version."""
-    return blake2b(content, key=_compares(), digest_size=SUM_BYTES).digest()
+    """What stands before a file's content: it is whole, of this version, and of this machine."""
+    key = blake2b(_compares() + (own_key() or b""), digest_size=SUM_BYTES).digest()
+    return blake2b(content, key=key, digest_size=SUM_BYTES).digest()
 
 
 @cache

@@ -3,7 +3,8 @@
 What counts, on words as near-duplicates are measured on (lower case, without punctuation):
 
 - a question, answer or piece of evidence of `RUN_WORDS` words or more, where the same words stand together in any
-  order: a question in what a row asks or answers, an answer in what it answers, evidence in its answer or its evidence;
+  order: a question in what a row asks, shows or answers, an answer in what it answers, evidence in its answer or its
+  evidence;
 - a shorter question, where it is a whole question; a shorter answer on a document, where it is a whole answer, unless
   it holds nothing but numbers, yes or no, and the commonest words: "42" is right by chance;
 - evidence at the same place of a document, at least half of the shorter of the two;
@@ -83,8 +84,10 @@ class TrainingText:
     """What a training row shows a model, and what its answer rests on.
 
     Attributes:
-        asked: all user turns, with the passages in them; question: without these.
+        asked: all user turns, with a text that the task brings; question: without that.
         context: the row's passage, wherever it stands.
+        passages: those of documents that are shown with what is asked, each by itself: nothing reaches from one of them
+            into the next, or into the question. So no form of a row shows more than the rows that were drawn do.
     """
 
     id: str
@@ -92,6 +95,7 @@ class TrainingText:
     question: str
     answer: str
     context: str = ""
+    passages: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
 
@@ -106,15 +110,20 @@ class Leak:
 
 
 class _Words:
-    """The words of several texts one after the other, as hashes."""
+    """The words of several texts one after the other, as hashes.
 
-    def __init__(self, texts: Iterable[Sequence[str]]) -> None:
+    Args:
+        texts: the words of each, with the place of the row that it is of.
+    """
+
+    def __init__(self, texts: Iterable[tuple[int, Sequence[str]]]) -> None:
         import numpy
 
         words: list[str] = []
-        starts = []
-        for text in texts:
+        starts, self.rows = [], []
+        for row, text in texts:
             starts.append(len(words))
+            self.rows.append(row)
             words.extend(text)
             words.append(_BETWEEN)
         self.words = words
@@ -134,18 +143,24 @@ class Training:
 
     def __init__(self, rows: Sequence[TrainingText]) -> None:
         self.rows = tuple(rows)
-        asked = [tokenize(row.asked) for row in rows]
         answers = [tokenize(row.answer) for row in rows]
         evidence = [[*_joined(row.evidence)] for row in rows]
-        contexts = [tokenize(row.context) if row.context not in row.asked else [] for row in rows]
+        contexts = [row.context if row.context not in row.asked else "" for row in rows]
+        shown = [
+            [*tokenize(row.asked), _BETWEEN, *answer, _BETWEEN, *tokenize(context)]
+            for row, answer, context in zip(rows, answers, contexts, strict=True)
+        ]
+        passages = [
+            (place, tokenize(passage))
+            for place, row in enumerate(rows)
+            for passage in row.passages
+            if passage != row.context
+        ]
         self.answers = answers
         self.questions = [tuple(sorted(tokenize(row.question))) for row in rows]
-        self.said_or_asked = _Words([*asked, *answers])
-        self.said = _Words(answers)
-        self.said_or_borne_out = _Words([*answers, *evidence])
-        self.shown = _Words(
-            [[*a, _BETWEEN, *b, _BETWEEN, *c] for a, b, c in zip(asked, answers, contexts, strict=True)]
-        )
+        self.said = _Words(enumerate(answers))
+        self.said_or_borne_out = _Words([*enumerate(answers), *enumerate(evidence)])
+        self.shown = _Words([*enumerate(shown), *passages])
 
 
 def _joined(texts: Iterable[str]) -> Iterator[str]:
@@ -203,14 +218,14 @@ class LeakIndex:
 
     def _find_runs(self, training: Training) -> Iterator[tuple[int, HeldOutPiece, int]]:
         where = {
-            HeldOutPiece.QUESTION: training.said_or_asked,
+            HeldOutPiece.QUESTION: training.shown,
             HeldOutPiece.ANSWER: training.said,
             HeldOutPiece.EVIDENCE: training.said_or_borne_out,
             HeldOutPiece.PASSAGE: training.shown,
         }
         for piece, words in where.items():
             for held, text in self._runs[piece].find(words):
-                yield held, piece, text % len(training.rows)
+                yield held, piece, words.rows[text]
 
     def _find_whole(self, training: Training) -> Iterator[tuple[int, HeldOutPiece, int]]:
         for piece, texts in (
@@ -240,7 +255,7 @@ class LeakIndex:
                 seen[held, training.shown.text_at(place)].add(ngram)
         for (held, text), found in seen.items():
             if len(found) >= PASSAGE_SHARE * self._passage_sizes[held]:
-                yield held, HeldOutPiece.PASSAGE, text
+                yield held, HeldOutPiece.PASSAGE, training.shown.rows[text]
 
 
 class _Runs:

@@ -69,7 +69,7 @@ def rouge_l(a: str, b: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    """What the threshold asks of two texts, by their lengths: `labgen.filters.token_combinations.TokenNeeds`."""
+    """What the threshold asks of two texts, by their lengths in tokens: see `NeedsTokens`."""
 
     threshold: float
 

@@ -3,15 +3,21 @@
 Source: the `rouge-score` package, whose `RougeScorer` self-instruct (arXiv 2212.10560) and its successors use, without
 stemming. Texts with non-ASCII letters are given to it in the words of `labgen.text.rouge_words`, all others in its own.
 
-It is loaded with the first pair, which takes 0.4 s and 30 MB (nltk comes with it), so that a command that meets no
-near-duplicate never loads it. A pair takes 0.8 microseconds for each token of the one times each of the other: 3 ms
-for 60 tokens each, 2 s at `MOST_STEPS`. So it is asked only about pairs that `labgen.filters.near_duplicates`, whose
-arithmetic is the same and some thousand times as fast, has found too close.
+It is loaded with the first pair, so that a command that meets no near-duplicate never loads it; and without nltk, of
+which it wants the stemmer alone, and that only where it is to stem: nltk takes as long to load as a small build lasts.
+A pair takes 0.8 microseconds for each token of the one times each of the other: 3 ms for 60 tokens each, 2 s at
+`MOST_STEPS`. So it is asked only about pairs that `labgen.filters.near_duplicates`, whose arithmetic is the same and
+some thousand times as fast, has found too close.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
+from types import ModuleType
 from typing import Any
 
 from labgen.filters.near_duplicates import rouge_l
@@ -39,9 +45,35 @@ def _score(a: str, b: str) -> float:
 
 @cache
 def _scorer() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
+    with _nltk_on_demand():
+        from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(["rougeL"], use_stemmer=False, tokenizer=_Tokenizer())
+
+
+class _OnDemand(ModuleType):
+    """Stands for a module, which is imported when something of it is wanted."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def _nltk_on_demand() -> Iterator[None]:
+    """What imports nltk meanwhile has it when it uses it; what imports it afterwards has it at once, as ever."""
+    names = ("nltk", "nltk.stem", "nltk.stem.porter")
+    if not any(name in sys.modules for name in names):
+        nltk, stem, porter = (_OnDemand(name) for name in names)
+        stem.__dict__["porter"] = porter
+        sys.modules.update({"nltk": nltk, "nltk.stem": stem, "nltk.stem.porter": porter})
+    try:
+        yield
+    finally:
+        for name in names:
+            if isinstance(sys.modules.get(name), _OnDemand):
+                del sys.modules[name]
 
 
 class _Tokenizer:

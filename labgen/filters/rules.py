@@ -38,7 +38,7 @@ REASONS = {
 
 _CHAT_MARKS = (
     r"\[/?INST\]|<</?SYS>>|<\|[\w/-]{2,40}\|>|<｜[^｜<>]{2,40}｜>|</?(?:bos|eos|pad|unk|start_of_turn|end_of_turn)>"
-    r"|</?think>|^\s*<s>|</s>|^#{2,3} (?:Instruction|Response|Input)s?:[ \t]*$"
+    r"|</?think>|^[^\S\n]*+<s>|</s>|^#{2,3} (?:Instruction|Response|Input)s?:[ \t]*$"
 )
 _MARKUP = re.compile(rf"{_CHAT_MARKS}|</?(?:{'|'.join(TAGS)})>", re.IGNORECASE | re.MULTILINE)
 
@@ -195,7 +195,7 @@ def _prompt_words(text: str, own: Sequence[str], name: str) -> Verdict | None:
 def _shipped_prompts() -> tuple[str, ...]:
     folder = resources.files("labgen.formats").joinpath("prompts")
     texts = (folder.joinpath(f"{name}.md").read_text(encoding="utf-8") for name in shipped_prompts())
-    return tuple(re.sub(r"\{\{.*?\}\}|\{%.*?%\}", " \x00 ", text, flags=re.DOTALL) for text in texts)
+    return tuple(re.sub(r"\{\{.{0,300}?\}\}|\{%.{0,300}?%\}", " \x00 ", text, flags=re.DOTALL) for text in texts)
 
 
 @cache

@@ -35,7 +35,7 @@ _CELLS = 1 << 21
 """Numbers that are worked on at once, at most, where that can be had."""
 
 
-class TokenNeeds(Protocol):
+class NeedsTokens(Protocol):
     """What lengths of texts say of how many tokens they must share; all counts, conservative."""
 
     def shared(self, length: int, other: int) -> int:
@@ -66,7 +66,7 @@ class TokenCombinations:
 
     first: int
     count: int
-    needs: TokenNeeds
+    needs: NeedsTokens
     _frequency: NDArray[Any]
     _shift: int
     _bands: tuple[_Band, ...]
@@ -119,7 +119,7 @@ def bag_of(ids: NDArray[Any]) -> NDArray[Any]:
 
 
 def index_texts(
-    first: int, count: int, texts: Iterator[tuple[NDArray[Any], NDArray[Any]]], needs: TokenNeeds
+    first: int, count: int, texts: Iterator[tuple[NDArray[Any], NDArray[Any]]], needs: NeedsTokens
 ) -> TokenCombinations:
     """Index `count` texts that are numbered from `first` on.
 

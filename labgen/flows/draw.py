@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from typing import Any, ClassVar
 
+from labgen.changed import changed
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.rules import check_context
 from labgen.flows.steps import WholeSlot
@@ -240,7 +241,7 @@ def draw_context_and_instructions(context_prompt: Prompt, instructions_prompt: P
             count=generation.instructions_per_call,
         )
         drawn = _instructions(slot, second.value, first.calls + second.calls, truncated=second.truncated)
-        return [replace(candidate, context=context) for candidate in drawn]
+        return [changed(candidate, context=context) for candidate in drawn]
 
     def typical(slot: SlotContext) -> Mapping[str, str]:
         contexts = sorted((example.context or "" for example in slot.examples), key=len)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args
 
+from labgen.changed import changed
 from labgen.filters.available import SHIPPED_JUDGES, FilterSet
 from labgen.filters.base import Filter, SlotContext, settle
 from labgen.formats.prompts import Prompt
@@ -228,7 +229,7 @@ def usual_temperature(voice: str, slot: SlotContext) -> float:
 
 def answered(candidate: Candidate, reading: Reading[str]) -> Candidate:
     """A candidate with a response that was asked for, and with the calls that it took."""
-    return replace(
+    return changed(
         candidate,
         response=reading.value,
         raw=reading.text,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from labgen.changed import changed
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.given import labgens_own_pass, plain_candidate, plain_ending
 from labgen.flows.draw import nothing_drawn
@@ -38,7 +39,7 @@ async def take_one(flow: Flow, step: CandidateStep, candidate: Candidate, slot: 
     own = slot.for_one()
     taken = await _taken(flow, step, candidate, own)
     # What a step or an ending names of them already is not named again.
-    return replace(taken, calls=tuple(dict.fromkeys((*candidate.calls, *own.asker.history, *taken.calls))))
+    return changed(taken, calls=tuple(dict.fromkeys((*candidate.calls, *own.asker.history, *taken.calls))))
 
 
 async def _taken(flow: Flow, step: CandidateStep, candidate: Candidate, slot: SlotContext) -> Candidate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import islice
 
 _YES = """
 yes yep yeah y true correct affirmative yea aye
@@ -127,24 +128,27 @@ def _ending_answer(text: str) -> bool | None:
 
 _NUMERALS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _N = r"(?P<n>(?<![\d.,/-])-?\d{1,6}(?:\.0)?|one|two|three|four|five)(?![^\W分点점]|%|\.\d|,\d)"
-_OUT_OF = r"(?:\s*(?:/|out\s+of|of|von|sur|de|из|su|av|van|z|分中)\s*(?P<max>\d{1,6}))?"
-_UNIT = r"\s*(?:points?|pts?|stars?|punkte?|баллa?|分|点|점)?"
-_RANGE = r"(?!\s*(?:[-–—~/+]|to\b|or\b|and\b|bis\b|à\b|ou\b|oder\b|und\b|et\b)\s*(?:\d|one\b|two\b|three\b))"
+_OUT_OF = r"(?:\s{0,2}(?:/|out\s{1,2}of|of|von|sur|de|из|su|av|van|z|分中)\s{0,2}(?P<max>\d{1,6}))?"
+_UNIT = r"\s{0,2}(?:points?|pts?|stars?|punkte?|баллa?|分|点|점)?"
+_RANGE = r"(?!\s{0,2}(?:[-–—~/+]|to\b|or\b|and\b|bis\b|à\b|ou\b|oder\b|und\b|et\b)\s{0,2}(?:\d|one\b|two\b|three\b))"
 _VALUE = _N + _OUT_OF + _UNIT + _RANGE
 _SCORE_LABEL = (
     r"(?:scores?|scored|rating|rated?|grade|mark|verdict|answer|note|nota|punktzahl|punkte|bewertung|puntuación"
     r"|puntuacion|pontuação|punteggio|ocena|оценка|балл|评分|得分|分数|打分|スコア|評価|点数|점수|평점)"
 )
 _WHOLE = re.compile(rf"\W*{_VALUE}\W*")
-_LEADING = re.compile(rf"{_VALUE}\s*(?:[.:;,)\n]|[-–—]\s)\s*(?=\D|$)")
+_LEADING = re.compile(rf"{_VALUE}\s{{0,2}}(?:[.:;,)\n]|[-–—]\s)\s{{0,2}}(?=\D|$)")
 _LABELLED = re.compile(
-    rf"{_SCORE_LABEL}(?:\s*\([^)]{{0,30}}\))?(?:\s*(?:is|of|be|as|would be|should be|ist|est|es|[:：=\-–—>|])){{0,4}}"
-    rf"\s*(?:an?\s+)?{_VALUE}"
+    rf"{_SCORE_LABEL}(?:\s{{0,2}}\([^)]{{0,30}}\))?"
+    rf"(?:\s{{0,2}}(?:is|of|be|as|would be|should be|ist|est|es|[:：=\-–—>|])){{0,4}}"
+    rf"\s{{0,2}}(?:an?\s{{1,2}})?{_VALUE}"
 )
 _GIVEN = re.compile(
-    rf"\b(?:give|gave|giving|assign|award|deserves?|earns?|merits?|gets?)\w*(?:\s+\w+){{0,4}}?\s+{_VALUE}"
+    rf"\b(?:give|gave|giving|assign|award|deserves?|earns?|merits?|gets?)\w*(?:\s{{1,2}}\w+){{0,4}}?\s{{1,2}}{_VALUE}"
 )
-_ENUMERATED = re.compile(r"(?m)^\s*\d+[.)]\s.*(?:\n.*)*^\s*\d+[.)]\s")
+_LINES = re.compile(r"\n\s++")
+_SPACES = re.compile(r"[^\S\n]++")
+_ENUMERATED = re.compile(r"(?m)^[^\S\n]*+\d++[.)]\s")
 
 
 def read_score(value: object, *, low: int, high: int) -> int | None:
@@ -163,11 +167,12 @@ def read_score(value: object, *, low: int, high: int) -> int | None:
         return None
     text = unicodedata.normalize("NFKC", value[:20_000]).casefold()
     text = re.sub(r"^\s*(?:[-•]\s+)?", "", re.sub(r"[*_`#~\"“”]+", "", text))
+    text = _SPACES.sub(" ", _LINES.sub("\n", text))  # the patterns know no longer white space
     whole = _WHOLE.fullmatch(text)
     if whole:
         return _in_range(whole, low, high)
     found = [match for pattern in (_LABELLED, _GIVEN) for match in pattern.finditer(text)]
-    if not found and not _ENUMERATED.search(text):
+    if not found and len(list(islice(_ENUMERATED.finditer(text), 2))) < 2:
         leading = _LEADING.match(text)
         found = [leading] if leading else []
     readings = {_in_range(match, low, high) for match in found}

@@ -25,7 +25,7 @@ _BARE_VALUE = re.compile(r"[^,\n{}\[\]]+")
 _WORDS = {"true": True, "false": False, "null": None, "none": None, "undefined": None}
 _BETWEEN = re.compile(r"[\s,;]*")
 _LIST_START = re.compile(r"\s*[\[{\"'“‘\d\]-]")
-_NEXT_MEMBER = re.compile(r"\s*\n\s*[\"'“‘]?\w[\w -]{0,40}[\"'”’]?\s*:")
+_NEXT_MEMBER = re.compile(r"[^\S\n]*+\n\s*+[\"'“‘]?\w[\w -]{0,40}[\"'”’]?\s*:")
 _SPECIAL = {quote: re.compile(rf"[\\{closers}]") for quote, closers in _CLOSING_QUOTE.items()}
 
 

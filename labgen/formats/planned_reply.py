@@ -6,14 +6,15 @@ import re
 
 from labgen.formats.reading import read_blocks, read_json
 
-_PLAN_END = re.compile(r"<\s*/\s*plan\s*>", re.IGNORECASE)
-_PLAN_TAG = re.compile(r"<\s*/?\s*plan\b[^<>]{0,200}>", re.IGNORECASE)
-_RESPONSE_TAG = re.compile(r"<\s*/?\s*(?:response|answer)\b[^<>]{0,200}>", re.IGNORECASE)
+_PLAN_END = re.compile(r"<\s*+/\s*+plan\s*+>", re.IGNORECASE)
+_PLAN_TAG = re.compile(r"<\s*+(?:/\s*+)?plan\b[^<>]{0,200}>", re.IGNORECASE)
+_RESPONSE_TAG = re.compile(r"<\s*+(?:/\s*+)?(?:response|answer)\b[^<>]{0,200}>", re.IGNORECASE)
 _PLAN_LABEL = re.compile(
-    r"\A[ \t]*[#*_]{0,6}[ \t]*(?:the[ \t]+)?plan[ \t]*[*_]{0,3}[ \t]*(?::[*_]{0,3}|\n)", re.IGNORECASE
+    r"\A[ \t]*+(?:[#*_]{1,6}[ \t]*+)?(?:the[ \t]+)?plan[ \t]*+(?:[*_]{1,3}[ \t]*+)?(?::[*_]{0,3}|\n)", re.IGNORECASE
 )
 _ANSWER_LABEL = re.compile(
-    r"^[ \t]*[#*_]{0,6}[ \t]*(?:(?:the|final)[ \t]+)?(?:response|answer)[ \t]*[*_]{0,3}[ \t]*(?::[*_]{0,3}|$)",
+    r"^[ \t]*+(?:[#*_]{1,6}[ \t]*+)?(?:(?:the|final)[ \t]++)?(?:response|answer)[ \t]*+(?:[*_]{1,3}[ \t]*+)?"
+    r"(?::[*_]{0,3}|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 

@@ -108,6 +108,14 @@ class PromptSet:
         self._echoes: dict[str, re.Pattern[str] | None] = {}
         self._sections = {step: _split(self._titles[step], text) for step, text in self._texts.items()}
 
+    @property
+    def fingerprint(self) -> str:
+        """Hex digits over the texts of all prompts."""
+        digest = hashlib.sha256()
+        for name, text in sorted(self._texts.items()):
+            digest.update(f"{name}\0{text}\0".encode())
+        return digest.hexdigest()
+
     def version(self, prompts: Iterable[Prompt]) -> str:
         """Twelve hex digits that change when any of some prompts, or their order, changes."""
         digest = hashlib.sha256()

@@ -20,7 +20,7 @@ __all__ = ["read_blocks", "read_fields", "read_json", "read_score", "read_yes_no
 KINDS = ("yes_no", "score3", "score10", "text", "list")
 """What a field may be; with a `?` at the end it may be missing (and is None then)."""
 
-_OWN_TAG = re.compile(rf"<\s*/?\s*(?:{'|'.join(TAGS)})\b[^<>]{{0,200}}>", re.IGNORECASE)
+_OWN_TAG = re.compile(rf"<\s*+(?:/\s*+)?(?:{'|'.join(TAGS)})\b[^<>]{{0,200}}>", re.IGNORECASE)
 _NOTHING = re.compile(r"\W*(?:none|no|nil|n/a|empty|keine|aucun|нет|无)?\W*", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*(?:[-*•+]|\d{1,3}[.)])\s+")
 
@@ -155,7 +155,7 @@ def _from_lines(text: str, fields: Mapping[str, str]) -> dict[str, list[Any]]:
         value = text[label.end() : end].strip().strip("|").strip()
         if fields[name].startswith(("yes_no", "score")):
             value = next((line for line in value.splitlines() if line.strip()), "")
-        found.setdefault(name, []).append(re.sub(r"^[*_`]+\s*|\s*[*_`]+$", "", value).strip())
+        found.setdefault(name, []).append(value.strip("*_`").strip())
     return found
 
 
@@ -164,9 +164,9 @@ def _label_pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     # `on_task` is also written "On task", "on-task" and "OnTask".
     labels = "|".join(r"[ _-]?".join(map(re.escape, re.split(r"[ _-]", name))) for name in names)
     return re.compile(
-        rf"^[ \t>|#•*+_`\"'-]*(?:\d{{1,3}}[.)][ \t]+)?[*_`\"'#]*(?P<label>{labels})\b"
-        rf"[*_`\"' \t]*(?:\([^()\n]{{0,40}}\))?"
-        rf"[*_`\"' \t]*(?:[:：=|]|[-–—](?=\s))[ \t]*",
+        rf"^[ \t>|#•*+_`\"'-]*+(?:\d{{1,3}}[.)][ \t]++[*_`\"'#]*+)?(?P<label>{labels})\b"
+        rf"[*_`\"' \t]*+(?:\([^()\n]{{0,40}}\)[*_`\"' \t]*+)?"
+        rf"(?:[:：=|]|[-–—](?=\s))[ \t]*+",
         re.IGNORECASE | re.MULTILINE,
     )
 
@@ -178,7 +178,7 @@ def _from_tags(text: str, fields: Mapping[str, str]) -> dict[str, list[Any]]:
         blocks = read_blocks(text, name)
         others = [re.escape(other) for other in names if other != name]
         if others:  # a tag that never closed ends where the next field begins
-            cut = re.compile(rf"<\s*/?\s*(?:{'|'.join(others)})\b", re.IGNORECASE)
+            cut = re.compile(rf"<\s*+(?:/\s*+)?(?:{'|'.join(others)})\b", re.IGNORECASE)
             blocks = [cut.split(block, maxsplit=1)[0].strip() for block in blocks]
         if blocks:
             found[name] = blocks

@@ -12,7 +12,7 @@ from labgen.formats.chat import ChatFormat
 from labgen.records import Message
 from labgen.text.yaml_data import YamlError, read_yaml
 
-HEADER = re.compile(r"\A\s*\{#-?\s*labgen:\s*\n(.*?)-?#\}", re.DOTALL)
+HEADER = re.compile(r"\A\s*+\{#-?\s*+labgen:[^\S\n]*+\n(.*?)-?#\}", re.DOTALL)
 SETTINGS = ("bos_token", "eos_token", "end_tokens", "stop", "special", "merges_system", "models")
 
 # What marks look like in templates: <|im_end|>, [INST], <<SYS>>, </s>, <start_of_turn>.

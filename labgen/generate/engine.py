@@ -17,7 +17,9 @@ from typing import Protocol
 
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun, Past
+from labgen.generate.live_leaves import LiveLeaves
 from labgen.generate.resume import replay_reopened, replay_slots
+from labgen.generate.spool import unpack
 from labgen.generate.yields import YieldSeen
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
@@ -89,6 +91,7 @@ class Engine:
             other leaves with what the ledger answers.
         progress: counts of a build that is on its way already; None for one that begins.
         reopening: which leaves have to be drawn from again; None for none ever.
+        outcomes: keeps what leaves come to that nothing was drawn from before; None for none.
     """
 
     def __init__(
@@ -101,10 +104,12 @@ class Engine:
         pasts: dict[str, Past] | None = None,
         progress: Progress | None = None,
         reopening: Reopening | None = None,
+        outcomes: LiveLeaves | None = None,
     ) -> None:
         self.progress = progress or Progress.of(plans)
         self._pasts = pasts or {}
         self._reopening = reopening
+        self._outcomes = outcomes
         self._waiting = deque(plans)
         self._run = run
         self._client = client
@@ -185,7 +190,8 @@ class Engine:
         """The next leaf, as far as the ledger alone takes it."""
         path = plan.leaf.path
         past = self._pasts.pop(path) if path in self._pasts else await self._replay(plan)
-        leaf = LeafRun(plan, self._run)
+        unbegun = not past.progress.slots
+        leaf = self._outcomes.begin(plan) if self._outcomes and unbegun else LeafRun(plan, self._run)
         leaf.go_on_from(past)
         if leaf.progress.done:
             self.progress.leaves_done += 1
@@ -210,17 +216,15 @@ class Engine:
             plan, left = again
             self.progress.leaves_done -= 1
             self.progress.accepted -= plan.wanted - left[-1]
-            replayed = await replay_reopened(
-                plan, self._replaying, self._ledger_only, left, lambda: self._client.count_kept(self._ledger_only.paid)
-            )
+            replayed = await replay_reopened(plan, self._replaying, self._ledger_only, left, self._client.count_kept)
             if replayed is None:
                 self._reopening.give_up(plan.leaf.path)
                 self.progress.leaves_done += 1
                 continue
-            past, candidates = replayed
             leaf = LeafRun(plan, self._run)
-            leaf.go_on_from(past)
-            self._take(leaf, candidates)
+            leaf.go_on_from(replayed.past)
+            for block in replayed.blocks:
+                self._take(leaf, unpack(plan.leaf.path, block))
             if leaf.progress.done:
                 self.progress.leaves_done += 1
                 self._on_retired(leaf, [])
@@ -276,7 +280,10 @@ class Engine:
             return
         slots = leaf.retire()
         self._retired_slots += len(slots)
-        self._take(leaf, [candidate for slot in slots for candidate in slot.candidates])
+        candidates = [candidate for slot in slots for candidate in slot.candidates]
+        if self._outcomes:
+            self._outcomes.take(leaf, slots)
+        self._take(leaf, candidates)
         if leaf.progress.done:
             self.progress.ahead += leaf.spent_ahead()
             leaf.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from labgen.changed import changed
 from labgen.config import StopConfig
 from labgen.filters.calibration import Calibration
 from labgen.records import Candidate, State
@@ -84,9 +85,9 @@ class LeafProgress:
             self.passed += 1
             if self.accepted < self.wanted:
                 self.accepted += 1
-                final.append(replace(candidate, state=State.ACCEPTED))
+                final.append(changed(candidate, state=State.ACCEPTED))
             else:
-                final.append(replace(candidate, state=State.SURPLUS, reason="leaf_already_full"))
+                final.append(changed(candidate, state=State.SURPLUS, reason="leaf_already_full"))
         return final
 
     def note_test(self, calibration: Calibration, *, stops: bool) -> None:

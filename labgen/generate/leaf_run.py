@@ -36,6 +36,7 @@ class LeafRun:
         progress: what the retired slots came to.
         issued: slots issued so far (count).
         seen: what the slots before those that it draws itself have brought.
+        spent: keys of the calls made for the slots that were retired, in order.
     """
 
     def __init__(self, plan: LeafPlan, run: RunContext) -> None:
@@ -43,6 +44,7 @@ class LeafRun:
         self.progress = LeafProgress(plan.wanted)
         self.issued = 0
         self.seen: tuple[Seen, ...] = ()
+        self.spent: list[bytes] = []
         self._run = run
         self._per_call = run.config.generation.instructions_per_call
         self._per_slot = per_slot(plan, self._per_call)
@@ -145,6 +147,7 @@ class LeafRun:
             if progress.calibration is None and (test := self._test.result):
                 progress.note_test(test, stops=self._test.stops(test))
             del self._live[slot.index]
+            self.spent += slot.spent
             drawn = self._asked_for(slot.index)
             progress.end_slot(result.candidates, drawn, len(slot.spent), self._run.config.stop)
             if progress.fruitful:

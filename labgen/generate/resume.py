@@ -11,25 +11,32 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet
 from labgen.generate.context import RunContext
-from labgen.generate.leaf_progress import LeafProgress
+from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, Made
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.spool import BLOCK_CANDIDATES, pack
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.replies import Ledger
+from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources
-from labgen.records import Candidate
+from labgen.records import Call, Candidate, Reply
 from labgen.teacher.client import Asking
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import CallOutcome, Origin, Watch
 
 T = TypeVar("T")
+
+Paid = Callable[[Sequence[tuple[Call, Reply]]], None]
+"""Told of calls that were taken from the ledger, and their replies."""
+
+REPLAYED, REOPENED = "replayed", "reopened"
+"""Kinds of outcomes that are kept: of a leaf by itself, and beyond the slots that filled it first."""
 
 WORTH_SHARING = 2000
 """Replies in the ledger from which on several processes look at it: before that, they would take longer to start."""
@@ -59,36 +66,6 @@ async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[lis
     return Past(leaf.progress, tuple(seen))
 
 
-async def replay_reopened(
-    plan: LeafPlan, run: RunContext, client: LedgerOnly, left: Sequence[int], paid: Callable[[], None]
-) -> tuple[Past, list[Candidate]] | None:
-    """Take a leaf beyond the slots that filled it, since rows of these were too close to earlier leaves'.
-
-    Args:
-        client: that of `run`; what it has `paid` is what the slot at hand took.
-        left: rows that the look across leaves left each time when the leaf was full, one number or more.
-        paid: called for each further slot, as it is retired.
-    Returns: what all slots came to, and the candidates of those after the leaf was last full; None where the ledger
-        lacks a reply to one of the slots before, which failed.
-    """
-    past, further = Past(LeafProgress(plan.wanted)), list[Candidate]()
-
-    def take(candidates: list[Candidate]) -> None:
-        if reopened == len(left):
-            further.extend(candidates)
-            paid()
-
-    for reopened in range(len(left) + 1):
-        leaf = LeafRun(plan, run)
-        if reopened:
-            past = Past(past.progress.reopened(left[reopened - 1]), past.seen)
-        leaf.go_on_from(past)
-        past = await replay_slots(leaf, client, take)
-        if not past.progress.done and reopened < len(left):
-            return None
-    return past, further
-
-
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What the ledger alone makes of a leaf.
@@ -97,39 +74,95 @@ class Replayed:
         past: its retired slots, up to the first that asks what is not paid for.
         candidates: of the retired slots (count); blocks: they themselves, as `pack` writes them.
         kept_from: where the replies come from that were taken from the ledger for them.
+        used: keys of these replies, each once; only where they were read just now.
     """
 
     past: Past
     candidates: int
     blocks: tuple[bytes, ...]
     kept_from: Counter[Origin]
+    used: tuple[bytes, ...] = ()
 
 
-async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, watch: Watch | None) -> Replayed:
-    """Replay one leaf; `client` is that of `run`."""
-    blocks: list[bytes] = []
-    waiting: list[Candidate] = []
-    count = 0
-    kept_from: Counter[Origin] = Counter()
+class Taking:
+    """Takes the candidates of a leaf's slots as they are retired, and notes what they used.
 
-    def take(retired: list[Candidate]) -> None:
-        nonlocal count
-        count += len(retired)
-        waiting.extend(retired)
-        while len(waiting) >= BLOCK_CANDIDATES:
-            blocks.append(pack(waiting[:BLOCK_CANDIDATES]))
-            del waiting[:BLOCK_CANDIDATES]
-        kept_from.update(Origin.of(call, reply) for call, reply in client.paid)
-        if watch:
-            for call, reply in client.paid:
-                watch(CallOutcome(call, "ledger", reply=reply))
+    Args:
+        client: what it has `paid` is what the slot at hand took.
+        paid: told of that.
+        used: keys of what was used before; filled further.
+    """
 
-    past = await replay_slots(LeafRun(plan, run), client, take)
-    if waiting:
-        blocks.append(pack(waiting))
-    if past.progress.done:
-        past = Past(past.progress)  # what it has seen is needed only where it goes on
-    return Replayed(past, count, tuple(blocks), kept_from)
+    def __init__(self, client: LedgerOnly, paid: Paid, used: dict[bytes, None]) -> None:
+        self._client, self._paid, self._used = client, paid, used
+        self._blocks: list[bytes] = []
+        self._waiting: list[Candidate] = []
+        self._count = 0
+        self._kept_from: Counter[Origin] = Counter()
+
+    def take(self, retired: list[Candidate]) -> None:
+        self._count += len(retired)
+        self._waiting.extend(retired)
+        while len(self._waiting) >= BLOCK_CANDIDATES:
+            self._blocks.append(pack(self._waiting[:BLOCK_CANDIDATES]))
+            del self._waiting[:BLOCK_CANDIDATES]
+        self._kept_from.update(Origin.of(call, reply) for call, reply in self._client.paid)
+        self._used.update((call.key, None) for call, _ in self._client.paid)
+        self._paid(self._client.paid)
+
+    def replayed(self, past: Past) -> Replayed:
+        """What all that was taken comes to."""
+        blocks = [*self._blocks, *([pack(self._waiting)] if self._waiting else [])]
+        return Replayed(past, self._count, tuple(blocks), self._kept_from, tuple(self._used))
+
+
+def unheard(paid: Sequence[tuple[Call, Reply]]) -> None:
+    """Nobody is told."""
+
+
+async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, paid: Paid = unheard) -> Replayed:
+    """Replay one leaf.
+
+    Args:
+        client: that of `run`.
+        paid: told of the replies that each slot took.
+    """
+    taking = Taking(client, paid, {})
+    return taking.replayed(await replay_slots(LeafRun(plan, run), client, taking.take))
+
+
+async def replay_further(
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, past: Past, left: int, paid: Paid = unheard
+) -> Replayed:
+    """Take a leaf beyond the slots that filled it, since rows of these were too close to earlier leaves'.
+
+    Args:
+        past: what it had come to; left: rows that the look across leaves left of that.
+    Returns: what all its slots came to, with the candidates and replies of the further ones.
+    """
+    taking = Taking(client, paid, {})
+    leaf = LeafRun(plan, run)
+    leaf.go_on_from(Past(past.progress.reopened(left), past.seen))
+    return taking.replayed(await replay_slots(leaf, client, taking.take))
+
+
+async def replay_reopened(
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, left: Sequence[int], paid: Paid = unheard
+) -> Replayed | None:
+    """Replay a leaf from its first slot on, and take it further as often as it was reopened.
+
+    Args:
+        client: that of `run`.
+        left: rows that the look across leaves left each time when the leaf was full, one number or more.
+        paid: told of the replies that each slot took after the leaf was last full.
+    Returns: as `replay_further`; None where the ledger lacks a reply to one of the slots before, which failed.
+    """
+    found = await replay_leaf(plan, run, client)
+    for time, rows in enumerate(left, 1):
+        if not found.past.progress.done:
+            return None
+        found = await replay_further(plan, run, client, found.past, rows, paid if time == len(left) else unheard)
+    return found
 
 
 @dataclass(frozen=True)
@@ -163,17 +196,52 @@ class Replay:
         """
         return bool(self.filters.installed or any(plan.flow.package for plan in self.sources.plans))
 
-    def workers(self) -> Workers[Replayed]:
+    def workers(self) -> Workers[LeafOutcome[Replayed]]:
         """Workers on the plans of `sources`, by their places; they have nothing to do where that is not possible."""
         leaves = len(self.sources.plans) if self.possible else 0
-        return Workers(self._opened, leaves, processes=0 if self.watch else self.processes)
+        return Workers(self.opened, leaves, processes=0 if self.watch else self.processes)
 
     @contextmanager
-    def _opened(self) -> Iterator[Callable[[int], Replayed]]:
+    def opened(self) -> Iterator[Callable[[int], LeafOutcome[Replayed]]]:
+        """Gives what is made of a leaf, by the place of its plan; beside other processes that do the same."""
+        with closing(open_ledger(self.config)) as ledger, self.store(read_only=True) as store, one_by_one() as at_once:
+            client = LedgerOnly(ledger)
+            outcomes = LeafOutcomes(store, self.context(client), ledger)
+
+            make = _making(at_once, lambda plan, run: replay_leaf(plan, run, client, self._tell))
+            yield lambda place: outcomes.of(self.sources.plans[place], make, REPLAYED)
+
+    @contextmanager
+    def reopening(self, store: OutcomeStore) -> Iterator[Callable[[LeafPlan, Sequence[int]], Replayed | None]]:
+        """Gives what is made of a leaf that is taken further, as `replay_reopened` does; kept and looked up."""
         with closing(open_ledger(self.config)) as ledger, one_by_one() as at_once:
             client = LedgerOnly(ledger)
-            run = self.context(client)
-            yield lambda place: at_once(replay_leaf(self.sources.plans[place], run, client, self.watch))
+            outcomes = LeafOutcomes(store, self.context(client), ledger)
+
+            def upto(plan: LeafPlan, left: Sequence[int], paid: Paid = self._tell) -> Replayed | None:
+                if not left:
+                    whole = _making(at_once, lambda plan, run: replay_leaf(plan, run, client))
+                    return outcomes.of(plan, whole, REPLAYED).tell(store)
+                before = upto(plan, left[:-1], unheard)
+                if before is None or not before.past.progress.done:
+                    return None
+                past, rows = before.past, left[-1]
+                further = _making(at_once, lambda plan, run: replay_further(plan, run, client, past, rows, paid))
+                return outcomes.of(plan, further, REOPENED, rows, repr(past)).tell(store)
+
+            yield upto
+
+    def store(self, *, read_only: bool = False) -> OutcomeStore:
+        """What is kept of what leaves came to. Nothing where every reply is to be told of, or may mean something else
+        to another package's code.
+        """
+        most = 0 if self.watch or self.others_take_part else self.config.outcomes.max_bytes
+        return OutcomeStore(self.config.work_folder, max_bytes=most, read_only=read_only)
+
+    def _tell(self, paid: Sequence[tuple[Call, Reply]]) -> None:
+        if self.watch:
+            for call, reply in paid:
+                self.watch(CallOutcome(call, "ledger", reply=reply))
 
     def context(self, client: Asking) -> RunContext:
         """What leaves are drawn with, by a client."""
@@ -192,8 +260,26 @@ class Replay:
         return spare_processes()
 
 
+class AtOnce(Protocol):
+    """Runs a coroutine to its end, and gives what comes of it."""
+
+    def __call__(self, work: Coroutine[Any, Any, T]) -> T: ...
+
+
+def _making(
+    at_once: AtOnce, replay: Callable[[LeafPlan, RunContext], Coroutine[Any, Any, Replayed]]
+) -> Callable[[LeafPlan, RunContext], Made[Replayed]]:
+    """How a leaf is replayed so that what it comes to can be kept: where it is done."""
+
+    def make(plan: LeafPlan, run: RunContext) -> Made[Replayed]:
+        replayed = at_once(replay(plan, run))
+        return replace(replayed, used=()), replayed.used if replayed.past.progress.done else None
+
+    return make
+
+
 @contextmanager
-def one_by_one() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
+def one_by_one() -> Iterator[AtOnce]:
     """Runs coroutines to their ends, hundreds of them on one event loop; no task of one outlives it."""
     with asyncio.Runner() as runner:
         # Its own `run` would set up the handling of Ctrl-C for each, which writes out the last one's result to do so.

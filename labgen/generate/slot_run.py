@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from labgen.changed import changed
 from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.flows.obey_marks import obey_marks
@@ -59,7 +60,7 @@ class SlotRun:
         note(candidates)
         # For the slot as a whole, since draws and verdicts are shared, and a flow of another package need not tell.
         answered_by = tuple(sorted(slot.asker.answered_by))
-        told = tuple(replace(candidate, answered_by=answered_by) for candidate in candidates)
+        told = tuple(changed(candidate, answered_by=answered_by) for candidate in candidates)
         return SlotResult(told, tuple(slot.seen))
 
 

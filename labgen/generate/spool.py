@@ -38,7 +38,10 @@ class Spool:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
         except OSError as error:
-            raise OutputError(f"{folder}: no temporary file can be made there ({error.strerror}).") from error
+            raise OutputError(
+                f"{folder}: no temporary file can be made there ({error.strerror}). Make room, or choose another "
+                "folder with --work; every reply is in the ledger."
+            ) from error
         self._end = 0
         self._blocks: dict[str, deque[tuple[int, int]]] = {}
         self._waiting: dict[str, deque[Candidate]] = {}

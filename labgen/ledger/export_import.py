@@ -18,15 +18,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labgen.errors import LedgerError, UsageError
+from labgen.errors import UsageError
 from labgen.ledger.parked import forget_parked
-from labgen.ledger.replies import Ledger, pack_reply
+from labgen.ledger.replies import Ledger, ReplyRow, pack_reply
 from labgen.records import Reply, Served
+from labgen.text.bounded_json import read_bounded
 
 FORMAT = "labgen-ledger"
 FORMAT_VERSION = 1
 BATCH_ROWS = 500
-LONGEST_LINE = 64 * 2**20
+LONGEST_LINE = 16 * 2**20
+"""No call and reply are longer (bytes, unpacked)."""
+MOST_IN_A_ROW = 10_000
+"""After so many lines that are no paid calls, one after the other, a file is not read further (count)."""
+MOST_TOLD = 20
+"""Lines left out that are told one by one (count)."""
 COMPRESSION = 3
 """Level 6 takes half as long again, for a tenth fewer bytes."""
 NUMBERS = ("prompt_tokens", "completion_tokens")
@@ -38,16 +44,29 @@ FAILURES = ("", "too_long", "refused")
 
 @dataclass
 class Imported:
-    """What came of an import: calls that were new, calls that were known, and what was left out, by line.
+    """What came of an import: calls that were new, calls that were known, and lines that were left out (count).
 
     `differing` counts known calls whose reply differs in the file: the reply that was here first stays, since rows may
-    have been made from it.
+    have been made from it. `left_out` says why of the first lines, `cut` why the rest was not read, if it was not.
     """
 
     new: int = 0
     known: int = 0
     differing: int = 0
+    lines_left_out: int = 0
     left_out: list[str] = field(default_factory=list)
+    cut: str = ""
+
+    def leave_out(self, number: int) -> None:
+        """Count a line that is no paid call."""
+        self.lines_left_out += 1
+        if self.lines_left_out <= MOST_TOLD:
+            self.left_out.append(f"line {number}: not a paid call, or not what its key says")
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the file was read and taken in."""
+        return not self.lines_left_out and not self.cut
 
 
 def export_ledger(folder: Path, target: Path, *, wanted: Callable[[str], bool] = lambda leaf: True) -> int:
@@ -114,7 +133,7 @@ def import_ledger(folder: Path, source: Path) -> Imported:
     """
     result = Imported()
     with closing(Ledger(folder)) as ledger:
-        batch: list[tuple[object, ...]] = []
+        batch: list[ReplyRow] = []
         for row in _rows(source, result):
             batch.append(row)
             if len(batch) >= BATCH_ROWS:
@@ -124,12 +143,12 @@ def import_ledger(folder: Path, source: Path) -> Imported:
     return result
 
 
-def _add(ledger: Ledger, batch: list[tuple[object, ...]], result: Imported) -> None:
-    unique = list({row[0]: row for row in batch}.values())
+def _add(ledger: Ledger, batch: list[ReplyRow], result: Imported) -> None:
+    unique = list({row.key: row for row in batch}.values())
     for row in unique:
-        kept = ledger.query("SELECT reply FROM replies WHERE key = ?", (row[0],))
-        result.differing += bool(kept) and _said(kept[0][0]) != _said(_bytes(row[8]))
-    new = ledger.insert(unique, forget_parked(row[0] for row in unique))
+        kept = ledger.query("SELECT reply FROM replies WHERE key = ?", (row.key,))
+        result.differing += bool(kept) and _said(kept[0][0]) != _said(row.reply)
+    new = ledger.insert(unique, forget_parked(row.key for row in unique))
     result.new += new
     result.known += len(batch) - new
 
@@ -140,10 +159,11 @@ def _said(reply: bytes) -> list[Any]:
     return parts[:3]
 
 
-def _rows(source: Path, result: Imported) -> Iterator[tuple[object, ...]]:
+def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
+    in_a_row = 0
     for number, line in _lines(source, result):
         try:
-            data = json.loads(line)
+            data = read_bounded(line)
         except (ValueError, RecursionError):
             data = None
         if number == 1:
@@ -151,8 +171,13 @@ def _rows(source: Path, result: Imported) -> Iterator[tuple[object, ...]]:
             continue
         row = _row(data)
         if row is None:
-            result.left_out.append(f"line {number}: not a paid call, or not what its key says")
+            result.leave_out(number)
+            in_a_row += 1
+            if in_a_row == MOST_IN_A_ROW:
+                result.cut = f"everything after line {number}: {in_a_row:,} lines in a row are no paid calls"
+                return
         else:
+            in_a_row = 0
             yield row
 
 
@@ -168,7 +193,7 @@ def _lines(source: Path, result: Imported) -> Iterator[tuple[int, bytes]]:
             raise UsageError(
                 f"{source}: can't be read as a ledger export ({error}). `labgen ledger export` makes one."
             ) from None
-        result.left_out.append(f"everything after line {number}: the file is damaged there ({error})")
+        result.cut = f"everything after line {number}: the file is damaged there ({error})"
     if number == 0:
         raise UsageError(f"{source}: is empty. `labgen ledger export` makes a file to import.")
 
@@ -180,7 +205,7 @@ def _check_header(source: Path, data: Any) -> None:
         raise UsageError(f"{source}: has form {data.get('version')!r}, this labgen knows {FORMAT_VERSION}. Upgrade it.")
 
 
-def _row(data: Any) -> tuple[object, ...] | None:
+def _row(data: Any) -> ReplyRow | None:
     if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in TEXTS):
         return None
     if not all(isinstance(data.get(name), int) and 0 <= data[name] < 2**62 for name in NUMBERS):
@@ -195,18 +220,12 @@ def _row(data: Any) -> tuple[object, ...] | None:
         reasoning, *served = (data.get(name, "") for name in KNOWN)
         ended = (data["finish_reason"], 0, 0, data["failure"], data["detail"])
         reply = pack_reply(Reply(data["reply"], *ended, reasoning, Served(*served)))
-        labels = [data[name] for name in ("model", "leaf", "step", "failure")]
+        labels = (data["model"], data["leaf"], data["step"], data["failure"])
         " ".join(labels).encode()
     except UnicodeEncodeError:
         return None
-    return (key, *labels, *(data[name] for name in NUMBERS), zlib.compress(call, 1), reply)
+    return ReplyRow(key, *labels, data["prompt_tokens"], data["completion_tokens"], call, reply)
 
 
 def _line(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _bytes(value: object) -> bytes:
-    if not isinstance(value, bytes):
-        raise LedgerError("the ledger holds a reply that is not compressed. `labgen ledger verify` says more.")
-    return value

@@ -9,22 +9,28 @@ space: when the disk is full it is given up, so that the calls in flight, which 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from labgen.errors import LedgerError
+from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
 from labgen.records import Call, Reply, Served
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 LEDGER_NAME = "ledger.sqlite"
 BALLAST_NAME = "ledger.ballast"
+REPAIR_NAME = "ledger.repair"
+"""The folder in which a damaged ledger's sound rows are saved (see `labgen.ledger.repair`)."""
+SAVED = "saved-"
+"""What the mark in it is called that says that all are, before the number of the file that the damaged one becomes."""
 BALLAST_BYTES = 4 * 2**20
 """Space for the replies of some 500 calls in flight, each in a transaction of its own."""
 
@@ -67,6 +73,8 @@ CREATE TABLE IF NOT EXISTS batches (
     batch_id TEXT NOT NULL
 );
 """,
+    # From 3, in which every call was compressed by itself: those stay as they are.
+    TABLE,
 )
 """The statements that take a ledger from each schema version to the next; every one adds, none removes."""
 
@@ -74,7 +82,23 @@ Statements = tuple[str, Sequence[tuple[object, ...]]]
 """A statement, and the values that it is done with, each in turn."""
 
 _INSERT = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT_ALL = "SELECT key, model, failure, prompt_tokens, completion_tokens, reply FROM replies WHERE rowid = ?"
+_SELECT_MODEL = "SELECT reply, failure, prompt_tokens, completion_tokens, model FROM replies WHERE key = ?"
 _SELECT = "SELECT reply, failure, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
+
+
+class ReplyRow(NamedTuple):
+    """A row of the table `replies`; but `call` is canonical JSON in UTF-8, which is packed as the row is written."""
+
+    key: bytes
+    model: str
+    leaf: str
+    step: str
+    failure: str
+    prompt_tokens: int
+    completion_tokens: int
+    call: bytes
+    reply: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +126,16 @@ class Ledger:
 
     def __init__(self, folder: Path, *, read_only: bool = False, ballast_bytes: int = BALLAST_BYTES) -> None:
         self.path = folder / LEDGER_NAME
-        self._rows: list[tuple[object, ...]] = []
+        self._rows: list[ReplyRow] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._ballast = folder / BALLAST_NAME
         self._full = ""
+        check_no_repair(folder)
         with self._explained():
             self._db = self._open(folder, read_only)
             if not read_only and ballast_bytes:
                 self._take_ballast(ballast_bytes)
+        self.calls = CallDictionaries(self._db)
 
     def _open(self, folder: Path, read_only: bool) -> sqlite3.Connection:
         if read_only:
@@ -118,10 +144,11 @@ class Ledger:
             folder.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(self.path, isolation_level=None)
         try:
+            version = check_version(self.path, database)
             if not read_only:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = NORMAL")
-            self._migrate(database, read_only)
+            self._migrate(database, version, read_only)
             if read_only:
                 # All reads in one transaction: the file need not be locked anew for each, which is half of its price.
                 database.execute("BEGIN")
@@ -130,13 +157,7 @@ class Ledger:
             raise
         return database
 
-    def _migrate(self, database: sqlite3.Connection, read_only: bool) -> None:
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise LedgerError(
-                f"{self.path}: written by a newer labgen (schema {version}, this one knows {SCHEMA_VERSION}). "
-                "Upgrade labgen, or choose another work folder with --work."
-            )
+    def _migrate(self, database: sqlite3.Connection, version: int, read_only: bool) -> None:
         if version < SCHEMA_VERSION and (not read_only or not _has_replies(database)):
             steps = "".join(_MIGRATIONS[version:])
             database.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
@@ -151,7 +172,8 @@ class Ledger:
                 else:
                     file.write(bytes(size))
         except OSError:
-            self._ballast.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._ballast.unlink(missing_ok=True)
             self._db.close()
             raise
 
@@ -171,7 +193,7 @@ class Ledger:
         return next(self.entries([key]), None)
 
     def entries(self, keys: Iterable[bytes]) -> Iterator[Entry]:
-        """The paid calls among `keys`, in that order."""
+        """The paid calls among `keys`, in that order; none whose words are lost (see `labgen.ledger.verify.repair`)."""
         for key in keys:
             with self._explained():
                 row = self._db.execute(
@@ -181,7 +203,8 @@ class Ledger:
                 ).fetchone()
             if row:
                 reply = self._decoded(key, row)
-                yield Entry(key, row[4], row[5], row[6], zlib.decompress(row[7]).decode(), reply)
+                if call := self._call(key, row[7]):
+                    yield Entry(key, row[4], row[5], row[6], call, reply)
 
     async def put(self, call: Call, reply: Reply) -> None:
         """Keep a reply; returns once it is in the file.
@@ -232,11 +255,12 @@ class Ledger:
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
+                self.calls.forget()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def insert(self, rows: Iterable[tuple[object, ...]], *beside: Statements) -> int:
+    def insert(self, rows: Iterable[ReplyRow], *beside: Statements) -> int:
         """Write rows (see `reply_row`) in one transaction, those whose key is known left out.
 
         Returns: how many were new.
@@ -257,11 +281,9 @@ class Ledger:
             self._ballast.unlink()
             return self._insert(rows, beside)
 
-    def _insert(self, rows: list[tuple[object, ...]], beside: Sequence[Statements] = ()) -> int:
+    def _insert(self, rows: list[ReplyRow], beside: Sequence[Statements] = ()) -> int:
         with self.transaction() as database:
-            before = database.total_changes
-            database.executemany(_INSERT, rows)
-            new = database.total_changes - before
+            new = sum(database.execute(_INSERT, self._packed(row)).rowcount for row in rows)
             for statement, values in beside:
                 database.executemany(statement, values)
         return new
@@ -278,16 +300,46 @@ class Ledger:
             self._db.execute("INSERT OR REPLACE INTO endpoint_notes VALUES (?, ?)", (name, value))
 
     def forget(self, keys: Iterable[bytes]) -> int:
-        """Remove kept replies (failures that are to be asked again, calls nothing uses any more); returns how many."""
-        with self._explained():
-            before = self._db.total_changes
-            self._db.executemany("DELETE FROM replies WHERE key = ?", ((key,) for key in keys))
-            return self._db.total_changes - before
+        """Remove kept replies (failures to be asked again, calls that nothing uses), all or none; returns how many."""
+        with self.transaction() as database:
+            before = database.total_changes
+            database.executemany("DELETE FROM replies WHERE key = ?", ((key,) for key in keys))
+            return database.total_changes - before
 
     def failures(self) -> list[bytes]:
         """Keys of the calls that ended in a permanent failure."""
         with self._explained():
             return [row[0] for row in self._db.execute("SELECT key FROM replies WHERE failure != ''")]
+
+    def replies(self, keys: Iterable[bytes]) -> Iterator[tuple[str, Reply]]:
+        """The paid calls among `keys`, in that order: the model that was asked, and its reply."""
+        for key in keys:
+            with self._explained():
+                row = self._db.execute(_SELECT_MODEL, (key,)).fetchone()
+            if row:
+                yield row[4], self._decoded(key, row[:4])
+
+    def numbers(self, keys: Iterable[bytes]) -> list[int] | None:
+        """The numbers under which the file has some replies, sorted and each once; None where it lacks one of them."""
+        found = set()
+        with self._explained():
+            for key in keys:
+                row = self._db.execute("SELECT rowid FROM replies WHERE key = ?", (key,)).fetchone()
+                if row is None:
+                    return None
+                found.add(row[0])
+        return sorted(found)
+
+    def digest(self, numbers: Iterable[int]) -> bytes:
+        """Hash over all that the ledger has under some numbers, keys included (32 bytes)."""
+        digest = hashlib.blake2b(digest_size=32)
+        with self._explained():
+            for number in numbers:
+                row = self._db.execute(_SELECT_ALL, (number,)).fetchone() or ()
+                for value in row:
+                    part = value if isinstance(value, bytes) else str(value).encode()
+                    digest.update(len(part).to_bytes(8, "little") + part)
+        return digest.digest()
 
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement gives: for looking after the ledger, not for builds."""
@@ -299,6 +351,16 @@ class Ledger:
         if self._waiting:
             self._commit()
         self._db.close()
+
+    def _packed(self, row: ReplyRow) -> ReplyRow:
+        return row._replace(call=self.calls.pack(row.leaf, row.step, row.call))
+
+    def _call(self, key: bytes, packed: bytes) -> str:
+        with self._explained():
+            try:
+                return self.calls.unpack(packed).decode()
+            except (zlib.error, ValueError, TypeError, LookupError) as error:
+                raise LedgerError(f"{self.path}: the call {key.hex()[:16]} is damaged ({error}). {_DAMAGED}") from error
 
     def _decoded(self, key: bytes, row: tuple[bytes, str, int, int]) -> Reply:
         try:
@@ -335,7 +397,8 @@ def _lacks_room(words: str) -> bool:
 
 def _advice(words: str) -> str:
     if _lacks_room(words):
-        return "Make room on the disk and run again: every reply up to here is kept."
+        limit = " Or raise the limit on the size of files (`ulimit -f`)." if "large" in words or "I/O" in words else ""
+        return f"Make room on the disk and run again: every reply up to here is kept.{limit}"
     if "malformed" in words or "not a database" in words:
         return f"The file is damaged. {_DAMAGED}"
     if "locked" in words:
@@ -343,27 +406,73 @@ def _advice(words: str) -> str:
     return "Check that the folder can be written, or choose another with --work."
 
 
+def saved_by_repair(folder: Path) -> Path | None:
+    """The mark of a repair that has saved all that is sound and not yet put it in place; None for none."""
+    return next((folder / REPAIR_NAME).glob(f"{SAVED}*"), None)
+
+
+def check_no_repair(folder: Path) -> None:
+    """Raises: LedgerError: a repair was cut short between files, or is at it now; what to do."""
+    if saved_by_repair(folder):
+        raise LedgerError(
+            f"{folder / LEDGER_NAME}: a repair of it was cut short, or is under way. `labgen ledger verify --repair` "
+            "brings it to its end; all that was sound is saved."
+        )
+
+
+def check_version(path: Path, database: sqlite3.Connection) -> int:
+    """The schema version of a ledger. Raises: LedgerError: a newer labgen's, or not labgen's at all; sqlite3.Error."""
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise LedgerError(
+            f"{path}: written by a newer labgen (schema {version}, this one knows {SCHEMA_VERSION}). "
+            "Upgrade labgen, or choose another work folder with --work."
+        )
+    columns = [row[1] for row in database.execute("PRAGMA table_info(replies)")]
+    others = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+    if columns != list(ReplyRow._fields) and (columns or others):
+        raise LedgerError(f"{path}: a database of another program's. Choose another work folder with --work.")
+    return version
+
+
 def _open_read_only(path: Path) -> sqlite3.Connection:
     """The file, or an empty ledger in memory where there is none, or where nothing was written to it yet."""
     if path.exists():
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        try:
-            if database.execute("SELECT 1 FROM sqlite_master").fetchone():
-                return database
-        except sqlite3.Error:
-            database.close()
-            raise
+        database = connect_read_only(path)
+        if database.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return database
         database.close()
     return sqlite3.connect(":memory:", isolation_level=None)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A ledger's file for reading alone, also in a folder that can't be written to. Raises: sqlite3.Error."""
+    # Even a reader needs a file beside it to see what a writer has in its journal. Without a journal it may do without.
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
+        try:
+            database.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            database.close()
+            if not isinstance(error, sqlite3.OperationalError) or "immutable" in how or _has_journal(path):
+                raise
+        else:
+            break
+    return database
+
+
+def _has_journal(path: Path) -> bool:
+    journal = Path(f"{path}-wal")
+    return journal.exists() and journal.stat().st_size > 0
 
 
 def _has_replies(database: sqlite3.Connection) -> bool:
     return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'replies'").fetchone() is not None
 
 
-def reply_row(call: Call, reply: Reply) -> tuple[object, ...]:
-    """A row of the table `replies`."""
-    return (
+def reply_row(call: Call, reply: Reply) -> ReplyRow:
+    """What is to be kept of a call and its reply."""
+    return ReplyRow(
         call.key,
         call.model,
         call.leaf,
@@ -371,7 +480,7 @@ def reply_row(call: Call, reply: Reply) -> tuple[object, ...]:
         reply.failure,
         reply.prompt_tokens,
         reply.completion_tokens,
-        zlib.compress(call.canonical.encode(), 1),
+        call.canonical.encode(),
         pack_reply(reply),
     )
 

@@ -28,7 +28,10 @@ def run_lock(work: Path) -> Iterator[None]:
     except (FileExistsError, NotADirectoryError):
         raise UsageError(f"{work}: a file is there. Choose another work folder with --work.") from None
     except OSError as error:
-        raise LedgerError(f"{work}: can't be used as work folder ({error.strerror}).") from None
+        raise LedgerError(
+            f"{work}: can't be used as work folder ({error.strerror}). See that it can be written and that there is "
+            "room, or choose another with --work."
+        ) from None
     try:
         yield
     finally:

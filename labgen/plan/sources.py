@@ -11,6 +11,7 @@ from labgen.documents.remarks import remarks
 from labgen.documents.store import DocumentStore
 from labgen.errors import TaxonomyError
 from labgen.formats.prompts import PromptSet
+from labgen.outcomes.passages import KeptPassages, Passages
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
 from labgen.records import Chunk, DocumentSource, Leaf, Taxonomy
@@ -64,17 +65,18 @@ def gather_sources(
         messages.append(f"{violation.file}:{violation.line}:{violation.column}: {violation.message}")
         left_out.setdefault(violation.file.removesuffix("/qna.yaml"), violation.message)
     chunks: dict[str, tuple[Chunk, ...]] = {}
-    store = DocumentStore(config.work_folder / "documents", config.documents)
+    store, kept = DocumentStore(config.work_folder / "documents", config.documents), KeptPassages(config)
     usable = []
     for leaf in taxonomy.leaves:
         try:
             if leaf.document is not None:
-                chunks[leaf.path], remarks_on = _chunks_of(leaf, leaf.document, store, config)
+                chunks[leaf.path], remarks_on = _chunks_of(leaf, leaf.document, store, kept, config)
                 messages += remarks_on
             usable.append(leaf)
         except TaxonomyError as error:
             left_out[leaf.path] = str(error)
             messages.append(str(error))
+    kept.close()
     unselected: tuple[str, ...] = ()
     if leaf_patterns:
         chosen = {leaf.path for leaf in taxonomy.leaves} | set(taxonomy.excluded)
@@ -86,22 +88,26 @@ def gather_sources(
 
 
 def _chunks_of(
-    leaf: Leaf, document: DocumentSource, store: DocumentStore, config: Config
-) -> tuple[tuple[Chunk, ...], list[str]]:
+    leaf: Leaf, document: DocumentSource, store: DocumentStore, kept: KeptPassages, config: Config
+) -> Passages:
     """The passages of a leaf's documents, and what to tell of them."""
-    documents = store.fetch(leaf)
-    chunks = chunk_documents(
-        documents,
-        chunk_tokens=config.documents.chunk_tokens,
-        min_chunk_tokens=config.documents.min_chunk_tokens,
-        count_tokens=load_token_counter(config.tokenizer),
-        tokenizer=config.tokenizer,
-    )
     where = f"{leaf.path}/qna.yaml:{document.line}"
-    if not chunks:
-        raise TaxonomyError(
-            f"{where}: its documents hold no passage of at least "
-            f"{config.documents.min_chunk_tokens} tokens. Point `patterns` at files with text in them."
+
+    def make() -> Passages:
+        documents = store.fetch(leaf)
+        chunks = chunk_documents(
+            documents,
+            chunk_tokens=config.documents.chunk_tokens,
+            min_chunk_tokens=config.documents.min_chunk_tokens,
+            count_tokens=load_token_counter(config.tokenizer),
+            tokenizer=config.tokenizer,
         )
-    told = remarks(documents, chunks, min_chunk_tokens=config.documents.min_chunk_tokens)
+        if not chunks:
+            raise TaxonomyError(
+                f"{where}: its documents hold no passage of at least "
+                f"{config.documents.min_chunk_tokens} tokens. Point `patterns` at files with text in them."
+            )
+        return chunks, remarks(documents, chunks, min_chunk_tokens=config.documents.min_chunk_tokens)
+
+    chunks, told = kept.of(document, make)
     return chunks, [f"{where}: {words}" for words in told]

@@ -25,12 +25,14 @@ class StopWish:
     Attributes:
         write: whether the dataset of what is there is to be written then.
         wished: whether it is to stop; heeded: whether the run looks for that at present.
+        seen: whether the run has looked since, and so stops in good order.
     """
 
     def __init__(self, *, write: bool = False) -> None:
         self.write = write
         self.wished = False
         self.heeded = False
+        self.seen = False
 
     def check(self) -> None:
         """Raises: StoppedByUser: the run is to stop, and nothing is to be written."""
@@ -57,6 +59,7 @@ class StopWish:
                 while not task.done() and not self.wished:
                     await asyncio.wait({task}, timeout=LOOK_SEC)
                     look()
+                self.seen = self.wished
                 if task.done():
                     return task.result()
                 return None

@@ -34,6 +34,7 @@ from labgen.publish.release import (
     release_manifest,
 )
 from labgen.publish.remote import EarlierRelease, Remote, look_at, read_remote
+from labgen.publish.same_rows import keep_same_rows
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi
@@ -51,7 +52,7 @@ class PushReport:
         created: whether the repository is new.
         uploaded: path and size in bytes of every file that changed and so travels.
         deleted: files of the release before that are no longer part of it.
-        unchanged: number of files that were there already, byte for byte.
+        unchanged: number of files that were there already: the same bytes or, of tables, the same rows.
         commit: the commit's hash; None where nothing had changed, and in a dry run.
         pull_request: its address, where one was opened.
         tag: the release's tag; empty for a pull request, which is tagged once it is merged.
@@ -105,9 +106,10 @@ def push_dataset(
 ) -> PushReport:
     """Release the dataset in `folder` as the dataset `repo_id` on the Hub.
 
-    The repository is created where there is none. Only files whose bytes changed travel, in one commit, which also
-    takes away what the release before had and this one has not; files that labgen did not put there stay. A push that
-    was cut goes on where it stopped: run it again. What was rejected, and the lineage of calls, never travel.
+    The repository is created where there is none. Only files that say something else travel, in one commit: a table
+    that a later Parquet library wrote in other bytes stays as it was released. The commit also takes away what the
+    release before had and this one has not; files that labgen did not put there stay. A push that was cut goes on
+    where it stopped: run it again. What was rejected, and the lineage of calls, never travel.
 
     Args:
         folder: a dataset folder that labgen wrote.
@@ -225,6 +227,7 @@ def _decide(release: Release, remote: Remote, tag: str, api: HfApi, scratch: Pat
             f"{remote.repo_id}: holds files that labgen did not release ({shown_path(foreign[0])}), and is left alone. "
             "Choose another name, or empty it first."
         )
+    release = keep_same_rows(release, before)
     text = split_card(release.card)[0]
     old_text, earlier = split_card(before.card) if before else ("", "")
     files = {path: file for path, file in release.files.items() if not remote.has(file)}
@@ -251,8 +254,10 @@ def _changes(release: Release, before: EarlierRelease) -> tuple[LeafRows, ...]:
     ours, theirs = branch_files(release.manifest), branch_files(before.manifest) & before.files
     try:
         old = row_keys(before.fetch(path) for path in sorted(theirs - ours))
-    except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
-        raise PublishError(f"the release that is there can't be read ({error}). Choose another name.") from error
+    except (UsageError, pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
+        raise PublishError(
+            f"the release that is there can't be compared with ({error}). Choose another name."
+        ) from error
     return tuple(compare_rows(old, row_keys(release.folder / path for path in sorted(ours - theirs))))
 
 

@@ -27,13 +27,17 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFile:
-    """One file to release. `content` is its bytes where the released file differs from the one on disk, else None."""
+    """One file to release. `content` is its bytes where the released file differs from the one on disk, else None.
+
+    `kept`: path, size and hash are those of a file of the release before, which says the same rows in other bytes.
+    """
 
     path: str
     size: int
     sha256: str
     source: Path
     content: bytes | None = None
+    kept: bool = False
 
     def git_oid(self) -> str:
         """What git, and so the Hub, calls a file that is not in large storage."""

@@ -44,7 +44,9 @@ class Remote:
     reached: bool = True
 
     def has(self, file: ReleaseFile) -> bool:
-        """Whether exactly these bytes are there under this name."""
+        """Whether exactly these bytes are there under this name, or others that say the same rows."""
+        if file.kept:
+            return True
         there = self.files.get(file.path)
         if there is None or there.size != file.size:
             return False
@@ -65,6 +67,11 @@ class EarlierRelease:
     def files(self) -> set[str]:
         """What labgen put there and may take away again: the manifest's files that still exist."""
         return set(self.manifest["files"]) & set(self._remote.files)
+
+    def still_has(self, path: str) -> bool:
+        """Whether a file in large storage, as those of data are, lies there as its manifest says."""
+        there, about = self._remote.files.get(path), self.manifest["files"][path]
+        return there is not None and there.sha256 == about["sha256"] and there.size == about["bytes"]
 
     def describes(self, manifest: Mapping[str, Any]) -> bool:
         """Whether its manifest says the same, the card's own hash aside."""

@@ -10,8 +10,10 @@ ATTRIBUTION_FILE = "attribution.txt"
 MAX_BYTES = 1_000_000
 
 _LINE = re.compile(
-    r"^[ \t]*licen[sc]es?(?:[ \t]+of[ \t]+the[ \t]+work)?[ \t]*:[ \t]*(?P<licence>.*?)[ \t\r]*$", re.I | re.M
+    r"^[ \t]*+licen[sc]es?(?:[ \t]++of[ \t]++the[ \t]++work)?[ \t]*+:[ \t]*+(?P<licence>.*+)$", re.I | re.M
 )
+_ADDRESS = re.compile(r"(?<!\s)\s*+[\[(](?:https?:|www\.)[^\])\n]{0,1000}[\])]|https?://\S+")
+_JOINED = re.compile(r"(?<!\s)\s++(?:or|and|OR|AND)\s++|(?<!\s)\s*+[,;&+]\s*+|[,;&+]\s*+")
 _RESTRICTIVE = re.compile(
     r"\b(?:nc|nd|non-?commercial|no-?deriv\w*|[al]?gpl(?:-?\d[\w.+-]*)?|sspl|busl|proprietary|all rights reserved|"
     r"confidential|copyrighted)\b",
@@ -65,7 +67,7 @@ def judge_licences(text: str) -> list[LicenceNote]:
         return [LicenceNote("LG307", 1, 1, "")]
     notes = []
     for match in found:
-        licence = match["licence"].strip(" .\"'`")
+        licence = match["licence"].rstrip(" \t\r").strip(" .\"'`")
         code = judge_licence(licence)
         if code:
             start = match.start("licence")
@@ -80,10 +82,10 @@ def judge_licence(licence: str) -> str:
 
     Several licences joined by `or`, `and`, commas or `+` are good where each is.
     """
-    plain = re.sub(r"\s*[\[(](?:https?:|www\\.).*?[\])]|https?://\S+", "", licence).strip(" ,;.")
+    plain = _ADDRESS.sub("", licence).strip(" ,;.")
     if not plain or plain in ("-", "none", "n/a", "tbd"):
         return "LG307"
     if _RESTRICTIVE.search(plain):
         return "LG308"
-    parts = [part.strip() for part in re.split(r"\s+(?:or|and|OR|AND)\s+|\s*[,;&+]\s*", plain) if part.strip()]
+    parts = [part.strip() for part in _JOINED.split(plain) if part.strip()]
     return "" if _PERMISSIVE.match(plain) or all(_PERMISSIVE.match(part) for part in parts) else "LG307"

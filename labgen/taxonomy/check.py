@@ -18,7 +18,7 @@ from labgen.taxonomy.path_patterns import LEAF_FILE, match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scan import Stray
 from labgen.taxonomy.similar import Measures, check_similar, likely_relatives
-from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, read_source
+from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, note_same_elsewhere, read_source
 from labgen.taxonomy.strict import check_strictly, read_strictly
 from labgen.taxonomy.structure import check_structure
 from labgen.taxonomy.style import find_comments, find_style_problems
@@ -90,6 +90,7 @@ def check_files(
         marks: whether `marks.yaml` is looked at as well.
     """
     sources = [read_source(root, file) for file in files]
+    note_same_elsewhere(root, sources)
     read = [check_source(source, options) for source in sources]
     if options.measures is not None:
         check_similar(sources, _relatives(root, files, sources), options.measures)

@@ -16,7 +16,9 @@ PAIRS = 3
 MAX_PASSAGE_CHARS = 1200
 
 _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+(?=[^\Wa-z_]|[\"'“„«(])")
-_LINK = re.compile(r"!?\[([^\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\]]*\])")
+_LINK = re.compile(
+    r"!?\[([^\[\]]{0,300})\](?:\([^()]{0,500}(?:\([^()]{0,200}\)[^()]{0,200}){0,8}\)|\[[^\[\]]{0,300}\])"
+)
 _MARKUP = re.compile(r"\*\*|__|`|(?<!\w)[*_]|[*_](?!\w)|\[\^[^\]]*\]|<[^<>]{1,80}>")
 _WORD = re.compile(r"[^\W\d_][\w'’-]{4,}")
 _ASK = (
@@ -38,7 +40,7 @@ _ASK = (
 )
 
 
-_DRAFTED = re.compile("|".join(re.escape(words).replace(r"\{\}", r".+( and .+)?") for words in _ASK))
+_DRAFTED = re.compile("|".join(re.escape(words).replace(r"\{\}", r".+") for words in _ASK))
 
 
 def is_drafted(question: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 from labgen.errors import UsageError
 
@@ -13,6 +13,8 @@ PLACEHOLDER = "to be filled in"
 """Stands in a new workflow where no address is known; the workflow stops there and says so."""
 
 _COMMIT = re.compile(r"git\+https://[^\s@#\"'\\]+@[0-9a-f]{40}")
+_RELEASE = re.compile(r"\d+(?:\.\d+)+")
+_INDEX_INSTALLERS = ("pip", "uv")
 _WHEEL = re.compile(r"https://[^\s@#\"'\\]+\.whl#sha256=[0-9a-f]{64}")
 
 
@@ -31,15 +33,28 @@ def pinned_requirement(address: str) -> str:
 
 
 def own_requirement() -> str:
-    """The same for this installation, where an installer has written down a pinned address (PEP 610); else nothing."""
+    """The same for this installation, where its installer has written down what pins it; else nothing.
+
+    That is an address with a commit or a hash (PEP 610), or a released version: an installer that was given a name, and
+    so took the release from an index, writes no address.
+    """
     try:
-        told = json.loads(distribution("labgen").read_text("direct_url.json") or "{}")
+        found = distribution("labgen")
+        address = found.read_text("direct_url.json")
+        if address is None:
+            return _released(found)
+        told = json.loads(address)
         url, git = str(told.get("url", "")), dict(told.get("vcs_info", {}))
         digest = str(dict(told.get("archive_info", {})).get("hashes", {}).get("sha256", ""))
     except (PackageNotFoundError, ValueError, TypeError, AttributeError):
         return ""
-    address = f"git+{url}@{git['commit_id']}" if git.get("commit_id") else f"{url}#sha256={digest}"
+    pinned = f"git+{url}@{git['commit_id']}" if git.get("commit_id") else f"{url}#sha256={digest}"
     try:
-        return pinned_requirement(address)
+        return pinned_requirement(pinned)
     except UsageError:
         return ""
+
+
+def _released(found: Distribution) -> str:
+    installer = (found.read_text("INSTALLER") or "").strip()
+    return f"{EXTRA}=={found.version}" if installer in _INDEX_INSTALLERS and _RELEASE.fullmatch(found.version) else ""

@@ -11,7 +11,7 @@ from labgen.records import BRANCHES, DocumentSource, Leaf, Pair, SeedExample, Se
 from labgen.taxonomy.path_patterns import match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scaffold import GAP, SCHEMA_FOLDERS
-from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, read_source
+from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, note_same_elsewhere, read_source
 from labgen.taxonomy.structure import check_structure
 from labgen.text.yamltree import Node
 
@@ -34,9 +34,10 @@ def load_taxonomy(root: Path, *, leaf_patterns: Sequence[str] = ()) -> Taxonomy:
     leaves: list[Leaf] = []
     violations: list[Violation] = []
     excluded: list[str] = []
-    for file in files:
-        leaf, source = load_leaf(root, file)
-        if leaf is None:
+    read = [load_leaf(root, file) for file in files]
+    note_same_elsewhere(root, [source for _, source in read])
+    for leaf, source in read:
+        if leaf is None or not source.usable:
             excluded.append(source.path)
             violations += [
                 found

@@ -19,7 +19,7 @@ MAGIC = re.compile(r"[*?\[]")
 """What makes a segment more than a name."""
 
 _FOLDERS = "**"
-_CLASS = re.compile(r"\[(?P<sign>[!^]?+)(?P<chars>\]?+[^\]]*+)\]")
+_CLASS = re.compile(r"\[(?P<sign>[!^]?+)(?P<chars>\]?+[^\]]{0,200}+)\]")
 
 
 def match_path(path: str, pattern: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from labgen.text.words import normalised, words
 THRESHOLD = 0.9
 """ROUGE-L above which a warning is worth it. Real leaves' own questions often resemble each other by 0.7 and more."""
 MAX_PAIRS = 4_000  # to compare one by one: some 20 microseconds each
+MOST_ALIKE = 50
+"""Examples alike with which each further one is compared (count): what copies cost grows as their number does."""
 FEWEST_WORDS = 5  # below this a single word decides
 
 
@@ -107,7 +110,9 @@ def check_similar(
     asked = sum(id(source) in wanted for source, _ in known)
     index = measures.new_index(THRESHOLD) if asked * len(known) > MAX_PAIRS else _Pairs(measures.similarity)
     for number, (_, example) in enumerate(known):
-        index.add(example.question.text, number)
+        text = _shown(example)
+        if isinstance(index, _Pairs) or sum(1 for _ in islice(index.matches(text), MOST_ALIKE)) < MOST_ALIKE:
+            index.add(text, number)
     elsewhere: dict[tuple[int, str], list[tuple[QuestionNodes, QuestionNodes]]] = {}
     for number, (source, example) in enumerate(known):
         if id(source) not in wanted:
@@ -142,8 +147,8 @@ def _first_like(
     """The first example that one resembles: an earlier one of its own leaf, else any of another."""
     source, example = known[number]
     found = None
-    # The index knows questions only; what is close there is compared in full.
-    for match in index.matches(example.question.text):
+    # Where question and context are each close to another's, so are the two together; the rest is compared in full.
+    for match in islice(index.matches(_shown(example)), MOST_ALIKE + 1):
         other_source, other = known[match.key]
         inside = other_source is source
         if match.key == number or (inside and match.key > number) or (found and not inside):
@@ -155,14 +160,19 @@ def _first_like(
     return found
 
 
+def _shown(example: QuestionNodes) -> str:
+    return f"{example.question.text}\n{example.context.text}" if example.context else example.question.text
+
+
 def _confirmed(example: QuestionNodes, other: QuestionNodes, inside: bool, measures: Measures) -> bool:
-    question = measures.reference(example.question.text, other.question.text)
-    return question > THRESHOLD and _close(example, other, inside, measures.reference)
+    return _close(example, other, inside, measures.reference)
 
 
 def _close(example: QuestionNodes, other: QuestionNodes, inside: bool, similarity: Similarity) -> bool:
     mine, theirs = example.context, other.context
     if (mine is None) != (theirs is None):
+        return False
+    if similarity(example.question.text, other.question.text) <= THRESHOLD:
         return False
     if mine is not None and theirs is not None and mine.text != theirs.text:
         if min(len(mine.text), len(theirs.text)) < 0.7 * max(len(mine.text), len(theirs.text)):

@@ -146,15 +146,22 @@ def _install_hook(history: History, made: Made) -> None:
 
 
 def hook_text() -> str:
-    """The hook: check the leaves that the commit changes; errors stop it, warnings and style don't."""
+    """The hook: check the leaves that the commit changes; errors stop it, warnings and style don't.
+
+    It runs in a folder that others may have filled, so Python looks for modules nowhere in it: neither because it was
+    started there, nor because a path in the environment is empty or relative.
+    """
     python = shlex.quote(sys.executable or "python3")
     return f"""#!/bin/sh
 # Written by `labgen init`: checks the changed leaves before each commit. `git commit --no-verify` goes without.
-if command -v labgen >/dev/null 2>&1; then
-  set -- labgen
-else
-  set -- {python} -m labgen
-fi
+# This folder holds what others wrote: Python imports nothing from it, and no program is taken from it.
+PYTHONSAFEPATH=1
+export PYTHONSAFEPATH
+unset PYTHONPATH PYTHONHOME
+case $(command -v labgen) in
+  /*) set -- labgen ;;
+  *) set -- {python} -P -m labgen ;;
+esac
 if git rev-parse --quiet --verify HEAD >/dev/null; then
   exec "$@" check --base HEAD
 else

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labgen.errors import TaxonomyError
 from labgen.records import BRANCHES, Severity, Violation
+from labgen.taxonomy.names import same_elsewhere, unfit_name
 from labgen.taxonomy.repeated_keys import find_repeats
 from labgen.taxonomy.rules import RULES
-from labgen.text.printable import shorten
+from labgen.text.printable import plain, shorten, shown
 from labgen.text.yaml_guess import explain_yaml_error
 from labgen.text.yamltree import Node, Positions, Tree, TreeError, parse_tree
 
@@ -91,16 +93,25 @@ def _end(node: Node) -> int:
 
 
 def find_leaf_files(root: Path) -> list[Path]:
-    """Every `qna.yaml` below a taxonomy's branches, by path. Links to folders are not followed, hidden ones skipped."""
+    """Every `qna.yaml` below a taxonomy's branches, by path. Links to folders are not followed, hidden ones skipped.
+
+    Raises: TaxonomyError: a folder can't be looked into; its leaves would be missed in silence.
+    """
     found: list[Path] = []
     for branch in BRANCHES:
         if (root / branch).is_symlink():
             continue
-        for folder, folders, files in os.walk(root / branch):
+        for folder, folders, files in os.walk(root / branch, onerror=_unreadable):
             folders[:] = [name for name in folders if not name.startswith(".")]
             if "qna.yaml" in files:
                 found.append(Path(folder) / "qna.yaml")
     return sorted(found, key=lambda file: leaf_path(root, file))
+
+
+def _unreadable(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):  # a branch need not be there
+        folder = plain(str(error.filename))
+        raise TaxonomyError(f"{folder}: can't be looked into ({error.strerror}). Make the folder readable.") from None
 
 
 def leaf_path(root: Path, file: Path) -> str:
@@ -121,11 +132,24 @@ def read_source(root: Path, file: Path) -> LeafSource:
         source.name = relative.encode(errors="backslashreplace").decode()
         source.add("LG108", 0, "the folder's name is not valid UTF-8; rename it.")
         return source
+    if problem := unfit_name(source.path):
+        source.name = shown(relative)
+        source.add("LG112", 0, f"the path of this leaf {problem}; rename the folder.")
+        return source
     if source.branch not in BRANCHES or "/" not in source.path:
         source.add("LG108", 0, _explain_place(source.path))
         return source
     _read_bytes(root, source)
     return source if source.violations else parse_source(source)
+
+
+def note_same_elsewhere(root: Path, sources: Sequence[LeafSource]) -> None:
+    """Note of each leaf whether some systems take its path for that of another leaf below the root."""
+    same = same_elsewhere(leaf_path(root, file) for file in find_leaf_files(root))
+    for source in sources:
+        if other := same.get(source.path):
+            message = f"macOS and Windows take this path for that of `{shown(other)}`; rename one of the folders."
+            source.add("LG112", 0, message)
 
 
 def parse_source(source: LeafSource, *, pure: bool = False) -> LeafSource:

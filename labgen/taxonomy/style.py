@@ -146,7 +146,7 @@ def _missing_version(source: LeafSource, root: Node) -> Iterator[StyleProblem]:
 
 
 def _trailing_spaces(text: str, layout: Layout) -> Iterator[StyleProblem]:
-    for found in re.finditer(r"[ \t]+(?=\r?\n|\r|\Z)", text):
+    for found in re.finditer(r"(?<![ \t])[ \t]++(?=\r?\n|\r|\Z)", text):
         start, end = found.span()
         if start == end:
             continue
@@ -171,7 +171,7 @@ def _blank_lines(text: str, layout: Layout) -> Iterator[StyleProblem]:
         start, end = found.span()
         if layout.inside_text(start):
             continue
-        lines = re.findall(r"[^\r\n]*(?:\r\n|\n|\r)", found[0])
+        lines = re.findall(r"(?<![^\r\n])[^\r\n]*+(?:\r\n|\n|\r)", found[0])
         if start == 0:
             yield StyleProblem("LG403", start, start, "blank lines at the start.", (Edit(start, end, ""),))
         elif end == len(text) and lines:

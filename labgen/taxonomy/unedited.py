@@ -19,7 +19,7 @@ from labgen.taxonomy.style import find_comments
 from labgen.text.words import normalised
 from labgen.text.yamltree import Node, walk
 
-_TITLE = re.compile(r"^Title of work:[ \t]*(?P<title>.*?)[ \t]*$", re.MULTILINE)
+_TITLE = re.compile(r"^Title of work:[ \t]*+(?P<title>.*+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _check_document(source: LeafSource, models: _Models) -> None:
 
 def _check_title(source: LeafSource, models: _Models) -> None:
     found = _TITLE.search(source.attribution)
-    if found and found["title"] in models.titles and "Link to work: qna.yaml" in source.attribution:
+    if found and found["title"].rstrip(" \t") in models.titles and "Link to work: qna.yaml" in source.attribution:
         name = f"{source.name.rpartition('/')[0]}/{ATTRIBUTION_FILE}"
         line = source.attribution.count("\n", 0, found.start("title")) + 1
         column = found.start("title") - found.start() + 1

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
+from labgen.changed import changed
 from labgen.config import GenerationConfig
 from labgen.errors import LabgenError
 from labgen.formats.prompts import PromptSet
@@ -45,7 +46,7 @@ class Reading(Generic[T]):
     reasoning: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asker:
     """What a slot asks with.
 
@@ -87,7 +88,7 @@ class Asker:
 
     def for_draws(self) -> Asker:
         """The same for what much else waits for."""
-        return replace(self, priority=self.draw_priority) if self.draw_priority else self
+        return changed(self, priority=self.draw_priority) if self.draw_priority else self
 
     async def ask(
         self,
@@ -216,4 +217,4 @@ class Asker:
         self.answered_by.add(Answerer.of(call.model, reply.served))
         answer, reasoning = split_reasoning(reply.text)
         # Replies of earlier versions of labgen may still have their reasoning in front of the answer.
-        return replace(reply, text=answer, reasoning=reasoning) if reasoning else reply
+        return changed(reply, text=answer, reasoning=reasoning) if reasoning else reply

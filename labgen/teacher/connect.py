@@ -22,6 +22,7 @@ from labgen.teacher.addresses import (
 )
 from labgen.teacher.backends import Backend, check_kind, make_backend
 from labgen.teacher.endpoints import Endpoint, Replicas
+from labgen.teacher.http_process import WORTH_A_PROCESS, ElsewhereBackend, HttpProcess
 from labgen.teacher.parameters import call_parameters
 from labgen.teacher.pressure import QUEUED, Pressure
 from labgen.teacher.quirks import Notes, Quirks
@@ -103,6 +104,7 @@ def connect(
     notice: Callable[[str], None],
     notes: Notes | None = None,
     backend: Backends | None = None,
+    http: HttpProcess | None = None,
 ) -> Iterator[Models]:
     """Make the endpoints of a run ready; start the rehearsal teacher where none is configured.
 
@@ -111,14 +113,16 @@ def connect(
         notice: told of what a user should know (the rehearsal, workarounds for an endpoint).
         notes: where it is remembered from run to run what an endpoint lacks; None forgets it.
         backend: asked instead of what the configuration says.
+        http: the process in which HTTP endpoints are asked; None for this one.
     Raises: ConfigError: see `endpoint_specs`.
     """
     teacher, judge = model_names(config, asked_otherwise=backend is not None)
     specs = _unserved(config, backend)
     if backend is not None or endpoint_specs(config):
         names = (teacher, judge, *filter(None, [responder_name(config, asked_otherwise=backend is not None)]))
-        served = open_endpoints(specs, notice, notes) | _brought(config, backend, names)
-        yield Models(teacher, judge, served)
+        with _elsewhere(http, specs) as elsewhere:
+            served = open_endpoints(specs, notice, notes, elsewhere) | _brought(config, backend, names)
+            yield Models(teacher, judge, served)
         return
     from labgen.teacher.rehearsal.server import RehearsalServer
 
@@ -128,7 +132,19 @@ def connect(
             "that leaves pass every stage; they teach a model nothing. For real rows, give --base-url and --model."
         )
         rehearsal = _rehearsal_spec(config, server.base_url)
-        yield Models(teacher, judge, open_endpoints((rehearsal, *specs), notice, None))
+        with _elsewhere(http, (rehearsal, *specs)) as elsewhere:
+            yield Models(teacher, judge, open_endpoints((rehearsal, *specs), notice, None, elsewhere))
+
+
+@contextmanager
+def _elsewhere(http: HttpProcess | None, specs: Iterable[EndpointSpec]) -> Iterator[HttpProcess | None]:
+    """The process in which endpoints are asked, where that is worth it; None for this one."""
+    places = sum(spec.concurrency for spec in specs if spec.kind == HTTP)
+    if http is None or not http.running or places < WORTH_A_PROCESS:
+        yield None
+        return
+    with http.at_work():
+        yield http
 
 
 def _unserved(config: Config, backend: Backends | None) -> tuple[EndpointSpec, ...]:
@@ -162,7 +178,10 @@ def _brought(config: Config, backend: Backends | None, names: Iterable[str]) -> 
 
 
 def open_endpoints(
-    specs: Iterable[EndpointSpec], notice: Callable[[str], None], notes: Notes | None
+    specs: Iterable[EndpointSpec],
+    notice: Callable[[str], None],
+    notes: Notes | None,
+    http: HttpProcess | None = None,
 ) -> dict[str, Replicas]:
     """Open endpoints, by logical model. What concerns several of them is told once."""
     told: set[str] = set()
@@ -171,18 +190,30 @@ def open_endpoints(
         if spec.note and spec.note not in told:
             told.add(spec.note)
             notice(spec.note)
-        by_model.setdefault(spec.model, []).append(_endpoint(spec, notice, notes, told))
+        by_model.setdefault(spec.model, []).append(_endpoint(spec, notice, notes, told, http))
     return {model: Replicas(endpoints) for model, endpoints in by_model.items()}
 
 
-def _endpoint(spec: EndpointSpec, notice: Callable[[str], None], notes: Notes | None, told: set[str]) -> Endpoint:
+def _endpoint(
+    spec: EndpointSpec,
+    notice: Callable[[str], None],
+    notes: Notes | None,
+    told: set[str],
+    http: HttpProcess | None,
+) -> Endpoint:
     pressure = _pressure(spec.concurrency, spec)
     if spec.kind != HTTP:
         return Endpoint(spec.name, make_backend(spec), pressure, spec.weight)
     from labgen.teacher.http import HttpBackend
 
     quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=spec.merges_system)
-    backend = HttpBackend.of(spec, quirks, pause=pressure.pause, notice=notice)
+
+    def here() -> HttpBackend:
+        return HttpBackend.of(spec, quirks, pause=pressure.pause, notice=notice)
+
+    backend: HttpBackend | ElsewhereBackend = here()
+    if http:
+        backend = http.open(spec, here, pause=pressure.pause, notice=notice, notes=notes)
 
     async def look() -> Stated | None:
         stated = await backend.stated()

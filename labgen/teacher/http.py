@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
+from labgen.changed import changed
 from labgen.errors import BadReply, ContextTooLong, TeacherError, TeacherMisconfigured, TeacherRefused
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
 from labgen.records import Call, Reply, Served
@@ -32,7 +33,7 @@ from labgen.teacher.schema_fields import (
 )
 from labgen.teacher.served import BEHIND, others_listed, served_by, told_of
 from labgen.teacher.stated import Stated, ask_stated
-from labgen.teacher.stuck import StuckReply
+from labgen.teacher.streamed import StreamedReply
 
 _NO_SYSTEM = re.compile(r"system (role|message|prompt)|roles must alternate", re.I)
 
@@ -195,13 +196,14 @@ class HttpBackend:
 
     async def _send(self, call: Call, lacking: Collection[str]) -> Reply:
         path, body = self.path, self._body(call, lacking)
-        stuck = StuckReply() if body.get("stream") else None
-        answer = await self._client.post(path, body, stuck)
+        most_bytes = most_reply_bytes(call.max_tokens)
+        stream = StreamedReply(most_bytes) if body.get("stream") else None
+        answer = await self._client.post(path, body, stream, most_bytes=most_bytes)
         self._heed(answer.headers)
-        if answer.status >= 400:
+        if answer.status >= 300:
             raise self._refusal(answer, call, body)
-        looped = stuck.body if stuck and answer.cut else None
-        reply = self._read(answer, call, body, lambda: looped or read_body(answer.content), looped=bool(looped))
+        read = stream.whole if stream and stream.reads else lambda: read_body(answer.content)
+        reply = self._read(answer, call, body, read, looped=answer.cut)
         return self._named(reply, body["model"])
 
     def _heed(self, headers: Mapping[str, str]) -> None:
@@ -267,7 +269,7 @@ class HttpBackend:
         if not self._answered:
             self._answered = True
             self._quirks.note_answered()
-        return replace(
+        return changed(
             reply,
             text=self._clean(reply.text),
             reasoning=self._client.without_key(reply.reasoning),
@@ -287,12 +289,12 @@ class HttpBackend:
         """The reply with what is to be known of where it comes from; another model than the asked one is told."""
         served = reply.served
         if served.model in ("", asked):
-            served = replace(served, listed=self._listed)
+            served = replace(served, listed=self._listed) if self._listed else served
         if served not in self._seen:
             self._seen.add(served)
             if words := told_of(served, asked):
                 self._notice(words)
-        return replace(reply, served=served)
+        return reply if served is reply.served else replace(reply, served=served)
 
     def _clean(self, text: str) -> str:
         text = self._client.without_key(text)
@@ -319,6 +321,11 @@ class HttpBackend:
 
 ONCE = "response_format, this time"
 """What is left out of one call, whose schema the endpoint could not meet, and of no other."""
+
+
+def most_reply_bytes(max_tokens: int) -> int:
+    """Longest reply that is taken in, unpacked (bytes): with room for what gateways say besides."""
+    return 2**20 + 64 * max_tokens
 
 
 def _lack(words: str, sent: Mapping[str, Any]) -> str | None:

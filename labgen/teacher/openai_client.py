@@ -1,7 +1,8 @@
-"""One endpoint over HTTP, through the `openai` client: what is sent and what comes back, before anybody reads it.
+"""One endpoint of the OpenAI API over HTTP: what is sent and what comes back, before anybody reads it.
 
-Builds and `labgen doctor` both ask through it. Errors of the layers below are translated here and nowhere else, and no
-word that leaves it holds the key.
+Builds and `labgen doctor` both ask through it. Calls go through aiohttp itself, which takes a quarter of the processor
+time that the `openai` client takes for the same; files go through that client. Errors of the layers below are
+translated here and nowhere else, and no word that leaves it holds the key.
 """
 
 from __future__ import annotations
@@ -10,19 +11,26 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from labgen.errors import NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
+from labgen import __version__
+from labgen.errors import BadReply, NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
 from labgen.teacher.addresses import is_loopback
 from labgen.teacher.listening import Listening, Wait
 from labgen.teacher.parameters import expanded, secrets_in
+from labgen.text.bounded_json import read_bounded
+from labgen.text.printable import shown
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI, OpenAI
+    from aiohttp import ClientResponse, ClientSession
+    from openai import OpenAI
+    from yarl import URL
 
 NO_KEY = "none"
 """Sent where no key is set: local servers ask for none, the client wants one."""
@@ -39,10 +47,30 @@ STALE_CONNECTIONS = 3
 CONNECT_SEC = 10.0
 """Longest wait for a connection."""
 
-Enough = Callable[[bytes], bool]
-"""Whether enough of an answer has come, given its next piece."""
+KEPT_OPEN_SEC = 5.0
+"""Time for which a connection is kept open that nothing is sent over."""
 
-_KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]*\d)[A-Za-z0-9_*.-]{6,}")
+MOST_ANSWER_BYTES = 16 * 2**20
+"""Longest answer that is held, where nobody says less: the longest lists of models have some 1 MB (bytes, unpacked)."""
+
+MOST_REFUSAL_BYTES = 64 * 2**10
+"""So much of a refusal is read."""
+
+
+class Listener(Protocol):
+    """Hears an answer while it comes. `reads`: it has taken in all of it so far, so that it need not be held."""
+
+    @property
+    def reads(self) -> bool: ...
+
+    def __call__(self, piece: bytes) -> bool:
+        """Whether enough has come, given the next piece. Raises: BadReply: it is longer than any reply."""
+
+
+_JSON = {"Content-Type": "application/json"}
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+_KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]{0,100}\d)[A-Za-z0-9_*.-]{6,}")
 
 
 class StaleConnection(NoConnection):
@@ -73,7 +101,7 @@ class Answer:
     @property
     def json(self) -> Any:
         """The decoded body. Raises: ValueError, RecursionError: it is no JSON."""
-        return json.loads(self.content)
+        return read_bounded(self.content)
 
 
 class OpenAIClient:
@@ -107,30 +135,31 @@ class OpenAIClient:
         self.base_url = base_url
         self._key = key
         self._connections = connections
+        self._addresses: dict[str, URL] = {}
 
     @cached_property
-    def _client(self) -> AsyncOpenAI:
-        # Made for the first call: a build that the ledger answers does without the client and its half second.
-        import httpx2
-        from openai import AsyncOpenAI, DefaultAioHttpClient
+    def _session(self) -> ClientSession:
+        # Made for the first call: a build that the ledger answers does without the library.
+        from aiohttp import ClientSession, ClientTimeout, TCPConnector
+        from multidict import CIMultiDict
 
-        self._check_key()
-        limits = httpx2.Limits(max_connections=self._connections + 8, max_keepalive_connections=self._connections + 8)
-        # How long is waited for is not the client's to say, but for a connection.
-        timeout = httpx2.Timeout(None, connect=CONNECT_SEC)
-        return AsyncOpenAI(
-            base_url=self.base_url,
-            api_key=self._key or NO_KEY,
-            max_retries=0,
-            timeout=timeout,
-            http_client=DefaultAioHttpClient(
-                limits=limits,
-                timeout=timeout,
-                trust_env=not is_loopback(self.base_url),  # proxies stand in the environment
-            ),
-            default_headers=expanded(self._headers, "extra_headers"),
-            default_query=expanded(self._query, "extra_query"),
+        headers = CIMultiDict({"Accept": "application/json", "User-Agent": f"labgen/{__version__}"})
+        headers.update(self._sent_headers())
+        connector = TCPConnector(
+            limit=self._connections + 8, keepalive_timeout=KEPT_OPEN_SEC, ssl=_trusted(self.base_url)
         )
+        # How long is waited for is not the library's to say, but for a connection.
+        timeout = ClientTimeout(total=None, sock_connect=CONNECT_SEC)
+        return ClientSession(connector=connector, headers=headers, timeout=timeout, proxy=_proxy_to(self.base_url))
+
+    def _address(self, path: str) -> URL:
+        """Of a path below the base URL; an address stays as it is."""
+        if path not in self._addresses:
+            from yarl import URL
+
+            address = URL(path if "://" in path else self.base_url.rstrip("/") + path)
+            self._addresses[path] = address.extend_query(expanded(self._query, "extra_query"))
+        return self._addresses[path]
 
     def _check_key(self) -> None:
         if not sendable(self._key):
@@ -141,113 +170,163 @@ class OpenAIClient:
 
     def prepare(self) -> None:
         """Load what is needed to ask, which takes a moment, so that no call's time holds it."""
-        _ = self._client
+        _ = self._session
 
-    async def post(self, path: str, body: Mapping[str, Any], enough: Enough | None = None) -> Answer:
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        listener: Listener | None = None,
+        *,
+        most_bytes: int = MOST_ANSWER_BYTES,
+    ) -> Answer:
         """Send a body, and take in the answer as it comes.
 
         Args:
-            enough: given each piece of a good answer; where it says so, the rest is not waited for.
-        Raises: TeacherError: nothing came back.
+            listener: given each piece of a good answer; where it says so, the rest is not waited for.
+            most_bytes: longest answer that is held, unpacked.
+        Raises: TeacherError: nothing came back; BadReply: it is longer.
         """
-        return await self._exchange("POST", path, body, enough)
+        return await self._exchange("POST", path, body, listener, most_bytes)
 
     async def get(self, path: str) -> Answer:
         """Ask for what is at a path, or at an address of the same server. Raises: TeacherError: nothing came back."""
-        return await self._exchange("GET", path, None, None)
+        return await self._exchange("GET", path, None, None, MOST_ANSWER_BYTES)
 
-    async def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None) -> Answer:
+    async def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None, listener: Listener | None, most_bytes: int
+    ) -> Answer:
         for _ in range(STALE_CONNECTIONS):
             try:
-                return await self._exchange_once(method, path, body, enough)
+                return await self._exchange_once(method, path, body, listener, most_bytes)
             except StaleConnection:
                 await asyncio.sleep(0)  # the connection is taken out of the pool meanwhile
-        return await self._exchange_once(method, path, body, enough)
+        return await self._exchange_once(method, path, body, listener, most_bytes)
 
     async def _exchange_once(
-        self, method: str, path: str, body: Mapping[str, Any] | None, enough: Enough | None
+        self, method: str, path: str, body: Mapping[str, Any] | None, listener: Listener | None, most_bytes: int
     ) -> Answer:
-        import aiohttp
-        import httpx2
-        import openai
+        from aiohttp import ClientError
 
-        client, wait = self._client, self.listening.begin()
-        how: dict[str, Any] = {"cast_to": httpx2.Response, "stream": True, "stream_cls": openai.AsyncStream[Any]}
-        if self._headers and not self._key:
-            how["options"] = {"headers": {"Authorization": openai.Omit()}}  # one of the headers may well be the key
+        session, address, wait = self._session, self._address(path), self.listening.begin()
+        sent: dict[str, Any] = {}
+        if body is not None:
+            sent = {"data": _json(body).encode(), "headers": _JSON}
         try:
             async with asyncio.timeout(None) as limit:
                 unwatch = self.listening.watch(wait, limit)
                 try:
-                    sent = client.get(path, **how) if method == "GET" else client.post(path, **how, body=body)
-                    return await self._take_in(await sent, wait, enough)
+                    # A prompt, and a key, are for whom the user named.
+                    async with session.request(method, address, allow_redirects=False, **sent) as response:
+                        return await self._take_in(response, wait, listener, most_bytes)
                 finally:
                     unwatch()
+        except ClientError as error:
+            raise _no_answer(error) from error
         except TimeoutError as error:
             raise TeacherTimeout("no reply in time") from error
-        except openai.APIConnectionError as error:
-            raise _no_answer(error) from error
-        except openai.APIStatusError as error:
-            refused: Any = error.response
-            self.listening.heard(wait)
-            return Answer(error.status_code, refused.headers, refused.content, self.safe(_words_of(error)))
-        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise _no_answer(error) from error  # while it was taken in
         finally:
             self.listening.end(wait)
 
-    async def _take_in(self, response: Any, wait: Wait, enough: Enough | None) -> Answer:
+    async def _take_in(
+        self, response: ClientResponse, wait: Wait, listener: Listener | None, most_bytes: int
+    ) -> Answer:
         """The answer, once all of it (or enough) has come."""
+        if response.status >= 300:
+            return await self._refusal(response, wait)
         pieces: list[bytes] = []
+        held_bytes = 0
         cut = False
-        try:
-            async for piece in response.aiter_bytes():
-                self.listening.heard(wait, piece)
-                pieces.append(piece)
-                if enough and enough(piece):
-                    cut = True
-                    break
-        finally:
-            await response.aclose()
+        async for piece in response.content.iter_any():
+            self.listening.heard(wait, piece)
+            if listener and listener(piece):
+                cut = True
+                response.close()
+                break
+            if listener and listener.reads:
+                pieces.clear()
+                continue
+            pieces.append(piece)
+            held_bytes += len(piece)
+            if held_bytes > most_bytes:
+                response.close()
+                raise too_large(most_bytes)
         self.listening.answered(wait)
-        return Answer(response.status_code, response.headers, b"".join(pieces), cut=cut)
+        return Answer(response.status, response.headers, b"".join(pieces), cut=cut)
+
+    async def _refusal(self, response: ClientResponse, wait: Wait) -> Answer:
+        """A refusal, or where somebody else is named who answers, as far as it is of use."""
+        content = b""
+        async for piece in response.content.iter_any():
+            content += piece
+            if len(content) > MOST_REFUSAL_BYTES:
+                response.close()
+                break
+        self.listening.heard(wait)
+        content = content[:MOST_REFUSAL_BYTES]
+        words = _words_in(content)
+        if response.status < 400:
+            words = f"it names {shown(response.headers.get('Location', 'no address'))} instead"
+        return Answer(response.status, response.headers, content, self.safe(words))
 
     def for_files(self, timeout_sec: float) -> OpenAI:
         """A client for what takes long and is asked for one by one, such as files; nothing is tried again by itself.
 
         Raises: TeacherMisconfigured: as any request.
         """
-        from openai import DefaultHttpx2Client, OpenAI
+        from openai import DefaultHttpx2Client, Omit, OpenAI
 
-        self._check_key()
+        headers: dict[str, Any] = dict(self._sent_headers())
+        if "authorization" not in map(str.lower, headers):
+            headers["Authorization"] = Omit()
         return OpenAI(
             base_url=self.base_url,
             api_key=self._key or NO_KEY,
             max_retries=0,
             timeout=timeout_sec,
-            http_client=DefaultHttpx2Client(trust_env=not is_loopback(self.base_url), timeout=timeout_sec),
-            default_headers=self._sent_headers(),
+            http_client=DefaultHttpx2Client(
+                trust_env=not is_loopback(self.base_url),
+                timeout=timeout_sec,
+                event_hooks={"request": [self._keep_at_home]},
+            ),
+            default_headers=headers,
             default_query=expanded(self._query, "extra_query"),
         )
 
-    def _sent_headers(self) -> dict[str, Any]:
-        import openai
+    def _keep_at_home(self, request: Any) -> None:
+        """Let a request follow to another server, as downloads of files do, without keys and prompts."""
+        if _server(str(request.url)) == _server(self.base_url):
+            return
+        if request.method not in ("GET", "HEAD"):
+            raise TeacherMisconfigured(
+                f"{self.name} sends callers on to {shown(str(request.url))}. Prompts are sent to no other address than "
+                "the one in the settings: check --base-url, and name the address that answers."
+            )
+        for name in ("Authorization", *self._headers):
+            request.headers.pop(name, None)
 
-        headers: dict[str, Any] = dict(expanded(self._headers, "extra_headers"))
-        if self._headers and not self._key:
-            headers["Authorization"] = openai.Omit()  # one of the headers may well be the key
-        return headers
+    def _sent_headers(self) -> dict[str, str]:
+        """The configured headers, and the key, except where none is set and one of the headers may well be it."""
+        self._check_key()
+        headers = expanded(self._headers, "extra_headers")
+        if "authorization" in map(str.lower, headers) or (headers and not self._key):
+            return headers
+        return headers | {"Authorization": f"Bearer {self._key or NO_KEY}"}
 
     def answer_of(self, error: Any) -> Answer:
         """A refusal that the client raised."""
-        response = error.response
+        response, content = error.response, b""
         with suppress(Exception):  # of a stream nothing may have been read, or can be any more
-            response.read()
-        return Answer(error.status_code, response.headers, b"", self.safe(_words_of(error)))
+            content = response.read()
+        return Answer(error.status_code, response.headers, b"", self.safe(_words_in(content)))
 
     def no_answer(self, error: BaseException) -> TeacherError:
         """What the client raised where there was no answer."""
         causes = _causes(error)
+        if isinstance(causes[-1], TeacherError):
+            return causes[-1]
         words = self.safe(str(causes[-1]) or type(causes[-1]).__name__)
         if any("ConnectError" in type(cause).__name__ for cause in causes):
             return NoConnection(f"{self.name}: no connection ({words[:200]})")
@@ -257,8 +336,8 @@ class OpenAIClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        if "_client" in self.__dict__:
-            await self._client.close()
+        if "_session" in self.__dict__:
+            await self._session.close()
 
     def safe(self, words: str) -> str:
         """An endpoint's words as messages may hold them: short, and without anything that looks like a key."""
@@ -270,6 +349,11 @@ class OpenAIClient:
         for secret in self._secrets:
             text = text.replace(secret, "[key]")
         return text
+
+
+def too_large(most_bytes: int) -> BadReply:
+    """The error of an answer that is longer than what was asked for can be."""
+    return BadReply(f"an answer of more than {most_bytes / 2**20:.1f} MB, the rest of which was not read")
 
 
 def whole(text: str) -> str:
@@ -287,28 +371,51 @@ def words_of_body(body: Any) -> str:
     return body.strip() if isinstance(body, str) and body.strip() else "no explanation"
 
 
-def _words_of(error: Any) -> str:
-    if isinstance(error.body, Mapping) and error.body.get("message"):
-        return words_of_body(error.body)
-    text: str = error.response.text
-    return "a web page" if "<html" in text[:500].lower() else (text.strip() or "no explanation")
+def _words_in(content: bytes) -> str:
+    """An endpoint's own words in a refusal as it came."""
+    text = content.decode("utf-8", "replace").strip()
+    with suppress(ValueError, RecursionError):
+        body = read_bounded(content)
+        error = body.get("error", body) if isinstance(body, Mapping) else None
+        if isinstance(error, Mapping) and error.get("message"):
+            return words_of_body(error)
+    return "a web page" if "<html" in text[:500].lower() else (text or "no explanation")
+
+
+def _server(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _proxy_to(address: str) -> str | None:
+    """The proxy that the environment names for an address; None for none, as always on this machine."""
+    parts = urlsplit(address)
+    if is_loopback(address) or proxy_bypass(parts.netloc):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def _trusted(address: str) -> Any:
+    """Which certificates are believed: those that the `openai` client believes."""
+    if urlsplit(address).scheme != "https":
+        return True
+    import httpx2
+
+    return httpx2.create_ssl_context(trust_env=not is_loopback(address))
 
 
 def _no_answer(error: BaseException) -> TeacherError:
     import aiohttp
-    import openai
 
-    # The layers between call a refused connection a time-out, and one that broke later a failure to connect: the
-    # inner errors know.
     causes = _causes(error)
-    if any(isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for cause in causes):
-        return NoConnection(f"no connection ({str(causes[-1])[:200]})")
+    words = str(causes[-1])[:200] or type(causes[-1]).__name__
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return NoConnection(f"no connection ({words})")
     if any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
-        return StaleConnection(f"the connection was closed ({str(causes[-1])[:200]})")
-    broke = any(isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError) for cause in causes)
-    if isinstance(error, openai.APITimeoutError) and not broke:
-        return TeacherTimeout("no reply in time")
-    problem = TeacherUnavailable(f"the connection broke ({str(causes[-1])[:200] or type(causes[-1]).__name__})")
+        return StaleConnection(f"the connection was closed ({words})")
+    problem = TeacherUnavailable(f"the connection broke ({words})")
     # The request was on its way: the endpoint may well have answered it.
     problem.maybe_paid = True
     return problem

@@ -19,7 +19,7 @@ from labgen.teacher.measured import Measured
 from labgen.teacher.openai_client import Answer, OpenAIClient, sendable
 from labgen.teacher.probe_forms import probe_forms
 from labgen.teacher.probe_speed import measure
-from labgen.teacher.probing import Needs, Probe, body_of, said
+from labgen.teacher.probing import FirstPiece, Needs, Probe, body_of, said
 from labgen.teacher.reply_body import Body
 from labgen.teacher.served import BEHIND, MOST_LISTED, served_by, some
 from labgen.teacher.stated import Stated, ask_details, read_list
@@ -160,7 +160,7 @@ async def _context(probe: Probe, stated: Stated) -> int | None:
         tell_context(probe, stated.context_tokens, "as it says of itself")
         return stated.context_tokens
     # Where such a limit is accepted, the first words of the reply are as many as are wanted.
-    answer = await probe.ask(limit_tokens=ABSURD_TOKENS, stream=True, enough=lambda piece: True)
+    answer = await probe.ask(limit_tokens=ABSURD_TOKENS, stream=True, enough=FirstPiece())
     named = _LENGTH.findall(answer.words) if answer.status in (400, 422) else []
     lengths = [int(number.replace(",", "")) for number in named]
     length = next((number for number in lengths if number < ABSURD_TOKENS), None)

@@ -11,7 +11,7 @@ from labgen.errors import TeacherError
 from labgen.records import Message
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.finding import NOTHING, Finding, Tell
-from labgen.teacher.openai_client import Answer, Enough, OpenAIClient
+from labgen.teacher.openai_client import MOST_ANSWER_BYTES, Answer, Listener, OpenAIClient
 from labgen.teacher.parameters import REASONING_OFF
 from labgen.teacher.reply_body import Body, ErrorInside, EventReader, count_of, read_body, reply_of_body
 
@@ -67,7 +67,7 @@ class Probe:
         *,
         chat: bool | None = None,
         limit_tokens: int = 16,
-        enough: Enough | None = None,
+        enough: Listener | None = None,
         **more: Any,
     ) -> Answer:
         """The answer to a short call; status 0 where nothing came back.
@@ -140,13 +140,25 @@ class Timed:
         return count_of(self.body.usage, "completion_tokens") or self.body.pieces
 
 
+class FirstPiece:
+    """Content with the first piece of an answer."""
+
+    reads = False
+
+    def __call__(self, piece: bytes) -> bool:
+        """Enough."""
+        return True
+
+
 class _Stopwatch:
     """Notes when the first words of a streamed reply come."""
+
+    reads = False
 
     def __init__(self) -> None:
         self.begun_sec = time.monotonic()
         self.first_sec: float | None = None
-        self._reader: EventReader | None = EventReader(Body())
+        self._reader: EventReader | None = EventReader(Body(), MOST_ANSWER_BYTES)
 
     def __call__(self, piece: bytes) -> bool:
         """Never enough: the whole reply is wanted."""

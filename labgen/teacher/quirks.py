@@ -56,8 +56,7 @@ class Quirks:
         self._name = name
         self._notice = notice
         self._notes = notes
-        self._note_name = f"lacks {model} {name}"
-        self._answered_name = f"answered {model} {name}"
+        self._note_name, self._answered_name = note_names(name, model)
         self._known_before = {SYSTEM} if merges_system else set()
         self.lacking: set[str] = set(self._known_before)
         remembered = _read(notes.note(self._note_name)) if notes else set()
@@ -106,6 +105,17 @@ class Quirks:
         """Write down what is known, for the runs to come."""
         if self._notes:
             self._notes.set_note(self._note_name, json.dumps(sorted(self.lacking - self._known_before)))
+
+
+def note_names(name: str, model: str) -> tuple[str, str]:
+    """Under which names it is remembered what an endpoint lacks, and that it has answered."""
+    return f"lacks {model} {name}", f"answered {model} {name}"
+
+
+def noted(name: str, model: str, notes: Notes) -> dict[str, str]:
+    """What is remembered of an endpoint, by these names."""
+    found = {each: notes.note(each) for each in note_names(name, model)}
+    return {each: value for each, value in found.items() if value is not None}
 
 
 def _read(value: str | None) -> set[str]:

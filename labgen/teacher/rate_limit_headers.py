@@ -28,7 +28,7 @@ _EPOCH_MS = 1_000_000_000_000.0
 _SAID = re.compile(
     r"(?:try again|retry|wait)[^0-9.,;]{0,30}((?:\d+(?:\.\d+)?\s?[a-z]*\s?(?:and\s)?){1,4})", re.IGNORECASE
 )
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|milli|s|m|h|d)", re.IGNORECASE)
+_PART = re.compile(r"(?<!\d)(\d{1,18}(?:\.\d{1,18})?)\s?(ms|milli|s|m|h|d)", re.IGNORECASE)
 _UNITS_SEC = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(
     r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?"

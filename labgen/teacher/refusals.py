@@ -6,7 +6,6 @@ by behaviour elsewhere: `labgen.teacher.retries` takes the same refusal of the s
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -73,7 +72,7 @@ LOWER = (
 
 
 def refusal_of(answer: Answer, *, name: str, api_hint: str, model: str, answered: bool) -> TeacherError:
-    """The error that an answer of status 400 or more stands for.
+    """The error that an answer of status 300 or more stands for.
 
     Args:
         name: what messages call the endpoint.
@@ -82,6 +81,8 @@ def refusal_of(answer: Answer, *, name: str, api_hint: str, model: str, answered
         answered: whether the endpoint has answered anything before.
     """
     words, status = answer.words, answer.status
+    if status < 400:
+        return _elsewhere(words, name, status, answered)
     retry_after_sec = _wait_asked(answer)
     if _TOO_LONG.search(words) or status == 413 or _numbers_given(answer):
         return ContextTooLong(too_long(answer))
@@ -157,6 +158,15 @@ def _not_found(words: str, name: str, api_hint: str, model: str, answered: bool)
     )
 
 
+def _elsewhere(words: str, name: str, status: int, answered: bool) -> TeacherError:
+    if answered:
+        return TeacherUnavailable(f"HTTP {status}: {words}; prompts are sent nowhere else")
+    return TeacherMisconfigured(
+        f"{name} sends callers on (HTTP {status}: {words}). Prompts and keys are sent to no other address than "
+        "the one in the settings: check --base-url, and name the address that answers."
+    )
+
+
 def _no_model(words: str, name: str, model: str) -> TeacherMisconfigured:
     return TeacherMisconfigured(
         f"{name} has no model `{model}` ({words}). Choose one with --model; most servers list theirs at /models."
@@ -183,7 +193,7 @@ def _numbers_said(words: str) -> tuple[int, int] | None:
 
 def _error_of(answer: Answer) -> Mapping[str, Any]:
     try:
-        data = json.loads(answer.content)
+        data = answer.json
     except (ValueError, RecursionError):
         return {}
     error = data.get("error") if isinstance(data, dict) else None

@@ -7,7 +7,6 @@ what ended in an error is no reply.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 from labgen.errors import BadReply, TeacherRefused
 from labgen.formats.reasoning import split_reasoning
 from labgen.records import Message, Reply
+from labgen.text.bounded_json import read_bounded
 
 MOST_TOKENS = 10**9
 """Larger counts of tokens are no counts."""
@@ -109,11 +109,11 @@ class Body:
 
 def read_body(content: bytes) -> Body:
     """What a body says. Raises: ErrorInside: it is an error; BadReply: it is nothing of the API's form."""
-    with _of_the_form():
-        if not _is_stream(content):
-            return _whole(json.loads(content))
+    with of_the_form():
+        if not begins_stream(content):
+            return _whole(read_bounded(content))
         body = Body()
-        reader = EventReader(body)
+        reader = EventReader(body, len(content))
         reader.feed(content + b"\n\n")
         reader.end()
     return body
@@ -121,7 +121,7 @@ def read_body(content: bytes) -> Body:
 
 def whole_body(data: Any) -> Body:
     """What one decoded object of the API says: a whole reply. Raises: as `read_body`."""
-    with _of_the_form():
+    with of_the_form():
         return _whole(data)
 
 
@@ -136,7 +136,8 @@ def _whole(data: Any) -> Body:
 
 
 @contextmanager
-def _of_the_form() -> Iterator[None]:
+def of_the_form() -> Iterator[None]:
+    """Read what may be of no form. Raises: BadReply: it is of none."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -144,16 +145,20 @@ def _of_the_form() -> Iterator[None]:
 
 
 class EventReader:
-    """Reads a stream of events (`data: {...}` lines) as its bytes come, into a body."""
+    """Reads a stream of events (`data: {...}` lines) as its bytes come, into a body; none may be of `most_bytes`."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, most_bytes: int) -> None:
         self.body = body
+        self._most_bytes = most_bytes
         self.done = False
         self._rest = b""
 
     def feed(self, chunk: bytes) -> None:
         """Take in bytes. Raises: as `Body.add`; ValueError: an event that is no JSON."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > self._most_bytes:
+            self._rest = b""
+            raise ValueError(f"an event of more than {self._most_bytes / 2**20:.1f} MB")
         for line in lines:
             name, _, value = line.strip().partition(b":")
             if name != b"data":
@@ -162,7 +167,7 @@ class EventReader:
             if words == DONE.encode():
                 self.done = True
             elif words:
-                self.body.add(json.loads(words))
+                self.body.add(read_bounded(words))
 
     def end(self) -> None:
         """Nothing more comes. Raises: ValueError: it broke off before the reply was said to be over."""
@@ -211,7 +216,8 @@ def count_of(usage: Any, name: str) -> int:
     return int(tokens) if isinstance(tokens, int | float) and 0 <= tokens <= MOST_TOKENS else 0
 
 
-def _is_stream(content: bytes) -> bool:
+def begins_stream(content: bytes) -> bool:
+    """Whether a body is a stream of events, by its first bytes."""
     head = content[:200].lstrip()
     return head.startswith((b"data:", b"event:", b"id:", b": ", b":\n"))
 

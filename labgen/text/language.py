@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain
 
 from labgen.text.words import COMMON_ENGLISH
@@ -84,10 +85,6 @@ _COMMON = {
     "mengapa dapat bisa mereka karena",
     "vi": "và của là có trong được cho không một các những này với để người khi đã từ như về nào gì thế",
 }
-_LANGUAGES_OF: dict[str, list[str]] = {word: ["en"] for word in COMMON_ENGLISH}
-for _language, _listed in _COMMON.items():
-    for _word in set(_listed.split()):
-        _LANGUAGES_OF.setdefault(_word, []).append(_language)
 
 LANGUAGE_NAMES = {
     **{"ar": "Arabic", "bn": "Bengali", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English"},
@@ -123,12 +120,23 @@ def guess_language(text: str) -> str:
     return _by_words(set(words))
 
 
+@cache
+def _languages_of() -> dict[str, list[str]]:
+    """Common words, and the languages that have each."""
+    found = {word: ["en"] for word in COMMON_ENGLISH}
+    for language, listed in _COMMON.items():
+        for word in set(listed.split()):
+            found.setdefault(word, []).append(language)
+    return found
+
+
 def _by_words(words: set[str]) -> str:
     """The language most of whose common words occur, if it leads every other. Code repeats its words: each counts once.
 
     Related languages share many words, so only those that one of two has and the other has not decide between them.
     """
-    listed = [_LANGUAGES_OF[word] for word in words if word in _LANGUAGES_OF]
+    languages_of = _languages_of()
+    listed = [languages_of[word] for word in words if word in languages_of]
     if len(listed) < MIN_WORDS:
         return ""
     votes = Counter(chain.from_iterable(listed))

@@ -13,9 +13,9 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*([^`\n]*)$")
-_RULE = re.compile(r"[ \t>]*[-=+:|_*~^ \t]{3,}$")
-_DIV = re.compile(r"[ \t>]*:{3,}[^\n]*$")
+_FENCE = re.compile(r"[ \t>]*+(`{3,}+|~{3,}+)[ \t]*+([^`\n]*+)$")
+_RULE = re.compile(r"(?:[ \t]*+>)*+[-=+:|_*~^ \t]{3,}+$")
+_DIV = re.compile(r"[ \t>]*+:{3,}+[^\n]*+$")
 _BLOCK = re.compile(
     r"[ \t]*+(?:>[ \t]?)*+[ \t]*+"
     r"(?:(?:[-*+]|:(?=[ ]{2})|\(?\d{1,3}[.)])[ \t]+(?:\\?\[[ xX]\\?\][ \t]+)?)*+(?:#{1,6}[ \t]+)?"

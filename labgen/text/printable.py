@@ -11,7 +11,7 @@ _CONTROL = re.compile(
     r"\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _USERINFO = re.compile(r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/\s'\"]*@")
-_QUERY = re.compile(r"(?<![A-Za-z0-9+.-])(?P<address>[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"?]*)\?[^\s'\"]*")
+_ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])(?P<address>[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"?]*+)(?P<query>\?[^\s'\"]*+)?")
 _SCP_PASSWORD = re.compile(r"(?<![\w./-])(?P<user>[\w.-]+):[^\s@/:'\"]+@(?=[\w.-]+:)")
 
 
@@ -44,5 +44,6 @@ def shown(text: str, limit: int = 200) -> str:
 
 def without_credentials(text: str) -> str:
     """`text` with user names, passwords and queries taken out of every address in it."""
-    text = _QUERY.sub(r"\g<address>?***", _USERINFO.sub(r"\g<scheme>***@", text))
+    text = _USERINFO.sub(r"\g<scheme>***@", text)
+    text = _ADDRESS.sub(lambda found: f"{found['address']}{'?***' if found['query'] else ''}", text)
     return _SCP_PASSWORD.sub(r"\g<user>:***@", text)

@@ -23,13 +23,13 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _SESSION = re.compile(r"^[ \t]*(?:>>>|In \[\d+\]:|Traceback \(|[%!$?]|@@ )", re.MULTILINE)
-_PLACE = re.compile(r"<[A-Za-z][\w .-]*>|\{\{.*?\}\}|\[\.\.\.\]|…")
+_PLACE = re.compile(r"<[A-Za-z][\w .-]*>|\{\{.{0,200}?\}\}|\[\.\.\.\]|…")
 _PIECE = re.compile(r"\s*(?:elif|else|except|finally|case)\b")
 _NOT_ITS_FAULT = re.compile(
     r"too (?:many|deeply)|exceeds the limit|unknown encoding|source code string|null bytes", re.IGNORECASE
 )
 _YOUNGER = re.compile(
-    r"\b[fF][rR]?['\"]|\b[rR][fF]['\"]|^\s*type \w|(?:def|class) \w+\[|\bt['\"]|except \w+,", re.MULTILINE
+    r"\b[fF][rR]?['\"]|\b[rR][fF]['\"]|^[^\S\n]*+type \w|(?:def|class) \w+\[|\bt['\"]|except \w+,", re.MULTILINE
 )
 
 

@@ -36,8 +36,6 @@ _PLUGINS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("github_token", "GitHubTokenDetector", "GitHub token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
     ("gitlab_token", "GitLabTokenDetector", "GitLab token", ("GR1348941", *(f"gl{kind}-" for kind in _GITLAB))),
     ("mailchimp", "MailchimpDetector", "Mailchimp key", ("-us",)),
-    ("npm", "NpmDetector", "npm token", ("_authToken",)),
-    ("openai", "OpenAIDetector", "OpenAI key", ("T3BlbkFJ",)),
     ("private_key", "PrivateKeyDetector", "private key", ("PRIVATE KEY", "PuTTY-User-Key")),
     ("pypi_token", "PypiTokenDetector", "PyPI token", ("pypi-",)),
     ("sendgrid", "SendGridDetector", "SendGrid key", ("SG.",)),
@@ -49,7 +47,9 @@ _PLUGINS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 )
 
 _YOUNGER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    # Its own pattern takes quadratic time on a text that repeats its first letters.
+    # The library's own patterns for these three take quadratic time on a text that repeats their first letters.
+    (r"/:_authToken=[ \t]{0,5}(?:npm_[A-Za-z0-9_]{20,100}|[A-Fa-f0-9-]{36})", "npm token", ("_authToken",)),
+    (r"\bsk-[A-Za-z0-9_-]{20,140}T3BlbkFJ[A-Za-z0-9]{20}", "OpenAI key", ("T3BlbkFJ",)),
     (r"\beyJ[A-Za-z0-9_=-]{8,2000}\.[A-Za-z0-9_=-]{8,4000}\.[A-Za-z0-9_=-]+", "JSON web token", ("eyJ",)),
     (r"\bhf_[A-Za-z0-9]{34,40}\b", "Hugging Face token", ("hf_",)),
     (r"\bgithub_pat_[A-Za-z0-9_]{60,90}\b", "GitHub token", ("github_pat_",)),
@@ -59,7 +59,9 @@ _YOUNGER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 
 _PLACEHOLDER = re.compile(r"example|your|placeholder|changeme|redacted|\*{3}|\.{3}|x{6}|0{8}|1234567890", re.IGNORECASE)
-_COMMON_PASSWORD = re.compile(r":(?:pass|password|passwd|pwd|secret|token|key|\\?[<{$\[].*|\w{1,3})@$", re.IGNORECASE)
+_COMMON_PASSWORD = re.compile(
+    r":(?:pass|password|passwd|pwd|secret|token|key|\\?[<{$\[].{0,200}|\w{1,3})@$", re.IGNORECASE
+)
 _HASH = re.compile(r"['\"][0-9a-f]{40}['\"]$")
 """A commit in quotes, near the letters `aws`: Amazon's keys use all letters and are never all hexadecimal."""
 _KEY_BODY = re.compile(r"[A-Z ]*-----\s*([A-Za-z0-9+/\s]{0,400})(.{0,8})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_END = re.compile(r"[.!?]++[\"'”’»)\]*_]*+(?=\s)|[。！？]++[」』”]*+|\n[ \t]*+\n")
+_END = re.compile(r"(?<![.!?])[.!?]++[\"'”’»)\]*_]*+(?=\s)|[。！？]++[」』”]*+|\n[ \t]*+\n")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 FEWEST_WORDS = 3

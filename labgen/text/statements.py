@@ -12,7 +12,7 @@ _MARK = re.compile(r"[ \t>]*(?:(?:[-*+•]|\(?\d{1,3}[.)])[ \t]+)*")
 _OWN_LINE = re.compile(r"[ \t>]*(?:[-*+•][ \t]|\(?\d{1,3}[.)][ \t]|#{1,6}(?:[ \t]|$)|\||```|~~~)")
 _OWN_BEFORE = re.compile(r"[ \t>]*(?:#{1,6}(?:[ \t]|$)|\||```|~~~)")
 _HEADING = re.compile(r"[ \t>]*#{1,6}(?:[ \t]|$)")
-_END = re.compile(r"[.!?]++[\"'”’»)\]*_]*+(?=\s)|[。！？]+[」』”]*+")
+_END = re.compile(r"(?<![.!?])[.!?]++[\"'”’»)\]*_]*+(?=\s)|[。！？]++[」』”]*+")
 _ABBREVIATION = re.compile(
     r"(?:(?:^|[\s(])(?:\w|\d{1,3})|"
     r"\b(?:e\.g|i\.e|[ap]\.m|etc|vs|cf|ca|approx|no|nos|dr|mr|mrs|ms|prof|st|jr|sr|fig|vol|pp?|inc|ltd|co|corp|gen|col|"

@@ -40,7 +40,8 @@ _AFTER = frozenset(
     )
 )
 _REMAINDER = re.compile(
-    r"[ \t]*(?P<quotient>\d{1,12})[ \t]*[,;(]?[ \t]*(?:with[ \t]+)?(?:an?[ \t]+)?(?:(?:R|r|rem\.?|[Rr]est)(?=[ \t.\d])|"
+    r"[ \t]*(?P<quotient>\d{1,12})[ \t]*+(?:[,;(][ \t]*+)?(?:with[ \t]++)?(?:an?[ \t]++)?"
+    r"(?:(?:R|r|rem\.?|[Rr]est)(?=[ \t.\d])|"
     r"[Rr]emainder)\.?:?[ \t]*(?:of[ \t]+)?(?P<rest>\d{1,12})"
 )
 _ASKED = re.compile(r"[^\n.!?;,]{0,60}\?")

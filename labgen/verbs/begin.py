@@ -5,20 +5,20 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
 from labgen.export.collect import Collector
 from labgen.generate.engine import Progress
+from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import Past
-from labgen.generate.resume import Replayed, one_by_one, open_ledger, replay_reopened
+from labgen.generate.resume import Replayed
 from labgen.generate.yields import YieldSeen
+from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.progress.watch import RunWatch
-from labgen.teacher.ledger_only import LedgerOnly
-from labgen.teacher.traffic import Origin, Traffic
+from labgen.teacher.traffic import Traffic
 from labgen.verbs.session import Session
 
 PROGRESS_SEC = 0.5
@@ -47,7 +47,7 @@ class LeavesReplayed(Protocol):
     def begin(self) -> bool:
         """See `Workers.begin`."""
 
-    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, Replayed]]:
+    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, LeafOutcome[Replayed]]]:
         """See `Workers.results`."""
 
 
@@ -55,6 +55,7 @@ def take_replayed(
     session: Session,
     workers: LeavesReplayed,
     collector: Collector,
+    store: OutcomeStore,
     *,
     look_ahead: bool = False,
     watch: RunWatch | None = None,
@@ -62,6 +63,7 @@ def take_replayed(
     """Bring in what the ledger alone makes of every leaf.
 
     Args:
+        store: where what leaves came to is kept.
         look_ahead: hold leaves against those before them although these are not done, to see early which will have to
             be drawn from further: what comes of that is no dataset.
     Raises: LedgerError; OutputError: no space.
@@ -84,7 +86,8 @@ def take_replayed(
                 watch.look("reading the ledger", collector.progress, traffic)
         return collector.move_on()
 
-    for place, leaf in workers.results(meanwhile):
+    for place, outcome in workers.results(meanwhile):
+        leaf = outcome.tell(store)
         plan, came_to = plans[place], leaf.past.progress
         path = plan.leaf.path
         collector.take_replayed(path, leaf)
@@ -102,28 +105,25 @@ def take_replayed(
     if known and len(left) < len(plans):
         for path in left if look_ahead else ():
             collector.give_up(path)
-        _reopen_replayed(session, collector, begun, look_ahead=look_ahead)
+        _reopen_replayed(session, collector, store, begun, look_ahead=look_ahead)
     return begun
 
 
-def _reopen_replayed(session: Session, collector: Collector, begun: Begun, *, look_ahead: bool) -> None:
+def _reopen_replayed(
+    session: Session, collector: Collector, store: OutcomeStore, begun: Begun, *, look_ahead: bool
+) -> None:
     """Go on with leaves of which the look across leaves left too few rows, as far as the ledger alone takes them."""
-    with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
-        client = LedgerOnly(ledger)
-        run = session.replay.context(client)
-
-        def count() -> None:
-            begun.traffic.kept_from.update(Origin.of(call, reply) for call, reply in client.paid)
-
+    with session.replay.reopening(store) as reopened:
         while again := collector.reopen(whatever_waits=True):
             plan, left = again
-            replayed = at_once(replay_reopened(plan, run, client, left, count))
-            if replayed is None:
+            leaf = reopened(plan, left)
+            if leaf is None:
                 collector.give_up(plan.leaf.path)
                 continue
-            past, candidates = replayed
-            collector.take_of(plan.leaf.path, candidates, past.progress)
-            begun.progress.candidates += len(candidates)
+            past = leaf.past
+            begun.traffic.kept_from.update(leaf.kept_from)
+            collector.take_replayed(plan.leaf.path, leaf)
+            begun.progress.candidates += leaf.candidates
             begun.progress.accepted += past.progress.accepted - plan.wanted
             if not past.progress.done:
                 begun.progress.leaves_done -= 1

@@ -14,8 +14,9 @@ from labgen.export.collect import Collector
 from labgen.export.provenance import leaf_info
 from labgen.export.rows import LeafInfo
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
+from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.leaf_progress import LeafProgress
-from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger, replay_leaf
+from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless
 from labgen.generate.workers import Workers, spare_processes
@@ -44,7 +45,7 @@ class Line:
 class LeafFound:
     """What a worker made of a leaf: what the ledger makes of it, and what can be asked of it now."""
 
-    replayed: Replayed
+    outcome: LeafOutcome[Replayed]
     lines: tuple[Line, ...]
 
 
@@ -104,16 +105,18 @@ class Rounds:
     def _opened(self) -> Iterator[Callable[[int], LeafFound]]:
         session = self.session
         plans = session.sources.plans
-        with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
-            client = LedgerOnly(ledger)
-            run = session.replay.context(client)
+        with (
+            closing(open_ledger(session.config)) as ledger,
+            session.replay.opened() as replayed,
+            one_by_one() as at_once,
+        ):
             frontier = self._frontier(ledger)
             doors = open_doors(session.config, ledger, rehearsal_url=self.rehearsal_url)
 
             def look(place: int) -> LeafFound:
-                replayed = at_once(replay_leaf(plans[place], run, client, None))
-                calls = at_once(frontier.calls(plans[place], replayed.past))
-                return LeafFound(replayed, tuple(_lines(calls, doors)))
+                outcome = replayed(place)
+                calls = at_once(frontier.calls(plans[place], outcome.value.past))
+                return LeafFound(outcome, tuple(_lines(calls, doors)))
 
             yield look
 
@@ -157,7 +160,8 @@ class Rounds:
         with Spool(session.config.work_folder / "spool") as spool:
             found = _Found(workers, writer.take)
             collector = Collector(session.sources.plans, leaves, spool, _NoDataset(), across)
-            begun = take_replayed(session, found, collector, look_ahead=True)
+            with session.replay.store() as store:
+                begun = take_replayed(session, found, collector, store, look_ahead=True)
             writer.round.leaves = collector.progress
         if across:
             across.save()
@@ -181,18 +185,19 @@ class _Found:
         self.done: dict[int, bool] = {}
         self.begin = workers.begin
 
-    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, Replayed]]:
+    def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, LeafOutcome[Replayed]]]:
         for place, leaf in self._workers.results(meanwhile):
             self._take(leaf.lines)
-            self.done[place] = leaf.replayed.past.progress.done
-            yield place, leaf.replayed
+            self.done[place] = leaf.outcome.value.past.progress.done
+            yield place, leaf.outcome
 
 
 class _NoDataset:
     """What stands for the dataset where only the look across leaves is wanted."""
 
-    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> tuple[()]:
         """Nothing is written."""
+        return ()
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Nothing is written."""

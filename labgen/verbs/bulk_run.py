@@ -27,7 +27,8 @@ from labgen.teacher.traffic import Traffic
 from labgen.text.printable import shown
 from labgen.verbs.bulk_rounds import Round
 from labgen.verbs.bulk_session import FOLDER, open_batch_runs, prepare_build, read_left_over, run_reader, written_round
-from labgen.verbs.generate import Build, build_dataset, check_output_of
+from labgen.verbs.generate import Build, build_dataset
+from labgen.verbs.output import check_output_of
 from labgen.verbs.session import Hooks, Session
 
 VERB = "bulk run"

@@ -15,6 +15,8 @@ from contextvars import ContextVar, copy_context
 from functools import partial, wraps
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from labgen.errors import machine_trouble
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -68,18 +70,29 @@ def run_to_end(work: Coroutine[Any, Any, R]) -> R:
     """
     thread = _thread.get()
     if thread is None or thread.ident != threading.get_ident():
-        return asyncio.run(work)
+        return asyncio.run(_quietly(work))
 
     async def stoppable() -> R:
         task = asyncio.current_task()
         assert task is not None
         with thread.asking(asyncio.get_running_loop(), task):
-            return await work
+            return await _quietly(work)
 
     try:
         return asyncio.run(stoppable())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+async def _quietly(work: Coroutine[Any, Any, R]) -> R:
+    """Do some work, and leave out of what asyncio itself says where a machine lacks something, which is said once."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not machine_trouble(context.get("exception")):
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(handle)
+    return await work
 
 
 class _Asking:

@@ -17,24 +17,26 @@ from labgen.export.collect import Collector
 from labgen.export.dataset import writing_dataset
 from labgen.export.extras import check_extras
 from labgen.export.fit import RowLength
-from labgen.export.folder import check_output
 from labgen.export.funnel import Funnel
 from labgen.export.held_out import HeldOutRows
 from labgen.export.passages import passages_of
-from labgen.export.provenance import build_info, contamination_note, leaf_info
+from labgen.export.provenance import contamination_note, leaf_info
 from labgen.export.rows import BuildInfo
 from labgen.filters.calibration import Calibration
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine, Progress
 from labgen.generate.expected_calls import expected_calls
+from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.leaf_progress import JUDGE_NOT_FIT
+from labgen.generate.live_leaves import LiveLeaves
 from labgen.generate.resume import Replayed
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
+from labgen.outcomes.store import OutcomeStore
 from labgen.progress.run_state import RunSpending
 from labgen.progress.stop import STOPPED, StoppedByUser
 from labgen.progress.time_left import ExpectedCalls
@@ -51,6 +53,7 @@ from labgen.verbs.begin import Begun, load_arrow, take_replayed
 from labgen.verbs.build_time import remember_pace
 from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.held_out import TrainedRows, draw_held_out
+from labgen.verbs.output import check_output_of
 from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Hooks, Session
 
@@ -161,7 +164,7 @@ def build_dataset(
     about = check_output_of(session, replace=replace_output)
     # Workers come before the lock, which they would hold for as long as they live, and before others' datasets: the
     # library that reads these starts threads, with which nothing is forked.
-    with session.replay.workers() as workers:
+    with session.replay.workers() as workers, session.beside_http() as session:
         check_extras(config.mix.extras)
         with session.locked() as ledger, Spool(config.work_folder / "spool") as spool:
             if retry_failed:
@@ -192,14 +195,6 @@ def _ending(build: Build) -> str:
     return shown(build.traffic.stopped) or "stopped early"
 
 
-def check_output_of(session: Session, *, replace: bool = False) -> BuildInfo:
-    """What a build says of itself. Raises: UsageError: its dataset may not be written where it is to be."""
-    about = build_info(session.config, session.sources, session.filters, session.teacher, session.judge)
-    leaves = [leaf_info(plan) for plan in session.sources.plans]
-    check_output(session.config.output, leaves=leaves, about=about, replace=replace)
-    return about
-
-
 def _warn_of_batches(session: Session, ledger: Ledger) -> None:
     """Say that what is about to be asked may have been paid for already, in batches that were not read yet."""
     if waiting := sum(batch.lines for batch in ParkedCalls(ledger).batches()):
@@ -211,7 +206,7 @@ def _warn_of_batches(session: Session, ledger: Ledger) -> None:
 
 def _run(
     session: Session,
-    workers: Workers[Replayed],
+    workers: Workers[LeafOutcome[Replayed]],
     ledger: Ledger,
     spool: Spool,
     about: BuildInfo,
@@ -224,7 +219,8 @@ def _run(
     limits = limits or Limits()
     budget = Budget(replace(limits, price=limits.price or config.price))
     leaves = {plan.leaf.path: leaf_info(plan) for plan in sources.plans}
-    across = DuplicatesAcrossLeaves(config.thresholds, config.work_folder) if session.filters.find_duplicates else None
+    kept = config.work_folder if config.outcomes.max_bytes else None
+    across = DuplicatesAcrossLeaves(config.thresholds, kept) if session.filters.find_duplicates else None
     messages = list(sources.messages)
     folder: Path | None = config.output
     complete = True
@@ -237,7 +233,7 @@ def _run(
             mix=config.mix,
             preferences=config.preferences,
             replace=replace_output,
-            work_folder=config.work_folder,
+            work_folder=kept,
         ) as writer:
             trained = TrainedRows(writer, about) if config.held_out.wanted else None
             collector = Collector(
@@ -290,7 +286,7 @@ def _run(
 
 def _all_candidates(
     session: Session,
-    workers: Workers[Replayed],
+    workers: Workers[LeafOutcome[Replayed]],
     ledger: Ledger,
     collector: Collector,
     budget: Budget,
@@ -300,18 +296,19 @@ def _all_candidates(
 
     Returns: what the replay came to, traffic, whether all leaves were done, and why there was no hope, if so.
     """
-    begun = take_replayed(session, workers, collector, watch=watch)
-    watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
-    traffic, complete, hopeless = begun.traffic, True, None
-    if begun.left and session.hooks.stop.wished:
-        traffic.stopped, complete = STOPPED, False
-    elif begun.left:
-        if budget.limits.max_calls != 0:
-            _warn_of_batches(session, ledger)
-        work = _Asking(session, begun, collector, watch)
-        traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
-        if session.backend is None:
-            remember_pace(ledger, session.config, traffic)
+    with session.replay.store() as store:
+        begun = take_replayed(session, workers, collector, store, watch=watch)
+        watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
+        traffic, complete, hopeless = begun.traffic, True, None
+        if begun.left and session.hooks.stop.wished:
+            traffic.stopped, complete = STOPPED, False
+        elif begun.left:
+            if budget.limits.max_calls != 0:
+                _warn_of_batches(session, ledger)
+            work = _Asking(session, begun, collector, ledger, store, watch)
+            traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
+            if session.backend is None:
+                remember_pace(ledger, session.config, traffic)
     collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
     return begun, traffic, complete, hopeless
 
@@ -367,6 +364,8 @@ class _Asking:
     session: Session
     begun: Begun
     collector: Collector
+    ledger: Ledger
+    store: OutcomeStore
     watch: RunWatch
 
     async def __call__(self, run: RunContext, client: TeacherClient) -> tuple[Traffic, bool, Hopeless | None]:
@@ -381,6 +380,7 @@ class _Asking:
             pasts=begun.pasts,
             progress=begun.progress,
             reopening=self.collector,
+            outcomes=LiveLeaves(self.store, run, self.ledger) if self.store else None,
         )
         self.watch.expected = await self._expected(run)
         loading = asyncio.create_task(_load_ahead(client))

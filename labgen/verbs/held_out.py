@@ -8,7 +8,7 @@ leaf is drawn from further; what is too close to another leaf's is left out at t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,12 +25,13 @@ from labgen.export.held_out import (
     HeldOutRows,
     held_out_row,
     held_out_texts,
+    shown_in,
     training_texts,
 )
 from labgen.export.provenance import leaf_info
 from labgen.export.rows import BuildInfo, LeafInfo, row_of
 from labgen.filters.duplicates_in_leaf import Seen
-from labgen.filters.leaks import HeldOutText, LeakIndex, Training
+from labgen.filters.leaks import HeldOutText, LeakIndex, Training, TrainingText
 from labgen.flows.following import can_follow, one_turn, two_turns
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
@@ -56,36 +57,48 @@ PLANS: dict[str, Callable[[LeafPlan, int], LeafPlan | None]] = {
     SKILLS: skills_plan,
 }
 _COUNTED = ("wanted", "rows", "leaked", "calls")
-_KEPT = ("id", "messages", "context", "source", "verdicts", "kind")
+_KEPT = ("id", "messages", "context", "source", "verdicts", "kind", "form")
 
 
 class TrainedRows:
-    """What goes into the dataset, kept in mind by leaf on its way there: about a kilobyte a row."""
+    """What goes into the dataset, kept in mind by leaf on its way there: about a kilobyte a row.
+
+    Attributes:
+        rows: the dataset's own. beside: rows of preferences, which show responses that were turned down as well.
+        seen: questions and instructions.
+    """
 
     def __init__(self, writer: Written, about: BuildInfo) -> None:
         self._writer, self.about = writer, about
         self.rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.beside: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.seen: dict[str, list[Seen]] = defaultdict(list)
 
-    def add(self, candidate: Candidate, leaf: LeafInfo) -> None:
-        """Take a candidate in its final state."""
-        self._writer.add(candidate, leaf)
+    def add(self, candidate: Candidate, leaf: LeafInfo) -> Sequence[Mapping[str, Any]]:
+        """Take a candidate in its final state. Returns: the rows of preferences that are made of it."""
+        beside = self._writer.add(candidate, leaf)
+        self.beside[leaf.path] += [shown for row in beside for shown in shown_in(row)]
         if candidate.state is not State.ACCEPTED:
-            return
+            return beside
         row = row_of(candidate, leaf, self.about)
         self.rows[leaf.path].append({name: row[name] for name in _KEPT})
         context = candidate.context if leaf.own_context else None
         name = f"slot {candidate.slot}, position {candidate.position}"
         asked = [candidate.compared, *([candidate.follow_up.question] if candidate.follow_up else [])]
         self.seen[leaf.path] += [Seen(candidate.slot, text, context, name) for text in asked]
+        return beside
 
     def end_leaf(self, leaf: LeafInfo) -> None:
         """Nothing more comes of a leaf."""
         self._writer.end_leaf(leaf)
 
+    def texts(self, path: str) -> list[TrainingText]:
+        """What a leaf's rows show."""
+        return [text for row in (*self.rows.get(path, ()), *self.beside.get(path, ())) for text in training_texts(row)]
+
     def batches(self) -> Iterator[Training]:
         """All rows, some at a time."""
-        texts = [text for rows in self.rows.values() for row in rows for text in training_texts(row)]
+        texts = [text for path in self.beside for text in self.texts(path)]
         for begin in range(0, len(texts), BATCH_ROWS):
             yield Training(texts[begin : begin + BATCH_ROWS])
 
@@ -181,7 +194,7 @@ def _begin(session: Session, name: str, trained: TrainedRows, collector: Collect
             continue  # what nothing is trained on says nothing of a trained model
         progress = LeafProgress(wanted, calibration=collector.calibrations.get(path))
         made.plans[path], made.pasts[path] = own, Past(progress, tuple(trained.seen[path]))
-        made.training[path] = Training([text for row in trained.rows[path] for text in training_texts(row)])
+        made.training[path] = Training(trained.texts(path))
         made.leaves[path] = leaf_info(replace(own, wanted=plan.wanted))
     return made
 

@@ -37,13 +37,11 @@ class HeldOutPrice:
 
 
 def price_held_out(session: Session, yields: Mapping[str, float]) -> dict[str, HeldOutPrice]:
-    """The price of each kind that `held_out` asks for; nothing where it asks for none.
+    """The price of each kind that `held_out` asks for, which is one or more.
 
     Args:
         yields: accepted rows per candidate by flow, those of the training rows included.
     """
-    if not session.config.held_out.wanted:
-        return {}
     count_tokens = load_token_counter(session.config.tokenizer)
     found: dict[str, HeldOutPrice] = {}
     with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:

@@ -23,6 +23,7 @@ from labgen.flows.follow_up import FOLLOW_UP
 from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
+from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.price import (
     CallTotals,
@@ -34,7 +35,7 @@ from labgen.generate.price import (
     typical_slots,
 )
 from labgen.generate.question_price import prompt_size
-from labgen.generate.resume import one_by_one, open_ledger, replay_slots
+from labgen.generate.resume import REPLAYED, Replayed, one_by_one, open_ledger, replay_slots
 from labgen.generate.workers import Workers
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.plan.seed_sampling import kind_of
@@ -198,13 +199,21 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
 
     @contextmanager
     def opened() -> Iterator[Callable[[int], dict[str, Any]]]:
-        with closing(open_ledger(config)) as ledger, one_by_one() as at_once:
+        with (
+            closing(open_ledger(config)) as ledger,
+            session.replay.store(read_only=True) as store,
+            one_by_one() as at_once,
+        ):
             client = LedgerOnly(ledger)
             run = session.replay.context(client)
+            outcomes = LeafOutcomes(store, run, ledger)
 
             def numbers(place: int) -> dict[str, Any]:
                 plan = plans[place]
-                leaf = at_once(_Pricing(plan, run, client, count_tokens, yields[plan.flow.name]).estimate())
+                if kept := outcomes.find(plan, REPLAYED):
+                    leaf = _paid_leaf(plan, kept, config.generation.instructions_per_call)
+                else:
+                    leaf = at_once(_Pricing(plan, run, client, count_tokens, yields[plan.flow.name]).estimate())
                 return {name: value for name, value in vars(leaf).items() if name != "plan"}
 
             yield numbers
@@ -224,6 +233,16 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     for leaf in leaves if config.price else ():
         leaf.cost = config.price.cost(leaf.prompt_tokens, leaf.completion_tokens) if config.price else None
     return replace(estimate, cost=cost, currency=currency, time=time, lengths=lengths, bulk=_in_bulk(config, estimate))
+
+
+def _paid_leaf(plan: LeafPlan, kept: LeafOutcome[Replayed], per_call: int) -> LeafEstimate:
+    """The price of a leaf that is done: nothing is left to pay, and what it took is known."""
+    progress = kept.value.past.progress
+    leaf = LeafEstimate(plan, fewest_slots=fewest_slots(plan, per_call))
+    leaf.slots, leaf.expected_rows, leaf.paid = progress.slots, progress.accepted, kept.replies
+    if progress.calibration:
+        leaf.erred = {result.judge: result.erred for result in progress.calibration.results}
+    return leaf
 
 
 def _add_times(session: Session, estimate: Estimate) -> BuildTime | None:

@@ -6,9 +6,10 @@ ledger opened; last, and only where something is to be asked, the endpoints are.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
@@ -23,6 +24,7 @@ from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
 from labgen.generate.dry_run import NobodyAsked, dry_run
 from labgen.generate.resume import Replay
+from labgen.generate.workers import spare_processes
 from labgen.ledger.replies import Ledger
 from labgen.ledger.run_lock import run_lock
 from labgen.plan.flow import Flow
@@ -34,9 +36,11 @@ from labgen.teacher.addresses import responder_name
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.connect import Backends, check_endpoints, connect
+from labgen.teacher.http_process import HttpProcess
 from labgen.teacher.retries import Patience
 from labgen.teacher.traffic import Watch
 from labgen.verbs.event_loop import run_to_end
+from labgen.verbs.open_files import allow_open_files
 
 T = TypeVar("T")
 
@@ -116,6 +120,7 @@ class Session:
         sources: the leaves, ready to be drawn from.
         teacher, judge: the models' logical names.
         backend: asked instead of what the configuration says; None for none.
+        http: the process in which HTTP endpoints are asked; None for this one.
     """
 
     config: Config
@@ -127,6 +132,7 @@ class Session:
     teacher: str
     judge: str
     backend: Backends | None = None
+    http: HttpProcess | None = None
 
     @classmethod
     def prepare(
@@ -146,10 +152,19 @@ class Session:
         Raises: LabgenError: what is wrong with the configuration, the taxonomy, a package's filter or flow.
         """
         hooks = hooks or _hooks_here()
+        allow_open_files(0)
         flows, filters, prompts, teacher, judge = check_configuration(config, backend)
         nothing = Sources(Taxonomy(config.taxonomy, (), ()), (), prompts)
         sources = gather_sources(config, flows, prompts, leaf_patterns, hooks.notice) if leaves else nothing
         return cls(config, hooks, flows, filters, prompts, sources, teacher, judge, backend)
+
+    @contextmanager
+    def beside_http(self) -> Iterator[Session]:
+        """The same with HTTP in a process of its own, where a core is free for it. For runs that ask much."""
+        alone = threading.current_thread() is threading.main_thread()
+        wanted = alone and self.backend is None and spare_processes() > 0
+        with HttpProcess(wanted=wanted) as http:
+            yield replace(self, http=http)
 
     def check_leaves(self) -> None:
         """Raises: UsageError: there is no leaf to draw from."""
@@ -180,14 +195,17 @@ class Session:
     def ask(self, ledger: Ledger, work: AskingWork[T], *, budget: Budget | None = None) -> T:
         """Open the endpoints, do some work, and close them, whatever becomes of it: what was sent is waited for.
 
-        Raises: LabgenError: the teacher or the ledger can't go on; what the work raises.
+        Raises: LabgenError: the teacher, the ledger or the machine can't go on; what the work raises.
         """
+        allow_open_files(self.config.teacher.concurrency)
         return run_to_end(self._ask(ledger, work, budget))
 
     async def _ask(self, ledger: Ledger, work: AskingWork[T], budget: Budget | None) -> T:
         config, hooks, teacher = self.config, self.hooks, self.config.teacher
         tasks = rehearsed_tasks(self.prompts, prompts_of(self.flows, self.filters))
-        with connect(config, tasks=tasks, notice=hooks.notice, notes=ledger, backend=self.backend) as models:
+        with connect(
+            config, tasks=tasks, notice=hooks.notice, notes=ledger, backend=self.backend, http=self.http
+        ) as models:
             patience = Patience(
                 teacher.max_attempts, outage_sec=teacher.outage_sec, first_backoff_sec=teacher.first_backoff_sec
             )

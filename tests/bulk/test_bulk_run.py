@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from batch_dialects import Azure, Dialect, Groq, Together
 from batch_server import OTHER_MODEL, BatchServer, Faults
-from workbench import Labgen, digest
+from workbench import Labgen, digest, longest_conversation
 
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
@@ -105,6 +105,22 @@ def test_every_providers_ways(dialect: type[Dialect], labgen: Labgen, online: di
         assert done.status == 0, done.err
         assert not server.paid_twice()
     assert digest(labgen.folder / "bulk") == online
+
+
+def test_rows_of_two_turns_and_pairs_come_in_rounds(labgen: Labgen, taxonomy: Path, server: BatchServer) -> None:
+    """What is asked next waits for the verdict on the first turn, and a repair for the one that failed."""
+    settings = {
+        "bulk": {"poll_sec": 0.02},
+        "leaves": [{"match": "**", "turns": 2}],
+        "preferences": {"repair": True, "responses": 2},
+    }
+    (labgen.folder / "labgen.yaml").write_text(json.dumps(settings))
+    assert labgen("generate", *ASKED[2:], "--work", "online-work", "--output", "online").status == 0
+    done = run(labgen, server)
+    assert done.status == 0, done.err
+    assert digest(labgen.folder / "bulk") == digest(labgen.folder / "online")
+    assert done.json["calls"]["answered"] == 0 and not server.paid_twice()
+    assert longest_conversation(labgen.folder / "bulk") == 4
 
 
 def test_a_first_round_tries_the_endpoint_out(labgen: Labgen, online: dict[str, str], server: BatchServer) -> None:

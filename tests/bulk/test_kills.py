@@ -8,8 +8,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from batch_server import BatchServer, Faults
-from workbench import Labgen, digest
+from workbench import Labgen, digest, longest_conversation
 
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
@@ -18,11 +19,13 @@ from labgen.ledger.run_lock import run_lock
 KILLS = 5
 
 
-def test_killed_again_and_again(labgen: Labgen, taxonomy: Path) -> None:
-    """Between and inside upload, wait, fetch and read; `scripts/check_bulk.py` does it fifty times."""
+@pytest.mark.parametrize("turns", [1, 2])
+def test_killed_again_and_again(turns: int, labgen: Labgen, taxonomy: Path) -> None:
+    """Between and inside upload, wait, fetch and read, also of two-turn rows; `scripts/check_bulk.py` does it often."""
+    settings = {"bulk": {"poll_sec": 0.05}, "leaves": [{"match": "**", "turns": turns}]}
+    (labgen.folder / "labgen.yaml").write_text(json.dumps(settings))
     wanted = ("--samples", "6", "--model", "labgen-rehearsal")
     assert labgen("generate", *wanted[:2], "--work", "online-work", "--output", "online").status == 0
-    (labgen.folder / "labgen.yaml").write_text(json.dumps({"bulk": {"poll_sec": 0.05}}))
     dice = random.Random(16)
     with BatchServer(Faults(in_progress_sec=0.3)) as server:
         asked = ("bulk", "run", "--base-url", server.base_url, *wanted, "--output", "bulk")
@@ -38,6 +41,7 @@ def test_killed_again_and_again(labgen: Labgen, taxonomy: Path) -> None:
         assert done.status == 0, done.err
         assert not server.paid_twice()
     assert digest(labgen.folder / "bulk") == digest(labgen.folder / "online")
+    assert longest_conversation(labgen.folder / "bulk") == 2 * turns
     with closing(Ledger(labgen.folder / ".labgen")) as ledger:
         assert not ParkedCalls(ledger).count()
         assert not ParkedCalls(ledger).batches()

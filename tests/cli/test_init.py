@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,37 @@ def test_a_folder_in_another_repository_is_left_in_it(monkeypatch: pytest.Monkey
     assert not Path("data/mine/.git").exists() and not Path(".git/hooks/pre-commit").exists()
 
 
+@pytest.mark.parametrize("path", ["labgen", "python alone", "relative"])
+@pytest.mark.parametrize("extra", ["", ".", ":/nowhere", "~/here"])
+def test_the_hook_runs_nothing_of_the_folder(path: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger's modules and programs in the working tree stay unread, however labgen is found.
+
+    With labgen on the path, without it, and with a path that leads into the folder; PYTHONPATH may lead there, too.
+    """
+    run("init", "mine")
+    told = Path("was-run").absolute()
+    for name in ("labgen", "yaml", "click", "re", "sitecustomize"):
+        Path("mine", name).mkdir()
+        for file in ("__init__.py", "__main__.py"):
+            Path("mine", name, file).write_text(f"open({str(told)!r}, 'w').write({name!r})\n")
+    Path("mine/bin").mkdir()
+    Path("mine/bin/labgen").write_text(f"#!/bin/sh\necho program > '{told}'\n")
+    Path("mine/bin/labgen").chmod(0o755)
+    monkeypatch.chdir("mine")
+    if extra:
+        monkeypatch.setenv("PYTHONPATH", extra.replace("~/here", str(Path.cwd())))
+    if path != "labgen":
+        only = Path("../programs").absolute()
+        only.mkdir()
+        for program in ("git", "sh"):
+            (only / program).symlink_to(str(shutil.which(program)))
+        monkeypatch.setenv("PATH", f"bin:{only}" if path == "relative" else str(only))
+    Path("taxonomy/knowledge/science/astronomy/moon_phases/qna.yaml").write_text("version: 3\n")
+    done = subprocess.run([".git/hooks/pre-commit"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "moon_phases/qna.yaml" in done.stdout, done.stdout + done.stderr
+    assert not told.exists(), told.read_text()
+
+
 def test_hooks_that_are_there_stay() -> None:
     """A hook of the user's own, and hooks that are kept elsewhere for many repositories."""
     git("init", "--quiet", "one")
@@ -183,6 +215,29 @@ def test_workflows_install_what_this_labgen_was_installed_from(tmp_path: Path, m
     run("init", "second")
     workflow = Path("second/.github/workflows/check-leaves.yml")
     assert installed_in(workflow) == f"labgen[documents] @ git+https://example.org/labgen@{HASH}"
+
+
+@pytest.mark.parametrize(
+    ("version", "installer", "written"),
+    [
+        ("1.2.3", "pip", "labgen[documents]==1.2.3"),
+        ("1.2.3", "uv", "labgen[documents]==1.2.3"),
+        ("1.2.3.dev4", "pip", "to be filled in"),
+        ("1.2.3", "conda", "to be filled in"),
+        ("1.2.3", "", "to be filled in"),
+    ],
+)
+def test_workflows_follow_the_release_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, installer: str, written: str
+) -> None:
+    """Installed by name from a package index, labgen has itself installed there in the same version."""
+    told = tmp_path / f"packages/labgen-{version}.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: labgen\nVersion: {version}\n")
+    (told / "INSTALLER").write_text(f"{installer}\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
+    run("init", "mine")
+    assert installed_in(Path("mine/.github/workflows/check-leaves.yml")) == written
 
 
 def test_nothing_that_init_writes_installs_a_bare_name() -> None:

@@ -59,7 +59,7 @@ def test_what_is_not_as_it_was_is_written_anew(
     """A file that somebody has changed, and a damaged or foreign note of what it was made of, are not believed."""
     out, work, build = tmp_path / "out", tmp_path / "work", make_build(12)
     write_dataset(out, **build.arguments(), mix=MixConfig(), work_folder=work)
-    before, note = digest(out), work / "outcomes" / "files-phases"
+    before, note = digest(out), work / "outcomes" / "phases"
     match what:
         case "a phase's file":
             content = bytearray(phase_file(out).read_bytes())
@@ -72,7 +72,7 @@ def test_what_is_not_as_it_was_is_written_anew(
         case "what is kept, cut":
             note.write_bytes(note.read_bytes()[:200])
         case _:
-            monkeypatch.setattr(kept_phases, "_code", lambda: "another version's")
+            monkeypatch.setattr(kept_phases, "code_version", lambda: "another version's")
     write_dataset(out, **build.arguments(), mix=MixConfig(), work_folder=work)
     assert len(written) == 2 and digest(out) == before
 

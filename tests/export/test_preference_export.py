@@ -13,10 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labgen.config import PreferencesConfig
-from labgen.errors import UsageError
+from labgen.errors import OutputError, UsageError
 from labgen.export.dataset import write_dataset
 from labgen.export.files import read_rows
-from labgen.export.folder import read_manifest
 from labgen.export.held_out import HeldOutRows, held_out_row
 from labgen.export.preferences import PREFERENCE_CONFIGS, PreferenceTables
 from labgen.export.rewards import final_answer_reward
@@ -191,10 +190,10 @@ def test_no_harmful_response_is_ever_a_bad_side(
         assert POISON not in worse
 
 
-def test_a_response_that_tells_what_is_held_out_is_in_no_preference_row(
+def test_the_writer_refuses_where_a_response_that_was_turned_down_tells_what_is_held_out(
     make_build: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Which nobody has compared with held-out rows before: its pairs and feedback go, all others stay."""
+    """A build draws held-out rows that keep clear of such responses; what does not is refused as any other leak."""
     told = "Feathers and wedges are driven into a row of holes along the rift."
     build = make_build(5)
     leaf = "foundational_skills/reasoning"
@@ -208,21 +207,6 @@ def test_a_response_that_tells_what_is_held_out_is_in_no_preference_row(
     asked = Candidate(leaf, 2**20, 0, "How is a slab of granite split along its rift?", told, verdicts=SAFE)
     row = held_out_row(asked, "skills", LeafInfo(leaf, leaf, "freeform", "fp", "pv", 1), BuildInfo("teacher", False))
     held = HeldOutRows({"skills": [row]}, {"sets": {"skills": {"wanted": 1, "rows": 1, "leaked": 0}}})
-    found = {}
-    for name, held_out in (("with", held), ("without", None)):
-        folder = write_dataset(
-            tmp_path / name, preferences=PreferencesConfig(repair=True), held_out=held_out, **build.arguments()
-        )
-        configs = read_manifest(folder)["configs"]
-        found[name] = {
-            config: [each for file in configs[config]["files"] for each in read_rows(folder / file)]
-            for config in ("preferences", "feedback")
-        }
-    for config, side in (("preferences", "rejected"), ("feedback", "completion")):
-        telling_rows = [each for each in found["without"][config] if told in each[side][0]["content"]]
-        assert len(telling_rows) == 1
-        kept = [each for each in found["without"][config] if each["id"] != telling_rows[0]["id"]]
-        assert found["with"][config] == kept
-    said = "1 row of `feedback` and 1 row of `preferences` were left out, since they show what is held out."
-    assert said in (tmp_path / "with" / "README.md").read_text()
-    assert "since they show" not in (tmp_path / "without" / "README.md").read_text()
+    with pytest.raises(OutputError, match=r"answer of .* of `preferences`"):
+        write_dataset(tmp_path / "with", preferences=PreferencesConfig(repair=True), held_out=held, **build.arguments())
+    assert not (tmp_path / "with").exists()

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from labgen.filters import kept_comparisons, near_duplicates
 from labgen.filters.earlier_instructions import EarlierInstructions
-from labgen.filters.kept_comparisons import KeptComparisons, kept_bytes
+from labgen.filters.kept_comparisons import KeptComparisons
 from labgen.filters.near_duplicates import NearDuplicates
+from labgen.outcomes.store import kept_bytes
 
 WORDS = ["add", "the", "two", "sum", "of", "x", "7", "cat's", "Name", "list", "moon", "red", "été", "月"]
 RARE = [f"rare{number}" for number in range(60)]
@@ -244,6 +245,14 @@ def test_a_folder_that_cannot_be_written_to_costs_nothing_but_time(tmp_path):
     (tmp_path / "outcomes").write_text("a file is in the way")
     leaves = some_leaves()
     assert kept_of(leaves, tmp_path) == build(leaves, 0.7)
+
+
+def test_what_another_machine_compared_is_not_believed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
+    kept_of(some_leaves(), tmp_path)
+    assert KeptComparisons(0.7, tmp_path).instructions.counts[1]
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "mine"))
+    assert KeptComparisons(0.7, tmp_path).instructions.counts == (0, 0)
 
 
 def test_keys_come_in_order(tmp_path):

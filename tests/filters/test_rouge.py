@@ -115,4 +115,4 @@ def test_loading_the_reference_says_nothing(tmp_path: Path) -> None:
     copy = {"question": f"{seeds[0]['question']} Please", "answer": f"{seeds[0]['answer']} So"}
     write_leaf(tmp_path / "taxonomy", "foundational_skills/copies", **freeform(seed_examples=[*seeds, copy]))
     loaded, said = run(tmp_path, "check")
-    assert (loaded, said) == (["rouge_score", "nltk", "absl"], "")
+    assert (loaded, said) == (["rouge_score", "absl"], "")

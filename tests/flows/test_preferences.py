@@ -344,3 +344,22 @@ def test_a_responder_is_asked_at_its_own_address(taxonomy: Path, labgen: Labgen,
     del preferences["responder"]["base_url"]
     (labgen.folder / "labgen.yaml").write_text(json.dumps(settings))
     assert labgen("generate").status == 0
+
+
+def test_what_is_held_out_gives_way_to_responses_that_were_turned_down(taxonomy: Path, tmp_path: Path) -> None:
+    """Preferences train on these as well, and are the same bytes with and without held-out rows."""
+    teacher, settings = Skilled(fails=0.5, mends=0.0), {**SKILLS, "preferences": {}}
+    settings["leaves"] = [{"match": "**", "samples": 0}, {"match": "foundational_skills/**", "samples": 12}]
+    rehearse(tmp_path, teacher, **settings)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "dataset" / "data").iterdir()}
+    turned_down = [text(row["prompt"]) for row in rows_of(tmp_path / "dataset", "feedback") if not row["label"]]
+    assert turned_down
+
+    def instead(call: Call) -> str | None:
+        if call.step == "freeform_instructions":
+            return f"<instruction>{turned_down[0]}</instruction>"
+        return "So it is rightly put." if call.step == "respond" else teacher(call)
+
+    build, _ = rehearse(tmp_path, instead, **settings, held_out={"skills": 1})
+    assert build.held_out and build.held_out.report["sets"]["skills"]["leaked"] == 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "dataset" / "data").iterdir()} == before

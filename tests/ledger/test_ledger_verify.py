@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,8 +24,9 @@ from hypothesis import strategies as st
 from labgen.errors import LabgenError, LedgerError, UsageError
 from labgen.ledger.export_import import export_ledger, import_ledger
 from labgen.ledger.parked import ParkedCalls, parked_row
+from labgen.ledger.repair import repair
 from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, SCHEMA_VERSION, Ledger, reply_row
-from labgen.ledger.verify import repair, verify
+from labgen.ledger.verify import verify
 from labgen.records import Call, Reply
 
 MODEL = "labgen-rehearsal"
@@ -73,7 +75,9 @@ def make_v0(folder: Path) -> Call:
             "step TEXT NOT NULL, failure TEXT NOT NULL, prompt_tokens INTEGER NOT NULL, "
             "completion_tokens INTEGER NOT NULL, call BLOB NOT NULL, reply BLOB NOT NULL)"
         )
-        database.execute("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", reply_row(call, Reply("kept")))
+        row = reply_row(call, Reply("kept"))
+        row = row._replace(call=zlib.compress(row.call))
+        database.execute("INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         database.commit()
     return call
 
@@ -207,7 +211,7 @@ def test_lines_that_are_not_what_they_say_are_left_out_and_named(tmp_path: Path)
     (tmp_path / "c.gz").write_bytes(whole[: len(whole) // 2])
     cut = import_ledger(tmp_path / "c", tmp_path / "c.gz")
     assert 0 < cut.new < 20
-    assert "the file is damaged there" in cut.left_out[0]
+    assert "the file is damaged there" in cut.cut
     (tmp_path / "d.gz").write_bytes(b"PK")
     for wrong, words in (("d.gz", "can't be read"), ("missing.gz", "can't be read")):
         with pytest.raises(UsageError, match=words):

@@ -8,8 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import datasets
+import huggingface_hub
+import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 from local_hub import READ_TOKEN, TOKEN, Fault, LocalHub
@@ -19,6 +24,7 @@ from labgen.cli import app
 from labgen.errors import PublishError, UsageError
 from labgen.publish.changelog import LeafRows
 from labgen.publish.hub import push_dataset
+from labgen.publish.release import read_release
 
 NAME = "ada/rocks"
 MakeDataset = Callable[..., Path]
@@ -30,6 +36,19 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload ra
 def parquet_puts(hub: LocalHub) -> int:
     """How many large files have been sent so far."""
     return hub.count("PUT", "^/lfs/")
+
+
+def parquet_names(hub: LocalHub) -> set[str]:
+    """The large files that are there now."""
+    return {path for path in hub.repos[NAME].head.files if path.endswith(".parquet")}
+
+
+def write_otherwise(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    """Have Parquet files written in other bytes from now on, as another release of the library does."""
+    writer = pyarrow.parquet.ParquetWriter
+    monkeypatch.setattr(
+        pyarrow.parquet, "ParquetWriter", lambda *words, **known: writer(*words, **{**known, **settings})
+    )
 
 
 def released(folder: Path) -> set[str]:
@@ -100,6 +119,52 @@ def test_only_changed_files_travel(hub: LocalHub, make_dataset: MakeDataset) -> 
     assert report.tag == "v2" and repo.tags["v2"] == repo.head.oid
     assert sum(name.endswith(".parquet") for name in repo.head.files) == 3
     assert report.changes == (LeafRows(LEAVES[2], changed=4),)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"compression": "gzip", "compression_level": 6},
+        {"version": "1.0", "use_dictionary": False},
+    ],
+)
+def test_rows_that_another_library_writes_otherwise_do_not_travel(
+    hub: LocalHub, make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: dict[str, Any]
+) -> None:
+    """Other bytes for the same rows stay as they were released, and what is named is what is there."""
+    push_dataset(make_dataset(), NAME)
+    sent, there = parquet_puts(hub), parquet_names(hub)
+    write_otherwise(monkeypatch, **setting)
+    other = make_dataset()
+    assert not there & {f"data/{path.name}" for path in (other / "data").iterdir()}, "the bytes are others"
+    report = push_dataset(other, NAME)
+    assert parquet_puts(hub) == sent and parquet_names(hub) == there and report.deleted == ()
+    assert {path for path, _ in report.uploaded} <= {"README.md", "manifest.json"} and not report.changes
+    # A leaf that changed travels, the others still don't.
+    changed = make_dataset(answers={LEAVES[2]: "Now it is otherwise."})
+    report = push_dataset(changed, NAME)
+    assert parquet_puts(hub) == sent + 1 and len(parquet_names(hub) & there) == 2
+    assert report.changes == (LeafRows(LEAVES[2], changed=4),) and len(report.deleted) == 1
+    assert push_dataset(changed, NAME).uploaded == ()
+    down = Path(huggingface_hub.snapshot_download(NAME, repo_type="dataset", local_dir=tmp_path / "down"))
+    assert read_release(down).rows == 12
+    assert len(datasets.load_dataset(str(down), "knowledge", split="train", cache_dir=str(tmp_path / "cache"))) == 4
+
+
+def test_a_released_file_that_somebody_changed_is_sent_anew(
+    hub: LocalHub, make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash of its rows is believed only of the file that it was said of."""
+    push_dataset(make_dataset(), NAME)
+    head = hub.repos[NAME].head
+    name = next(path for path in head.files if "knowledge" in path)
+    head.files[name] = replace(
+        head.files[name], data=next(file.data for path, file in head.files.items() if "found" in path)
+    )
+    sent = parquet_puts(hub)
+    write_otherwise(monkeypatch, compression="gzip", compression_level=6)
+    push_dataset(make_dataset(), NAME)
+    assert parquet_puts(hub) == sent + 1 and name not in hub.repos[NAME].head.files
 
 
 def test_the_changelog_counts_rows_by_leaf(hub: LocalHub, make_dataset: MakeDataset) -> None:

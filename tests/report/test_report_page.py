@@ -101,6 +101,29 @@ def test_prompts_and_replies_are_left_out_where_they_are_not_wanted_or_not_there
     assert not (build / "nowhere").exists()
 
 
+def test_of_more_rows_than_a_page_takes_it_shows_a_share_of_every_leaf_and_state(build: Path) -> None:
+    """The same ones each time; it says so, and what is said of all is as before."""
+    whole, part = blocks(made(build)), blocks(made(build, most_rows=6))
+    assert made(build, most_rows=6) == made(build, most_rows=6)
+    assert whole["head"]["warnings"] == []
+    (told,) = part["head"]["warnings"]
+    ids, shown = whole["index"]["ids"], part["index"]["ids"]
+    assert f"{len(shown)} of {len(ids)} rows and rejections" in told
+    assert shown == [id for id in ids if id in shown]
+    assert len(shown) < len(ids)
+
+    def groups(page: dict[str, Any]) -> set[tuple[int, ...]]:
+        index = page["index"]
+        named = [
+            [index["names"][name][number] for number in index["columns"][name]] for name in ("leaf", "state", "set")
+        ]
+        return set(zip(*named, strict=True))
+
+    assert groups(part) == groups(whole)
+    assert part["head"]["funnel"] == whole["head"]["funnel"]
+    assert part["head"]["spending"] == whole["head"]["spending"]
+
+
 def test_tokens_and_money_are_told_by_step_and_leaf(build: Path) -> None:
     """As the endpoint counted, each call once; money only at configured prices."""
     price = PriceConfig(prompt_per_million=1.0, completion_per_million=2.0)

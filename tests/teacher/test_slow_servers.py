@@ -20,7 +20,7 @@ from labgen.records import Reply
 from labgen.teacher.http import HttpBackend
 from labgen.teacher.listening import OVERTAKEN_MIN, Listening
 from labgen.teacher.rehearsal.wire import answer, as_events
-from labgen.teacher.stuck import PERIODIC_CHARS, is_periodic
+from labgen.teacher.streamed import PERIODIC_CHARS, is_periodic
 
 
 class SlowServer:

@@ -80,8 +80,8 @@ def test_any_text_has_a_language_with_a_name_or_none(text: str) -> None:
 def test_the_verdict_does_not_depend_on_the_process() -> None:
     """Words are kept in sets, whose order differs from process to process; the card's bytes must not."""
     code = (
-        "from labgen.text.language import guess_language, _LANGUAGES_OF\n"
-        "words = sorted(_LANGUAGES_OF)\n"
+        "from labgen.text.language import guess_language, _languages_of\n"
+        "words = sorted(_languages_of())\n"
         "print([guess_language(' '.join(words[at : at + 4])) for at in range(0, len(words), 2)])\n"
     )
     told = {

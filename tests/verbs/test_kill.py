@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
 from pathlib import Path
 
-from workbench import Labgen, Teacher, digest
+import pytest
+from workbench import Labgen, Teacher, digest, longest_conversation
 
-CONCURRENCY = 8
+from labgen.teacher.http_process import WORTH_A_PROCESS
 
 
+@pytest.mark.parametrize(("concurrency", "turns"), [(8, 1), (8, 2), (WORTH_A_PROCESS, 1)])
 def test_killed_again_and_again_the_build_ends_with_the_same_bytes(
-    taxonomy: Path, labgen: Labgen, teacher: Teacher
+    taxonomy: Path, labgen: Labgen, teacher: Teacher, concurrency: int, turns: int
 ) -> None:
-    """Kills before the last reply; then one run to the end, beside an undisturbed one."""
+    """Kills before the last reply; then one run to the end, beside an undisturbed one; rows of one turn and of two."""
+    (labgen.folder / "labgen.yaml").write_text(json.dumps({"leaves": [{"match": "**", "turns": turns}]}))
     arguments = (
         "generate", "--samples", "8", "--base-url", teacher.base_url, "--model", "labgen-rehearsal",
-        "--concurrency", str(CONCURRENCY),
+        "--concurrency", str(concurrency),
     )  # fmt: skip
     dice, kills, asked = random.Random(4), 0, 0
     for _ in range(4):
@@ -34,7 +38,8 @@ def test_killed_again_and_again_the_build_ends_with_the_same_bytes(
     assert kills >= 2
     last = labgen(*arguments)
     assert last.status == 0, last.err
-    assert teacher.stats()["answered_twice"] <= kills * CONCURRENCY
+    assert teacher.stats()["answered_twice"] <= kills * concurrency
     undisturbed = labgen("generate", "--samples", "8", "--output", "undisturbed", "--work", "elsewhere")
     assert undisturbed.status == 0
     assert digest(labgen.folder / "dataset") == digest(labgen.folder / "undisturbed")
+    assert longest_conversation(labgen.folder / "dataset") == 2 * turns

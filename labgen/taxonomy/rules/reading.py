@@ -119,4 +119,15 @@ RULES = (
         "version: 3\ntask_description: Write a haiku about the weather that is given.\nseed_examples: ...",
         instructlab="warning",
     ),
+    Rule(
+        "LG112",
+        "unfit-name",
+        Severity.ERROR,
+        "A path that not every system, tool or reader takes for the same.",
+        "A leaf's path is its identity. Characters that nobody sees let it look like another. A folder called `aux`, a "
+        "colon, or two names that differ only in case can't be checked out on Windows, and a name of more than 100 "
+        "characters in few places.",
+        "compositional_skills/poems/Haiku/qna.yaml\ncompositional_skills/poems/haiku/qna.yaml",
+        "compositional_skills/poems/haiku/qna.yaml",
+    ),
 )

@@ -17,7 +17,7 @@ _ASKS = frozenset(
         "explica traduce dime scrivi spiega please"
     )
 )
-_START = re.compile(r"(?:^|\n\s*|[.:]\s+|\b(?:please|now|hello|i)[:,!]?\s+)([^\W\d_]+)", re.IGNORECASE)
+_START = re.compile(r"(?:^|\n[^\S\n]*+|[.:]\s++|\b(?:please|now|hello|i)[:,!]?\s+)([^\W\d_]+)", re.IGNORECASE)
 _END = re.compile(r"[\W_]$")
 USUAL_SHARE = 0.8
 """Share of the examples that must do a thing before a text that does not is held against it."""

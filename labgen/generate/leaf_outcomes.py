@@ -1,0 +1,140 @@
+"""A leaf's outcome looked up, or made and noted down.
+
+An outcome is kept only of a leaf that is done: all that it asked was paid, so that it depends on nothing but what goes
+into its hash, on the replies that it used, and on how its thresholds decided. Of the replies a digest is kept, and they
+are read again before the outcome is believed; that is a small part of what it costs to make something of them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from labgen.generate.context import RunContext
+from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
+from labgen.ledger.replies import Ledger
+from labgen.outcomes.store import OutcomeStore
+from labgen.outcomes.thresholds import NotedThresholds, Range, all_within
+from labgen.plan.leaf_plan import LeafPlan
+
+T = TypeVar("T")
+
+Made = tuple[T, Iterable[bytes] | None]
+"""An outcome, and the keys of the calls that it used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an outcome rests on beside its hash.
+
+    Attributes:
+        key: its hash.
+        replies: numbers of the replies that it used, as the ledger numbers them, packed; digest: of what they say.
+        ranges: where each threshold could stand.
+    """
+
+    key: bytes
+    replies: bytes
+    digest: bytes
+    ranges: dict[str, Range]
+
+
+@dataclass(frozen=True, slots=True)
+class LeafOutcome(Generic[T]):
+    """What came of a leaf, and what is to be told of that to the store.
+
+    Attributes:
+        number: the store's, of one that was found; None for one that was made.
+        basis: what one that was made rests on; None where it is not to be kept.
+        replies: that one that was found rests on (count).
+    """
+
+    value: T
+    number: int | None = None
+    basis: Basis | None = None
+    replies: int = 0
+
+    def tell(self, store: OutcomeStore) -> T:
+        """Have the store keep it, or note that it was of use. Returns: `value`."""
+        if self.basis:
+            store.keep(self.basis.key, pickle.dumps((self.basis, self.value), protocol=5))
+        elif self.number is not None:
+            store.note_use([self.number])
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """A run's context for one leaf, whose thresholds note what they decide."""
+
+    run: RunContext
+    thresholds: NotedThresholds
+
+    @classmethod
+    def of(cls, run: RunContext) -> Noting:
+        """That of a run."""
+        noted = NotedThresholds(run.config.thresholds)
+        config = run.config.model_copy(update={"thresholds": noted.thresholds})
+        return cls(replace(run, config=config), noted)
+
+
+class LeafOutcomes:
+    """Outcomes of the leaves of one run, in one process.
+
+    Args:
+        run: what leaves are drawn with; its thresholds are those that count.
+        ledger: where the replies are.
+    """
+
+    def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
+        self._store, self._ledger, self._run = store, ledger, run
+        self._inputs = run_inputs(run) if store else b""
+
+    def of(self, plan: LeafPlan, make: Callable[[LeafPlan, RunContext], Made[T]], *further: Any) -> LeafOutcome[T]:
+        """The outcome of a leaf: the one that is kept, where all that it rests on is still so, else made.
+
+        Args:
+            make: makes it with a context, and says which calls it used (their keys); None for one that is not to be
+                kept.
+            further: what kind of outcome it is, and what else that depends on; plain data.
+        """
+        if not self._store:
+            return LeafOutcome(make(plan, self._run)[0])
+        if found := self.find(plan, *further):
+            return found
+        noting = self.noting()
+        value, used = make(plan, noting.run)
+        return LeafOutcome(value, basis=None if used is None else self.basis(plan, noting, used, *further))
+
+    def find(self, plan: LeafPlan, *further: Any) -> LeafOutcome[Any] | None:
+        """The outcome that is kept of a leaf, where all that it rests on is still so; None for none."""
+        if not self._store:
+            return None
+        for number, content in self._store.find(leaf_inputs(plan, self._inputs, *further)):
+            basis, value = pickle.loads(content)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
+            if all_within(self._run.config.thresholds, basis.ranges):
+                replies = array("Q", zlib.decompress(basis.replies))
+                if self._ledger.digest(replies) == basis.digest:
+                    return LeafOutcome(value, number, replies=len(replies))
+        return None
+
+    def noting(self) -> Noting:
+        """What one leaf is drawn with whose outcome is to be kept."""
+        return Noting.of(self._run)
+
+    def basis(self, plan: LeafPlan, noting: Noting, used: Iterable[bytes], *further: Any) -> Basis | None:
+        """What an outcome rests on. None where the ledger lacks a reply: then it is not to be kept.
+
+        Args:
+            used: keys of the calls that it used; further: as `of`.
+        """
+        numbers = self._ledger.numbers(used)
+        if numbers is None:
+            return None
+        replies = zlib.compress(array("Q", numbers).tobytes(), 1)
+        key = leaf_inputs(plan, self._inputs, *further)
+        return Basis(key, replies, self._ledger.digest(numbers), noting.thresholds.ranges())

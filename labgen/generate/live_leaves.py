@@ -1,0 +1,58 @@
+"""Leaves that are drawn from just now: what they come to is kept once they are done, for the next build to find."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from labgen.filters.duplicates_in_leaf import Seen
+from labgen.generate.context import RunContext
+from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, Noting
+from labgen.generate.leaf_run import LeafRun, Past
+from labgen.generate.resume import REPLAYED, Taking, unheard
+from labgen.generate.slot_run import SlotResult
+from labgen.ledger.replies import Ledger
+from labgen.outcomes.store import OutcomeStore
+from labgen.plan.leaf_plan import LeafPlan
+from labgen.teacher.ledger_only import LedgerOnly
+from labgen.teacher.traffic import Origin
+
+
+class LiveLeaves:
+    """Leaves that are drawn from just now: what they come to is kept as soon as they are done.
+
+    Args:
+        run: what leaves are drawn with.
+    """
+
+    def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
+        self._store, self._ledger = store, ledger
+        self._outcomes = LeafOutcomes(store, run, ledger)
+        self._open: dict[LeafRun, tuple[Noting, Taking, list[Seen]]] = {}
+
+    def begin(self, plan: LeafPlan) -> LeafRun:
+        """A leaf that nothing was drawn from yet."""
+        noting = self._outcomes.noting()
+        leaf = LeafRun(plan, noting.run)
+        self._open[leaf] = noting, Taking(LedgerOnly(self._ledger), unheard, {}), []
+        return leaf
+
+    def take(self, leaf: LeafRun, slots: Sequence[SlotResult]) -> None:
+        """Take what was retired of a leaf, in slot order; one that is done is kept. Others' leaves are left aside."""
+        if leaf not in self._open:
+            return
+        noting, taking, seen = self._open[leaf]
+        for slot in slots:
+            taking.take(list(slot.candidates))
+            seen += slot.seen
+        if not leaf.progress.done:
+            return
+        del self._open[leaf]
+        calibration = leaf.progress.calibration
+        used = [*leaf.spent, *(calibration.calls if calibration else ())]
+        if basis := self._outcomes.basis(leaf.plan, noting, used, REPLAYED):
+            found = taking.replayed(Past(leaf.progress, tuple(seen)))
+            told = self._ledger.replies(used)
+            origins = Counter(Origin(asked, reply.served.address, reply.served.model) for asked, reply in told)
+            LeafOutcome(replace(found, kept_from=origins, used=()), basis=basis).tell(self._store)

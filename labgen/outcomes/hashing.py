@@ -1,0 +1,65 @@
+"""Hashes of plain data and of the code itself, which are the same in every process."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import labgen
+
+HASH_BYTES = 32
+
+
+@cache
+def code_version() -> str:
+    """Hex digits that change with any file of labgen, any installed package's version, and Python's own."""
+    digest = hashlib.blake2b(f"{sys.version}\0{sys.flags.optimize}".encode(), digest_size=HASH_BYTES)
+    root = Path(labgen.__file__).parent
+    for path in sorted(root.rglob("*")):
+        if path.suffix in (".py", ".md", ".jinja", *EXTENSION_SUFFIXES):
+            digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
+    for folder in sorted({entry for entry in sys.path if entry}):
+        # A distribution's folder has its version in its name.
+        for name in sorted(each.name for each in Path(folder).glob("*.dist-info")):
+            digest.update(f"\0{name}".encode())
+    return digest.hexdigest()
+
+
+def as_plain(value: Any) -> Any:
+    """A value as lists, texts and numbers that are the same in every process. Raises: TypeError: that is not known."""
+    if value is None or (isinstance(value, str | int | float) and not isinstance(value, enum.Enum)):
+        return value
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        # In their order, which settings may give a meaning.
+        return {"": [[as_plain(name), as_plain(each)] for name, each in value.items()]}
+    if isinstance(value, tuple | list):
+        return [as_plain(each) for each in value]
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    if isinstance(value, Path):
+        return {"path": str(value)}
+    if isinstance(value, type | FunctionType):
+        return {"code": f"{value.__module__}.{value.__qualname__}"}
+    if is_dataclass(value):
+        kept = [[each.name, as_plain(getattr(value, each.name))] for each in fields(value)]
+        return {f"{type(value).__module__}.{type(value).__qualname__}": kept}
+    if not getattr(value, "__dict__", True) and not getattr(value, "__slots__", ()):
+        return {"made of": f"{type(value).__module__}.{type(value).__qualname__}"}
+    raise TypeError(f"no hash is known of a {type(value).__name__}")
+
+
+def plain_hash(plain: Any) -> bytes:
+    """Hash of lists, texts and numbers (`HASH_BYTES` bytes)."""
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()

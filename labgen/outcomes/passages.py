@@ -1,0 +1,68 @@
+"""The passages of documents that lie in git, kept: a commit's files never change, so neither do their passages.
+
+Documents beside their leaf are read every time, as are those of a commit that is shortened to fewer digits than git
+itself shortens it to.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+from labgen.config import Config
+from labgen.outcomes.hashing import code_version, plain_hash
+from labgen.outcomes.store import OutcomeStore
+from labgen.records import Chunk, DocumentSource
+from labgen.text.token_count import ESTIMATE
+
+Passages = tuple[tuple[Chunk, ...], list[str]]
+"""Passages in order, and what is to be told of the documents, in words."""
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+
+
+class KeptPassages:
+    """Those of a work folder. The file is opened when it is first needed."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._found: OutcomeStore | None = None
+        self._made: list[tuple[bytes, bytes]] = []
+
+    def of(self, document: DocumentSource, make: Callable[[], Passages]) -> Passages:
+        """The passages of documents: kept, else made. Raises: whatever `make` raises."""
+        if not self._config.outcomes.max_bytes or document.beside_leaf or not _COMMIT.fullmatch(document.commit):
+            return make()
+        key = self._key(document)
+        if self._found is None:
+            self._found = self._open(read_only=True)
+        for _, content in self._found.find(key):
+            found: Passages = pickle.loads(content)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
+            return found
+        made = make()
+        self._made.append((key, pickle.dumps(made, protocol=5)))
+        return made
+
+    def close(self) -> None:
+        """Keep what was made."""
+        if self._found:
+            self._found.close()
+        if self._made:
+            with self._open() as store:
+                for key, content in self._made:
+                    store.keep(key, content)
+        self._made.clear()
+
+    def _open(self, *, read_only: bool = False) -> OutcomeStore:
+        most = self._config.outcomes.max_bytes
+        return OutcomeStore(self._config.work_folder, max_bytes=most, read_only=read_only)
+
+    def _key(self, document: DocumentSource) -> bytes:
+        tokenizer = self._config.tokenizer
+        counted = "" if tokenizer == ESTIMATE else blake2b(Path(tokenizer).read_bytes()).hexdigest()
+        settings = self._config.documents.model_dump(mode="json")
+        what = [document.repo, document.commit, list(document.patterns)]
+        return plain_hash(["passages", code_version(), *what, settings, tokenizer, counted])

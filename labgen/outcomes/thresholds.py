@@ -1,0 +1,138 @@
+"""How far thresholds may move before what was decided by them would be decided otherwise.
+
+Filters measure, thresholds decide: nearly always a threshold is compared with a measure and used for nothing else. So a
+threshold that notes its comparisons knows in which range it could stand with every one of them coming out the same, and
+an outcome holds for that whole range. One that is used in any other way holds for its exact value.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from labgen.config import ThresholdsConfig
+
+Number = int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Where a threshold may stand: from `low` to `high`, either end part of it where it is `closed`."""
+
+    low: Number = -math.inf
+    low_closed: bool = True
+    high: Number = math.inf
+    high_closed: bool = True
+
+    def __contains__(self, value: Number) -> bool:
+        above = value >= self.low if self.low_closed else value > self.low
+        return above and (value <= self.high if self.high_closed else value < self.high)
+
+
+class NotedThreshold:
+    """A threshold that notes what it is compared with.
+
+    It is no number, so that whatever needs one has to ask for it, which is noted as well.
+
+    Attributes:
+        range: where it could stand with all comparisons up to now coming out the same.
+    """
+
+    def __init__(self, value: Number) -> None:
+        self._value = value
+        self.range = Range()
+
+    def exactly(self) -> Number:
+        """Its value, for a use in which any other would do something else."""
+        self.range = Range(self._value, True, self._value, True)
+        return self._value
+
+    def _from(self, low: Number, closed: bool) -> None:
+        now = self.range
+        if low > now.low or (low == now.low and not closed):
+            self.range = Range(low, closed, now.high, now.high_closed)
+
+    def _up_to(self, high: Number, closed: bool) -> None:
+        now = self.range
+        if high < now.high or (high == now.high and not closed):
+            self.range = Range(now.low, now.low_closed, high, closed)
+
+    def _is_below(self, other: Any, *, or_equal: bool) -> bool:
+        if isinstance(other, NotedThreshold):
+            other = other.exactly()
+            self.exactly()
+        elif type(other) not in (int, float) or other != other:
+            self.exactly()
+        found = bool(self._value <= other if or_equal else self._value < other)
+        if found:
+            self._up_to(other, or_equal)
+        else:
+            self._from(other, not or_equal)
+        return found
+
+    def __lt__(self, other: Any) -> bool:
+        return self._is_below(other, or_equal=False)
+
+    def __le__(self, other: Any) -> bool:
+        return self._is_below(other, or_equal=True)
+
+    def __gt__(self, other: Any) -> bool:
+        return not self._is_below(other, or_equal=True)
+
+    def __ge__(self, other: Any) -> bool:
+        return not self._is_below(other, or_equal=False)
+
+    def __eq__(self, other: object) -> bool:
+        return self.exactly() == (other.exactly() if isinstance(other, NotedThreshold) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.exactly())
+
+    def __reduce__(self) -> tuple[Callable[[Number], Number], tuple[Number]]:
+        return type(self._value), (self.exactly(),)
+
+    def __format__(self, form: str) -> str:
+        return format(self.exactly(), form)
+
+    def __repr__(self) -> str:
+        return repr(self.exactly())
+
+
+def _one(name: str) -> Callable[[NotedThreshold], Any]:
+    return lambda self: getattr(self.exactly(), name)()
+
+
+def _two(work: Callable[[Any, Any], Any], *, swapped: bool = False) -> Callable[[NotedThreshold, Any], Any]:
+    return lambda self, other: work(other, self.exactly()) if swapped else work(self.exactly(), other)
+
+
+for _name in ("bool", "int", "float", "neg", "pos", "abs", "trunc", "floor", "ceil"):
+    setattr(NotedThreshold, f"__{_name}__", _one(f"__{_name}__"))
+NotedThreshold.__index__ = lambda self: operator.index(self.exactly())  # type: ignore[attr-defined]
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    setattr(NotedThreshold, f"__{_name}__", _two(getattr(operator, _name)))
+    setattr(NotedThreshold, f"__r{_name}__", _two(getattr(operator, _name), swapped=True))
+
+
+class NotedThresholds:
+    """The thresholds of a run, each of which notes its comparisons.
+
+    Attributes:
+        thresholds: what the run is given instead of its own.
+    """
+
+    def __init__(self, thresholds: ThresholdsConfig) -> None:
+        self._noted = {name: NotedThreshold(getattr(thresholds, name)) for name in ThresholdsConfig.model_fields}
+        self.thresholds = ThresholdsConfig.model_construct(**cast(dict[str, Any], self._noted))
+
+    def ranges(self) -> dict[str, Range]:
+        """Where each could stand, by name; those that may stand anywhere are left out."""
+        return {name: noted.range for name, noted in self._noted.items() if noted.range != Range()}
+
+
+def all_within(thresholds: ThresholdsConfig, ranges: Mapping[str, Range]) -> bool:
+    """Whether thresholds would decide as those did that `ranges` were noted of."""
+    return all(getattr(thresholds, name) in where for name, where in ranges.items())

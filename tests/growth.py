@@ -1,0 +1,201 @@
+"""How the work that something takes grows with the length of a text, and texts that make a pattern's work grow most.
+
+Nothing here waits for a time: what is compared is the processor time of the same work on a text and on one several
+times as long, each the shortest of several runs.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import re._parser as parser  # type: ignore[import-untyped]  # what the pattern says, by the reader that `re` itself has
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+SIZES = (12, 24, 100, 1_000, 10_000)
+"""Lengths of texts, each looked at only where the ones before were no trouble (characters)."""
+LONGEST = 100_000
+FLOOR_SEC = 0.003
+"""Less than this is not measured: 10,000 characters looked at once each take a hundredth, and each with each a tenth
+of a second or more."""
+SLACK = 3.0
+"""A text ten times as long may take thirty times as long: what is quadratic takes a hundred times."""
+
+Make = Callable[[int], Any]
+"""From about how many characters to a text, or whatever the work is done on."""
+Node = tuple[int, ...]
+"""A part of a pattern: the way to it."""
+
+
+def grows(work: Callable[[Any], object], make: Make, sizes: Sequence[int] = SIZES) -> str:
+    """How the work grows where that is faster than its texts do, in words; empty where it does not."""
+    before_sec, before = 0.0, 0
+    for size in sizes:
+        taken_sec = cpu_sec(work, make(size))
+        if taken_sec > FLOOR_SEC and before and taken_sec > SLACK * size / before * max(before_sec, FLOOR_SEC / 10):
+            # A bound that a text had not reached makes the first texts cheap; beyond it work grows with them.
+            if taken_sec < 0.3 and size == sizes[-1]:
+                longer_sec = cpu_sec(work, make(10 * size))
+                if longer_sec <= SLACK * 10 * taken_sec:
+                    return ""
+            return f"{taken_sec / max(before_sec, 1e-9):.0f} times the work for {size / before:.0f} times the text"
+        before_sec, before = taken_sec, size
+    return ""
+
+
+def cpu_sec(work: Callable[[Any], object], text: Any) -> float:
+    """Processor time of this thread, in seconds: the least of three runs, or of one that is long."""
+    least = float("inf")
+    for _ in range(3):
+        begun = time.thread_time()
+        work(text)
+        least = min(least, time.thread_time() - begun)
+        if least < FLOOR_SEC or least > 0.2:
+            break
+    return least
+
+
+def texts_for(pattern: re.Pattern[str]) -> Iterator[Make]:
+    """Texts made of what a pattern speaks of: each of its characters over and over, mixed, what it matches, and what
+    it all but matches with each of its repetitions drawn out."""
+    tree = parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)
+    draw = random.Random(0)
+    chars = list(dict.fromkeys(_characters(tree)))
+    draw.shuffle(chars)
+    for char in chars[:10]:
+        yield lambda size, char=char: char * size
+        yield lambda size, char=char: f"a{char * size}\x01"
+    for _ in range(8):
+        unit = "".join(draw.choice(chars or ["a"]) for _ in range(draw.randint(2, 5)))
+        yield lambda size, unit=unit: _repeated(unit, size) + "\x01"
+    for seed in range(3):
+        unit = _Drawn(random.Random(seed)).text(tree)[:200] or "a"
+        for length in {len(unit), len(unit) - 1, len(unit) // 2, len(unit) // 3}:
+            yield lambda size, unit=unit[:length] or unit: _repeated(unit, size)
+    for place in _repetitions(tree):
+        for seed in range(2):
+            for end in ("", "\x01", "\n\x01"):
+                yield lambda size, place=place, seed=seed, end=end: _drawn_out(tree, place, seed, size) + end
+
+
+def _repeated(unit: str, size: int) -> str:
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+def _drawn_out(tree: Any, place: Node, seed: int, size: int) -> str:
+    return _Drawn(random.Random(seed), place, size).text(tree)[:size]
+
+
+_OF_CATEGORY = {
+    "CATEGORY_SPACE": " \n",
+    "CATEGORY_NOT_SPACE": "a-",
+    "CATEGORY_DIGIT": "1",
+    "CATEGORY_NOT_DIGIT": "a ",
+    "CATEGORY_WORD": "a1_",
+    "CATEGORY_NOT_WORD": " .",
+}
+
+
+def _of_class(items: Any) -> list[str]:
+    """Some characters that a class allows."""
+    named: list[str] = []
+    others = False
+    for kind, value in items:
+        match str(kind):
+            case "NEGATE":
+                others = True
+            case "LITERAL":
+                named.append(chr(value))
+            case "RANGE":
+                named += (chr(value[0]), chr((value[0] + value[1]) // 2))
+            case "CATEGORY":
+                named += _OF_CATEGORY[str(value)]
+    return [char for char in 'a1 .-\n_A<*"`\x02' if char not in named] if others else named
+
+
+def _is_repetition(kind: Any) -> bool:
+    return str(kind) in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
+
+
+def _inside(kind: Any, value: Any) -> list[Any]:
+    """The parts of a part."""
+    match str(kind):
+        case "SUBPATTERN":
+            return [value[3]]
+        case "ATOMIC_GROUP":
+            return [value]
+        case "BRANCH":
+            return list(value[1])
+        case "ASSERT" | "ASSERT_NOT":
+            return [value[1]]
+    return [value[2]] if _is_repetition(kind) else []
+
+
+def _characters(tree: Any) -> Iterator[str]:
+    for kind, value in tree:
+        match str(kind):
+            case "LITERAL":
+                yield chr(value)
+            case "NOT_LITERAL":
+                yield from (chr(value), "a")
+            case "ANY":
+                yield "a"
+            case "IN":
+                yield from _of_class(value)
+        for part in _inside(kind, value):
+            yield from _characters(part)
+
+
+def _repetitions(tree: Any, way: Node = ()) -> Iterator[Node]:
+    for number, (kind, value) in enumerate(tree):
+        here = (*way, number)
+        if _is_repetition(kind) and int(value[1]) > 8:
+            yield here
+        for place, part in enumerate(_inside(kind, value)):
+            yield from _repetitions(part, (*here, place))
+
+
+class _Drawn:
+    """A text that a pattern about matches, drawn at random; at `place` something is repeated `times`."""
+
+    def __init__(self, draw: random.Random, place: Node = (), times: int = 0) -> None:
+        self._draw, self._place, self._times = draw, place, times
+
+    def text(self, tree: Any, way: Node = ()) -> str:
+        return "".join(self._part(kind, value, (*way, number)) for number, (kind, value) in enumerate(tree))
+
+    def _leads(self, way: Node) -> bool:
+        return bool(self._place) and self._place[: len(way)] == way
+
+    def _part(self, kind: Any, value: Any, way: Node) -> str:
+        if _is_repetition(kind):
+            return self._repetition(value, way)
+        match str(kind):
+            case "LITERAL":
+                return chr(value)
+            case "NOT_LITERAL":
+                return "b" if value == ord("a") else "a"
+            case "ANY":
+                return "a"
+            case "IN":
+                return self._draw.choice(_of_class(value) or ["\x02"])
+            case "ASSERT_NOT":
+                return self.text(value[1], (*way, 0)) if self._leads(way) else ""
+        parts = _inside(kind, value)
+        if not parts:
+            return ""
+        chosen = self._draw.randrange(len(parts))
+        if self._leads(way):
+            chosen = self._place[len(way)]
+        return self.text(parts[chosen], (*way, chosen))
+
+    def _repetition(self, value: Any, way: Node) -> str:
+        least, most, part = value
+        if way == self._place:
+            one = _Drawn(self._draw).text(part)
+            return one * max(1, min(self._times // max(1, len(one)), int(most)))
+        if self._leads(way):
+            return self.text(part, (*way, 0)) * max(1, min(least, 20))
+        times = self._draw.choice((least, min(least + 1, int(most))))
+        return "".join(_Drawn(self._draw).text(part) for _ in range(min(times, 20)))

@@ -1,0 +1,150 @@
+"""HTTP in a process of its own changes nothing but who sends: replies, errors and notes are the same."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from faulty_server import KEY, Fault, FaultyServer, make_call, refusal
+
+from labgen.config import HTTP
+from labgen.errors import TeacherError, TeacherUnavailable
+from labgen.records import Reply, Schema
+from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.http import HttpBackend
+from labgen.teacher.http_process import SCHEMAS_KNOWN, HttpProcess
+from labgen.teacher.quirks import Quirks
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
+
+
+class Memory:
+    """Notes on endpoints, kept here."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def note(self, name: str) -> str | None:
+        return self.kept.get(name)
+
+    def set_note(self, name: str, value: str) -> None:
+        self.kept[name] = value
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpProcess]:
+    """The process, forked before any server's thread is there."""
+    monkeypatch.setenv("LABGEN_TEST_KEY", KEY)
+    with HttpProcess(wanted=True) as made:
+        assert made.running
+        yield made
+
+
+class Told:
+    """What an endpoint's back end tells of."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.pauses: list[float] = []
+        self.notes = Memory()
+
+
+def ask(process: HttpProcess, base_url: str, *calls: Any, told: Told | None = None) -> list[Any]:
+    """Ask calls one after the other, in the process or, where it has ended, here; errors are returned."""
+    told = told or Told()
+    spec = EndpointSpec("m", "", HTTP, base_url, "LABGEN_TEST_KEY", 1.0, 4, 0.3)
+    quirks = Quirks(spec.name, "", notice=told.notices.append, notes=told.notes)
+
+    def here() -> HttpBackend:
+        return HttpBackend.of(spec, quirks, pause=told.pauses.append, notice=told.notices.append)
+
+    async def run() -> list[Any]:
+        with process.at_work():
+            heard: dict[str, Any] = {"pause": told.pauses.append, "notice": told.notices.append, "notes": told.notes}
+            backend = process.open(spec, here, **heard) if process.running else here()
+            try:
+                return [(await asyncio.gather(backend.ask(call), return_exceptions=True))[0] for call in calls]
+            finally:
+                await backend.close()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        None,
+        refusal(429, "slow down", retry_after="7"),
+        refusal(400, "something odd", x_request_id="abc"),
+        refusal(400, "This model's maximum context length is 10 tokens"),
+        refusal(401, f"wrong key {KEY}"),
+        Fault(stall_sec=2.0),
+        Fault(cut=True),
+        Fault(body=b"[]"),
+    ],
+    ids=["answered", "429", "400", "too long", "401", "stalled", "cut", "no reply"],
+)
+def test_what_comes_of_a_call_is_the_same_from_either_process(process: HttpProcess, fault: Fault | None) -> None:
+    """A reply to the last word, an error with all that is decided by."""
+    nobody = HttpProcess(wanted=False)
+    with FaultyServer(lambda number, body: fault) as server:
+        call = make_call(schema=Schema(type="object"))
+        (there,), (here,) = ask(process, server.base_url, call), ask(nobody, server.base_url, call)
+    assert type(there) is type(here)
+    if isinstance(here, Reply):
+        assert there == here
+    else:
+        assert isinstance(here, TeacherError)
+        assert str(there) == str(here)
+        assert vars(there) == vars(here)
+        assert there.maybe_paid == here.maybe_paid
+    assert server.bodies[0] == server.bodies[1]
+    assert list(server.bodies[0]) == list(server.bodies[1])
+    assert server.keys == {f"Bearer {KEY}"}
+
+
+def test_what_an_endpoint_lacks_is_told_once_and_remembered_where_the_ledger_is(process: HttpProcess) -> None:
+    """Notices, notes and pauses reach the parent; the next run knows from the start."""
+    words, told = "Unrecognized request argument supplied: seed", Told()
+    limits = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "2s"}
+    with FaultyServer(lambda number, body: refusal(400, words, **limits) if "seed" in body else None) as server:
+        replies = ask(process, server.base_url, *(make_call(str(number)) for number in range(3)), told=told)
+        assert all(isinstance(reply, Reply) for reply in replies), replies
+        assert ["seed" in body for body in server.bodies] == [True, False, False, False]
+        assert len([words for words in told.notices if "seed" in words]) == 1
+        assert told.pauses and told.pauses[0] > 1.0
+        assert [value for name, value in told.notes.kept.items() if name.startswith("lacks")] == ['["seed"]']
+        ask(process, server.base_url, make_call("again"), told=told)
+        assert "seed" not in server.bodies[-1]
+
+
+def test_schemas_are_told_apart_however_many_there_are(process: HttpProcess) -> None:
+    """By themselves, not by what lay at the same address before; with their members in order."""
+    with FaultyServer() as server:
+        calls = (
+            make_call(str(number), schema=Schema(properties={f"b{number}": {}, "a": {}}, type="object"))
+            for number in range(SCHEMAS_KNOWN + 20)
+        )
+        ask(process, server.base_url, *calls)
+    sent = [list(body["response_format"]["json_schema"]["schema"]["properties"]) for body in server.bodies]
+    assert sent == [[f"b{number}", "a"] for number in range(SCHEMAS_KNOWN + 20)]
+
+
+def test_where_the_process_ends_its_calls_fail_as_maybe_paid_and_the_parent_asks(process: HttpProcess) -> None:
+    """What was under way may have been answered; what comes after is asked here."""
+
+    def kill(number: int, body: dict[str, Any]) -> Fault | None:
+        if number == 0:
+            os.kill(process.pid, signal.SIGKILL)
+        return None
+
+    with FaultyServer(kill) as server:
+        lost, answered = ask(process, server.base_url, make_call("one"), make_call("two"))
+    assert isinstance(lost, TeacherUnavailable)
+    assert lost.maybe_paid
+    assert isinstance(answered, Reply)
