@@ -41,6 +41,7 @@ class Stage:
     peak_mib: float
     together_mib: float
     said: str
+    status: int
 
 
 def run(command: list[str], cwd: Path, **environment: str) -> Stage:
@@ -60,7 +61,8 @@ def run(command: list[str], cwd: Path, **environment: str) -> Stage:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 1):
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    return Stage(wall_sec, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, highest[0], said)
+    cpu_sec, peak_mib = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return Stage(wall_sec, cpu_sec, peak_mib, highest[0], said, process.returncode)
 
 
 def _look(pid: int, highest: list[float], over: threading.Event) -> None:
@@ -189,7 +191,8 @@ def stages(folder: Path, leaves: int, rows: int, hub_at: dict[str, str]) -> Iter
         "push again": ("push", "me/lab"),
     }.items():
         done = run(labgen(*command), folder, **hub_at)
-        yield f"`labgen {name}`", done, done.said.strip().splitlines()[-1] if done.said.strip() else ""
+        lines = done.said.strip().splitlines() or [""]
+        yield f"`labgen {name}`", done, f"ended with {done.status}: {lines[-1]}" if done.status else lines[-1]
 
 
 def edit_leaf(folder: Path) -> None:

@@ -23,6 +23,7 @@ from labgen.records import Call, Reply, Served
 VOCABULARY = 30_000
 SYLLABLES = tuple(first + second for first in "bdfghklmnprstvwz" for second in "aeiou")
 ADDRESS, MODEL = "http://127.0.0.1:9/v1", "mock"
+ATTRIBUTION = "Title of work: made-up words\nLicense of the work: CC0-1.0\nCreator names: bench\n"
 PARAGRAPHS, SENTENCES = 24, 8
 POOR = 0.35
 """Share of pairs that the judge finds poor: with it an accepted row takes some 3.3 calls, as LAB's own run's did."""
@@ -83,6 +84,7 @@ def write_taxonomy(root: Path, leaves: int) -> None:
             if kind == "compositional_skills":
                 seeds = [{"context": words(dice, 60), **seed} for seed in seeds]
             leaf |= {"task_description": words(dice, 12), "seed_examples": seeds}
+        (folder / "attribution.txt").write_text(ATTRIBUTION)
         (folder / "qna.yaml").write_text(yaml.safe_dump(leaf, sort_keys=False, width=120))
 
 
