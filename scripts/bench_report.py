@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labgen.export.card_facts import REJECTED
+from labgen.export.configs import REJECTED
 from labgen.export.dataset import write_dataset
 from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel

@@ -13,9 +13,6 @@ from labgen.export.licences import spdx, strictness
 from labgen.export.pictures import LeafYield
 from labgen.export.rows import BuildInfo, LeafInfo
 
-DOCUMENTS = "documents"
-REJECTED = "rejected"
-
 TERMS = {
     "mistralai/Mixtral-8x7B-Instruct-v0.1": "Apache-2.0",
     "instructlab/merlinite-7b-lab": "Apache-2.0",

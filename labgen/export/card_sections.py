@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts
+from labgen.export.card_facts import CardFacts
 from labgen.export.card_preferences import ABOUT_PREFERENCES, columns_of_preferences, configs_asked_for
+from labgen.export.configs import CHOICE, DOCUMENTS, READING, RECALL, REJECTED, SKILLS
 from labgen.export.funnel import Tally
-from labgen.export.held_out import CHOICE, READING, RECALL, SKILLS
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.mix import PHASES
 from labgen.export.rows import BuildInfo

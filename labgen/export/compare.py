@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from labgen.errors import PublishError, UsageError
-from labgen.export.card_facts import DOCUMENTS
+from labgen.export.configs import DOCUMENTS
 from labgen.export.folder import MANIFEST, read_manifest
 from labgen.filters.near_duplicates import NearDuplicates
 from labgen.formats.dataset_reader import read_dataset

@@ -15,7 +15,8 @@ from labgen.config import MixConfig, PreferencesConfig
 from labgen.errors import OutputError
 from labgen.export.agreement import AGREEMENT, Agreement
 from labgen.export.card import write_card
-from labgen.export.card_facts import DOCUMENTS, REJECTED, CardFacts, CardNotes
+from labgen.export.card_facts import CardFacts, CardNotes
+from labgen.export.configs import DOCUMENTS, REJECTED
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.folder import check_output, explained, replacing, write_manifest
 from labgen.export.funnel import Funnel

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
-from labgen.export.card_facts import DOCUMENTS, REJECTED
+from labgen.export.configs import DOCUMENTS, HELD_OUT, REJECTED
 from labgen.export.folder import read_manifest
-from labgen.export.held_out import HELD_OUT
 from labgen.formats.training.base import PREFERENCE_CONFIGS
 from labgen.records import BRANCHES
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import OutputError
-from labgen.export.card_facts import REJECTED
+from labgen.export.configs import ASKED, CHOICE, HELD_OUT, READING, RECALL, REJECTED, SKILLS
 from labgen.export.files import DataFile, ShardedTable, read_rows
 from labgen.export.fit import conversations_of
 from labgen.export.forms import passages_apart
@@ -21,12 +21,6 @@ from labgen.records import SECOND_TURN, Candidate
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-RECALL, READING, SKILLS, CHOICE = "recall", "reading", "skills", "choice"
-ASKED = (RECALL, READING, SKILLS)
-"""Kinds of held-out rows that are drawn."""
-HELD_OUT = (*ASKED, CHOICE)
-"""Configs whose one split is `test`."""
 
 BATCH_ROWS = 500
 NAMED_LEAKS = 5

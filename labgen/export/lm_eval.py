@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
+from labgen.export.configs import CHOICE, READING, RECALL
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest, replacing
-from labgen.export.held_out import CHOICE, READING, RECALL, check_no_leak
+from labgen.export.held_out import check_no_leak
 from labgen.export.rows import OPEN_BOOK
 from labgen.export.training import RECORD, check_export_folder
 

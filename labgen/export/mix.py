@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
-from labgen.export.card_facts import DOCUMENTS
 from labgen.export.chance import Quota, draw
+from labgen.export.configs import DOCUMENTS
 from labgen.export.extras import count_extra, draw_extra
 from labgen.export.files import GROUP_ROWS, DataFile, ShardedTable, read_rows, read_tables
 from labgen.export.fit import RowLength

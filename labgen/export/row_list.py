@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
-from labgen.export.card_facts import REJECTED
+from labgen.export.configs import HELD_OUT, REJECTED
 from labgen.export.files import read_tables
 from labgen.export.find import SHOWN
 from labgen.export.folder import read_manifest
-from labgen.export.held_out import HELD_OUT
 from labgen.records import State
 from labgen.taxonomy.path_patterns import match_path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from labgen.export.held_out import CHOICE, HELD_OUT, SKILLS
+from labgen.export.configs import CHOICE, HELD_OUT, SKILLS
 from labgen.filters.calibration import Calibration, Counts, JudgeResult, add_up
 
 SECOND_TURNS = "skills_turn_2"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labgen.export.card_facts import DOCUMENTS
+from labgen.export.configs import DOCUMENTS
 from labgen.export.files import read_rows
 from labgen.records import BRANCHES
 

@@ -9,11 +9,10 @@ from typing import Any
 from labgen.config import PriceConfig
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT
-from labgen.export.card_facts import DOCUMENTS, REJECTED
+from labgen.export.configs import DOCUMENTS, HELD_OUT, REJECTED
 from labgen.export.files import read_dataset_json, read_rows, read_tables
 from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel
-from labgen.export.held_out import HELD_OUT
 from labgen.export.passages import read_passages
 from labgen.export.shortfall import why_short
 from labgen.formats.training.base import PREFERENCE_CONFIGS

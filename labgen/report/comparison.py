@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from labgen.export.card_facts import DOCUMENTS, REJECTED
 from labgen.export.compare import open_dataset
+from labgen.export.configs import DOCUMENTS, REJECTED
 from labgen.export.files import read_tables
 from labgen.export.folder import read_manifest
 from labgen.records import BRANCHES

@@ -20,9 +20,10 @@ from typing import Any
 from labgen.config import Config, JudgeConfig, ModelConfig, TeacherConfig
 from labgen.errors import ConfigError, UsageError
 from labgen.export.choice import LETTERS
+from labgen.export.configs import CHOICE, HELD_OUT
 from labgen.export.files import read_rows
 from labgen.export.folder import read_manifest
-from labgen.export.held_out import CHOICE, HELD_OUT, answer_of, exchanges_of, question_of
+from labgen.export.held_out import answer_of, exchanges_of, question_of
 from labgen.export.scores import SECOND_TURNS, Evaluation, StudentAnswer, StudentScores
 from labgen.filters.base import settle
 from labgen.filters.calibration import Calibration

@@ -15,19 +15,8 @@ from typing import Any
 
 from labgen.export.choice import choice_rows
 from labgen.export.collect import Collector, Written
-from labgen.export.held_out import (
-    ASKED,
-    BATCH_ROWS,
-    CHOICE,
-    READING,
-    RECALL,
-    SKILLS,
-    HeldOutRows,
-    held_out_row,
-    held_out_texts,
-    shown_in,
-    training_texts,
-)
+from labgen.export.configs import ASKED, CHOICE, READING, RECALL, SKILLS
+from labgen.export.held_out import BATCH_ROWS, HeldOutRows, held_out_row, held_out_texts, shown_in, training_texts
 from labgen.export.provenance import leaf_info
 from labgen.export.rows import BuildInfo, LeafInfo, row_of
 from labgen.filters.duplicates_in_leaf import Seen

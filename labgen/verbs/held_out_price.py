@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from labgen.export.held_out import ASKED
+from labgen.export.configs import ASKED
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.generate.context import RunContext
 from labgen.generate.price import CallTotals, average_price, slot_prices, take_paid, typical_slots

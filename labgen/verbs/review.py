@@ -11,11 +11,10 @@ from typing import Any
 from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT, Agreement
-from labgen.export.card_facts import DOCUMENTS, REJECTED
+from labgen.export.configs import CHOICE, DOCUMENTS, HELD_OUT, REJECTED
 from labgen.export.files import read_dataset_json, read_rows
 from labgen.export.find import find_row
 from labgen.export.folder import read_manifest
-from labgen.export.held_out import CHOICE, HELD_OUT
 from labgen.formats.conversation_text import texts_by_role
 from labgen.git.history import author_name
 from labgen.records import BRANCHES, ID_CHARS, Candidate

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from labgen.config import MixConfig
 from labgen.errors import OutputError, UsageError
 from labgen.export.choice import choice_rows
+from labgen.export.configs import CHOICE
 from labgen.export.dataset import write_dataset
 from labgen.export.files import ShardedTable, read_rows
 from labgen.export.folder import read_manifest
-from labgen.export.held_out import CHOICE, HeldOutRows, check_no_leak, held_out_row
+from labgen.export.held_out import HeldOutRows, check_no_leak, held_out_row
 from labgen.export.lm_eval import write_lm_eval
 from labgen.export.rows import BuildInfo, LeafInfo, row_schema
 from labgen.export.training import export_training
