@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from workbench import TIDES, Labgen, digest, freeform, grounded, knowledge, writ
 from labgen.generate.leaf_run import LeafRun
 from labgen.ledger.replies import pack_reply, reply_of
 from labgen.outcomes import hashing
-from labgen.outcomes.store import FILE_NAME, FOLDER
+from labgen.outcomes.store import FILE_NAME, FOLDER, OutcomeStore
 
 THRESHOLDS: dict[str, list[Any]] = {
     "duplicate_rouge_l": [0.3, 0.5, 0.9],
@@ -226,6 +227,35 @@ def test_what_another_machine_made_is_not_believed(
     drawn.clear()
     assert project.build() == built
     assert len(set(drawn)) == 3
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from labgen.outcomes.store import OutcomeStore
+number = 0
+while True:
+    with OutcomeStore(Path(sys.argv[1]), max_bytes=3_000_000) as store:
+        for number in range(number, number + 20):
+            store.keep(b"%032d" % number, b"%d " % number * 20_000)
+            print(number, flush=True)
+    number += 1
+"""
+
+
+def test_a_kill_while_outcomes_are_written_leaves_whole_ones(tmp_path: Path) -> None:
+    """What is found is what was kept, whenever the writer dies; the next one goes on."""
+    last = -1
+    for lines in (1, 7, 20, 33):
+        process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        last = [int(process.stdout.readline()) for _ in range(lines)][-1]
+        process.kill()
+        process.communicate()
+        with OutcomeStore(tmp_path, max_bytes=3_000_000) as store:
+            found = {number: list(store.find(b"%032d" % number)) for number in range(last + 30)}
+        assert all(content == b"%d " % number * 20_000 for number, each in found.items() for _, content in each)
+        assert found[last]
 
 
 def test_an_outcome_that_was_put_under_another_hash_is_not_believed(tmp_path: Path, drawn: list[str]) -> None:
