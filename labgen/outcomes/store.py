@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,8 @@ from labgen.outcomes.seal import own_key, seal, unseal
 FOLDER = "outcomes"
 """Of a work folder: all that is kept so that nothing is built twice. It may be removed at any time."""
 FILE_NAME = "leaves.sqlite"
+APPLICATION_ID = 0x1ABF17E5
+"""By which SQLite's files are told apart: another program's is not taken for one of these."""
 FORMAT = 1
 MOST_VARIANTS = 4
 """Outcomes under one hash, which differ in the thresholds that they hold for: the last ones are kept."""
@@ -33,6 +35,7 @@ CREATE TABLE IF NOT EXISTS outcomes (
     sealed BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS by_key ON outcomes (key);
+PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
 """
 
@@ -59,6 +62,7 @@ class OutcomeStore:
         self._db: sqlite3.Connection | None = None
         self._round = 0
         self._used: set[int] = set()
+        self._damaged = False
         if self._key is None or (read_only and not self.path.exists()):
             return
         with suppress(sqlite3.Error, OSError):
@@ -69,17 +73,44 @@ class OutcomeStore:
             found = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
             return found if _is_ours(found) else None
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.is_symlink():
+            self.path.unlink()  # what it leads to is not ours to write to
+        try:
+            return self._prepared()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            self._remove()
+            return self._prepared()
+
+    def _prepared(self) -> sqlite3.Connection:
+        """The file, with its tables. Raises: sqlite3.Error: it can't be used."""
         database = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SEC)
-        if not _is_ours(database, empty_too=True):
+        try:
+            if not _is_ours(database, empty_too=True):
+                database.close()
+                self._remove()
+                database = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SEC)
+            database.executescript(_TABLES)
+            # What a loss of power leaves unsound is found out by its seal.
+            database.execute("PRAGMA synchronous = OFF")
+            self._round = 1 + (database.execute("SELECT max(used) FROM outcomes").fetchone()[0] or 0)
+        except sqlite3.Error:
             database.close()
-            for ending in ("", "-wal", "-shm"):
-                self.path.with_name(f"{FILE_NAME}{ending}").unlink(missing_ok=True)
-            database = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_SEC)
-        database.executescript(_TABLES)
-        # What a loss of power leaves unsound is found out by its seal.
-        database.execute("PRAGMA synchronous = OFF")
-        self._round = 1 + (database.execute("SELECT max(used) FROM outcomes").fetchone()[0] or 0)
+            raise
         return database
+
+    def _remove(self) -> None:
+        for ending in ("", "-wal", "-shm"):
+            self.path.with_name(f"{FILE_NAME}{ending}").unlink(missing_ok=True)
+
+    @contextmanager
+    def _untold(self) -> Iterator[None]:
+        """Passes over whatever is wrong with the file; a damaged one is removed in the end, to be made anew."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._damaged = self._damaged or _is_damage(error)
 
     def __bool__(self) -> bool:
         """Whether anything is kept in it at all."""
@@ -89,7 +120,7 @@ class OutcomeStore:
         """What is kept under a hash, the newest first: each with its number. What is not sealed here is left out."""
         if self._db is None or self._key is None:
             return
-        with suppress(sqlite3.Error):
+        with self._untold():
             statement = "SELECT number, sealed FROM outcomes WHERE key = ? ORDER BY number DESC"
             for number, sealed in self._db.execute(statement, (key,)).fetchall():
                 if isinstance(sealed, bytes) and (content := unseal(self._key, key, sealed)) is not None:
@@ -99,7 +130,7 @@ class OutcomeStore:
         """Keep an outcome under its hash, where there is room."""
         if self._db is None or self._key is None:
             return
-        with suppress(sqlite3.Error):
+        with self._untold():
             values = (key, self._round, len(content), seal(self._key, key, content))
             self._db.execute("INSERT INTO outcomes (key, used, size, sealed) VALUES (?, ?, ?, ?)", values)
             self._db.execute(_DROP_OLDER, (key, key, MOST_VARIANTS))
@@ -112,7 +143,7 @@ class OutcomeStore:
         """Make room where that is needed, and write what is to be kept."""
         if self._db is None:
             return
-        with suppress(sqlite3.Error):
+        with self._untold():
             if self._round:
                 marked = [(self._round, number) for number in self._used]
                 self._db.execute("BEGIN")
@@ -121,8 +152,10 @@ class OutcomeStore:
                 self._db.execute("COMMIT")
                 self._db.execute("PRAGMA incremental_vacuum").fetchall()
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, OSError):
             self._db.close()
+            if self._damaged and self._round:
+                self._remove()
         self._db = None
 
     def _make_room(self, database: sqlite3.Connection) -> None:
@@ -148,10 +181,17 @@ def _is_ours(database: sqlite3.Connection, *, empty_too: bool = False) -> bool:
     """Whether a file is one of this format; an empty one, too, where that is asked for."""
     try:
         version = database.execute("PRAGMA user_version").fetchone()[0]
+        made_by = database.execute("PRAGMA application_id").fetchone()[0]
         tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        return version == FORMAT or (empty_too and not version and not tables)
+        return (version, made_by) == (FORMAT, APPLICATION_ID) or (empty_too and not version and not tables)
     except sqlite3.Error:
         return False
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is not what it should be; a full disk, or another process, is none."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 def kept_bytes(folder: Path) -> int:

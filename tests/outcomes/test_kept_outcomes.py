@@ -229,6 +229,34 @@ def test_what_another_machine_made_is_not_believed(
     assert len(set(drawn)) == 3
 
 
+@pytest.mark.parametrize("kept_pages", [1, 3])
+def test_a_damaged_file_is_made_anew(tmp_path: Path, kept_pages: int, drawn: list[str]) -> None:
+    """Also where its first pages are sound, so that the damage is met late: the build after next finds all again."""
+    project = Project(tmp_path)
+    built = project.build()
+    sound = project.outcomes.read_bytes()
+    project.outcomes.write_bytes(sound[: 4096 * kept_pages] + b"\xff" * (len(sound) - 4096 * kept_pages))
+    for _ in range(2):
+        assert project.build() == built
+    drawn.clear()
+    assert project.build() == built and not drawn
+
+
+def test_another_programs_file_behind_a_link_is_left_alone(tmp_path: Path, drawn: list[str]) -> None:
+    project = Project(tmp_path)
+    built = project.build()
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as database:
+        database.executescript("CREATE TABLE precious (a); PRAGMA user_version = 1;")
+    database.close()
+    before = other.read_bytes()
+    project.outcomes.unlink()
+    project.outcomes.symlink_to(other)
+    assert project.build() == built and other.read_bytes() == before
+    drawn.clear()
+    assert project.build() == built and not drawn
+
+
 WRITER = """
 import sys
 from pathlib import Path
