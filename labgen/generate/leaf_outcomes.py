@@ -10,13 +10,13 @@ from __future__ import annotations
 import pickle
 import zlib
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from labgen.generate.context import RunContext
 from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
-from labgen.ledger.replies import Ledger
+from labgen.ledger.replies import KeptRow, Ledger, digest_of
 from labgen.outcomes.store import OutcomeStore
 from labgen.outcomes.thresholds import NotedThresholds, Range, all_within
 from labgen.plan.leaf_plan import LeafPlan
@@ -108,7 +108,8 @@ class LeafOutcomes:
             return found
         noting = self.noting()
         value, used = make(plan, noting.run)
-        return LeafOutcome(value, basis=None if used is None else self.basis(plan, noting, used, *further))
+        rows = None if used is None else self._ledger.rows(used)
+        return LeafOutcome(value, basis=None if rows is None else self.basis(plan, noting, rows, *further))
 
     def find(self, plan: LeafPlan, *further: Any) -> LeafOutcome[Any] | None:
         """The outcome that is kept of a leaf, where all that it rests on is still so; None for none."""
@@ -126,15 +127,12 @@ class LeafOutcomes:
         """What one leaf is drawn with whose outcome is to be kept."""
         return Noting.of(self._run)
 
-    def basis(self, plan: LeafPlan, noting: Noting, used: Iterable[bytes], *further: Any) -> Basis | None:
-        """What an outcome rests on. None where the ledger lacks a reply: then it is not to be kept.
+    def basis(self, plan: LeafPlan, noting: Noting, rows: Mapping[int, KeptRow], *further: Any) -> Basis:
+        """What an outcome rests on.
 
         Args:
-            used: keys of the calls that it used; further: as `of`.
+            rows: the ledger's, of the calls that it used, by their numbers, sorted; further: as `of`.
         """
-        numbers = self._ledger.numbers(used)
-        if numbers is None:
-            return None
-        replies = zlib.compress(array("Q", numbers).tobytes(), 1)
+        replies = zlib.compress(array("Q", rows).tobytes(), 1)
         key = leaf_inputs(plan, self._inputs, *further)
-        return Basis(key, replies, self._ledger.digest(numbers), noting.thresholds.ranges())
+        return Basis(key, replies, digest_of(rows.values()), noting.thresholds.ranges())

@@ -12,7 +12,7 @@ from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, Noting
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.resume import REPLAYED, Taking, unheard
 from labgen.generate.slot_run import SlotResult
-from labgen.ledger.replies import Ledger
+from labgen.ledger.replies import KeptRow, Ledger
 from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.teacher.ledger_only import LedgerOnly
@@ -51,8 +51,14 @@ class LiveLeaves:
         del self._open[leaf]
         calibration = leaf.progress.calibration
         used = [*leaf.spent, *(calibration.calls if calibration else ())]
-        if basis := self._outcomes.basis(leaf.plan, noting, used, REPLAYED):
-            found = taking.replayed(Past(leaf.progress, tuple(seen)))
-            told = self._ledger.replies(used)
-            origins = Counter(Origin(asked, reply.served.address, reply.served.model) for asked, reply in told)
-            LeafOutcome(replace(found, kept_from=origins, used=()), basis=basis).tell(self._store)
+        if (rows := self._ledger.rows(used)) is None:
+            return
+        found = taking.replayed(Past(leaf.progress, tuple(seen)))
+        told = {row[0]: self._origin(row) for row in rows.values()}
+        origins = Counter(told[key] for key in used)
+        basis = self._outcomes.basis(leaf.plan, noting, rows, REPLAYED)
+        LeafOutcome(replace(found, kept_from=origins, used=()), basis=basis).tell(self._store)
+
+    def _origin(self, row: KeptRow) -> Origin:
+        served = self._ledger.reply(row).served
+        return Origin(row[1], served.address, served.model)

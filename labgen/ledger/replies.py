@@ -84,9 +84,14 @@ Statements = tuple[str, Sequence[tuple[object, ...]]]
 """A statement, and the values that it is done with, each in turn."""
 
 _INSERT = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SELECT_ALL = "SELECT key, model, failure, prompt_tokens, completion_tokens, reply FROM replies WHERE rowid = ?"
-_SELECT_MODEL = "SELECT reply, failure, prompt_tokens, completion_tokens, model FROM replies WHERE key = ?"
+_ALL = "key, model, failure, prompt_tokens, completion_tokens, reply FROM replies"
+_SELECT_ALL = f"SELECT {_ALL} WHERE rowid = ?"
+_SELECT_NUMBERED = f"SELECT rowid, {_ALL} WHERE key = ?"
 _SELECT = "SELECT reply, failure, prompt_tokens, completion_tokens FROM replies WHERE key = ?"
+
+
+KeptRow = tuple[bytes, str, str, int, int, bytes]
+"""What builds go by of a kept reply: its key, the model asked, failure, tokens, and the reply, packed."""
 
 
 class ReplyRow(NamedTuple):
@@ -313,35 +318,26 @@ class Ledger:
         with self._explained():
             return [row[0] for row in self._db.execute("SELECT key FROM replies WHERE failure != ''")]
 
-    def replies(self, keys: Iterable[bytes]) -> Iterator[tuple[str, Reply]]:
-        """The paid calls among `keys`, in that order: the model that was asked, and its reply."""
-        for key in keys:
-            with self._explained():
-                row = self._db.execute(_SELECT_MODEL, (key,)).fetchone()
-            if row:
-                yield row[4], self._decoded(key, row[:4])
+    def reply(self, row: KeptRow) -> Reply:
+        """The reply in a kept row. Raises: LedgerError: it is damaged."""
+        key, _, failure, prompt_tokens, completion_tokens, reply = row
+        return self._decoded(key, (reply, failure, prompt_tokens, completion_tokens))
 
-    def numbers(self, keys: Iterable[bytes]) -> list[int] | None:
-        """The numbers under which the file has some replies, sorted and each once; None where it lacks one of them."""
-        found = set()
+    def rows(self, keys: Iterable[bytes]) -> dict[int, KeptRow] | None:
+        """All that the file has under some keys, by its numbers, sorted; None where it lacks one of them."""
+        found = {}
         with self._explained():
             for key in keys:
-                row = self._db.execute("SELECT rowid FROM replies WHERE key = ?", (key,)).fetchone()
+                row = self._db.execute(_SELECT_NUMBERED, (key,)).fetchone()
                 if row is None:
                     return None
-                found.add(row[0])
-        return sorted(found)
+                found[row[0]] = row[1:]
+        return dict(sorted(found.items()))
 
     def digest(self, numbers: Iterable[int]) -> bytes:
-        """Hash over all that the ledger has under some numbers, keys included (32 bytes)."""
-        digest = hashlib.blake2b(digest_size=32)
+        """`digest_of` what the ledger has under some numbers."""
         with self._explained():
-            for number in numbers:
-                row = self._db.execute(_SELECT_ALL, (number,)).fetchone() or ()
-                for value in row:
-                    part = value if isinstance(value, bytes) else str(value).encode()
-                    digest.update(len(part).to_bytes(8, "little") + part)
-        return digest.digest()
+            return digest_of(self._db.execute(_SELECT_ALL, (number,)).fetchone() or () for number in numbers)
 
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement gives: for looking after the ledger, not for builds."""
@@ -485,3 +481,12 @@ def reply_row(call: Call, reply: Reply) -> ReplyRow:
         call.canonical.encode(),
         pack_reply(reply),
     )
+
+
+def digest_of(rows: Iterable[Sequence[object]]) -> bytes:
+    """Hash over kept replies (`KeptRow`), 32 bytes."""
+    digest = hashlib.blake2b(digest_size=32)
+    for row in rows:
+        parts = [value if isinstance(value, bytes) else str(value).encode() for value in row]
+        digest.update(b"".join(len(part).to_bytes(8, "little") + part for part in parts))
+    return digest.digest()

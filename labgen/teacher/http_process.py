@@ -220,16 +220,14 @@ def _sent_call(call: Call, schema: Any) -> tuple[Any, ...]:
     """A call as plain values, which cost the least to write and to read."""
     messages = [(message.role, message.content) for message in call.messages]
     sampling = (call.max_tokens, call.temperature, call.seed, call.top_p, call.stop)
-    return (call.model, messages, *sampling, schema, call.extra_body, call.reasoning, call.canonical)
+    return (call.model, messages, *sampling, schema, call.extra_body, call.reasoning)
 
 
 def _received_call(sent: tuple[Any, ...], schemas: Mapping[int, Schema]) -> Call:
-    model, messages, max_tokens, temperature, seed, top_p, stop, schema, extra_body, reasoning, canonical = sent
+    model, messages, max_tokens, temperature, seed, top_p, stop, schema, extra_body, reasoning = sent
     schema = schemas[schema] if isinstance(schema, int) else schema
     asked = tuple(Message(*message) for message in messages)
-    call = Call(model, asked, max_tokens, temperature, seed, top_p, stop, schema, extra_body, reasoning)
-    call.__dict__["canonical"] = canonical
-    return call
+    return Call(model, asked, max_tokens, temperature, seed, top_p, stop, schema, extra_body, reasoning)
 
 
 def _sent_reply(reply: Reply) -> tuple[Any, ...]:
