@@ -254,6 +254,8 @@ def _run(
                 session.hooks.stop.check()
             if across:
                 across.save()
+                # Its index may take as much memory as all the rest; phases are mixed without it.
+                across = collector.across = None
             about = writer.as_answered(replace(about, complete=complete))
             notes = _notes(session, collector.calibrations)
             tested = calibration_json(collector.calibrations) if collector.calibrations else None
