@@ -22,6 +22,7 @@ A message says where, what, and what to do next. No message ever holds a key or 
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Sequence
 
 
@@ -177,6 +178,9 @@ _AGAIN = "and run the same command again: what was paid for is kept."
 _NO_MEMORY = (
     f"this machine has no memory left. Close other programs or ask for fewer calls at once (--concurrency), {_AGAIN}"
 )
+NEEDED_BYTES = 600_000_000
+"""Address space that a small build takes, most of it by the libraries that it loads: measured on two cores."""
+_NOT_MAPPED = re.compile("failed to map segment|cannot allocate memory", re.IGNORECASE)
 _NO_THREAD = f"this machine has no further thread to give. {_REMEDIES[errno.EAGAIN]}, {_AGAIN}"
 
 
@@ -185,15 +189,51 @@ def machine_trouble(error: BaseException | None) -> str | None:
 
     Verbs explain their own files themselves; this is the net below them.
     """
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return _NO_MEMORY
-    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+    limit_bytes = memory_limit_bytes()
+    limited = limit_bytes is not None and limit_bytes < 2 * NEEDED_BYTES
+    no_thread = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    if _lacks_memory(error, limited=limited) or (no_thread and limited):
+        return memory_words(limit_bytes) if limit_bytes and limited else _NO_MEMORY
+    if no_thread:
         return _NO_THREAD
     if not isinstance(error, OSError) or not (advice := remedy(error)):
         return None
     what = error.strerror or type(error).__name__
     where = f"{error.filename}: {what}" if error.filename else what
     return f"{where}. {advice}, {_AGAIN}"
+
+
+def memory_limit_bytes() -> int | None:
+    """The address space that this process may take, where there is a limit (`ulimit -v`)."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return None
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def memory_words(limit_bytes: int) -> str:
+    """What to say where a limit leaves too little memory."""
+    return (
+        f"this process may take {limit_bytes / 1e6:,.0f} MB of memory (`ulimit -v`), which is too little: a small "
+        f"build needs {NEEDED_BYTES / 1e6:,.0f} MB, one on many cores more. Raise the limit, {_AGAIN}"
+    )
+
+
+def _lacks_memory(error: BaseException | None, *, limited: bool) -> bool:
+    """Whether an error, or one that it came of, is that there was no memory: also for loading a library."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        if isinstance(error, ImportError | OSError) and _NOT_MAPPED.search(str(error)):
+            return True
+        if limited and isinstance(error, SystemError):
+            return True  # so Python says that a library gave up without a reason, as some do that got no memory
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def remedy(error: OSError) -> str:

@@ -188,6 +188,7 @@ class _Faults:
             return None
         # Hashes, process numbers, and the names that `tempfile` draws.
         plain = re.sub(r"(?<=[-/.])[0-9a-f]{8,}(?=$|[./])|(?<=\.)\d+(?=\.new)", "*", text[len(self._folder) + 1 :])
+        plain = re.sub(r"(^|/)(\.[^/]+\.)[a-z0-9_]{8}$", r"\1\2*", plain)
         return re.sub(r"(^|/)(tmp|labgen-[a-z]+-)\w{8}", r"\1\2*", plain)
 
 

@@ -115,6 +115,9 @@ class BuildsWithFaults:
         # Settings, and leaves of which none can be read, are the user's to mend.
         most = 2 if verdict.point.path.startswith(("labgen.yaml", "taxonomy/")) else 1
         _note(verdict, 0 <= ended.status <= most, f"status {ended.status}")
+        # On a disk where no renaming works any more, the one that puts it back fails, too: the next run does it.
+        gone = verdict.state == "none" and self._before is not None and kind != "stay failed"
+        _note(verdict, not gone, "the dataset that was there is gone")
         if ended.status == 0:
             _note(verdict, verdict.state == "whole", "status 0 without the whole dataset")
             return

@@ -74,6 +74,8 @@ def _say(report: PushReport) -> None:
     for note in report.notes:
         click.echo(f"Note: {note}", err=True)
     if not report.uploaded and not report.deleted:
+        if report.pull_request:
+            return  # which a note has named
         click.echo(f"{report.url} has exactly this dataset already.")
         if report.tag:
             click.echo(f"Would be tagged {report.tag}." if report.dry_run else f"Tagged {report.tag}.")

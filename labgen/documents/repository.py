@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,11 +57,14 @@ class Listing:
 
 
 class _CloneFailed(TaxonomyError):
-    """git failed in a clone. `stderr` is all that it said, credentials too; the message has none."""
+    """git failed in a clone. `stderr` is all that it said, credentials too; the message has none.
 
-    def __init__(self, message: str, stderr: str) -> None:
+    `at_limit`: it was stopped for taking too long, saying too much or growing too large.
+    """
+
+    def __init__(self, message: str, stderr: str, *, at_limit: bool) -> None:
         super().__init__(message)
-        self.stderr = stderr
+        self.stderr, self.at_limit = stderr, at_limit
 
 
 class _SingleRefused(TaxonomyError):
@@ -127,9 +131,12 @@ class Repository:
             contents = _batch(clone, hashes, "--batch=", sum(sizes.values()) + len(hashes))
             return dict(zip(paths, _pieces(contents, sizes.values()), strict=True))
         except (ValueError, GitFailed) as error:
-            raise TaxonomyError(
-                f"the clone in {self.folder} is damaged ({shown(str(error))}). Delete that folder; it is fetched again."
-            ) from None
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> TaxonomyError:
+        return TaxonomyError(
+            f"the clone in {self.folder} is damaged ({shown(str(error))}). Delete that folder; it is fetched again."
+        )
 
     def _fetch(self, commit: str) -> Listing:
         if len(commit) in FULL_HASH_CHARS:
@@ -195,17 +202,17 @@ class Repository:
         if self._unreachable is not None:
             raise self._unreachable
         path = self.folder / clone
-        _prepare(path)
-        fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *options]
-        transports = self._transports(path)
+        transports: list[str] = []
         try:
-            _git(
-                [*fetch, "--", self.repo, *refspecs],
-                path,
-                timeout_sec=self._config.timeout_sec,
-                transports=transports,
-                max_bytes=self._config.max_clone_bytes,
-            )
+            try:
+                transports = self._take(path, refspecs, options)
+            except _CloneFailed as error:
+                _remove_leftovers(path)
+                if error.at_limit or _is_whole(path):
+                    raise
+                # Half a clone, of a git or a disk that was stopped at the wrong moment.
+                shutil.rmtree(path)
+                transports = self._take(path, refspecs, options)
         except _CloneFailed as error:
             _remove_leftovers(path)
             if _OTHER_HASHES.search(error.stderr):
@@ -221,6 +228,20 @@ class Repository:
                 f"works.{public}"
             )
             raise self._unreachable from None
+
+    def _take(self, path: Path, refspecs: list[str], options: list[str]) -> list[str]:
+        """Have git fetch into a clone. Returns: the transports that it might speak."""
+        _prepare(path)
+        fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *options]
+        transports = self._transports(path)
+        _git(
+            [*fetch, "--", self.repo, *refspecs],
+            path,
+            timeout_sec=self._config.timeout_sec,
+            transports=transports,
+            max_bytes=self._config.max_clone_bytes,
+        )
+        return transports
 
     def _transports(self, path: Path) -> list[str]:
         """What the address as written needs, and what the user's own redirection of it needs."""
@@ -252,12 +273,15 @@ class Repository:
             return None
 
     def _list(self, commit: str, clone: str) -> Listing:
-        output = _git(
-            ["ls-tree", "-r", "-z", "--full-tree", commit],
-            self.folder / clone,
-            timeout_sec=self._config.timeout_sec,
-            max_stdout_bytes=MAX_LISTING_BYTES,
-        )
+        try:
+            output = _git(
+                ["ls-tree", "-r", "-z", "--full-tree", commit],
+                self.folder / clone,
+                timeout_sec=self._config.timeout_sec,
+                max_stdout_bytes=MAX_LISTING_BYTES,
+            )
+        except _CloneFailed as error:
+            raise error if error.at_limit else self._damaged(error) from None
         files: dict[str, str] = {}
         for entry in filter(None, output.split("\0")):
             about, path = entry.split("\t", 1)
@@ -342,8 +366,19 @@ def _git(
             max_stdout_bytes=max_stdout_bytes,
         )
     except GitFailed as error:
-        raise _CloneFailed(_IN_WORDS.get(error.why, "{}").format(error), error.stderr) from None
+        raise _CloneFailed(
+            _IN_WORDS.get(error.why, "{}").format(error), error.stderr, at_limit=error.why in _IN_WORDS
+        ) from None
     return said.decode("utf-8", "surrogateescape")
+
+
+def _is_whole(clone: Path) -> bool:
+    """Whether git finds all that a clone names; a large one that takes too long to look through counts as whole."""
+    try:
+        _git(["fsck", "--connectivity-only", "--no-dangling", "--no-progress"], clone)
+    except _CloneFailed as error:
+        return error.at_limit
+    return True
 
 
 def _import_git() -> Any:

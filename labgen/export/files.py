@@ -47,7 +47,7 @@ class ShardedTable:
 
     A file ends at a leaf's end once it has `FILE_ROWS` rows, and inside a leaf only at twice that. The bytes depend on
     the rows and pyarrow's version alone, not on how the rows came. At most `GROUP_ROWS` rows are in memory, and what
-    `extend` was given last.
+    `extend` was given last. As a context manager, it finishes its file at the end, or lets go of it after an error.
     """
 
     def __init__(self, root: Path, stem: str, schema: pa.Schema) -> None:
@@ -96,9 +96,19 @@ class ShardedTable:
         writer, self._writer = self._writer, None
         if writer is not None:
             # It writes its end, which a full disk refuses: what went wrong before is the error that counts.
-            with suppress(OSError):
+            with suppress(OSError, MemoryError):
                 writer.close()
             writer.is_open = False  # else it would try once more as it goes, and say so
+
+    def __enter__(self) -> ShardedTable:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self.abandon()
 
     def _write_full(self) -> None:
         """Write what waits as long as it fills a group."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,12 +179,23 @@ def replacing(folder: Path) -> Iterator[Path]:
             with explained(folder):
                 if folder.exists():
                     folder.rename(old)
-                new.rename(folder)
+                _take_the_place(new, folder, old)
                 if old.exists():
                     _keep_foreign(old, folder)
                     shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+
+
+def _take_the_place(new: Path, folder: Path, old: Path) -> None:
+    """Rename the new folder; where that fails, what was there before goes back to its place at once."""
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            with suppress(OSError):  # else the next run does it
+                old.rename(folder)
+        raise
 
 
 def _keep_foreign(old: Path, folder: Path) -> None:

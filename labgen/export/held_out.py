@@ -161,10 +161,9 @@ def write_held_out(root: Path, held_out: HeldOutRows) -> dict[str, Sequence[Data
     found: dict[str, Sequence[DataFile]] = {}
     for config in HELD_OUT:
         if rows := held_out.rows.get(config):
-            table = ShardedTable(root, f"held_out/{config}", held_out_schema(config))
-            for row in rows:
-                table.add(row)
-            table.close()
+            with ShardedTable(root, f"held_out/{config}", held_out_schema(config)) as table:
+                for row in rows:
+                    table.add(row)
             found[config] = tuple(table.files)
     return found
 

@@ -70,10 +70,9 @@ def write_phases(root: Path, branches: Mapping[str, Sequence[DataFile]], mix: Mi
         mixer.add_extras()
         configs = {}
         for phase in PHASES.values():
-            config = ShardedTable(root, f"data/{phase}", row_schema())
-            for table in shuffle.read(phase):
-                config.extend(table)
-            config.close()
+            with ShardedTable(root, f"data/{phase}", row_schema()) as config:
+                for table in shuffle.read(phase):
+                    config.extend(table)
             if config.files:
                 configs[phase] = tuple(config.files)
     return Phases(configs, mixer.report())

@@ -49,10 +49,9 @@ def passages_of(plans: Iterable[LeafPlan]) -> Iterator[dict[str, Any]]:
 
 def write_passages(root: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write them into a dataset's folder; nothing where there are none."""
-    table = ShardedTable(root, STEM, passage_schema())
-    for row in rows:
-        table.add(dict(row))
-    table.close()
+    with ShardedTable(root, STEM, passage_schema()) as table:
+        for row in rows:
+            table.add(dict(row))
 
 
 def read_passages(folder: Path, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

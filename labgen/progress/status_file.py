@@ -70,9 +70,15 @@ def freshness(state: RunState, now: Callable[[], float] = time.time) -> Freshnes
         return Freshness(False)
     age_sec = now() - state.updated
     ago = f"it last said something {duration(age_sec)} ago"
+    if age_sec < -STALE_SEC:
+        ago = (
+            f"what it last said is dated {duration(-age_sec)} ahead of this machine's clock, which was set or is wrong"
+        )
     here = state.host == platform.node()
     if here and not _runs(state.pid):
         return Freshness(False, f"stopped without a word (killed?): {ago}. Run it again to go on.")
+    if age_sec < -STALE_SEC:
+        return Freshness(True, f"{ago[0].upper()}{ago[1:]}. Look again in a few seconds: a run that is well says more.")
     if age_sec > STALE_SEC:
         where = f"its process ({state.pid}) is there" if here else f"it runs on {state.host}"
         return Freshness(True, f"stale: {ago}, and {where}. It is busy, held, or its machine was asleep.")

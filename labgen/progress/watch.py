@@ -51,6 +51,7 @@ class RunWatch:
         self.expected: Mapping[str, ExpectedCalls] = {}
         self._config, self._plans, self._tell = config, plans, tell
         self._spent, self._price_share = spent or RunSpending(), price_share
+        self._begun_sec = time.monotonic()
         self._state = RunState(verb, "reading the ledger", time.time(), time.time(), platform.node(), os.getpid())
         self._rates, self._left = Rates(), TimeLeft()
         self._rows_before: int | None = None
@@ -100,7 +101,9 @@ class RunWatch:
 
     def _say(self, phase: str, state: RunState) -> None:
         changed = phase != self._state.phase
-        self._state = replace(state, phase=phase, updated=time.time())
+        # The span between the two is how long it runs, also where the clock is set meanwhile.
+        now_sec, runs_sec = time.time(), time.monotonic() - self._begun_sec
+        self._state = replace(state, phase=phase, started=now_sec - runs_sec, updated=now_sec)
         self._tell(self._state)
         if changed or time.monotonic() - self._written_sec >= WRITE_SEC:
             self._written_sec = time.monotonic()

@@ -33,7 +33,7 @@ from labgen.publish.release import (
     read_release,
     release_manifest,
 )
-from labgen.publish.remote import EarlierRelease, Remote, look_at, read_remote
+from labgen.publish.remote import EarlierRelease, Remote, look_at, open_pull_request, read_remote
 from labgen.publish.same_rows import keep_same_rows
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class PushReport:
         deleted: files of the release before that are no longer part of it.
         unchanged: number of files that were there already: the same bytes or, of tables, the same rows.
         commit: the commit's hash; None where nothing had changed, and in a dry run.
-        pull_request: its address, where one was opened.
+        pull_request: its address, where one was opened, or is open already with the same files.
         tag: the release's tag; empty for a pull request, which is tagged once it is merged.
         changes: by leaf, against the release before; None for the first.
         notes: what the user should know besides.
@@ -109,7 +109,7 @@ def push_dataset(
     The repository is created where there is none. Only files that say something else travel, in one commit: a table
     that a later Parquet library wrote in other bytes stays as it was released. The commit also takes away what the
     release before had and this one has not; files that labgen did not put there stay. A push that was cut goes on
-    where it stopped: run it again. What was rejected, and the lineage of calls, never travel.
+    where it stopped: run it again, also with `pr`. What was rejected, and the lineage of calls, never travel.
 
     Args:
         folder: a dataset folder that labgen wrote.
@@ -325,6 +325,9 @@ def _write(
         return replace(report, tag=tag)
     if not remote.exists:
         api.create_repo(report.repo_id, repo_type="dataset", private=not public, exist_ok=True)
+    if pr and (there := open_pull_request(api, remote, step.title, step.files.values())):
+        notes = (*report.notes, f"a pull request with exactly this is open already: {there}.")
+        return replace(report, uploaded=(), deleted=(), pull_request=there, notes=notes)
     done = _commit(api, remote, step, pr=pr)
     if pr:
         return replace(report, commit=done.oid, pull_request=done.pr_url or "")

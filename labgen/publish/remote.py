@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,6 @@ class EarlierRelease:
 def look_at(api: HfApi, repo_id: str) -> Remote:
     """The repository's state: commit, visibility, files and tags. A private one without access looks like none."""
     from huggingface_hub.errors import RepositoryNotFoundError
-    from huggingface_hub.hf_api import RepoFile
 
     try:
         info = api.repo_info(repo_id, repo_type="dataset")
@@ -94,14 +93,36 @@ def look_at(api: HfApi, repo_id: str) -> Remote:
         if error.response is not None and error.response.status_code == 401 and api.token:
             raise  # the token itself is not accepted
         return Remote(repo_id)
-    files = {
-        entry.path: RemoteFile(entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else "")
-        for entry in api.list_repo_tree(repo_id, recursive=True, revision=info.sha, repo_type="dataset")
-        if isinstance(entry, RepoFile)
-    }
+    files = _files_at(api, repo_id, info.sha)
     refs = api.list_repo_refs(repo_id, repo_type="dataset")
     tags = {tag.name: tag.target_commit for tag in refs.tags}
     return Remote(repo_id, True, info.sha or "", bool(info.private), files, tags)
+
+
+def open_pull_request(api: HfApi, remote: Remote, title: str, files: Iterable[ReleaseFile]) -> str:
+    """The address of an open pull request with this title that brings exactly these files; empty where there is none.
+
+    One whose opening was cut after it had arrived is found so, and no second one opened.
+    """
+    wanted = list(files)
+    for each in api.get_repo_discussions(
+        remote.repo_id, repo_type="dataset", discussion_type="pull_request", discussion_status="open"
+    ):
+        if each.title == title and each.git_reference:
+            there = replace(remote, files=_files_at(api, remote.repo_id, each.git_reference))
+            if all(there.has(file) for file in wanted):
+                return each.url
+    return ""
+
+
+def _files_at(api: HfApi, repo_id: str, revision: str | None) -> dict[str, RemoteFile]:
+    from huggingface_hub.hf_api import RepoFile
+
+    return {
+        entry.path: RemoteFile(entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else "")
+        for entry in api.list_repo_tree(repo_id, recursive=True, revision=revision, repo_type="dataset")
+        if isinstance(entry, RepoFile)
+    }
 
 
 def read_remote(api: HfApi, remote: Remote, scratch: Path) -> EarlierRelease | None:

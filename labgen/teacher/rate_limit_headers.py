@@ -38,6 +38,7 @@ _SPAN = re.compile(
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that an endpoint asks us to wait: `Retry-After` as seconds or as a date, or the milliseconds form.
 
+    A date counts from the endpoint's own `Date`, where it says one: this machine's clock may be wrong, or be set.
     Returns: 0 or more; None where there is no such header, or none that can be read.
     """
     milliseconds = _number(headers.get("retry-after-ms", ""))
@@ -49,7 +50,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     seconds = _number(value)
     if seconds is not None:
         return max(0.0, seconds)
-    return _span_sec(value)
+    return _span_sec(value, _now_sec(headers))
 
 
 def wait_said(words: str) -> float | None:
@@ -72,19 +73,27 @@ def rate_limit_pause(headers: Mapping[str, str]) -> float | None:
         remaining = _number(headers.get(left, ""))
         if remaining is None or remaining > 0:
             continue
-        seconds = _span_sec(headers.get(reset, ""))
+        seconds = _span_sec(headers.get(reset, ""), _now_sec(headers))
         if seconds is not None:
             pauses.append(min(seconds, LONGEST_PAUSE_SEC))
     return max(pauses, default=None)
 
 
-def _span_sec(value: str) -> float | None:
+def _now_sec(headers: Mapping[str, str]) -> float:
+    """The time of a reply in seconds since 1970, by the clock of whoever sent it; else by this machine's."""
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return time.time()
+
+
+def _span_sec(value: str, now_sec: float) -> float | None:
     """Seconds from now that a header means: a span, or a point in time as a number or a date."""
     value = value.strip()
     seconds = _number(value)
     if seconds is not None:
         seconds = seconds / 1000.0 if seconds >= _EPOCH_MS else seconds
-        return max(0.0, seconds - time.time() if seconds >= _EPOCH_SEC else seconds)
+        return max(0.0, seconds - now_sec if seconds >= _EPOCH_SEC else seconds)
     found = _SPAN.fullmatch(value.lower())
     if value and found:
         units = (86400.0, 3600.0, 60.0, 1.0, 0.001)
@@ -94,7 +103,7 @@ def _span_sec(value: str) -> float | None:
             date = read(value)
             # A date without a zone is UTC, as HTTP's are.
             date = date if date.tzinfo else date.replace(tzinfo=UTC)
-            return max(0.0, date.timestamp() - time.time())
+            return max(0.0, date.timestamp() - now_sec)
         except (ValueError, OverflowError):
             continue
     return None

@@ -16,6 +16,7 @@ from labgen.config import Config
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.verbs.bulk_rounds import Round, Rounds, Shard
+from labgen.verbs.machine_limits import require_memory
 from labgen.verbs.session import Hooks, Session
 
 FOLDER = "bulk"
@@ -25,6 +26,7 @@ UNREAD = "bulk-unread"
 
 
 def prepare_build(config: Config, leaf_patterns: Sequence[str], hooks: Hooks | None) -> Session:
+    require_memory()
     session = Session.prepare(config, leaf_patterns, hooks=hooks)
     session.check_leaves()
     session.check_flows()

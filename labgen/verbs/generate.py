@@ -53,6 +53,7 @@ from labgen.verbs.begin import Begun, load_arrow, take_replayed
 from labgen.verbs.build_time import remember_pace
 from labgen.verbs.event_loop import outside_event_loop
 from labgen.verbs.held_out import TrainedRows, draw_held_out
+from labgen.verbs.machine_limits import require_memory
 from labgen.verbs.output import check_output_of
 from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Hooks, Session
@@ -157,6 +158,7 @@ def build_dataset(
         verb: what the run's state calls it; spent: what that says was spent before.
     Raises: LabgenError: see `labgen.errors`; every reply received is in the ledger.
     """
+    require_memory()
     session = Session.prepare(config, leaf_patterns, hooks=hooks, backend=backend)
     session.check_leaves()
     session.check_flows()

@@ -40,7 +40,7 @@ from labgen.teacher.http_process import HttpProcess
 from labgen.teacher.retries import Patience
 from labgen.teacher.traffic import Watch
 from labgen.verbs.event_loop import run_to_end
-from labgen.verbs.open_files import allow_open_files
+from labgen.verbs.machine_limits import allow_open_files
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from fault_points import KILLED, Stage
 from faulty_server import make_call
-from workbench import Labgen, Run
+from workbench import Labgen, Run, freeform, write_leaf
 
 from labgen.errors import LedgerError
 from labgen.ledger.export_import import export_ledger
@@ -57,10 +57,18 @@ def kept(work: Path) -> dict[bytes, Reply | None]:
 
 
 def at_every_step(
-    stage: Stage, tmp_path: Path, arguments: list[str], make: Callable[[Path], None], check: Callable[[Path], None]
+    stage: Stage,
+    tmp_path: Path,
+    arguments: list[str],
+    make: Callable[[Path], None],
+    check: Callable[[Path], None],
+    *,
+    of: str = "",
 ) -> int:
     """Run a command once to see its steps, then again and again from the same start, killed at each.
 
+    Args:
+        of: only at steps that begin in a module with this in its path.
     Returns: how many steps there were.
     """
     start = tmp_path / "start"
@@ -72,7 +80,8 @@ def at_every_step(
 
     whole = stage.run(fresh("whole"), arguments)
     assert whole.status in (0, 1) and "Traceback" not in whole.err, whole.err
-    for number, point in enumerate(whole.points):
+    points = [point for point in whole.points if of in point.where]
+    for number, point in enumerate(points):
         folder = fresh(f"killed-{number}")
         ended = stage.run(folder, arguments, at=point, kind="kill")
         assert ended.status == KILLED, f"{point}: {ended.err}"
@@ -81,7 +90,7 @@ def at_every_step(
         except (AssertionError, LedgerError) as error:
             raise AssertionError(f"killed before: {point}") from error
         shutil.rmtree(folder)
-    return len(whole.points)
+    return len(points)
 
 
 def named_command(ended: Run) -> list[str]:
@@ -201,3 +210,29 @@ def test_a_migration_killed_at_any_step_keeps_every_reply(stage: Stage, tmp_path
             assert not ParkedCalls(ledger).count()
 
     assert at_every_step(stage, tmp_path, ["ledger", "import", "paid.gz"], make, check) > 10
+
+
+def test_a_prune_killed_at_any_step_loses_nothing_that_is_used(stage: Stage, tmp_path: Path) -> None:
+    """What a build uses is all there, what it does not use goes by the same command, and no build pays anew."""
+    begun = tmp_path / "begun"
+    write_leaf(begun / "taxonomy", "foundational_skills/requests", **freeform())
+    (begun / "labgen.yaml").write_text("samples: 2\n")
+    assert stage.run(begun, ["generate"]).status == 0
+    used = kept(begun / WORK)
+    with closing(Ledger(begun / WORK, ballast_bytes=0)) as ledger:
+        ledger.insert([reply_row(call, Reply("of an earlier prompt")) for call in calls_of(CALLS)])
+    unused = {call.key for call in calls_of(CALLS)}
+    arguments = ["ledger", "prune", "--yes"]
+    stage.warm_up(Path(shutil.copytree(begun, tmp_path / "warm")), arguments)
+
+    def make(folder: Path) -> None:
+        shutil.copytree(begun, folder, dirs_exist_ok=True)
+
+    def check(folder: Path) -> None:
+        here = kept(folder / WORK)
+        assert set(used) <= set(here) <= set(used) | unused and all(here[key] == used[key] for key in used)
+        assert verify(folder / WORK).well
+        assert stage.run(folder, arguments, kill_after_sec=600.0).status == 0
+        assert kept(folder / WORK) == used and verify(folder / WORK).well
+
+    assert at_every_step(stage, tmp_path, arguments, make, check, of="ledger/") > 10

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,18 +68,24 @@ class Repo:
         """The commit that a branch, a tag or a hash names."""
         if revision == "main":
             return self.head
+        if revision.startswith("refs/pr/"):
+            return self.pulls[int(revision.rpartition("/")[2]) - 1]
         oid = self.tags.get(revision, revision)
         return next((commit for commit in [*self.commits, *self.pulls] if commit.oid == oid), None)
 
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests whose method and path match: a status, `cut`, or `stall`."""
+    """What happens to the next `times` requests whose method (any, if empty) and path match, after so many of them.
+
+    A status, `cut` (half of the request is read), `stall`; or it is done, and its answer is `half` there or `lost`.
+    """
 
     method: str
     path: str
     what: int | str
     times: int = 1
+    after: int = 0
 
 
 class LocalHub:
@@ -87,6 +94,7 @@ class LocalHub:
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}
+        self.stored: list[str] = []
         self.faults: list[Fault] = []
         self.asked: list[tuple[str, str]] = []
         self.stalled = threading.Event()
@@ -116,9 +124,11 @@ class LocalHub:
         with self.lock:
             self.asked.append((method, path))
             for fault in self.faults:
-                if fault.times > 0 and fault.method == method and re.search(fault.path, path):
-                    fault.times -= 1
-                    return fault
+                if fault.times > 0 and fault.method in ("", method) and re.search(fault.path, path):
+                    fault.after -= 1
+                    if fault.after < 0:
+                        fault.times -= 1
+                        return fault
         return None
 
     def count(self, method: str, path: str) -> int:
@@ -165,24 +175,28 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, method: str) -> None:
         path = unquote(urlsplit(self.path).path)
         fault = self.hub.fault(method, path)
+        self._fault = fault.what if fault else ""
         if fault and fault.what == "cut":
-            self.rfile.read(min(100, int(self.headers.get("Content-Length") or 0)))
-            self.close_connection = True
-            self.connection.close()
-            return
+            self.rfile.read(int(self.headers.get("Content-Length") or 0) // 2)
+            return self._hang_up()
         if fault and fault.what == "stall":
             self.hub.stalled.set()
             self.hub.release.wait(30)
             self.close_connection = True
             return
         body = self._body()
-        if fault:
-            return self._reply(int(fault.what), {"error": "injected"})
+        if fault and isinstance(fault.what, int):
+            return self._reply(fault.what, {"error": "injected"})
         for pattern, methods, serve in _ROUTES:
             if method in methods and (match := re.fullmatch(pattern, path)):
                 with self.hub.lock:
                     return serve(self, body, *match.groups())
         return self._reply(404, {"error": f"no such endpoint: {method} {path}"})
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -196,6 +210,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, status: int, data: Any, headers: dict[str, str] | None = None) -> None:
         content = data if isinstance(data, bytes) else json.dumps(data).encode()
+        if self._fault == "lost":
+            return self._hang_up()
+        if self._fault == "half":
+            self.wfile.write(b"HTTP/1.1 %d \r\nContent-Length: %d\r\n" % (status, len(content)))
+            if content:
+                self.wfile.write(b"\r\n" + content[: len(content) // 2])
+            return self._hang_up()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Request-Id", "req-1")
@@ -204,6 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+        return None
 
     def _token(self) -> str:
         return self.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -257,6 +279,14 @@ class _Handler(BaseHTTPRequestHandler):
             tags = [{"name": tag, "ref": f"refs/tags/{tag}", "targetCommit": oid} for tag, oid in repo.tags.items()]
             self._reply(200, {"branches": [branch], "converts": [], "tags": tags})
 
+    def discussions(self, body: bytes, name: str) -> None:
+        repo = self._repo(name)
+        if repo:
+            about = {"repo": {"name": name, "type": "dataset"}, "status": "open", "isPullRequest": True}
+            about |= {"author": {"name": "ada"}, "createdAt": "2026-01-01T00:00:00.000Z"}
+            listed = [about | {"title": each.title, "num": number} for number, each in enumerate(repo.pulls, 1)]
+            self._reply(200, {"discussions": listed, "count": len(listed), "start": 0})
+
     def preupload(self, body: bytes, name: str, revision: str) -> None:
         repo = self._repo(name, write="create_pr" not in self.path)
         if repo:
@@ -283,6 +313,7 @@ class _Handler(BaseHTTPRequestHandler):
         if hashlib.sha256(body).hexdigest() != oid:
             return self._reply(400, {"error": "not these bytes"})
         self.hub.objects[oid] = body
+        self.hub.stored.append(oid)
         return self._reply(200, b"")
 
     def verify(self, body: bytes) -> None:
@@ -354,8 +385,9 @@ _ROUTES: list[tuple[str, tuple[str, ...], Any]] = [
     (r"/api/validate-yaml", ("POST",), _Handler.validate),
     (rf"/api/datasets/{_NAME}", ("GET",), _Handler.info),
     (rf"/api/datasets/{_NAME}/revision/(.+)", ("GET",), _Handler.info),
-    (rf"/api/datasets/{_NAME}/tree/([^/]+)/?(.*)", ("GET",), _Handler.tree),
+    (rf"/api/datasets/{_NAME}/tree/(refs/pr/\d+|[^/]+)/?(.*)", ("GET",), _Handler.tree),
     (rf"/api/datasets/{_NAME}/paths-info/([^/]+)", ("POST",), _Handler.paths_info),
+    (rf"/api/datasets/{_NAME}/discussions", ("GET",), _Handler.discussions),
     (rf"/api/datasets/{_NAME}/refs", ("GET",), _Handler.refs),
     (rf"/api/datasets/{_NAME}/preupload/([^/]+)", ("POST",), _Handler.preupload),
     (rf"/datasets/{_NAME}\.git/info/lfs/objects/batch", ("POST",), _Handler.batch),

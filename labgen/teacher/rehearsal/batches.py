@@ -40,6 +40,7 @@ class Batch:
 
     Attributes:
         moments: seconds since 1970 at which it came to a status, by status.
+        begun_sec: when it was made, on a clock that nobody sets.
         total, completed, failed: requests in the file; answered; refused or never run.
         output, error: where results are written until the batch has ended, and then their ids.
     """
@@ -60,6 +61,7 @@ class Batch:
     output_file_id: str | None = None
     error_file_id: str | None = None
     model: str | None = None
+    begun_sec: float = field(default_factory=time.monotonic)
 
     def come_to(self, status: str) -> None:
         """Change the status, and note when."""
@@ -174,7 +176,7 @@ class Batches:
         """The status with which to end a batch before its next line; None: go on."""
         if batch.status == "cancelling":
             return "cancelled"
-        return "expired" if time.time() > batch.expires_at else None
+        return "expired" if time.monotonic() > batch.begun_sec + WINDOW_SEC else None
 
     def finish(self, batch: Batch) -> None:
         """Called when every line has its result, before the files are handed out."""

@@ -1,13 +1,23 @@
-"""How many files and connections this process may have open, before anything is paid for that it could not receive."""
+"""What this process may take of the machine, before anything is paid for that it could not receive or keep."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from labgen.errors import ConfigError
+from labgen.errors import NEEDED_BYTES, ConfigError, LabgenError, memory_limit_bytes, memory_words
 
 BESIDE_CALLS = 48
 """Files and connections that a build has open beside its calls, at most."""
+
+
+def require_memory() -> None:
+    """Look at the limit on memory before libraries are loaded that would end the process where they get none.
+
+    Raises: LabgenError: it is too low for any build.
+    """
+    limit_bytes = memory_limit_bytes()
+    if limit_bytes is not None and limit_bytes < NEEDED_BYTES:
+        raise LabgenError(memory_words(limit_bytes))
 
 
 def allow_open_files(calls: int) -> None:
