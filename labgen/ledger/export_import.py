@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from typing import Any
 from labgen.errors import UsageError
 from labgen.ledger.parked import forget_parked
 from labgen.ledger.replies import Ledger, ReplyRow, pack_reply
-from labgen.records import Reply, Served
+from labgen.records import MOST_TOKENS, Reply, Served
 from labgen.text.bounded_json import read_bounded
 
 FORMAT = "labgen-ledger"
@@ -47,21 +48,25 @@ class Imported:
     """What came of an import: calls that were new, calls that were known, and lines that were left out (count).
 
     `differing` counts known calls whose reply differs in the file: the reply that was here first stays, since rows may
-    have been made from it. `left_out` says why of the first lines, `cut` why the rest was not read, if it was not.
+    have been made from it. `words` counts known calls whose words were lost here, and are back. `others` counts
+    replies that bear another model's name than the one that was asked, by both (asked, then borne). `left_out` says why
+    of the first lines, `cut` why the rest was not read, if it was not.
     """
 
     new: int = 0
     known: int = 0
     differing: int = 0
+    words: int = 0
+    others: Counter[tuple[str, str]] = field(default_factory=Counter)
     lines_left_out: int = 0
     left_out: list[str] = field(default_factory=list)
     cut: str = ""
 
-    def leave_out(self, number: int) -> None:
+    def leave_out(self, number: int, why: str) -> None:
         """Count a line that is no paid call."""
         self.lines_left_out += 1
         if self.lines_left_out <= MOST_TOLD:
-            self.left_out.append(f"line {number}: not a paid call, or not what its key says")
+            self.left_out.append(f"line {number}: {why}")
 
     @property
     def whole(self) -> bool:
@@ -138,19 +143,38 @@ def import_ledger(folder: Path, source: Path) -> Imported:
             batch.append(row)
             if len(batch) >= BATCH_ROWS:
                 _add(ledger, batch, result)
-                batch = []
+                batch.clear()
         _add(ledger, batch, result)
     return result
 
 
 def _add(ledger: Ledger, batch: list[ReplyRow], result: Imported) -> None:
-    unique = list({row.key: row for row in batch}.values())
-    for row in unique:
-        kept = ledger.query("SELECT reply FROM replies WHERE key = ?", (row.key,))
-        result.differing += bool(kept) and _said(kept[0][0]) != _said(row.reply)
-    new = ledger.insert(unique, forget_parked(row.key for row in unique))
+    """Bring in some calls. Of two replies to one call, here or in the file, the first one stays."""
+    first: dict[bytes, ReplyRow] = {}
+    lost: list[ReplyRow] = []
+    for row in batch:
+        kept = ledger.query("SELECT reply, call FROM replies WHERE key = ?", (row.key,))
+        reply, call = kept[0] if kept else (first[row.key].reply if row.key in first else None, None)
+        result.differing += reply is not None and _said(reply) != _said(row.reply)
+        if call is not None and not _has_words(ledger, call):
+            lost.append(row)
+        first.setdefault(row.key, row)
+    new = ledger.insert(first.values(), forget_parked(first))
     result.new += new
     result.known += len(batch) - new
+    if lost:
+        with ledger.transaction() as database:
+            for row in lost:
+                packed = ledger.calls.pack(row.leaf, row.step, row.call)
+                database.execute("UPDATE replies SET call = ? WHERE key = ?", (packed, row.key))
+        result.words += len({row.key for row in lost})
+
+
+def _has_words(ledger: Ledger, packed: bytes) -> bool:
+    try:
+        return bool(ledger.calls.unpack(packed))
+    except (zlib.error, LookupError):
+        return False
 
 
 def _said(reply: bytes) -> list[Any]:
@@ -169,15 +193,19 @@ def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
         if number == 1:
             _check_header(source, data)
             continue
-        row = _row(data)
-        if row is None:
-            result.leave_out(number)
+        try:
+            row = _row(data)
+        except _NotPaidError as error:
+            result.leave_out(number, str(error))
             in_a_row += 1
             if in_a_row == MOST_IN_A_ROW:
                 result.cut = f"everything after line {number}: {in_a_row:,} lines in a row are no paid calls"
                 return
         else:
             in_a_row = 0
+            names = (row.model, data.get("served_model") or row.model)
+            if names[0] != names[1] and (names in result.others or len(result.others) < MOST_TOLD):
+                result.others[names] += 1
             yield row
 
 
@@ -205,26 +233,45 @@ def _check_header(source: Path, data: Any) -> None:
         raise UsageError(f"{source}: has form {data.get('version')!r}, this labgen knows {FORMAT_VERSION}. Upgrade it.")
 
 
-def _row(data: Any) -> ReplyRow | None:
+class _NotPaidError(ValueError):
+    """A line is no paid call, or not the one that it says; the words say what is wrong."""
+
+
+def _row(data: Any) -> ReplyRow:
     if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in TEXTS):
-        return None
-    if not all(isinstance(data.get(name), int) and 0 <= data[name] < 2**62 for name in NUMBERS):
-        return None
-    if data["failure"] not in FAILURES or not all(isinstance(data.get(name, ""), str) for name in KNOWN):
-        return None
+        raise _NotPaidError("not a paid call")
+    if not all(type(data.get(name)) is int and 0 <= data[name] <= MOST_TOKENS for name in NUMBERS):
+        raise _NotPaidError("its counts of tokens are no reply's")
+    if data["failure"] not in FAILURES or (data["failure"] and data["reply"]):
+        raise _NotPaidError("no call ends so")
+    if not all(isinstance(data.get(name, ""), str) for name in KNOWN):
+        raise _NotPaidError("not a paid call")
     try:
         call = data["call"].encode()
         key = hashlib.sha256(call).digest()
         if key.hex() != data.get("key"):
-            return None
+            raise _NotPaidError("its key is not its call's")
+        _check_asked(call, data["model"])
         reasoning, *served = (data.get(name, "") for name in KNOWN)
         ended = (data["finish_reason"], 0, 0, data["failure"], data["detail"])
         reply = pack_reply(Reply(data["reply"], *ended, reasoning, Served(*served)))
         labels = (data["model"], data["leaf"], data["step"], data["failure"])
         " ".join(labels).encode()
     except UnicodeEncodeError:
-        return None
+        raise _NotPaidError("it has characters that no text has") from None
     return ReplyRow(key, *labels, data["prompt_tokens"], data["completion_tokens"], call, reply)
+
+
+def _check_asked(call: bytes, model: str) -> None:
+    """Raises: _NotPaidError: what was hashed is no call, or one to another model."""
+    try:
+        asked = read_bounded(call)
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
+        raise _NotPaidError("what it says was asked is no call")
+    if asked.get("model") != model:
+        raise _NotPaidError("its call asks another model than it says")
 
 
 def _line(fields: dict[str, Any]) -> bytes:
