@@ -30,8 +30,8 @@ FORMAT_VERSION = 1
 BATCH_ROWS = 500
 LONGEST_LINE = 16 * 2**20
 """No call and reply are longer (bytes, unpacked)."""
-MOST_IN_A_ROW = 10_000
-"""After so many lines that are no paid calls, one after the other, a file is not read further (count)."""
+MOST_LEFT_OUT = 10_000
+"""After so many lines that are no paid calls, and fewer that are, a file is not read further (count)."""
 MOST_TOLD = 20
 """Lines left out that are told one by one (count)."""
 COMPRESSION = 3
@@ -153,12 +153,13 @@ def _add(ledger: Ledger, batch: list[ReplyRow], result: Imported) -> None:
     first: dict[bytes, ReplyRow] = {}
     lost: list[ReplyRow] = []
     for row in batch:
-        kept = ledger.query("SELECT reply, call FROM replies WHERE key = ?", (row.key,))
-        reply, call = kept[0] if kept else (first[row.key].reply if row.key in first else None, None)
-        result.differing += reply is not None and _said(reply) != _said(row.reply)
-        if call is not None and not _has_words(ledger, call):
-            lost.append(row)
-        first.setdefault(row.key, row)
+        if (before := first.setdefault(row.key, row)) is not row:
+            result.differing += _differ(before.reply, row.reply)
+            continue
+        for reply, call in ledger.query("SELECT reply, call FROM replies WHERE key = ?", (row.key,)):
+            result.differing += _differ(reply, row.reply)
+            if not _has_words(ledger, call):
+                lost.append(row)
     new = ledger.insert(first.values(), forget_parked(first))
     result.new += new
     result.known += len(batch) - new
@@ -167,7 +168,7 @@ def _add(ledger: Ledger, batch: list[ReplyRow], result: Imported) -> None:
             for row in lost:
                 packed = ledger.calls.pack(row.leaf, row.step, row.call)
                 database.execute("UPDATE replies SET call = ? WHERE key = ?", (packed, row.key))
-        result.words += len({row.key for row in lost})
+        result.words += len(lost)
 
 
 def _has_words(ledger: Ledger, packed: bytes) -> bool:
@@ -177,14 +178,16 @@ def _has_words(ledger: Ledger, packed: bytes) -> bool:
         return False
 
 
-def _said(reply: bytes) -> list[Any]:
-    """A packed reply's text, end and detail: where it came from is no difference."""
-    parts: list[Any] = json.loads(zlib.decompress(reply))
-    return parts[:3]
+def _differ(reply: bytes, other: bytes) -> bool:
+    """Whether two packed replies say something else, or end otherwise: where they came from is no difference."""
+    if reply == other:
+        return False
+    first, second = (json.loads(zlib.decompress(each)) for each in (reply, other))
+    return bool(first[:3] != second[:3])
 
 
 def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
-    in_a_row = 0
+    paid = 0
     for number, line in _lines(source, result):
         try:
             data = read_bounded(line)
@@ -197,12 +200,12 @@ def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
             row = _row(data)
         except _NotPaidError as error:
             result.leave_out(number, str(error))
-            in_a_row += 1
-            if in_a_row == MOST_IN_A_ROW:
-                result.cut = f"everything after line {number}: {in_a_row:,} lines in a row are no paid calls"
+            if result.lines_left_out >= MOST_LEFT_OUT and result.lines_left_out > paid:
+                count = result.lines_left_out
+                result.cut = f"everything after line {number}: {count:,} lines are no paid calls, and {paid:,} are"
                 return
         else:
-            in_a_row = 0
+            paid += 1
             names = (row.model, data.get("served_model") or row.model)
             if names[0] != names[1] and (names in result.others or len(result.others) < MOST_TOLD):
                 result.others[names] += 1
