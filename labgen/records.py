@@ -353,6 +353,9 @@ class Call:
         return made
 
 
+MOST_TOKENS = 10**9
+"""No prompt and no reply have more (count): what counts beyond is no count."""
+
 WHOLE = frozenset({"stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "complete", "completed"})
 """Endpoints' words for a reply that ended by itself. Only these are known to be whole."""
 

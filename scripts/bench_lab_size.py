@@ -139,7 +139,7 @@ STAGES = {"fill": fill, "build": build, "parts": parts}
 
 def hub() -> None:
     """The tests' stand-in for the Hub; prints its address, and serves until its standard input ends."""
-    sys.path.insert(0, str(ROOT / "tests" / "publish"))
+    sys.path.insert(0, str(ROOT / "tests"))
     from local_hub import running_hub
 
     with running_hub() as server:
@@ -150,7 +150,7 @@ def hub() -> None:
 @contextmanager
 def local_hub() -> Iterator[dict[str, str]]:
     """A stand-in for the Hub in a process of its own; gives the environment in which it is taken for the real one."""
-    sys.path.insert(0, str(ROOT / "tests" / "publish"))
+    sys.path.insert(0, str(ROOT / "tests"))
     from local_hub import TOKEN
 
     with subprocess.Popen(itself("--hub"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -84,6 +84,7 @@ class Stage:
     def __init__(self, **environment: str) -> None:
         """Make a stage whose commands see these variables besides."""
         self._environment = environment
+        self._jobs = 0
 
     def __enter__(self) -> Stage:
         variables = {name: value for name, value in os.environ.items() if not name.startswith(("LABGEN_", "OPENAI_"))}
@@ -126,9 +127,13 @@ class Stage:
 
     def _asked(self, job: Mapping[str, Any]) -> Any:
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(job) + "\n")
+        self._jobs += 1
+        self._process.stdin.write(json.dumps(dict(job) | {"number": self._jobs}) + "\n")
         self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        number = 0
+        while number != self._jobs:  # a test that its time limit ended has left an answer behind
+            number, answer = json.loads(self._process.stdout.readline())
+        return answer
 
 
 class _Faults:
@@ -362,7 +367,8 @@ def _serve() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         gc.freeze()  # a fork that looked for garbage would copy all of this
-        print(json.dumps(_play_in_fork(job) if "at" in job else _play_here(job)), file=answers, flush=True)
+        answer = _play_in_fork(job) if "at" in job else _play_here(job)
+        print(json.dumps([job["number"], answer]), file=answers, flush=True)
 
 
 def _play_here(job: Mapping[str, Any]) -> bool:

@@ -136,8 +136,10 @@ def report(build: Any) -> str:
                 "that did would stop the leaf; a rehearsal goes on."
             )
     if build.folder:
-        named = "" if str(build.folder) == "dataset" else f" --output {shlex.quote(str(build.folder))}"
-        lines += [f"Dataset: {build.folder}", f"To look at it, row by row, as one HTML page: labgen report{named}"]
+        lines += [
+            f"Dataset: {build.folder}",
+            f"To look at it, row by row, as one HTML page: labgen report{_named(build)}",
+        ]
     else:
         lines.append("No dataset was written; the message above says why.")
     return "\n".join(lines)
@@ -177,7 +179,7 @@ def _coverage(build: Any) -> list[str]:
 
 def _short_leaves(build: Any) -> list[str]:
     """The leaves that fell short, each with its cause, and what to change."""
-    from labgen.export.shortfall import remedies, why_short
+    from labgen.export.shortfall import commonest_loss, remedies, why_short
 
     leaves = build.funnel.leaves
     # Where the run ended early, leaves that were on their way are short for that reason alone, which is said apart.
@@ -193,7 +195,17 @@ def _short_leaves(build: Any) -> list[str]:
             "Where the judge is not fit, choose another (`judge:` in labgen.yaml), mend the leaf's seed examples, "
             "or lower `calibration.floor`; `labgen calibrate` shows the test by itself."
         )
-    return lines + remedies(build.funnel)
+    lines += remedies(build.funnel)
+    lost = sorted({state.value for path in short if (state := commonest_loss(leaves[path]))})
+    if lost and build.folder:
+        shown = " or ".join(f"`labgen show --state {state}{_named(build)}`" for state in lost)
+        lines.append(f"What was wrong with candidates, one by one: {shown}.")
+    return lines
+
+
+def _named(build: Any) -> str:
+    """The option that names the dataset's folder; empty where it is the usual one."""
+    return "" if str(build.folder) == "dataset" else f" --output {shlex.quote(str(build.folder))}"
 
 
 def _failed(build: Any) -> list[str]:

@@ -72,22 +72,32 @@ def verify_command(ctx: click.Context, /, **options: Any) -> None:
     if not options["repair"]:
         health = verify(folder)
         click.echo(_health(health))
-        if not health.well:
+        if health.repairable:
             click.echo(
                 "`labgen ledger verify --repair` saves what is sound. What is lost is asked for by the next build."
             )
+        elif health.calls_lost:
+            click.echo(_WORDS_BACK)
         ctx.exit(0 if health.well else 1)
     with run_lock(folder):
         if saved_by_repair(folder):
             click.echo(f"A repair that was cut short has come to its end. The damaged file is {finish_repair(folder)}.")
         health = verify(folder)
-        if health.well:
-            click.echo(f"{_health(health)} There is nothing to repair.")
-            return
-        health, aside = repair(folder)
-    click.echo(_health(health))
-    click.echo(f"Saved. The damaged file is {aside}; remove it once you need it no more.")
-    ctx.exit(1)
+        if health.repairable:
+            health, aside = repair(folder)
+            done = f"Saved. The damaged file is {aside}; remove it once you need it no more."
+        else:
+            done = "There is nothing to repair."
+    click.echo(f"{_health(health)}\n{done}")
+    if health.calls_lost:
+        click.echo(_WORDS_BACK)
+    ctx.exit(0 if health.well else 1)
+
+
+_WORDS_BACK = (
+    "Builds use these replies as before. An export that was written while the words were there brings them back: "
+    "`labgen ledger import FILE`."
+)
 
 
 @command.command("prune")
@@ -176,6 +186,10 @@ def import_command(ctx: click.Context, /, source: Path, **options: Any) -> None:
     click.echo(f"{result.new} new calls, {result.known} known already.")
     if result.differing:
         click.echo(f"{result.differing} known calls have another reply in the file; the reply that was here stays.")
+    if result.words:
+        click.echo(f"{result.words} known calls whose words were lost here have them again.")
+    for (asked, borne), count in result.others.most_common():
+        click.echo(plain(f"{count} replies to calls of `{asked}` bear the name `{borne}`: rows made from them say so."))
     for words in filter(None, (*result.left_out, result.cut)):
         click.echo(f"{source}: left out: {words}", err=True)
     if result.lines_left_out > len(result.left_out):
@@ -204,7 +218,7 @@ def _health(health: Any) -> str:
     if health.only_in_pages:
         lines.append(f"{health.only_in_pages} more are whole, but can only be found by --repair.")
     if health.calls_lost:
-        lines.append(f"{health.calls_lost} replies are sound, but what they answer can't be read: no report shows it.")
+        lines.append(f"{health.calls_lost} replies are sound, but what they answer is lost: no report shows it.")
     for key, leaf, step in health.damaged:
         lines.append(f"damaged: call {key[:16]} of {plain(leaf) or '-'}, {plain(step)}")
     for low, high in health.unreadable:

@@ -47,16 +47,21 @@ def useless_replies(tally: Tally) -> Cause | None:
     return cause_of(counted)
 
 
+def commonest_loss(tally: Tally) -> State | None:
+    """The state that took most candidates; None where none was lost."""
+    state = max((state for state in State if state is not State.ACCEPTED), key=tally.count)
+    return state if tally.count(state) else None
+
+
 def _mostly(tally: Tally) -> str:
     """The last pass across leaves, else the state that took most."""
-    lost = {state: tally.count(state) for state in State if state is not State.ACCEPTED and tally.count(state)}
-    if not lost:
+    state = commonest_loss(tally)
+    if state is None:
         return "" if tally.stopped else "no more candidates"
     duplicates = tally.reasons.get(State.DUPLICATE)
     across = duplicates.get("across_leaves", 0) if duplicates else 0
     if tally.accepted + across >= tally.wanted:
         return f"{across:,} too close to an earlier leaf's"
-    state = max(lost, key=lambda state: lost[state])
-    words = f"mostly {state.value} ({lost[state]:,} of {tally.candidates:,} candidates)"
+    words = f"mostly {state.value} ({tally.count(state):,} of {tally.candidates:,} candidates)"
     cause = useless_replies(tally) if state in (State.UNPARSED, State.FAILED) else None
     return f"{words}: {cause.count:,} replies {cause.words}" if cause else words

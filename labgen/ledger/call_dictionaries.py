@@ -103,7 +103,8 @@ class CallDictionaries:
         key = (leaf, step)
         if key not in self._steps:
             found = self._database.execute("SELECT text, number FROM dictionaries WHERE leaf = ? AND step = ?", key)
-            self._steps[key] = sorted((zlib.decompress(text), number) for text, number in found)
+            whole = [(text, number) for packed, number in found if (text := _whole(packed)) is not None]
+            self._steps[key] = sorted(whole)
             if len(self._steps) > STEPS_AT_HAND:
                 self._steps.popitem(last=False)
         self._steps.move_to_end(key)
@@ -120,6 +121,14 @@ class CallDictionaries:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(number)
         return self._texts[number]
+
+
+def _whole(packed: bytes) -> bytes | None:
+    """A dictionary's text; None where it is damaged, so that nothing more is packed with it."""
+    try:
+        return zlib.decompress(packed)
+    except (zlib.error, TypeError):
+        return None
 
 
 def most_alike(texts: Texts, call: bytes) -> tuple[bytes, int]:

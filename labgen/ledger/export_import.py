@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from labgen.errors import UsageError
 from labgen.ledger.packed_replies import pack_reply, unpack_reply
 from labgen.ledger.parked import forget_parked
 from labgen.ledger.replies import Ledger, ReplyRow
-from labgen.records import Reply, Served
+from labgen.records import MOST_TOKENS, Reply, Served
 from labgen.text.bounded_json import read_bounded
 
 FORMAT = "labgen-ledger"
@@ -30,8 +31,8 @@ FORMAT_VERSION = 1
 BATCH_ROWS = 500
 LONGEST_LINE = 16 * 2**20
 """No call and reply are longer (bytes, unpacked)."""
-MOST_IN_A_ROW = 10_000
-"""After so many lines that are no paid calls, one after the other, a file is not read further (count)."""
+MOST_LEFT_OUT = 10_000
+"""After so many lines that are no paid calls, and fewer that are, a file is not read further (count)."""
 MOST_TOLD = 20
 """Lines left out that are told one by one (count)."""
 COMPRESSION = 3
@@ -48,21 +49,25 @@ class Imported:
     """What came of an import: calls that were new, calls that were known, and lines that were left out (count).
 
     `differing` counts known calls whose reply differs in the file: the reply that was here first stays, since rows may
-    have been made from it. `left_out` says why of the first lines, `cut` why the rest was not read, if it was not.
+    have been made from it. `words` counts known calls whose words were lost here, and are back. `others` counts
+    replies that bear another model's name than the one that was asked, by both (asked, then borne). `left_out` says why
+    of the first lines, `cut` why the rest was not read, if it was not.
     """
 
     new: int = 0
     known: int = 0
     differing: int = 0
+    words: int = 0
+    others: Counter[tuple[str, str]] = field(default_factory=Counter)
     lines_left_out: int = 0
     left_out: list[str] = field(default_factory=list)
     cut: str = ""
 
-    def leave_out(self, number: int) -> None:
+    def leave_out(self, number: int, why: str) -> None:
         """Count a line that is no paid call."""
         self.lines_left_out += 1
         if self.lines_left_out <= MOST_TOLD:
-            self.left_out.append(f"line {number}: not a paid call, or not what its key says")
+            self.left_out.append(f"line {number}: {why}")
 
     @property
     def whole(self) -> bool:
@@ -139,29 +144,51 @@ def import_ledger(folder: Path, source: Path) -> Imported:
             batch.append(row)
             if len(batch) >= BATCH_ROWS:
                 _add(ledger, batch, result)
-                batch = []
+                batch.clear()
         _add(ledger, batch, result)
     return result
 
 
 def _add(ledger: Ledger, batch: list[ReplyRow], result: Imported) -> None:
-    unique = list({row.key: row for row in batch}.values())
-    for row in unique:
-        kept = ledger.query("SELECT reply FROM replies WHERE key = ?", (row.key,))
-        result.differing += bool(kept) and _said(kept[0][0]) != _said(row.reply)
-    new = ledger.insert(unique, forget_parked(row.key for row in unique))
+    """Bring in some calls. Of two replies to one call, here or in the file, the first one stays."""
+    first: dict[bytes, ReplyRow] = {}
+    lost: list[ReplyRow] = []
+    for row in batch:
+        if (before := first.setdefault(row.key, row)) is not row:
+            result.differing += _differ(before.reply, row.reply)
+            continue
+        for reply, call in ledger.query("SELECT reply, call FROM replies WHERE key = ?", (row.key,)):
+            result.differing += _differ(reply, row.reply)
+            if not _has_words(ledger, call):
+                lost.append(row)
+    new = ledger.insert(first.values(), forget_parked(first))
     result.new += new
     result.known += len(batch) - new
+    if lost:
+        with ledger.transaction() as database:
+            for row in lost:
+                packed = ledger.calls.pack(row.leaf, row.step, row.call)
+                database.execute("UPDATE replies SET call = ? WHERE key = ?", (packed, row.key))
+        result.words += len(lost)
 
 
-def _said(reply: bytes) -> list[Any]:
-    """A packed reply's text, end and detail: where it came from is no difference."""
-    parts: list[Any] = json.loads(unpack_reply(reply))
-    return parts[:3]
+def _has_words(ledger: Ledger, packed: bytes) -> bool:
+    try:
+        return bool(ledger.calls.unpack(packed))
+    except (zlib.error, LookupError):
+        return False
+
+
+def _differ(reply: bytes, other: bytes) -> bool:
+    """Whether two packed replies say something else, or end otherwise: where they came from is no difference."""
+    if reply == other:
+        return False
+    first, second = (json.loads(unpack_reply(each)) for each in (reply, other))
+    return bool(first[:3] != second[:3])
 
 
 def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
-    in_a_row = 0
+    paid = 0
     for number, line in _lines(source, result):
         try:
             data = read_bounded(line)
@@ -170,15 +197,19 @@ def _rows(source: Path, result: Imported) -> Iterator[ReplyRow]:
         if number == 1:
             _check_header(source, data)
             continue
-        row = _row(data)
-        if row is None:
-            result.leave_out(number)
-            in_a_row += 1
-            if in_a_row == MOST_IN_A_ROW:
-                result.cut = f"everything after line {number}: {in_a_row:,} lines in a row are no paid calls"
+        try:
+            row = _row(data)
+        except _NotPaidError as error:
+            result.leave_out(number, str(error))
+            if result.lines_left_out >= MOST_LEFT_OUT and result.lines_left_out > paid:
+                count = result.lines_left_out
+                result.cut = f"everything after line {number}: {count:,} lines are no paid calls, and {paid:,} are"
                 return
         else:
-            in_a_row = 0
+            paid += 1
+            names = (row.model, data.get("served_model") or row.model)
+            if names[0] != names[1] and (names in result.others or len(result.others) < MOST_TOLD):
+                result.others[names] += 1
             yield row
 
 
@@ -206,26 +237,45 @@ def _check_header(source: Path, data: Any) -> None:
         raise UsageError(f"{source}: has form {data.get('version')!r}, this labgen knows {FORMAT_VERSION}. Upgrade it.")
 
 
-def _row(data: Any) -> ReplyRow | None:
+class _NotPaidError(ValueError):
+    """A line is no paid call, or not the one that it says; the words say what is wrong."""
+
+
+def _row(data: Any) -> ReplyRow:
     if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in TEXTS):
-        return None
-    if not all(isinstance(data.get(name), int) and 0 <= data[name] < 2**62 for name in NUMBERS):
-        return None
-    if data["failure"] not in FAILURES or not all(isinstance(data.get(name, ""), str) for name in KNOWN):
-        return None
+        raise _NotPaidError("not a paid call")
+    if not all(type(data.get(name)) is int and 0 <= data[name] <= MOST_TOKENS for name in NUMBERS):
+        raise _NotPaidError("its counts of tokens are no reply's")
+    if data["failure"] not in FAILURES or (data["failure"] and data["reply"]):
+        raise _NotPaidError("no call ends so")
+    if not all(isinstance(data.get(name, ""), str) for name in KNOWN):
+        raise _NotPaidError("not a paid call")
     try:
         call = data["call"].encode()
         key = hashlib.sha256(call).digest()
         if key.hex() != data.get("key"):
-            return None
+            raise _NotPaidError("its key is not its call's")
+        _check_asked(call, data["model"])
         reasoning, *served = (data.get(name, "") for name in KNOWN)
         ended = (data["finish_reason"], 0, 0, data["failure"], data["detail"])
         reply = pack_reply(Reply(data["reply"], *ended, reasoning, Served(*served)))
         labels = (data["model"], data["leaf"], data["step"], data["failure"])
         " ".join(labels).encode()
     except UnicodeEncodeError:
-        return None
+        raise _NotPaidError("it has characters that no text has") from None
     return ReplyRow(key, *labels, data["prompt_tokens"], data["completion_tokens"], call, reply)
+
+
+def _check_asked(call: bytes, model: str) -> None:
+    """Raises: _NotPaidError: what was hashed is no call, or one to another model."""
+    try:
+        asked = read_bounded(call)
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
+        raise _NotPaidError("what it says was asked is no call")
+    if asked.get("model") != model:
+        raise _NotPaidError("its call asks another model than it says")
 
 
 def _line(fields: dict[str, Any]) -> bytes:

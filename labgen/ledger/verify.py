@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labgen.errors import LedgerError
-from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
+from labgen.ledger.call_dictionaries import MARK, TABLE, CallDictionaries
 from labgen.ledger.packed_replies import reply_of
 from labgen.ledger.pages import table_rows
 from labgen.ledger.replies import (
@@ -51,7 +51,8 @@ class Health:
     Attributes:
         sound: rows that are whole.
         only_in_pages: rows that are whole and that SQLite can't find any more: a repair brings them back.
-        calls_lost: whole replies to calls whose words are lost with their dictionary: builds find them all the same.
+        calls_lost: whole replies to calls whose words are lost: builds find them all the same.
+        dictionaries_lost: of these, calls that still point at a dictionary that is damaged or gone; a repair ends that.
         damaged: rows that can be read but whose content is not what was written: key in hex, leaf, step.
         unreadable: ranges of row numbers between those that were found; some may never have been used.
         problems: what SQLite says of the file.
@@ -60,6 +61,7 @@ class Health:
     sound: int = 0
     only_in_pages: int = 0
     calls_lost: int = 0
+    dictionaries_lost: int = 0
     damaged: list[tuple[str, str, str]] = field(default_factory=list)
     unreadable: list[tuple[int, int]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -67,7 +69,22 @@ class Health:
     @property
     def well(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.calls_lost or self.damaged or self.unreadable or self.problems)
+        return not (self.calls_lost or self.repairable)
+
+    @property
+    def repairable(self) -> bool:
+        """Whether a repair changes something: words that are lost for good and known to be are none of its work."""
+        return bool(self.dictionaries_lost or self.damaged or self.unreadable or self.problems)
+
+    def count(self, row: ReplyRow, packed: object, *, in_pages: bool = False) -> None:
+        """Count a row that is whole; `packed` is its call as it is in the file."""
+        if not row.call:
+            self.calls_lost += 1
+            self.dictionaries_lost += isinstance(packed, bytes) and packed[:1] == MARK
+        elif in_pages:
+            self.only_in_pages += 1
+        else:
+            self.sound += 1
 
 
 def file_bytes(folder: Path) -> int:
@@ -125,8 +142,7 @@ def read_all(folder: Path, keep: Callable[[ReplyRow], None]) -> Health:
             for number, *row in database.execute(statement):
                 seen.add(number)
                 if sound := _sound(row, calls):
-                    health.sound += bool(sound.call)
-                    health.calls_lost += not sound.call
+                    health.count(sound, row[7])
                     keep(sound)
                 else:
                     key = row[0].hex() if isinstance(row[0], bytes) else str(row[0])
@@ -147,8 +163,7 @@ def _read_pages(path: Path, health: Health, seen: set[int], keep: Callable[[Repl
     for number, values in table_rows(path):
         if number not in seen and _is_reply(values) and (sound := _sound(values, calls)):
             seen.add(number)
-            health.only_in_pages += bool(sound.call)
-            health.calls_lost += not sound.call
+            health.count(sound, values[7], in_pages=True)
             keep(sound)
     if not seen:
         raise LedgerError(

@@ -14,9 +14,12 @@ from labgen.formats.prompts import PromptSet
 from labgen.outcomes.passages import KeptPassages, Passages
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
-from labgen.records import Chunk, DocumentSource, Leaf, Taxonomy
+from labgen.records import Chunk, DocumentSource, Leaf, Severity, Taxonomy
 from labgen.taxonomy.load import load_taxonomy
 from labgen.taxonomy.marks import load_marks
+from labgen.taxonomy.path_patterns import match_path
+from labgen.taxonomy.rules import RULES
+from labgen.taxonomy.scan import find_strays
 from labgen.text.token_count import load_token_counter
 
 Say = Callable[[str], None]
@@ -64,6 +67,12 @@ def gather_sources(
     for violation in taxonomy.violations:
         messages.append(f"{violation.file}:{violation.line}:{violation.column}: {violation.message}")
         left_out.setdefault(violation.file.removesuffix("/qna.yaml"), violation.message)
+    for stray in find_strays(config.taxonomy):
+        path = stray.name.rpartition("/")[0]
+        if not leaf_patterns or any(match_path(path, pattern) for pattern in leaf_patterns):
+            messages.append(f"{stray.name}:1:1: {stray.message}")
+            if RULES[stray.code].severity is Severity.ERROR:
+                left_out.setdefault(path, stray.message)
     chunks: dict[str, tuple[Chunk, ...]] = {}
     store, kept = DocumentStore(config.work_folder / "documents", config.documents), KeptPassages(config)
     usable = []

@@ -11,6 +11,7 @@ from labgen.records import BRANCHES, DocumentSource, Leaf, Pair, SeedExample, Se
 from labgen.taxonomy.path_patterns import match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scaffold import GAP, SCHEMA_FOLDERS
+from labgen.taxonomy.scan import find_strays
 from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, note_same_elsewhere, read_source
 from labgen.taxonomy.structure import check_structure
 from labgen.text.yamltree import Node
@@ -63,6 +64,9 @@ def select_leaf_files(root: Path, leaf_patterns: Sequence[str] = ()) -> list[Pat
         raise UsageError(f"{root}: this is no taxonomy, it has none of {wanted}. Name its root with --taxonomy.")
     files = find_leaf_files(root)
     if not files:
+        passed = "".join(f"\n{stray.name}:1:1: {stray.message}" for stray in find_strays(root))
+        if passed:
+            raise UsageError(f"{root}: no leaf in this taxonomy is read:{passed}")
         raise UsageError(f"{root}: there is no leaf in this taxonomy yet. `labgen new` writes a first one.")
     if not leaf_patterns:
         return files

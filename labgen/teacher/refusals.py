@@ -91,7 +91,10 @@ def refusal_of(answer: Answer, *, name: str, api_hint: str, model: str, answered
             f"{name} refused the key (HTTP {status}: {words}). Set the right one in the environment."
         )
     if _QUOTA.search(words) or status == 402:
-        return TeacherMisconfigured(f"{name}: the account's quota is used up: {words}")
+        return TeacherMisconfigured(
+            f"{name}: the account's quota is used up (HTTP {status}: {words}). Top it up or name another endpoint with "
+            "--base-url, and run again: every reply up to here is kept."
+        )
     if status == 503 and _LOADING.search(words):
         return TeacherStarting(f"it is not ready yet: {words}", retry_after_sec=retry_after_sec)
     if status in (429, 503, 529):

@@ -14,11 +14,9 @@ from typing import Any
 
 from labgen.errors import BadReply, TeacherRefused
 from labgen.formats.reasoning import split_reasoning
-from labgen.records import Message, Reply
+from labgen.records import MOST_TOKENS, Message, Reply
 from labgen.text.bounded_json import read_bounded
 
-MOST_TOKENS = 10**9
-"""Larger counts of tokens are no counts."""
 REFUSED_ENDS = frozenset({"content_filter", "safety", "recitation", "blocklist", "prohibited_content", "refusal"})
 """Endpoints' words for a reply that their policy stopped."""
 FAILED_ENDS = frozenset({"error", "abort", "aborted", "cancelled", "canceled", "failed", "timeout"})

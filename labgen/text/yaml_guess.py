@@ -376,6 +376,9 @@ _STARTERS = {
 }
 
 
+_FLOWS = {"[": "list", "{": "mapping"}
+
+
 def _special_start(place: _Place) -> _Guess | None:
     for row, column in ((place.begin_row, place.begin_column), (place.row, place.column)):
         if row < 0:
@@ -384,11 +387,9 @@ def _special_start(place: _Place) -> _Guess | None:
         flow = "flow" in place.error.context and char in ("[", "{")
         other = char in _STARTERS and char not in ("[", "{")
         if flow or other:
-            return (
-                row,
-                column,
-                f"the text begins with {_STARTERS[char]}; put quotes around it, or write it below a `|`.",
-            )
+            close = f", or, where a {_FLOWS[char]} is meant, close it" if flow else ""
+            words = f"the text begins with {_STARTERS[char]}; put quotes around it, or write it below a `|`{close}."
+            return row, column, words
     return None
 
 

@@ -11,6 +11,7 @@ import pytest
 from faulty_server import make_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from workbench import Labgen
 
 from labgen.errors import LedgerError
 from labgen.ledger.export_import import export_ledger, import_ledger
@@ -126,3 +127,43 @@ def test_what_is_not_kept_leaves_no_dictionary_behind(tmp_path: Path) -> None:
         assert ledger.query("SELECT count(*) FROM dictionaries") == [(0,)]
         assert ledger.insert(rows) == 4
     assert words_kept(tmp_path, calls) == [call.canonical for call in calls]
+
+
+def damage_dictionary(folder: Path, leaf: str) -> None:
+    """Overwrite what a leaf's calls are packed with."""
+    with closing(sqlite3.connect(folder / LEDGER_NAME)) as database:
+        database.execute("UPDATE dictionaries SET text = x'00' WHERE leaf = ?", (leaf,))
+        database.commit()
+
+
+def test_words_that_are_lost_are_put_away_once_and_an_export_brings_them_back(tmp_path: Path) -> None:
+    """A second repair changes nothing and makes no further copy; it says what is lost, and so does verify."""
+    work, calls = tmp_path / "work", prompts(20)
+    keep(work, calls)
+    export_ledger(work, tmp_path / "paid.gz")
+    damage_dictionary(work, "skills/0")
+    labgen = Labgen(tmp_path)
+    first = labgen("ledger", "verify", "--repair", "--work", "work")
+    assert first.status == 1 and "Saved. The damaged file is" in first.out
+    content = {path.name: path.read_bytes() for path in work.glob("ledger.sqlite*[!lm]")}
+    for command in (("--repair",), ("--no-repair",), ("--repair",)):
+        again = labgen("ledger", "verify", *command, "--work", "work")
+        assert again.status == 1 and "Saved" not in again.out and "verify --repair" not in again.out
+        assert "10 replies are sound, but what they answer is lost" in again.out
+        assert "labgen ledger import FILE" in again.out
+        assert {path.name: path.read_bytes() for path in work.glob("ledger.sqlite*[!lm]")} == content
+    brought = labgen("ledger", "import", "paid.gz", "--work", "work")
+    assert brought.status == 0 and "10 known calls whose words were lost here have them again" in brought.out
+    assert verify(work).well and words_kept(work, calls) == [call.canonical for call in calls]
+
+
+def test_a_damaged_dictionary_stands_in_the_way_of_nothing(tmp_path: Path) -> None:
+    """Builds go on keeping replies; an import mends words without a repair."""
+    calls = prompts(24)
+    keep(tmp_path, calls[:20])
+    export_ledger(tmp_path, tmp_path / "paid.gz")
+    damage_dictionary(tmp_path, "skills/0")
+    keep(tmp_path, calls)
+    assert words_kept(tmp_path, calls[20:]) == [call.canonical for call in calls[20:]]
+    assert import_ledger(tmp_path, tmp_path / "paid.gz").words == 10
+    assert verify(tmp_path).well

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
-from workbench import TIDES, Labgen, freeform, knowledge, write_leaf
+from workbench import TIDES, Labgen, knowledge, write_leaf
 
 GOOD = "foundational_skills/requests"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -50,60 +49,18 @@ def test_a_leaf_that_cannot_be_used_is_named_and_the_others_go_on(
     assert run.json["funnel"]["leaves"][GOOD]["states"]["accepted"] == 2
 
 
-def test_knowledge_of_an_old_version_is_told_which_upgrade_it_needs(taxonomy: Path, labgen: Labgen) -> None:
-    """Version 2 has no contexts."""
-    seeds = [{"question": "Why?", "answer": "Because."}] * 5
-    write_leaf(taxonomy, "knowledge/old", **knowledge(version=2, seed_examples=seeds))
-    status, words = generate(labgen)
-    assert status == 1 and "knowledge/old/qna.yaml" in words and "version 3" in words
-
-
-@pytest.mark.parametrize(
-    ("document", "said"),
-    [
-        ({"repo": "https://nowhere.invalid/docs.git", "commit": "a" * 40, "patterns": ["*.md"]}, "nowhere.invalid"),
-        ({"repo": ".", "commit": "a" * 40, "patterns": ["*.rst"]}, "*.rst"),
-        ({"repo": "ext::sh", "commit": "a" * 40, "patterns": ["*.md"]}, "https"),
-    ],
-    ids=["unreachable", "pattern matches nothing", "hostile address"],
-)
-def test_documents_that_cannot_be_had_leave_their_leaf_out(
-    taxonomy: Path, labgen: Labgen, document: dict[str, object], said: str
-) -> None:
+def test_an_address_of_documents_that_git_would_run_is_refused(taxonomy: Path, labgen: Labgen) -> None:
     """With the leaf's file and line."""
+    document = {"repo": "ext::sh", "commit": "a" * 40, "patterns": ["*.md"]}
     write_leaf(taxonomy, "knowledge/science/tides", **knowledge(document=document))
     status, words = generate(labgen)
-    assert status == 1 and "knowledge/science/tides/qna.yaml:" in words and said in words
-    assert not (labgen.folder / "hacked").exists()
-
-
-def test_an_unknown_commit_leaves_the_leaf_out(taxonomy: Path, labgen: Labgen, tmp_path: Path) -> None:
-    """In a repository that can be reached."""
-    origin = tmp_path / "origin"
-    subprocess.run(["git", "init", "-q", str(origin)], check=True)
-    (origin / "a.md").write_text("# A\n")
-    for words in (["add", "."], ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "a"]):
-        subprocess.run(["git", *words], cwd=origin, check=True)
-    write_leaf(
-        taxonomy, "knowledge/science/tides",
-        **knowledge(document={"repo": f"file://{origin}", "commit": "abcdef0", "patterns": ["*.md"]}),
-    )  # fmt: skip
-    (labgen.folder / "labgen.yaml").write_text("documents: {allow_local_repos: true}\n")
-    status, words = generate(labgen)
-    assert status == 1 and "abcdef0" in words
+    assert status == 1 and "knowledge/science/tides/qna.yaml:" in words and "https" in words
 
 
 def test_a_pattern_of_leaves_that_matches_nothing_is_wrong_usage(taxonomy: Path, labgen: Labgen) -> None:
     """Status 2."""
     status, words = generate(labgen, "--leaf", "knowledge/scienze/**")
     assert status == 2 and "scienze" in words
-
-
-def test_an_unknown_setting_names_the_nearest_known_one(taxonomy: Path, labgen: Labgen) -> None:
-    """Status 2, before anything else happens."""
-    (labgen.folder / "labgen.yaml").write_text("teacher: {base_ulr: http://localhost}\n")
-    status, words = generate(labgen)
-    assert status == 2 and "base_url" in words
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(taxonomy: Path, labgen: Labgen) -> None:
@@ -142,13 +99,6 @@ def test_leaves_without_anything_wanted_are_nothing_to_build(taxonomy: Path, lab
     (labgen.folder / "labgen.yaml").write_text("samples: 0\n")
     run = labgen("generate")
     assert run.status == 2 and "samples" in run.err
-
-
-def test_an_address_that_is_none_is_wrong_configuration(taxonomy: Path, labgen: Labgen) -> None:
-    """Status 2 with an example of a right one."""
-    write_leaf(taxonomy, GOOD, **freeform())
-    status, words = generate(labgen, "--base-url", "localhost:8000")
-    assert status == 2 and "http://" in words
 
 
 def test_documents_without_text_are_named_and_the_others_are_drawn_from(taxonomy: Path, labgen: Labgen) -> None:

@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
+
 TOKEN = "hf_" + "testtokentesttokentesttokentesttok"
 READ_TOKEN = "hf_" + "readonlyreadonlyreadonlyreadonlyre"
 
@@ -149,6 +151,23 @@ def running_hub() -> Iterator[LocalHub]:
         hub.server.shutdown()
         thread.join()
         hub.server.server_close()
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+    """A running local Hub, which huggingface_hub takes for the real one; Xet off, a token that may write."""
+    import huggingface_hub.constants
+
+    with running_hub() as server:
+        # Both are read from the environment when huggingface_hub is imported, which may have been long ago.
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield server
 
 
 class _Handler(BaseHTTPRequestHandler):
