@@ -363,8 +363,10 @@ class DocumentsConfig(Section):
     )
     min_chunk_tokens: int = Field(24, ge=0, description="Smaller chunks (a lone heading) are not drawn from.")
     allow_local_repos: bool = Field(False, description="Whether leaves may name file:// addresses and local paths.")
-    max_file_bytes: Count = Field(20_000_000, description="Larger files are refused.")
-    max_total_bytes: Count = Field(200_000_000, description="Largest sum of the files of one leaf.")
+    max_file_bytes: Count = Field(
+        20_000_000, description="Larger files are refused, and those that convert to more text than that."
+    )
+    max_total_bytes: Count = Field(200_000_000, description="Largest sum of the files of one leaf, and of their text.")
     max_clone_bytes: Count = Field(2_000_000_000, description="Largest clone on disk.")
     timeout_sec: float = Field(300.0, gt=0, description="Longest wait for one git command or one conversion.")
 

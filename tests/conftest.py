@@ -8,10 +8,11 @@ import shutil
 import tempfile
 
 from hypothesis import settings
+from thoroughness import THOROUGH, some
 
 settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("local", deadline=None)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+settings.register_profile("local", max_examples=some(100), deadline=None)
+settings.load_profile("ci" if THOROUGH else "local")
 
 _STATE = tempfile.mkdtemp(prefix="labgen-tests-")
 atexit.register(shutil.rmtree, _STATE, ignore_errors=True)

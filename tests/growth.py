@@ -12,6 +12,9 @@ import re._parser as parser  # type: ignore[import-untyped]  # what the pattern 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from zlib import crc32
+
+from thoroughness import THOROUGH
 
 SIZES = (12, 24, 100, 1_000, 10_000)
 """Lengths of texts, each looked at only where the ones before were no trouble (characters)."""
@@ -36,18 +39,18 @@ def grows(work: Callable[[Any], object], make: Make, sizes: Sequence[int] = SIZE
         if taken_sec > FLOOR_SEC and before and taken_sec > SLACK * size / before * max(before_sec, FLOOR_SEC / 10):
             # A bound that a text had not reached makes the first texts cheap; beyond it work grows with them.
             if taken_sec < 0.3 and size == sizes[-1]:
-                longer_sec = cpu_sec(work, make(10 * size))
-                if longer_sec <= SLACK * 10 * taken_sec:
+                longer_sec = cpu_sec(work, make(4 * size))
+                if longer_sec <= 8 * taken_sec:
                     return ""
             return f"{taken_sec / max(before_sec, 1e-9):.0f} times the work for {size / before:.0f} times the text"
         before_sec, before = taken_sec, size
     return ""
 
 
-def cpu_sec(work: Callable[[Any], object], text: Any) -> float:
-    """Processor time of this thread, in seconds: the least of three runs, or of one that is long."""
+def cpu_sec(work: Callable[[Any], object], text: Any, runs: int = 3) -> float:
+    """Processor time of this thread, in seconds: the least of some runs, or of one that is short or long."""
     least = float("inf")
-    for _ in range(3):
+    for _ in range(runs):
         begun = time.thread_time()
         work(text)
         least = min(least, time.thread_time() - begun)
@@ -199,3 +202,110 @@ class _Drawn:
             return self.text(part, (*way, 0)) * max(1, min(least, 20))
         times = self._draw.choice((least, min(least + 1, int(most))))
         return "".join(_Drawn(self._draw).text(part) for _ in range(min(times, 20)))
+
+
+SHAPES: dict[str, Make] = {
+    "one letter": lambda size: "a" * size,
+    "one word, all letters": lambda size: _repeated("abcdefghij", size),
+    "one character of a script without spaces": lambda size: "日" * size,
+    "spaces": lambda size: " " * size + "x",
+    "line ends": lambda size: "\n" * size + "x",
+    "digits": lambda size: "7" * size,
+    "prose": lambda size: _repeated("The bee is small. It flies far, and Mary saw 12 of them on 3 May 1998. ", size),
+    "one long sentence": lambda size: _repeated("and then 12 more of them came ", size),
+    "numbers": lambda size: _repeated("1,234.5 ", size),
+    "names": lambda size: _repeated("Ada Byron King ", size),
+    "sums": lambda size: _repeated("1 + 2 x ", size),
+    "equations": lambda size: _repeated("2 + 2 = 4\n", size),
+    "short lines": lambda size: _repeated("ab\n", size),
+    "nearly the same lines": lambda size: "\n".join(
+        f"Line {number} of the text is this." for number in range(size // 30)
+    ),
+    "paragraphs": lambda size: _repeated("A line of text.\n\n", size),
+    "list": lambda size: _repeated("- item\n", size),
+    "numbered list": lambda size: _repeated("1. item\n", size),
+    "list within list": lambda size: "".join("  " * (number % 40) + "- item\n" for number in range(size // 45)),
+    "headings": lambda size: _repeated("# Title\n", size),
+    "table": lambda size: "| a | b |\n| --- | --- |\n" + _repeated("| 1 | 2 |\n", size),
+    "cells": lambda size: "|" * size,
+    "quotes within quotes": lambda size: "> " * (size // 2) + "a",
+    "fences": lambda size: _repeated("```\n", size),
+    "code": lambda size: "```python\n" + _repeated("print((1)\n", size) + "```\n",
+    "back-ticks": lambda size: " ".join("`" * (1 + number % 90) for number in range(size // 45)),
+    "stars": lambda size: _repeated("*a **b ", size),
+    "underscores": lambda size: "_" * size,
+    "links": lambda size: _repeated("[a](b) ", size),
+    "open brackets": lambda size: "[" * size,
+    "brackets": lambda size: "(" * (size // 2) + ")" * (size // 2),
+    "braces": lambda size: '{"a":' * (size // 5),
+    "array": lambda size: "[" + "1," * (size // 2) + "1]",
+    "objects": lambda size: "[" + '{"score": 3, "reason": "yes"},' * (size // 29),
+    "open objects": lambda size: '{"a": [' * (size // 7),
+    "quotation marks": lambda size: '"' * size,
+    "apostrophes": lambda size: "it's 'so' " * (size // 10),
+    "backslashes": lambda size: "\\" * size,
+    "open tags": lambda size: "<question>" * (size // 10),
+    "tags": lambda size: "<question>a</question><answer>b</answer>" * (size // 40),
+    "tags within tags": lambda size: "<b>" * (size // 7) + "a" + "</b>" * (size // 7),
+    "tags without end": lambda size: "<a " * (size // 3),
+    "comments without end": lambda size: "<!--" * (size // 4),
+    "superscripts": lambda size: "x<sup>2</sup>" * (size // 13),
+    "less-than signs": lambda size: "<" * size,
+    "ampersands": lambda size: "&amp;" * (size // 5),
+    "labels": lambda size: _repeated("Question: a\nAnswer: b\n", size),
+    "thoughts": lambda size: "<think>" * (size // 7),
+    "templates": lambda size: "{{" * (size // 2),
+    "e-mail addresses": lambda size: "jane.roe@example.com " * (size // 21),
+    "at signs": lambda size: "a@" * (size // 2),
+    "dots": lambda size: "a." * (size // 2),
+    "hyphens": lambda size: "a-" * (size // 2),
+    "addresses": lambda size: "https://example.org/a?b=c " * (size // 26),
+    "one long address": lambda size: "https://" + "a/" * (size // 2),
+    "colons": lambda size: "a: " * (size // 3),
+    "YAML": lambda size: _repeated("- question: a\n  answer: b\n", size),
+    "comments": lambda size: "# a " * (size // 4),
+    "switches of a linter": lambda size: _repeated("a:   \n# yamllint disable rule:colons\n", size),
+    "YAML within YAML": lambda size: "- " * min(size // 2, 300) + "a\n" * (size // 2),
+    "anchors": lambda size: "".join(f"a{number}: &a{number} [*a{number - 1}]\n" for number in range(1, size // 20)),
+    "escapes": lambda size: "\x1b[1m" * (size // 4),
+    "control characters": lambda size: "\x07" * size,
+    "combining accents": lambda size: "a" + "\u0301" * size,
+    "direction marks": lambda size: "\u202e" * size,
+    "percent signs": lambda size: "100 % " * (size // 6),
+    "roots": lambda size: "√" * size,
+    "powers": lambda size: "2^" * (size // 2),
+    "fractions": lambda size: "½" * size,
+    "ellipses": lambda size: "... " * (size // 4),
+    "base64": lambda size: _repeated("Zm9vYmFyMTIzNDU2Nzg5MA", size),
+    "hexadecimal": lambda size: _repeated("0123456789abcdef", size),
+    "keys": lambda size: _repeated("sk-abcdef0123456789abcdef0123456789 ", size),
+    "armour": lambda size: _repeated("-----BEGIN KEY-----\n", size),
+}
+"""Texts as a stranger may send them, of about so many characters. None is more than a nuisance to any reader."""
+
+
+def grows_on_shapes(work: Callable[[Any], object], sizes: tuple[int, int], name: str = "") -> list[str]:
+    """Shapes on which the work for the longer text is out of proportion to that for the shorter one, in words.
+
+    Looked at once, and several times where that seems out of proportion. Every fourth shape, others for
+    each name, where not all are tried.
+    """
+    short, long = sizes
+    found = []
+    shapes = list(SHAPES.items())
+    for shape, make in shapes if THOROUGH else shapes[crc32(name.encode()) % 4 :: 4]:
+        growth = out_of_proportion(work, make(short), make(long), long / short)
+        if growth:
+            found.append(f"{shape}: {growth}")
+    return found
+
+
+def out_of_proportion(work: Callable[[Any], object], short: Any, long: Any, times: float) -> str:
+    """How much more work the longer text is, in words, where it is out of proportion; empty where it is not."""
+    many_sec = cpu_sec(work, long, runs=1)
+    for runs in (1, 5):
+        few_sec = cpu_sec(work, short, runs=runs)
+        if many_sec <= SLACK * times * max(few_sec, FLOOR_SEC / 10):
+            return ""
+        many_sec = min(many_sec, cpu_sec(work, long, runs=runs))
+    return f"{many_sec / max(few_sec, 1e-9):.0f} times the work for {times:.0f} times the text"

@@ -15,6 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from labgen.text.yaml_data import read_yaml
+
 TOP = Path(__file__).parent.parent
 
 BY_NAME = {"detect_secrets": "labgen/text/secrets.py", "markitdown": "labgen/documents/convert_child.py"}
@@ -124,6 +126,18 @@ def test_every_dependency_is_bounded_on_both_sides() -> None:
         requirement = Requirement(each)
         signs = {specifier.operator for specifier in requirement.specifier}
         assert requirement.name == "labgen" or signs == {">=", "<"}, each
+
+
+def test_the_pythons_that_are_named_are_those_of_ci() -> None:
+    """From the oldest that may be installed on, and with the lowest and the newest releases of what labgen needs."""
+    named = re.findall(r"Python :: (3\.\d+)", " ".join(project()["classifiers"]))
+    workflow = (TOP / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    jobs = read_yaml(workflow).data["jobs"]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == named
+    assert project()["requires-python"] == f">={named[0]}"
+    assert {"run": ".ci/run"} in jobs["test"]["steps"]
+    ran = (TOP / ".ci/run").read_text(encoding="utf-8")
+    assert all(f"\nscripts/check_dependencies {which}\n" in ran for which in ("lowest", "newest"))
 
 
 def locked() -> dict[str, list[Requirement]]:

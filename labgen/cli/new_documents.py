@@ -68,5 +68,6 @@ def read_document(config: Config, file: Path) -> tuple[bytes, str]:
         data = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: can't be read ({error.strerror}).") from None
-    cache, timeout_sec = config.work_folder / "documents", config.documents.timeout_sec
-    return data, read_text(file.name, data, cache=cache, timeout_sec=timeout_sec)
+    cache, limits = config.work_folder / "documents", config.documents
+    text = read_text(file.name, data, cache=cache, timeout_sec=limits.timeout_sec, most_bytes=limits.max_file_bytes)
+    return data, text

@@ -7,8 +7,10 @@ and memory, by the one converter for its kind: none that guesses, asks the netwo
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
@@ -25,7 +27,8 @@ MEMORY_BYTES = 4 * 2**30
 
 EXTRA = "labgen[documents]"
 
-_FORM = 2
+_LAST_WORDS_BYTES = 20_000
+_FORM = 3
 """Raised whenever the same converter gives another text: what was kept before is then converted anew."""
 
 
@@ -33,7 +36,7 @@ class ConverterMissing(TaxonomyError):
     """The extra, or the part of it for this kind of file, is not installed."""
 
 
-def convert_file(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> str:
+def convert_file(path: str, data: bytes, *, cache: Path, timeout_sec: float, most_bytes: int) -> str:
     """The Markdown of one file. The same bytes and the same version of the converter give the same text.
 
     Superscripts and subscripts are written as `labgen.text.super_and_subscripts` has them (10⁶, H₂O), except in PDF,
@@ -44,6 +47,7 @@ def convert_file(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> 
         data: the file's content.
         cache: folder that keeps what was converted once, by content and version.
         timeout_sec: longest wait.
+        most_bytes: of text that may come out.
     Raises: ConverterMissing: the extra is not installed; TaxonomyError: the file can't be converted within the limits.
     """
     suffix = PurePosixPath(path).suffix.lower()
@@ -52,8 +56,10 @@ def convert_file(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> 
         raise ConverterMissing(_extra_missing(path, suffix))
     kept = cache / f"{hashlib.sha256(data).hexdigest()}-{version}-{_FORM}{suffix}.md"
     if kept.is_file():
+        if kept.stat().st_size > most_bytes:
+            raise _too_long(path, most_bytes)
         return kept.read_bytes().decode("utf-8")
-    text = _in_child(path, suffix, data, timeout_sec)
+    text = _in_child(path, suffix, data, timeout_sec, most_bytes)
     cache.mkdir(parents=True, exist_ok=True)
     write_whole(kept, text.encode())
     return text
@@ -66,22 +72,41 @@ def _converter_version() -> str | None:
         return None
 
 
-def _in_child(path: str, suffix: str, data: bytes, timeout_sec: float) -> str:
+def _in_child(path: str, suffix: str, data: bytes, timeout_sec: float, most_bytes: int) -> str:
     # Isolated: neither the current folder nor the environment decides what the child imports.
-    command = [sys.executable, "-I", convert_child.__file__, suffix, str(MEMORY_BYTES)]
-    try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=timeout_sec, check=False)  # noqa: S603 our own module
-    except subprocess.TimeoutExpired:
-        raise TaxonomyError(
-            f"`{shown(path)}` could not be converted to text within {timeout_sec:g} s. Convert it to Markdown yourself."
-        ) from None
-    if done.returncode == convert_child.MISSING_STATUS:
+    command = [sys.executable, "-I", convert_child.__file__, suffix, str(MEMORY_BYTES), str(most_bytes)]
+    # Through files, of which no more is read than may be, whatever a library prints.
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as made, tempfile.TemporaryFile() as said:
+        given.write(data)
+        given.seek(0)
+        try:
+            status = subprocess.run(  # noqa: S603 our own module
+                command, stdin=given, stdout=made, stderr=said, timeout=timeout_sec, check=False
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise TaxonomyError(
+                f"`{shown(path)}` could not be converted to text within {timeout_sec:g} s. Convert it to Markdown "
+                "yourself."
+            ) from None
+        made.seek(0)
+        content = made.read(most_bytes + 1)
+        said.seek(max(0, said.seek(0, os.SEEK_END) - _LAST_WORDS_BYTES))
+        last_words = said.read(_LAST_WORDS_BYTES).decode("utf-8", "replace").strip().splitlines()
+    if status == convert_child.MISSING_STATUS:
         raise ConverterMissing(_extra_missing(path, suffix))
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        why = shown(lines[-1]) if lines else f"the converter ended with status {done.returncode}"
+    if status == convert_child.TOO_LONG_STATUS or len(content) > most_bytes:
+        raise _too_long(path, most_bytes)
+    if status != 0:
+        why = shown(last_words[-1]) if last_words else f"the converter ended with status {status}"
         raise TaxonomyError(f"`{shown(path)}` could not be converted to text ({why}). Convert it to Markdown yourself.")
-    return done.stdout.decode("utf-8", "replace")
+    return content.decode("utf-8", "replace")
+
+
+def _too_long(path: str, most_bytes: int) -> TaxonomyError:
+    return TaxonomyError(
+        f"`{shown(path)}` comes to more than {most_bytes} bytes of text, which is all that a document may have "
+        "(documents.max_file_bytes). Split it, or take it out of the patterns."
+    )
 
 
 def _extra_missing(path: str, suffix: str) -> str:

@@ -6,13 +6,17 @@ import importlib
 import io
 import os
 import sys
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-MAX_MARKDOWN_BYTES = 50_000_000
+MISSING_STATUS, TOO_LONG_STATUS = 3, 4
+"""What the process ends with where the extra, or the part of it for this kind of file, is not installed; and where more
+text came out than may."""
 
-MISSING_STATUS = 3
-"""What the process ends with where the extra, or the part of it for this kind of file, is not installed."""
+SPARE_BYTES = 1_000_000
+"""What may be written beyond the text itself."""
 
 # One converter for each kind of file. MarkItDown chooses by content, and some of its converters ask the network
 # or start other programs.
@@ -27,12 +31,12 @@ _CONVERTERS = {
 }
 
 
-def main(suffix: str, memory_bytes: int) -> int:
-    """Convert stdin; the last line on stderr says what went wrong, where something did."""
-    _limit_memory(memory_bytes)
+def main(suffix: str, memory_bytes: int, most_bytes: int) -> int:
+    """Convert stdin to at most so many bytes; the last line on stderr says what went wrong, where something did."""
+    _limit(memory_bytes, most_bytes)
     try:
-        converters = importlib.import_module("markitdown.converters")
         library = importlib.import_module("markitdown")
+        importlib.import_module("markitdown.converters")
     except ImportError:
         return MISSING_STATUS
     # Python was started without the paths that lead to labgen where it is not installed.
@@ -42,21 +46,24 @@ def main(suffix: str, memory_bytes: int) -> int:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
-        markdown = _markdown(converters, library.StreamInfo(extension=suffix), data)
+        markdown = markdown_of(suffix, data)
     except library.MissingDependencyException:
         return MISSING_STATUS
     content = markdown.encode("utf-8", "replace")
-    if len(content) > MAX_MARKDOWN_BYTES:
-        print(f"more than {MAX_MARKDOWN_BYTES} bytes of text", file=sys.stderr)
-        return 1
+    if len(content) > most_bytes:
+        return TOO_LONG_STATUS
     with out:
         out.write(content)
     return 0
 
 
-def _markdown(converters: Any, info: Any, data: bytes) -> str:
+def markdown_of(suffix: str, data: bytes) -> str:
     """Through the converter for the kind of file, with all pages of HTML that it meets or makes mended first."""
+    converters: Any = importlib.import_module("markitdown.converters")
+    info = importlib.import_module("markitdown").StreamInfo(extension=suffix)
     from labgen.documents.mend_html import mend_page
+
+    _number_items_once()
 
     class Pages(converters.HtmlConverter):  # type: ignore[misc]
         def convert(self, file_stream: Any, stream_info: Any, **options: Any) -> Any:
@@ -75,6 +82,22 @@ def _markdown(converters: Any, info: Any, data: bytes) -> str:
     return str(converter.convert(io.BytesIO(data), info).markdown)
 
 
+@cache
+def _number_items_once() -> None:
+    """Have a numbered list counted once. The converter counts, for each of its items, all those before it."""
+    with suppress(ImportError, AttributeError):
+        converter = importlib.import_module("markdownify").MarkdownConverter
+        convert_one = converter.convert_li
+
+        def convert_item(self: Any, item: Any, text: str, parent_tags: Any) -> str:
+            if item.parent is not None and item.parent.name == "ol" and "find_previous_siblings" not in vars(item):
+                for number, each in enumerate(item.parent.find_all("li", recursive=False)):
+                    each.find_previous_siblings = lambda _, number=number: range(number)
+            return str(convert_one(self, item, text, parent_tags))
+
+        converter.convert_li = convert_item
+
+
 def _mended_slides(data: bytes) -> bytes:
     try:
         from labgen.documents.mend_slides import mend_slides
@@ -84,13 +107,15 @@ def _mended_slides(data: bytes) -> bytes:
         return data  # the converter says so itself
 
 
-def _limit_memory(memory_bytes: int) -> None:
+def _limit(memory_bytes: int, most_bytes: int) -> None:
     try:
         resource = importlib.import_module("resource")
     except ImportError:  # not on Windows
         return
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    # Of any one file, so of what libraries print as well.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes + SPARE_BYTES, most_bytes + SPARE_BYTES))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -27,7 +27,11 @@ MOST_REPEATED_CHARS = 500
 MOST_NODES = 200
 """Nodes of the page that are looked at for one script or one cell."""
 
+MOST_BLANKS = 200
+"""Spaces in a row. A browser shows one for them; the converter tries each of them as the beginning of all others."""
+
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BLANKS = re.compile(rb"[ \t]{%d,}" % MOST_BLANKS)
 _DIGIT_BEFORE = re.compile(r"\d\s*\Z")
 _FOOTNOTE = re.compile(r"\[.*\]|[*†‡§¶‖]+")
 _ENDINGS = frozenset(["st", "nd", "rd", "th", "er", "re", "ère", "eme", "ème", "nde", "e", "o", "a", "ª", "º"])
@@ -41,13 +45,28 @@ def mend_page(data: bytes) -> bytes:
     """
     from bs4 import BeautifulSoup
 
-    soup = BeautifulSoup(data, "html.parser", from_encoding=None if data.startswith(_UTF16) else "utf-8")
+    if data.startswith(_UTF16):
+        data = data.decode("utf-16", "replace").encode("utf-8", "replace")
+    data = _easy_to_read(data)
+    soup = BeautifulSoup(data, "html.parser", from_encoding="utf-8")
     try:
         _write_scripts(soup)
         _fill_spans(soup)
         return str(soup).encode("utf-8", "replace")
     except RecursionError:
         return data  # nested so deeply that the converter takes the text alone
+
+
+def _easy_to_read(data: bytes) -> bytes:
+    """A page without what parser and converter go through again from each place of it.
+
+    Tags and comments that nothing closes are the text that they are taken for; long runs of spaces are cut.
+    """
+    closed = data.rfind(b"-->") + 1
+    data = data[:closed] + data[closed:].replace(b"<!--", b"&lt;!--")
+    closed = data.rfind(b">") + 1
+    data = data[:closed] + data[closed:].replace(b"<", b"&lt;")
+    return _BLANKS.sub(b" " * MOST_BLANKS, data)
 
 
 def _write_scripts(soup: Any) -> None:
@@ -62,7 +81,7 @@ def _write_scripts(soup: Any) -> None:
 def _write_script(tag: Any) -> None:
     text = _short_text(tag)
     if text and tag.find("a") is None and not _is_plain(tag, text):
-        tag.replace_with((superscript if tag.name == "sup" else subscript)(text))
+        _become(tag, (superscript if tag.name == "sup" else subscript)(text))
     # What stays is written by the converter as its text alone.
 
 
@@ -105,7 +124,13 @@ def _write_formula(tag: Any) -> None:
     parts = [child for child in tag.children if getattr(child, "name", None)]
     text = _short_text(parts[1]) if len(parts) == 2 else ""
     if text:
-        parts[1].replace_with((superscript if tag.name == "msup" else subscript)(text))
+        _become(parts[1], (superscript if tag.name == "msup" else subscript)(text))
+
+
+def _become(tag: Any, text: str) -> None:
+    """Make a tag a text. To put a text in its place would look for that place among all of its siblings."""
+    tag.name, tag.attrs = "span", {}
+    tag.string = text
 
 
 def _fill_spans(soup: Any) -> None:

@@ -139,19 +139,17 @@ class DocumentStore:
         listing = repository.listing(source.commit)
         paths = _matching(source, {path: bool(blob) for path, blob in listing.files.items()})
         contents = repository.read(listing, paths)
-        return tuple(self._document(source.repo, listing.commit, path, data) for path, data in contents.items())
+        return self._documents(source, ((listing.commit, path, data) for path, data in contents.items()))
 
     def _beside(self, leaf: Leaf, source: DocumentSource) -> tuple[Document, ...]:
         folder = leaf.file.parent
         sizes = list_beside(folder)
         paths = _matching(source, dict.fromkeys(sizes, True))
         check_sizes({path: sizes[path] for path in paths}, self._config)
-        documents = []
-        for path in paths:
-            data = read_beside(folder, path, max_bytes=self._config.max_file_bytes)
-            commit = f"sha256:{hashlib.sha256(data).hexdigest()}"
-            documents.append(self._document(source.repo, commit, path, data))
-        return tuple(documents)
+        contents = ((path, read_beside(folder, path, max_bytes=self._config.max_file_bytes)) for path in paths)
+        return self._documents(
+            source, ((f"sha256:{hashlib.sha256(data).hexdigest()}", path, data) for path, data in contents)
+        )
 
     def _local_beside(self, leaf: Leaf, source: DocumentSource) -> AtHand:
         folder = leaf.file.parent
@@ -184,8 +182,28 @@ class DocumentStore:
             problems.append(without_text(empty))
         return AtHand(tuple(document for document in documents if document.text.strip()), tuple(problems))
 
+    def _documents(self, source: DocumentSource, contents: Iterable[tuple[str, str, bytes]]) -> tuple[Document, ...]:
+        """Of commit, path and content of each; together no more text than a leaf may have."""
+        documents, chars = [], 0
+        for commit, path, data in contents:
+            documents.append(self._document(source.repo, commit, path, data))
+            chars += len(documents[-1].text)
+            if chars > self._config.max_total_bytes:
+                raise TaxonomyError(
+                    f"the documents up to `{shown(path)}` come to {chars} characters of text, more than the "
+                    f"{self._config.max_total_bytes} that a leaf may have (documents.max_total_bytes). Narrow the "
+                    "patterns."
+                )
+        return tuple(documents)
+
     def _document(self, repo: str, commit: str, path: str, data: bytes) -> Document:
-        text = read_text(path, data, cache=self._folder / "converted", timeout_sec=self._config.timeout_sec)
+        text = read_text(
+            path,
+            data,
+            cache=self._folder / "converted",
+            timeout_sec=self._config.timeout_sec,
+            most_bytes=self._config.max_file_bytes,
+        )
         return Document(repo=repo, commit=commit, file=path, text=text, markdown=is_markdown(path))
 
     def _repository(self, repo: str) -> Repository:

@@ -31,7 +31,7 @@ def is_markdown(path: str) -> bool:
     return _suffix(path) in MARKDOWN or _suffix(path) in CONVERTED
 
 
-def read_text(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> str:
+def read_text(path: str, data: bytes, *, cache: Path, timeout_sec: float, most_bytes: int) -> str:
     """The text of one file, on whose characters all offsets count.
 
     UTF-8 (or UTF-16 with a byte order mark) without that mark, otherwise exactly as in the file (line endings too); for
@@ -42,6 +42,7 @@ def read_text(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> str
         data: the file's content.
         cache: folder that keeps conversions.
         timeout_sec: longest wait for a conversion.
+        most_bytes: of text that may come out of one.
     Raises: TaxonomyError: in another encoding, not text, kept in Git LFS, or it can't be converted; the message names
         the file.
     """
@@ -50,7 +51,7 @@ def read_text(path: str, data: bytes, *, cache: Path, timeout_sec: float) -> str
             f"`{shown(path)}` is kept in Git LFS, and only a pointer is in the repository. Commit the file itself."
         )
     if _suffix(path) in CONVERTED:
-        text = convert_file(path, data, cache=cache, timeout_sec=timeout_sec)
+        text = convert_file(path, data, cache=cache, timeout_sec=timeout_sec, most_bytes=most_bytes)
     else:
         text = _decode(path, data)
     if "\x00" in text:

@@ -157,11 +157,11 @@ def _judged(found: Violation, source: LeafSource | None, options: CheckOptions) 
 
 def judged_violations(source: LeafSource, options: CheckOptions) -> Iterable[Violation]:
     """The violations of a leaf that no switch, comment or setting turns off, with the severity they then have."""
-    switches = None
+    switches, spoken_to = None, "yamllint" in source.text
     for found in source.violations:
         if not enabled(found.code, found.file, options.config):
             continue
-        if found.code in LINT_NAMES and "yamllint" in source.text:
+        if found.code in LINT_NAMES and spoken_to:
             switches = switches or LintSwitches(source.text, _comment_places(source))
             if switches.off(found.code, found.line):
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 
 LINT_NAMES = {
@@ -30,14 +31,15 @@ class LintSwitches:
         self._whole_file = bool(lines) and re.fullmatch(r"# yamllint disable-file\s*", lines[0]) is not None
         self._lines: dict[int, set[str]] = {}
         self._changes: list[tuple[int, bool, tuple[str, ...]]] = []
+        self._of_rule: dict[str, tuple[list[int], list[bool]]] = {}
         for line, column in comments:
-            text_before, found = lines[line - 1][: column - 1], _DIRECTIVE.match(lines[line - 1], column - 1)
+            found = _DIRECTIVE.match(lines[line - 1], column - 1)
             if not found:
                 continue
             names = tuple(name.removeprefix("rule:") for name in found[2].split())
             if found[1] == "disable-line":
                 # On a line of its own the comment speaks of the next line.
-                target = line if text_before.strip() else line + 1
+                target = line if lines[line - 1][: column - 1].strip() else line + 1
                 self._lines.setdefault(target, set()).update(names or ("*",))
             else:
                 self._changes.append((line, found[1] == "disable", names))
@@ -49,8 +51,9 @@ class LintSwitches:
             return False
         if self._whole_file or {name, "*"} & self._lines.get(line, set()):
             return True
-        off = False
-        for at, disable, names in self._changes:
-            if at <= line and (not names or name in names):
-                off = disable
-        return off
+        if name not in self._of_rule:
+            changes = [(at, disable) for at, disable, names in self._changes if not names or name in names]
+            self._of_rule[name] = [at for at, _ in changes], [disable for _, disable in changes]
+        lines, off = self._of_rule[name]
+        place = bisect_right(lines, line)
+        return place > 0 and off[place - 1]

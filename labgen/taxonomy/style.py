@@ -6,7 +6,7 @@ import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from labgen.taxonomy.source import LeafSource
@@ -44,11 +44,12 @@ class Layout:
     """Where the texts of a file are, so that white space inside them is told from white space between them.
 
     `texts` are spans of scalars in the file's order; `literal` those below `|` or `>`, without blank lines that are
-    no part of the text.
+    no part of the text; `indentations` how far those are indented, as far as somebody asked.
     """
 
     texts: list[tuple[int, int]]
     literal: list[tuple[int, int]]
+    indentations: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def inside_text(self, offset: int) -> bool:
         """Whether a character belongs to a scalar."""
@@ -152,18 +153,20 @@ def _trailing_spaces(text: str, layout: Layout) -> Iterator[StyleProblem]:
             continue
         block = layout.literal_at(start)
         escaped = text[start - 1 : start] == "\\" and layout.inside_text(start)
-        if escaped or (block is not None and not _is_indentation(text, start, end, block)):
+        if escaped or (block is not None and not _is_indentation(text, start, end, block, layout)):
             message = "spaces at the end of a line of text; delete them if they mean nothing."
             yield StyleProblem("LG407", start, end, message)
         else:
             yield StyleProblem("LG402", start, end, "spaces at the end of the line.", (Edit(start, end, ""),))
 
 
-def _is_indentation(text: str, start: int, end: int, block: tuple[int, int]) -> bool:
+def _is_indentation(text: str, start: int, end: int, block: tuple[int, int], layout: Layout) -> bool:
     """Whether spaces are a blank line's indentation: no longer than the block's own, so that no text is in them."""
     if text[start - 1] not in "\r\n":
         return False
-    return end - start <= _block_indentation(text, *block)
+    if block not in layout.indentations:
+        layout.indentations[block] = _block_indentation(text, *block)
+    return end - start <= layout.indentations[block]
 
 
 def _blank_lines(text: str, layout: Layout) -> Iterator[StyleProblem]:

@@ -149,13 +149,17 @@ class EventReader:
         self.body = body
         self._most_bytes = most_bytes
         self.done = False
-        self._rest = b""
+        self._rest = bytearray()  # of an event that has begun
 
     def feed(self, chunk: bytes) -> None:
         """Take in bytes. Raises: as `Body.add`; ValueError: an event that is no JSON."""
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            # Put together once it has ended: a long event may come in very many pieces.
+            lines[0], self._rest = bytes(self._rest + lines[0]), bytearray()
+        self._rest += rest
         if len(self._rest) > self._most_bytes:
-            self._rest = b""
+            self._rest = bytearray()
             raise ValueError(f"an event of more than {self._most_bytes / 2**20:.1f} MB")
         for line in lines:
             name, _, value = line.strip().partition(b":")

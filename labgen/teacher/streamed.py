@@ -43,8 +43,8 @@ class StreamedReply:
     def __call__(self, piece: bytes) -> bool:
         """Whether the reply is stuck, given its next bytes. Raises: BadReply: it is longer than it may be."""
         if self._first is not None:
-            self._first += piece
-            if len(self._first.lstrip()) < _FIRST_BYTES and b"\n" not in self._first.strip():
+            self._first = (self._first + piece).lstrip()  # white space before it may be long, and come in many pieces
+            if len(self._first) < _FIRST_BYTES and b"\n" not in self._first.strip():
                 return False
             piece, self._first = self._first, None
             self.reads = begins_stream(piece)

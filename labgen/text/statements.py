@@ -50,9 +50,12 @@ def statements_of(text: str) -> list[Statement]:
             continue
         mark = _MARK.match(text, begin, block_end)
         start, first = mark.end() if mark else begin, True
+        seen = start
         for end in [*_ends(text, start, block_end), block_end]:
-            piece = text[start:end]
-            if any(char.isalnum() for char in piece):
+            says = any(char.isalnum() for char in text[seen:end])
+            seen = end
+            if says:
+                piece = text[start:end]
                 begins = start + len(piece) - len(piece.lstrip())
                 refers = not first and _REFERS.match(text, begins, end) is not None
                 found.append(Statement(begins, start + len(piece.rstrip()), number, refers))

@@ -181,6 +181,7 @@ class _Open:
     node: Node
     key: Node | None = None
     names: dict[str, Node] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
     merged: list[Node] = field(default_factory=list)
 
 
@@ -289,11 +290,12 @@ class _Builder:
         name = key.text if key.kind not in ("list", "mapping") else f"\0{id(key)}"
         first = top.names.setdefault(name, key)
         if first is key:
+            top.places[name] = len(top.node.entries)
             top.node.entries.append((key, value))
             return
         self.repeated.append((key, first))
         # The last one wins, as for every other reader of the file.
-        top.node.entries = [(key, value) if old is first else (old, kept) for old, kept in top.node.entries]
+        top.node.entries[top.places[name]] = (key, value)
         top.names[name] = key
 
     def _merge(self, target: _Open, source: Node) -> None:

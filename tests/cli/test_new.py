@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.cli import app
 from labgen.errors import LabgenError
@@ -261,7 +262,7 @@ def test_without_a_terminal_a_path_must_be_named() -> None:
     assert "name the leaf's path" in run(status=2).output
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=some(100), deadline=None)
 @given(st.text(min_size=1), st.integers(0, 8))
 def test_any_text_reads_back_as_it_was(text: str, indent: int) -> None:
     """Whatever an author types is the same text for YAML, but for outer space and space at the ends of lines."""

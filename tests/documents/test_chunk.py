@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.documents.chunk import chunk_documents
 from labgen.records import Document
@@ -31,7 +32,7 @@ def chunks_of(*documents: Document, limit: int = 100, least: int = 0):
     return chunk_documents(documents, chunk_tokens=limit, min_chunk_tokens=least, count_tokens=estimate_tokens)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=some(200), deadline=None)
 @given(st.lists(pieces, max_size=60).map("".join), st.booleans(), st.integers(1, 80))
 def test_a_chunk_is_exactly_its_span_of_the_document(text, markdown, limit):
     """Whatever the script, the line endings or the limit; in order, without overlap, and nothing but space left out."""

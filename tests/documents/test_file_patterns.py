@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.documents.file_patterns import match_files, pattern_problem
 from labgen.taxonomy.path_patterns import match_path
@@ -24,7 +25,7 @@ def tree(tmp_path_factory) -> Path:
     return root
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.one_of(
@@ -70,7 +71,7 @@ SEGMENTS = st.one_of(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=some(500))
 @given(
     st.lists(NAMES, min_size=1, max_size=5),
     st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_chunk import chunks_of, document, pieces
+from thoroughness import some
 
 from labgen.documents.leads import HEADING_CHARS, ITEM_CHARS, find_leads
 
@@ -87,7 +88,7 @@ def test_plain_text_has_no_leads():
     assert {chunk.lead for chunk in chunks_of(document(TABLE, markdown=False), limit=60)} == {""}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=some(100), deadline=None)
 @given(st.lists(pieces, max_size=40).map("".join), st.integers(5, 40))
 def test_any_document_has_leads(text, limit):
     """Whatever the text, in the order of its passages, and the same for a passage whatever others there are."""

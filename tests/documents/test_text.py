@@ -6,10 +6,11 @@ import io
 import sys
 import zipfile
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
-from labgen.documents import convert
+from labgen.documents import convert, convert_child
 from labgen.documents.text import is_document, is_markdown, read_text
 from labgen.errors import TaxonomyError
 
@@ -17,7 +18,7 @@ HTML = b"<html><script>alert(1)</script><body><h1>Cheese</h1><p>Cheddar &amp; <b
 
 
 def read(path: str, data: bytes, tmp_path) -> str:
-    return read_text(path, data, cache=tmp_path / "converted", timeout_sec=60)
+    return read_text(path, data, cache=tmp_path / "converted", timeout_sec=60, most_bytes=5_000_000)
 
 
 def pdf_of(words: str) -> bytes:
@@ -156,11 +157,44 @@ def test_a_converter_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
     """The time limit holds for conversions too."""
     monkeypatch.setattr(convert, "_converter_version", lambda: "1")
     with pytest.raises(TaxonomyError, match="within"):
-        read_text("a.html", HTML, cache=tmp_path, timeout_sec=0.001)
+        read_text("a.html", HTML, cache=tmp_path, timeout_sec=0.001, most_bytes=100_000)
 
 
 class TestWithConverter:
     """What needs the extra."""
+
+    def test_a_small_file_that_comes_to_much_text_is_refused(self, tmp_path, monkeypatch):
+        """With the limit that it meets, whether it is converted or was kept when more was allowed."""
+        page = b"<table>" + b"<tr><td colspan=60>" + b"cheese " * 50 + b"</td></tr>" * 8 + b"</table>"
+        allowed = read("a.html", page, tmp_path)
+        assert len(allowed) > 10 * len(page)
+        for cache in ("converted", "other"):
+            with pytest.raises(TaxonomyError, match=r"`a\.html` comes to more than 5000 bytes of text.*max_file_bytes"):
+                read_text("a.html", page, cache=tmp_path / cache, timeout_sec=60, most_bytes=5_000)
+        assert not list((tmp_path / "other").glob("*"))
+
+    def test_what_is_mended_for_the_converters_sake_says_the_same(self, tmp_path):
+        """Tags and comments without end are text, long lists go on counting, and runs of spaces are one."""
+        open_ended = read("a.html", b"<p>1 &lt; 2</p><p>one <a and <!-- two", tmp_path)
+        assert open_ended.split("\n\n") == ["1 < 2", "one <a and <!-- two"]
+        spaces = read("b.html", b"<p>one" + b" " * 3_000 + b"two</p>", tmp_path)
+        assert spaces == "one two"
+        items = b"".join(b"<li>item <ol><li>inner</li><li>second</li></ol></li>" for _ in range(300))
+        lines = read("c.html", b"<ol start=5>" + items + b"</ol>", tmp_path).split("\n")
+        assert [line for line in lines if line.startswith(("5.", "304."))] == ["5. item", "304. item"]
+        assert sum(line.strip() == "2. second" for line in lines) == 300
+
+    def test_what_a_converter_prints_is_not_held(self, tmp_path, monkeypatch):
+        """Nor does it fill the disk: it ends where more is printed than the text may have."""
+        chatty = tmp_path / "chatty.py"
+        own = Path(convert_child.__file__).read_text(encoding="utf-8")
+        begins = "    data = sys.stdin"
+        assert begins in own
+        chatty.write_text(own.replace(begins, f"    print('x' * 15_000_000, file=sys.stderr)\n{begins}"))
+        monkeypatch.setattr(convert_child, "__file__", str(chatty))
+        with pytest.raises(TaxonomyError, match="could not be converted") as caught:
+            read("a.html", HTML, tmp_path)
+        assert len(str(caught.value)) < 1_000
 
     @pytest.fixture(autouse=True)
     def extra(self):

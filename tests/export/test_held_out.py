@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.config import MixConfig
 from labgen.errors import OutputError, UsageError
@@ -93,7 +94,7 @@ def test_a_dataset_with_nothing_trained_on_is_written_and_loads(
     assert "## Held out" in (folder / "README.md").read_text()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=some(25))
 @given(
     st.sampled_from(["question", "reordered words", "answer", "evidence", "passage"]),
     st.sampled_from(range(len(FACTS))),

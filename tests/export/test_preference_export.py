@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.config import PreferencesConfig
 from labgen.errors import OutputError, UsageError
@@ -162,7 +163,7 @@ def dangerous(verdicts: tuple[Verdict, ...], state: State | None) -> bool:
     return bool(hit) or said.get("safety") != 1.0 or state in (State.UNSAFE, State.CONTAMINATED)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STATES, VERDICTS, st.lists(RIVALS, max_size=3).map(tuple), st.booleans())
 def test_no_harmful_response_is_ever_a_bad_side(
     tmp_path_factory: pytest.TempPathFactory,

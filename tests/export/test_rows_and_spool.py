@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.export.funnel import Funnel, funnel_table
 from labgen.export.rows import BuildInfo, LeafInfo, rejected_row_of, row_of, row_schema
@@ -70,7 +71,7 @@ def test_spool_gives_back_every_candidate_as_it_was_and_in_order(
             assert taken(spool, leaf) == [candidate for candidate in given if candidate.leaf == leaf]
 
 
-@settings(max_examples=15, deadline=None)  # each is a thousand candidates
+@settings(max_examples=some(15), deadline=None)  # each is a thousand candidates
 @given(st.lists(candidates, min_size=1, max_size=8))
 def test_candidates_that_went_through_the_disk_are_what_they_were(
     tmp_path_factory: pytest.TempPathFactory, given: list[Candidate]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.filters import kept_comparisons, near_duplicates
 from labgen.filters.earlier_instructions import EarlierInstructions
@@ -87,7 +88,7 @@ def build(leaves: list[Leaf], base: float, kept: KeptComparisons | None = None) 
     return became
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=some(60), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_build_is_the_same_with_and_without_what_is_kept(tmp_path_factory, seed):
     """After any row of edits of texts, order, leaves and thresholds, no decision and no number differs."""
@@ -170,7 +171,7 @@ def test_an_edited_leaf_alone_is_compared_with_the_rest(tmp_path, monkeypatch):
 
 
 @given(at=st.floats(0, 1, exclude_max=True), how=st.sampled_from(["flip", "cut", "longer"]))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=some(40), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_damaged_file_is_not_believed(tmp_path_factory, at, how):
     """Whatever byte of it is changed, or where it ends, all is compared anew, and a whole file stands there again."""
     folder = tmp_path_factory.mktemp("work")

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenize import tokenize as reference_tokenize
+from thoroughness import some
 
 from labgen.filters import near_duplicates, token_combinations
 from labgen.filters.near_duplicates import Match, NearDuplicates, leaf_threshold, rouge_l, tokenize
@@ -36,7 +37,7 @@ def test_score_is_the_reference_s_to_the_last_bit(a, b):
     assert rouge_l(a, b) == reference(a, b) == reference(b, a)
 
 
-@settings(max_examples=150)
+@settings(max_examples=some(150))
 @given(st.lists(few_words, max_size=25), thresholds)
 def test_every_decision_is_the_reference_s(texts, threshold):
     """All matches of every text with those before it are found, with the reference's score and nothing else."""
@@ -77,7 +78,7 @@ def test_decisions_hold_while_the_index_reorders_itself(threshold):
         index.add(text, number)
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(st.integers(0, 2**32), thresholds, st.sampled_from([(1, 6), (3, 20), (10, 70), (1, 140)]))
 def test_every_decision_holds_in_an_index_of_many_parts(seed, threshold, lengths):
     """However texts come to be indexed by combinations of tokens, looked up one by one or together, all are found."""

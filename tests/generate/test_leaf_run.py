@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet, standard_filters
@@ -262,7 +263,7 @@ def run_one_by_one() -> Drawn:
     return run(moody, 12, in_flight=1, leaves=BOTH)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=some(30), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), in_flight=st.integers(1, 40), slowest=st.integers(0, 30))
 def test_no_result_depends_on_when_replies_come(seed: int, in_flight: int, slowest: int) -> None:
     """Any delays, any number in flight: the same candidates, verdicts, reasons and counts of calls."""
@@ -341,7 +342,7 @@ def test_a_slot_without_a_reply_fails_alone() -> None:
     assert found.states().count(State.ACCEPTED) == 10
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=some(15), deadline=None)
 @given(in_flight=st.integers(1, 40), share=st.floats(0.0, 1.0), replayed=st.booleans())
 def test_what_is_kept_is_not_asked_again(in_flight: int, share: float, replayed: bool) -> None:
     """All of a build, or any part of it, after an interruption; replayed first, or met with on the way."""

@@ -11,6 +11,7 @@ import pytest
 from faulty_server import make_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 from workbench import Labgen
 
 from labgen.errors import LedgerError
@@ -65,7 +66,7 @@ def test_calls_that_share_most_of_their_words_take_a_tenth_of_their_size(tmp_pat
     assert words_kept(tmp_path, calls) == [call.canonical for call in calls]
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(
     st.lists(
         st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "y"]), st.text(max_size=300), st.integers(0, 400)),

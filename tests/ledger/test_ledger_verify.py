@@ -20,6 +20,7 @@ import pytest
 from faulty_server import FaultyServer, dataset_bytes, make_call, make_taxonomy, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.errors import LabgenError, LedgerError, UsageError
 from labgen.ledger.export_import import export_ledger, import_ledger
@@ -221,7 +222,7 @@ def test_lines_that_are_not_what_they_say_are_left_out_and_named(tmp_path: Path)
         import_ledger(tmp_path / "e", tmp_path / "e.gz")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=some(30), deadline=None)
 @given(st.text(), st.text(max_size=20), st.sampled_from(["stop", "length"]), st.integers(0, 10**9))
 def test_any_text_survives_the_way(tmp_path_factory: pytest.TempPathFactory, text: str, leaf: str, reason: str,
                                    tokens: int) -> None:  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import Pressure
@@ -119,7 +120,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=some(150), deadline=None)
 @given(steps=STEPS, caps=st.lists(st.integers(1, 3), min_size=1, max_size=3))
 def test_no_place_is_lost_whoever_gives_up_when(steps: list[tuple[str, int]], caps: list[int]) -> None:
     """Callers are cancelled while they wait, in the moment they are let in, and while they are at it."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 
 from labgen.filters.near_duplicates import rouge_l
 from labgen.formats.known import SHIPPED_TEMPLATES, find_format
@@ -265,7 +266,7 @@ def test_prompts_of_others_get_a_plain_sentence() -> None:
     assert "rehears" in text.lower()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 @given(st.text(max_size=300), st.sampled_from(sorted(STEPS)), st.integers(0, 3))
 def test_no_text_makes_it_fail(text: str, step: str, number: int) -> None:
     """Whatever people or teachers write into the data, or into a prompt of their own, some reply comes back."""

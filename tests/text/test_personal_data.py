@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thoroughness import some
 from workbench import Labgen, labgen, write_leaf  # noqa: F401 (a fixture)
 
 from labgen.config import ThresholdsConfig
@@ -162,7 +163,7 @@ FRAGMENTS = st.one_of(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=some(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(FRAGMENTS, min_size=1, max_size=6).map("".join))
 def test_check_and_filter_never_disagree(tmp_path: Path, text: str) -> None:
     """Whatever is put together of addresses, numbers and other characters."""

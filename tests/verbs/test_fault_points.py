@@ -9,10 +9,11 @@ import pytest
 from fault_points import Kind, Point, Stage
 from faulty_builds import BuildsWithFaults, rehearse
 from faulty_teacher import FaultyTeacher
+from thoroughness import THOROUGH
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="builds are forked")
-EACH = 9
-"""Builds with a fault in each test: a few seconds."""
+EACH = 9 if THOROUGH else 3
+"""Builds with a fault in each test, at a second or two each."""
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["first build", "over an earlier one"])
