@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.config import DocumentsConfig
 from labgen.documents.address import cache_name
 from labgen.documents.files import write_whole

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+
+from labgen import lazy_re as re
 
 LINT_NAMES = {
     "LG102": "key-duplicates",
