@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
+from labgen.ledger.packed_replies import pack_reply, unpack_reply
 from labgen.ledger.parked import forget_parked
-from labgen.ledger.replies import Ledger, ReplyRow, pack_reply
+from labgen.ledger.replies import Ledger, ReplyRow
 from labgen.records import Reply, Served
 from labgen.text.bounded_json import read_bounded
 
@@ -155,7 +156,7 @@ def _add(ledger: Ledger, batch: list[ReplyRow], result: Imported) -> None:
 
 def _said(reply: bytes) -> list[Any]:
     """A packed reply's text, end and detail: where it came from is no difference."""
-    parts: list[Any] = json.loads(zlib.decompress(reply))
+    parts: list[Any] = json.loads(unpack_reply(reply))
     return parts[:3]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import sqlite3
 import zlib
@@ -22,9 +21,10 @@ from typing import Any, NamedTuple
 
 from labgen.errors import LedgerError
 from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
-from labgen.records import Call, Reply, Served
+from labgen.ledger.packed_replies import pack_reply, reply_of
+from labgen.records import Call, Reply
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 LEDGER_NAME = "ledger.sqlite"
 BALLAST_NAME = "ledger.ballast"
 REPAIR_NAME = "ledger.repair"
@@ -75,6 +75,8 @@ CREATE TABLE IF NOT EXISTS batches (
 """,
     # From 3, in which every call was compressed by itself: those stay as they are.
     TABLE,
+    # From 4, in which a reply was compressed without a dictionary: those stay as they are.
+    "",
 )
 """The statements that take a ledger from each schema version to the next; every one adds, none removes."""
 
@@ -483,26 +485,3 @@ def reply_row(call: Call, reply: Reply) -> ReplyRow:
         call.canonical.encode(),
         pack_reply(reply),
     )
-
-
-def pack_reply(reply: Reply) -> bytes:
-    """A row's `reply`: text, end, detail, and what else is known of it, where anything is."""
-    served = reply.served
-    known = {
-        "reasoning": reply.reasoning,
-        "address": served.address,
-        "model": served.model,
-        "fingerprint": served.fingerprint,
-        "listed": served.listed,
-    }
-    more = {name: value for name, value in known.items() if value}
-    parts = [reply.text, reply.finish_reason, reply.detail, *([more] if more else [])]
-    return zlib.compress(json.dumps(parts, ensure_ascii=False).encode(), 1)
-
-
-def reply_of(row: tuple[bytes, str, int, int]) -> Reply:
-    """The reply in a row's `reply`, `failure`, `prompt_tokens` and `completion_tokens`."""
-    text, finish_reason, detail, *rest = json.loads(zlib.decompress(row[0]).decode())
-    more = rest[0] if rest else {}
-    served = Served(*(more.get(name, "") for name in ("address", "model", "fingerprint", "listed")))
-    return Reply(text, finish_reason, row[2], row[3], row[1], detail, more.get("reasoning", ""), served)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from labgen.errors import LedgerError
 from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
+from labgen.ledger.packed_replies import reply_of
 from labgen.ledger.pages import table_rows
 from labgen.ledger.replies import (
     BALLAST_NAME,
@@ -21,7 +22,6 @@ from labgen.ledger.replies import (
     check_no_repair,
     check_version,
     connect_read_only,
-    reply_of,
 )
 
 COLUMNS = ", ".join(ReplyRow._fields)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from workbench import TIDES, Labgen, digest, freeform, grounded, knowledge, write_leaf
 
 from labgen.generate.leaf_run import LeafRun
-from labgen.ledger.replies import pack_reply, reply_of
+from labgen.ledger.packed_replies import pack_reply, reply_of
 from labgen.outcomes import hashing
 from labgen.outcomes.store import FILE_NAME, FOLDER, OutcomeStore
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from faulty_server import Fault, FaultyServer, make_call
 
 from labgen.errors import LabgenError, TeacherMisconfigured
+from labgen.ledger.packed_replies import unpack_reply
 from labgen.ledger.replies import Ledger
 from labgen.records import Reply
 from labgen.teacher.call_log import CallLog
@@ -57,7 +57,7 @@ def ask(fault: Fault, work: Path, key: str = SECRET) -> tuple[Reply | LabgenErro
 def kept(work: Path) -> bytes:
     """All that was written to the work folder, replies uncompressed."""
     ledger = Ledger(work, read_only=True)
-    replies = b"".join(zlib.decompress(row[0]) for row in ledger.query("SELECT reply FROM replies"))
+    replies = b"".join(unpack_reply(row[0]) for row in ledger.query("SELECT reply FROM replies"))
     ledger.close()
     return replies + b"".join(path.read_bytes() for path in work.iterdir())
 
