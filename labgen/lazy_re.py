@@ -10,6 +10,7 @@ import re
 from re import *  # noqa: F403 (it stands in for all of it)
 from typing import Any, AnyStr, cast
 
+_compile = re.compile
 _METHODS = ("match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer")
 
 
@@ -22,13 +23,13 @@ class _Later:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        compiled = re.compile(*self._made_of)
+        compiled = _compile(*self._made_of)
         # From now on they are found without asking here.
         self.__dict__.update({method: getattr(compiled, method) for method in _METHODS})
         return getattr(compiled, name)
 
     def __repr__(self) -> str:
-        return repr(re.compile(*self._made_of))
+        return repr(_compile(*self._made_of))
 
 
 def compile(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:  # type: ignore[no-redef]

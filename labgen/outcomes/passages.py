@@ -66,10 +66,10 @@ class KeptPassages:
         return made
 
     def close(self) -> None:
-        """Keep what was made."""
+        """Keep what was made, where there is a work folder: whoever only looks at a new taxonomy leaves none behind."""
         if self._found:
             self._found.close()
-        if self._made:
+        if self._made and self._config.work_folder.exists():
             with self._open() as store:
                 for key, content in self._made:
                     store.keep(key, content)

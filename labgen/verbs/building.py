@@ -39,7 +39,7 @@ from labgen.teacher.traffic import Traffic
 from labgen.text.secrets import find_sensitive
 from labgen.verbs.begin import Begun, load_arrow, take_replayed
 from labgen.verbs.build_time import remember_pace
-from labgen.verbs.generate import Build, kept_from_elsewhere, run_budget
+from labgen.verbs.built import Build, kept_from_elsewhere, run_budget
 from labgen.verbs.held_out import TrainedRows, draw_held_out
 from labgen.verbs.kept_build import Found, KeptBuild
 from labgen.verbs.plan import observed_yields

@@ -41,7 +41,7 @@ class Found:
     """What a build came to that asked nothing.
 
     Attributes:
-        funnel, calibrations, agreement, progress, rehearsal, answered_by: as those of `labgen.verbs.generate.Build`.
+        funnel, calibrations, agreement, progress, rehearsal, answered_by: as those of `labgen.verbs.built.Build`.
         leaves: leaf to how far it was in the end.
         kept_from: where the replies come from that were taken from the ledger.
     """
