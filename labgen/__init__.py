@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     )
     from labgen.settings_file import load_config
     from labgen.taxonomy.load import load_taxonomy
-    from labgen.verbs.generate import Build, build_dataset
+    from labgen.verbs.built import Build
+    from labgen.verbs.generate import build_dataset
     from labgen.verbs.session import Hooks
 
 _HOME = {
-    **dict.fromkeys(("Build", "build_dataset"), "labgen.verbs.generate"),
+    "Build": "labgen.verbs.built",
+    "build_dataset": "labgen.verbs.generate",
     "Config": "labgen.config",
     "Hooks": "labgen.verbs.session",
     "load_config": "labgen.settings_file",

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from labgen.taxonomy.skeleton import Made
     from labgen.teacher.connect import Backends
     from labgen.teacher.rehearsal.server import RehearsalServer
+    from labgen.verbs.built import Build
     from labgen.verbs.bulk_rounds import Round
     from labgen.verbs.bulk_run import BulkRun
     from labgen.verbs.doctor import Report
-    from labgen.verbs.generate import Build
     from labgen.verbs.plan import Estimate
     from labgen.verbs.preview import Preview
     from labgen.verbs.review import Reviewer

@@ -36,7 +36,8 @@ OWN_PARAMETERS = frozenset(
 class Section(BaseModel):
     """Base of all sections: frozen, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Each is built once, with the whole of `Config`, and not by itself before that.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -56,7 +57,7 @@ HTTP = "http"
 class BackendConfig(BaseModel):
     """What answers calls. Beside `kind` stand the settings of that kind, where it has any."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     kind: str = Field(HTTP, description="`http`, or a kind that another package brings (see docs/extending.md).")
 

@@ -32,7 +32,8 @@ from labgen.formats.prompts import PromptSet
 from labgen.records import REHEARSAL_MODEL, Call, Candidate, Message, Reply, State, Verdict
 from labgen.teacher.rehearsal.model import reply
 from labgen.teacher.scripted import ScriptedBackend
-from labgen.verbs.generate import Build, build_dataset
+from labgen.verbs.built import Build
+from labgen.verbs.generate import build_dataset
 from labgen.verbs.plan import estimate_build
 from labgen.verbs.session import Session
 

@@ -23,7 +23,8 @@ from labgen.records import REHEARSAL_MODEL, Call, Reply
 from labgen.teacher.rehearsal.model import reply
 from labgen.teacher.scripted import ScriptedBackend
 from labgen.text.columns import align_columns
-from labgen.verbs.generate import Build, build_dataset
+from labgen.verbs.built import Build
+from labgen.verbs.generate import build_dataset
 from labgen.verbs.session import Session
 
 SKILLS = ((0.1, 0.5), (0.3, 0.5), (0.3, 0.8), (0.5, 0.5), (0.5, 0.8))

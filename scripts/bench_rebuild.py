@@ -1,9 +1,10 @@
 """What a rebuild costs: `python scripts/bench_rebuild.py [--before PYTHON] [--taxonomy FOLDER] [--calls N]`.
 
 Every row is `labgen generate` as a user runs it, as a whole process, start-up included, with every reply paid before:
-nothing changed, one leaf edited, one threshold moved. With `--before PYTHON`, the labgen that this other Python has
-(say, of the commit before) does the same beside it, in turns; the last column is the share of its time that this one
-takes. Replies come from the built-in rehearsal teacher; with `--calls N`, from a mock teacher, about so many of them.
+nothing changed but the dataset taken away, nothing at all, one leaf edited, one threshold moved. With `--before
+PYTHON`, the labgen that this other Python has (say, of the commit before) does the same beside it, in turns; the last
+column is the share of its time that this one takes. Replies come from the built-in rehearsal teacher; with `--calls N`,
+from a mock teacher, about so many of them.
 """
 
 from __future__ import annotations
@@ -78,11 +79,19 @@ def edit_leaf(folder: Path, number: int) -> None:
     file.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 
-def compare(row: str, sides: list[Side], *arguments: str, settings: dict | None = None, times: int = 1) -> None:
-    """Run a command on every side in turns, and print what it took: the middle of several times."""
+def compare(
+    row: str, sides: list[Side], *arguments: str, settings: dict | None = None, times: int = 1, anew: bool = False
+) -> None:
+    """Run a command on every side in turns, and print what it took: the middle of several times.
+
+    Args:
+        anew: take the dataset away before each run, so that it has to be written.
+    """
     measured: dict[str, list[tuple[float, float, int]]] = {side.name: [] for side in sides}
     for _ in range(times):
         for side in sides:
+            if anew:
+                shutil.rmtree(side.folder / "dataset", ignore_errors=True)
             measured[side.name].append(side.run(*arguments, settings=settings))
     walls = {name: statistics.median(each[0] for each in found) for name, found in measured.items()}
     for side in sides:
@@ -132,6 +141,7 @@ def main() -> None:
         build(sides, options)
         print("| what changed | labgen | wall s | processor s | peak MB | share of before |")
         print("|---|---|---:|---:|---:|---:|")
+        compare("nothing, dataset gone (generate)", sides, "generate", times=options.times, anew=True)
         compare("nothing (generate)", sides, "generate", times=options.times)
         compare("nothing (plan)", sides, "plan", times=options.times)
         if options.calls:

@@ -356,7 +356,7 @@ def _serve() -> None:
     """The stage's own process: load labgen, and run a command for each line that comes."""
     for module in ("generate", "ledger", "export", "status", "plan"):
         __import__(f"labgen.cli.{module}")
-    for module in ("verbs.generate", "verbs.prune", "verbs.export", "ledger.export_import", "teacher.rehearsal.server"):
+    for module in ("verbs.building", "verbs.prune", "verbs.export", "ledger.export_import", "teacher.rehearsal.server"):
         __import__(f"labgen.{module}")
     import aiohttp.web  # noqa: F401
     import filelock  # noqa: F401

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "labgen"
 
 ORDER = (
-    {"records", "errors", "config", "packages", "changed", "html_table"},
+    {"records", "errors", "config", "packages", "changed", "html_table", "lazy_re"},
     {"text"},
     {"outcomes"},
     {"settings_file"},

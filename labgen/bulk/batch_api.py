@@ -6,7 +6,6 @@ leaves here holds the key.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labgen import lazy_re as re
 from labgen.bulk.doors import Door
 from labgen.bulk.request_files import file_errors
 from labgen.errors import LabgenError, RateLimited, TeacherError

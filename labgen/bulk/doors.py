@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from labgen import lazy_re as re
 from labgen.bulk.providers import Provider, provider_of
 from labgen.config import HTTP, Config
 from labgen.errors import ConfigError

@@ -5,13 +5,14 @@ A passage is shown below these, so that a row of a table keeps its columns' name
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+
+from labgen import lazy_re as re
 
 HEADING_CHARS, ITEM_CHARS = 120, 200
 """Longer headings and items of a list are cut in a lead."""

@@ -6,10 +6,10 @@ converter writes Markdown: that drops the marks of `<sup>` and `<sub>`, and leav
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.text.super_and_subscripts import subscript, superscript
 
 MOST_SCRIPT_CHARS = 60

@@ -6,12 +6,13 @@ document's own text.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
+
+from labgen import lazy_re as re
 
 PICTURE, KEY, ENCODED, MINIFIED = "embedded data", "a key or certificate", "hex or base64", "minified code"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.config import DocumentsConfig
 from labgen.documents.address import cache_name
 from labgen.documents.files import write_whole

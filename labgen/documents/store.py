@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from labgen import lazy_re as re
 from labgen.config import DocumentsConfig
 from labgen.documents.address import address_problem
 from labgen.documents.beside import list_beside, read_beside

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labgen.export.card_facts import CardFacts
@@ -17,7 +17,6 @@ NAMED_LEAVES = 20
 def about_the_run(facts: CardFacts) -> str:
     """Teacher and its terms, exact versions, settings, how to build it again."""
     import pyarrow as pa
-    import yaml
 
     about = facts.about
     commit = code(about.taxonomy_commit) if about.taxonomy_commit else "none (not a clean git checkout)"
@@ -33,7 +32,7 @@ def about_the_run(facts: CardFacts) -> str:
             ["pyarrow", escaped(pa.__version__)],
         ],
     )
-    settings = yaml.safe_dump(_plain_data(about.settings), sort_keys=False, allow_unicode=True).rstrip()
+    settings = settings_as_yaml(about).rstrip()
     return (
         f"## Teacher, versions, settings\n\n{facts_table}\n\n"
         + folded("Settings that change rows (also in <code>settings.yaml</code>)", block(settings, "yaml"))
@@ -59,8 +58,20 @@ def _model(asked: str, about: BuildInfo) -> str:
     return f"{named(asked, about)}.{told}"
 
 
-def _plain_data(settings: Any) -> Any:
-    return {str(name): value for name, value in settings.items()}
+def settings_as_yaml(about: BuildInfo) -> str:
+    """The settings that change rows, as they are written to `labgen.yaml`."""
+    settings = about.settings
+    if id(settings) not in _written:
+        import yaml
+
+        text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True) if settings else "{}\n"
+        _written.clear()
+        _written[id(settings)] = settings, text
+    return _written[id(settings)][1]
+
+
+_written: dict[int, tuple[Mapping[str, Any], str]] = {}
+"""Those that were written last, and as what: a dataset has them twice, and with thousands of leaves they are long."""
 
 
 def licences(facts: CardFacts) -> str:

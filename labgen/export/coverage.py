@@ -30,8 +30,13 @@ class Coverage:
     def __add__(self, other: Coverage) -> Coverage:
         if not other.passages:
             return self
-        mine, theirs = asdict(self), asdict(other)
-        return Coverage(**{name: mine[name] + theirs[name] for name in mine})
+        return Coverage(
+            self.passages + other.passages,
+            self.drawn + other.drawn,
+            self.with_rows + other.with_rows,
+            self.sentences + other.sentences,
+            self.cited + other.cited,
+        )
 
     @property
     def words(self) -> str:

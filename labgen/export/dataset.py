@@ -16,6 +16,7 @@ from labgen.errors import OutputError
 from labgen.export.agreement import AGREEMENT, Agreement
 from labgen.export.card import write_card
 from labgen.export.card_facts import CardFacts, CardNotes
+from labgen.export.card_provenance import settings_as_yaml
 from labgen.export.configs import DOCUMENTS, REJECTED
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.folder import check_output, explained, replacing, write_manifest
@@ -351,11 +352,8 @@ def _manifest(
 
 
 def _write_settings(path: Path, about: BuildInfo) -> None:
-    import yaml
-
     head = "# What changed the rows of this dataset: set the same in labgen.yaml to build it again.\n"
-    text = yaml.safe_dump(dict(about.settings), sort_keys=False, allow_unicode=True) if about.settings else "{}\n"
-    path.write_text(head + text, encoding="utf-8")
+    path.write_text(head + settings_as_yaml(about), encoding="utf-8")
 
 
 def _write_json(path: Path, data: object) -> None:

@@ -65,9 +65,12 @@ class Tally:
         self.wanted += other.wanted
         self.calls += other.calls
         self.coverage += other.coverage
-        self.second_turns += other.second_turns
+        if other.second_turns:
+            self.second_turns += other.second_turns
         for state, kinds in other.reasons.items():
-            self.reasons.setdefault(state, Counter()).update(kinds)
+            own = self.reasons.setdefault(state, Counter())
+            for kind, number in kinds.items():
+                own[kind] += number
 
     def to_json(self) -> dict[str, Any]:
         """As plain data: states in the order of `State`, reasons by falling count."""

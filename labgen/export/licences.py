@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from labgen import lazy_re as re
 from labgen.export.rows import Licence
 from labgen.taxonomy.attribution import read_attribution
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from labgen import lazy_re as re
 from labgen.text.printable import one_line
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.errors import UsageError
 from labgen.export.configs import HELD_OUT, REJECTED
 from labgen.export.files import read_tables

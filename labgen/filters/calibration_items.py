@@ -6,12 +6,12 @@ the very same question, a number in a story, a passage that says the same) is no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
+from labgen import lazy_re as re
 from labgen.filters.near_duplicates import rouge_l
 from labgen.plan.example_pairs import ExamplePair
 

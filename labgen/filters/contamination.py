@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import re
 import struct
 import sys
 from collections import Counter
@@ -25,6 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labgen import lazy_re as re
 from labgen.config import Config
 from labgen.errors import ConfigError, OutputError, UsageError
 from labgen.filters.ngrams import hash_ngrams

@@ -7,12 +7,12 @@ other words (small counts, first words of sentences, adjectives of places, acron
 from __future__ import annotations
 
 import calendar
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from labgen import lazy_re as re
 from labgen.filters.numerals import all_values, find_numerals, find_spelled, plain_digits
 from labgen.text.markdown_marks import find_marks, without_marks
 

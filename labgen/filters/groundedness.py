@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from array import array
 from functools import lru_cache
 
+from labgen import lazy_re as re
 from labgen.filters.evidence_form import BROKEN, EvidenceForm, evidence_form
 from labgen.filters.figures import unsupported_figures
 from labgen.text.markdown_marks import find_marks

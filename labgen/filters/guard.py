@@ -7,10 +7,10 @@ that (its tokenizer's chat template does); for a completions API labgen writes t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
+from labgen import lazy_re as re
 from labgen.config import GuardConfig
 from labgen.filters.base import Cost, Ending, EveryFlow, SlotContext
 from labgen.records import Call, Candidate, Message, State, Verdict

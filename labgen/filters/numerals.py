@@ -5,13 +5,13 @@ A number that can be read in more than one way (`1.000`) has all its readings; t
 
 from __future__ import annotations
 
-import re
 import string
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from labgen import lazy_re as re
 from labgen.text.super_and_subscripts import SUBSCRIPTS, SUPERSCRIPTS
 
 _DIGIT = re.compile(r"\d")

@@ -7,12 +7,12 @@ Deterministic; a verdict's value is 0.0 and its reason one of `REASONS`.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 
+from labgen import lazy_re as re
 from labgen.config import ThresholdsConfig
 from labgen.filters.loops import repeats_itself
 from labgen.filters.refusals import find_refusal

@@ -5,9 +5,9 @@ What is required and short comes before what is long, so that a verdict which br
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
+from labgen import lazy_re as re
 from labgen.formats.schemas import CHARS_PER_TOKEN, YES_NO, array_of, bounded_text, object_of
 from labgen.records import Schema
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
+from labgen import lazy_re as re
 from labgen.errors import ConfigError
 from labgen.filters.available import FilterSet
 from labgen.formats.prompts import Prompt, PromptSet, shipped_prompts

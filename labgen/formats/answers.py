@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import lru_cache
 from itertools import islice
+
+from labgen import lazy_re as re
 
 _YES = """
 yes yep yeah y true correct affirmative yea aye

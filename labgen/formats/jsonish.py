@@ -7,8 +7,9 @@ depth and length are bounded, and no input raises.
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
+
+from labgen import lazy_re as re
 
 MAX_CHARS = 100_000
 """Longer replies are cut here before they are read; a verdict has a few thousand characters."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from labgen import lazy_re as re
 from labgen.formats.reading import read_blocks, read_json
 
 _PLAN_END = re.compile(r"<\s*+/\s*+plan\s*+>", re.IGNORECASE)

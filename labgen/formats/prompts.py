@@ -14,14 +14,14 @@ so that a passage with `</document>` in it cannot end its own section.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labgen import lazy_re as re
 from labgen.errors import ConfigError
 from labgen.records import Message
 
@@ -106,6 +106,7 @@ class PromptSet:
             self._texts.update(replaced)
             self._titles.update({name: str(folder / f"{name}.md") for name in replaced})
         self._echoes: dict[str, re.Pattern[str] | None] = {}
+        self._templates: dict[str, dict[str, Template | str]] = {}
         self._sections = {step: _split(self._titles[step], text) for step, text in self._texts.items()}
 
     @property
@@ -129,8 +130,10 @@ class PromptSet:
         return found[1].strip() if found else ""
 
     def check(self) -> None:
-        """Raises: ConfigError: a template is not valid."""
-        _ = self._compiled
+        """Raises: ConfigError: a template is not valid. Those that come with labgen are, and need no look."""
+        for step, text in self._texts.items():
+            if step not in shipped_prompts() or text != _shipped(step):
+                self._compiled(step)
 
     def render(self, step: str, **values: Any) -> tuple[Message, ...]:
         """The messages of a step: at most one system turn, then one user turn.
@@ -165,30 +168,30 @@ class PromptSet:
         try:
             return tuple(
                 Message(role, template if isinstance(template, str) else _tidy(template.render(given)))
-                for role, template in self._compiled[step].items()
+                for role, template in self._compiled(step).items()
             )
         except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             # A template computes: whatever it fails at is the fault of who wrote it.
             names, words = ", ".join(sorted(given)), str(error).rstrip(".")
             raise ConfigError(f"{self._titles[step]} cannot be filled in: {words}. It is given {names}.") from None
 
-    @cached_property
-    def _compiled(self) -> dict[str, dict[str, Template | str]]:
-        """Each step's sections: a template, or the text itself where there is nothing to fill in."""
+    def _compiled(self, step: str) -> dict[str, Template | str]:
+        """A step's sections: each a template, or the text itself where there is nothing to fill in."""
+        if step in self._templates:
+            return self._templates[step]
         from jinja2 import TemplateSyntaxError
 
-        compiled: dict[str, dict[str, Template | str]] = {}
-        for step, sections in self._sections.items():
-            compiled[step] = {}
-            for role, text in sections.items():
-                try:
-                    if role != "form":
-                        compiled[step][role] = _compile(text)
-                except TemplateSyntaxError as error:
-                    whole = self._texts[step]
-                    line = whole[: whole.index(text)].count("\n") + error.lineno
-                    words = str(error.message).rstrip(".")
-                    raise ConfigError(f"{self._titles[step]}, line {line}: {words}.") from None
+        compiled: dict[str, Template | str] = {}
+        for role, text in self._sections[step].items():
+            try:
+                if role != "form":
+                    compiled[role] = _compile(text)
+            except TemplateSyntaxError as error:
+                whole = self._texts[step]
+                line = whole[: whole.index(text)].count("\n") + error.lineno
+                words = str(error.message).rstrip(".")
+                raise ConfigError(f"{self._titles[step]}, line {line}: {words}.") from None
+        self._templates[step] = compiled
         return compiled
 
     def _escape(self, value: Any) -> Any:

@@ -6,11 +6,11 @@ No text makes these functions raise, and none of it is ever evaluated.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.formats.answers import read_score, read_yes_no
 from labgen.formats.jsonish import MAX_CHARS, read_json
 from labgen.formats.prompts import TAGS

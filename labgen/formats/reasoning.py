@@ -7,8 +7,9 @@ came first; then there is no answer at all).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from labgen import lazy_re as re
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
 from labgen.records import Message

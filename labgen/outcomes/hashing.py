@@ -34,9 +34,20 @@ def code_version() -> str:
     return digest.hexdigest()
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+@cache
+def _parts_of(kind: type) -> tuple[str, tuple[str, ...]]:
+    """A dataclass's name, and those of its fields."""
+    return f"{kind.__module__}.{kind.__qualname__}", tuple(each.name for each in fields(kind))
+
+
 def as_plain(value: Any) -> Any:
     """A value as lists, texts and numbers that are the same in every process. Raises: TypeError: that is not known."""
-    if value is None or (isinstance(value, str | int | float) and not isinstance(value, enum.Enum)):
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, str | int | float) and not isinstance(value, enum.Enum):
         return value
     if isinstance(value, enum.Enum):
         return value.value
@@ -52,8 +63,9 @@ def as_plain(value: Any) -> Any:
     if isinstance(value, type | FunctionType):
         return {"code": f"{value.__module__}.{value.__qualname__}"}
     if is_dataclass(value):
-        kept = [[each.name, as_plain(getattr(value, each.name))] for each in fields(value)]
-        return {f"{type(value).__module__}.{type(value).__qualname__}": kept}
+        kind: Any = type(value)
+        name, own = _parts_of(kind)
+        return {name: [[each, as_plain(getattr(value, each))] for each in own]}
     if not getattr(value, "__dict__", True) and not getattr(value, "__slots__", ()):
         return {"made of": f"{type(value).__module__}.{type(value).__qualname__}"}
     raise TypeError(f"no hash is known of a {type(value).__name__}")

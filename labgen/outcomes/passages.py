@@ -1,21 +1,23 @@
-"""The passages of documents that lie in git, kept: a commit's files never change, so neither do their passages.
+"""The passages of documents, kept. A commit's files never change, so neither do their passages.
 
 Documents beside their leaf are read every time, as are those of a commit that is shortened to fewer digits than git
-itself shortens it to.
+itself shortens it to; their passages are kept under the hash of what was read.
 """
 
 from __future__ import annotations
 
 import pickle
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
+from labgen import lazy_re as re
 from labgen.config import Config
 from labgen.outcomes.hashing import code_version, plain_hash
 from labgen.outcomes.store import OutcomeStore
-from labgen.records import Chunk, DocumentSource
+from labgen.records import Chunk, Document, DocumentSource
 from labgen.text.token_count import ESTIMATE
 
 Passages = tuple[tuple[Chunk, ...], list[str]]
@@ -32,11 +34,28 @@ class KeptPassages:
         self._found: OutcomeStore | None = None
         self._made: list[tuple[bytes, bytes]] = []
 
-    def of(self, document: DocumentSource, make: Callable[[], Passages]) -> Passages:
-        """The passages of documents: kept, else made. Raises: whatever `make` raises."""
-        if not self._config.outcomes.max_bytes or document.beside_leaf or not _COMMIT.fullmatch(document.commit):
-            return make()
-        key = self._key(document)
+    def of(
+        self,
+        source: DocumentSource,
+        read: Callable[[], Sequence[Document]],
+        cut: Callable[[Sequence[Document]], Passages],
+    ) -> Passages:
+        """The passages of documents: kept, else made.
+
+        Args:
+            read: reads the documents, each with the hash of its commit or content; cut: makes passages of them.
+        Raises: whatever these raise.
+        """
+        if not self._config.outcomes.max_bytes:
+            return cut(read())
+        if not source.beside_leaf and _COMMIT.fullmatch(source.commit):
+            return self._kept([source.repo, source.commit, list(source.patterns)], lambda: cut(read()))
+        documents = read()
+        what = [[each.repo, each.commit, each.file] for each in documents]
+        return self._kept(what, lambda: cut(documents))
+
+    def _kept(self, what: list[Any], make: Callable[[], Passages]) -> Passages:
+        key = plain_hash(["passages", self._settings, *what])
         if self._found is None:
             self._found = self._open(read_only=True)
         for _, content in self._found.find(key):
@@ -47,10 +66,10 @@ class KeptPassages:
         return made
 
     def close(self) -> None:
-        """Keep what was made."""
+        """Keep what was made, where there is a work folder: whoever only looks at a new taxonomy leaves none behind."""
         if self._found:
             self._found.close()
-        if self._made:
+        if self._made and self._config.work_folder.exists():
             with self._open() as store:
                 for key, content in self._made:
                     store.keep(key, content)
@@ -60,9 +79,9 @@ class KeptPassages:
         most = self._config.outcomes.max_bytes
         return OutcomeStore(self._config.work_folder, max_bytes=most, read_only=read_only)
 
-    def _key(self, document: DocumentSource) -> bytes:
+    @cached_property
+    def _settings(self) -> list[Any]:
+        """All that passages depend on beside the documents."""
         tokenizer = self._config.tokenizer
         counted = "" if tokenizer == ESTIMATE else blake2b(Path(tokenizer).read_bytes()).hexdigest()
-        settings = self._config.documents.model_dump(mode="json")
-        what = [document.repo, document.commit, list(document.patterns)]
-        return plain_hash(["passages", code_version(), *what, settings, tokenizer, counted])
+        return [code_version(), self._config.documents.model_dump(mode="json"), tokenizer, counted]

@@ -16,7 +16,7 @@ from labgen.plan.persona import Persona, persona_of
 from labgen.plan.reserved import reserved_passages
 from labgen.records import DOCUMENT_KINDS, Chunk, Leaf
 from labgen.taxonomy.marks import LeafMarks, MarksFile
-from labgen.taxonomy.path_patterns import match_path
+from labgen.taxonomy.path_patterns import PatternList
 
 FINGERPRINT_VERSION = 1
 TURNS = 20
@@ -180,7 +180,15 @@ def _attributes(
 
 def overrides_of(leaf: Leaf, config: Config) -> list[LeafOverride]:
     """The settings for single leaves that hold for this one, in their order."""
-    return [entry for entry in config.leaves if match_path(leaf.path, entry.match)]
+    entries = config.leaves
+    if id(entries) not in _patterns:
+        _patterns.clear()
+        _patterns[id(entries)] = entries, PatternList([entry.match for entry in entries])
+    return [entries[place] for place in _patterns[id(entries)][1].matching(leaf.path)]
+
+
+_patterns: dict[int, tuple[tuple[LeafOverride, ...], PatternList]] = {}
+"""The entries that were looked at last, with their patterns: leaf after leaf is held against the same ones."""
 
 
 def as_set(leaf: Leaf, config: Config) -> Leaf:

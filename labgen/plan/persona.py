@@ -7,10 +7,10 @@ leaf without any sign of creative writing is answered precisely.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
+from labgen import lazy_re as re
 from labgen.records import Leaf
 
 CREATIVE, PRECISE = "creative", "precise"

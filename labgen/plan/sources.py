@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from labgen.config import Config
-from labgen.documents.chunk import chunk_documents
-from labgen.documents.remarks import remarks
 from labgen.documents.store import DocumentStore
 from labgen.errors import TaxonomyError
 from labgen.formats.prompts import PromptSet
 from labgen.outcomes.passages import KeptPassages, Passages
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
-from labgen.records import Chunk, DocumentSource, Leaf, Severity, Taxonomy
+from labgen.records import Chunk, Document, DocumentSource, Leaf, Severity, Taxonomy
 from labgen.taxonomy.load import load_taxonomy
 from labgen.taxonomy.marks import load_marks
 from labgen.taxonomy.path_patterns import match_path
@@ -102,8 +100,11 @@ def _chunks_of(
     """The passages of a leaf's documents, and what to tell of them."""
     where = f"{leaf.path}/qna.yaml:{document.line}"
 
-    def make() -> Passages:
-        documents = store.fetch(leaf)
+    def cut(documents: Sequence[Document]) -> Passages:
+        # Only where there is something to cut: what reads Markdown takes a tenth of a second to load.
+        from labgen.documents.chunk import chunk_documents
+        from labgen.documents.remarks import remarks
+
         chunks = chunk_documents(
             documents,
             chunk_tokens=config.documents.chunk_tokens,
@@ -118,5 +119,5 @@ def _chunks_of(
             )
         return chunks, remarks(documents, chunks, min_chunk_tokens=config.documents.min_chunk_tokens)
 
-    chunks, told = kept.of(document, make)
+    chunks, told = kept.of(document, lambda: store.fetch(leaf), cut)
     return chunks, [f"{where}: {words}" for words in told]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labgen import lazy_re as re
 from labgen.errors import PublishError, UsageError
 from labgen.export.folder import MANIFEST
 from labgen.publish.changelog import (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from labgen import lazy_re as re
 
 ATTRIBUTION_FILE = "attribution.txt"
 MAX_BYTES = 1_000_000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from labgen import lazy_re as re
 from labgen.records import Document
 from labgen.text.printable import shorten
 

@@ -5,9 +5,9 @@ By rule, without a model: what is drafted is a form to fill in, no example of go
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from labgen import lazy_re as re
 from labgen.records import Pair, SeedExample
 from labgen.taxonomy.scaffold import GAP
 

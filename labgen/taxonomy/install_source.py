@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
+from labgen import lazy_re as re
 from labgen.errors import UsageError
 
 EXTRA = "labgen[documents]"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable
+
+from labgen import lazy_re as re
 
 LINT_NAMES = {
     "LG102": "key-duplicates",

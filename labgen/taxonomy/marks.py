@@ -6,12 +6,12 @@ One entry for each row, under the row's id. A pull request carries them, and the
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from labgen import lazy_re as re
 from labgen.errors import TaxonomyError
 from labgen.records import ID_CHARS, Candidate, Severity, Violation
 from labgen.taxonomy.rules import RULES

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
+
+from labgen import lazy_re as re
 
 MOST_NAME_CHARS = 100
 MOST_PATH_CHARS = 300

@@ -9,9 +9,10 @@ and paths may be strangers': work grows with the product of their lengths, never
 from __future__ import annotations
 
 import fnmatch
-import re
 from collections.abc import Sequence
 from functools import lru_cache
+
+from labgen import lazy_re as re
 
 LEAF_FILE = "qna.yaml"
 
@@ -35,6 +36,30 @@ def match_path(path: str, pattern: str) -> bool:
     """
     folder = _leaf_folder(path)
     return match_names(_leaf_segments(pattern), folder.split("/") if folder else [], beneath=True)
+
+
+class PatternList:
+    """Patterns in order, of which those that name a leaf are found without looking at each: of thousands that are
+    plain paths, one for each leaf, say.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._plain: dict[tuple[str, ...], list[int]] = {}
+        self._magic: list[tuple[int, tuple[str, ...]]] = []
+        for number, segments in enumerate(_leaf_segments(pattern) for pattern in patterns):
+            if any(MAGIC.search(segment) for segment in segments):
+                self._magic.append((number, segments))
+            else:
+                self._plain.setdefault(segments, []).append(number)
+
+    def matching(self, path: str) -> list[int]:
+        """Places of the patterns that name a leaf, as `match_path` says of each; in order."""
+        folder = _leaf_folder(path)
+        names = tuple(folder.split("/")) if folder else ()
+        found = [number for number, segments in self._magic if match_names(segments, names, beneath=True)]
+        for length in range(len(names) + 1):
+            found += self._plain.get(names[:length], ())
+        return sorted(found)
 
 
 def split_pattern(pattern: str) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ The files lie in `starter/`, each under its own name (`dot-` stands for the dot 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labgen import lazy_re as re
 from labgen.errors import OutputError, UsageError
 from labgen.git.history import History, begin_repository
 from labgen.taxonomy.install_source import PLACEHOLDER

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from labgen import lazy_re as re
 from labgen.records import Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
 from labgen.taxonomy.content import QuestionNodes

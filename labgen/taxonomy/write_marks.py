@@ -7,13 +7,13 @@ anew and replaced whole under a lock: several reviewers, and whoever edits it by
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.errors import OutputError
 from labgen.taxonomy.marks import KEYS, MARKS_FILE, MarksFile, RowMark, load_marks, parse_marks
 

@@ -6,11 +6,11 @@ A reason is a kind, the step that asked, and for what the endpoint refused also 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from labgen import lazy_re as re
 from labgen.records import Reply
 from labgen.teacher.refusals import remedy_for
 from labgen.text.printable import one_line

@@ -7,11 +7,11 @@ call succeed; it is worked around from then on, and the logical call, and so the
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
+from labgen import lazy_re as re
 from labgen.changed import changed
 from labgen.errors import BadReply, ContextTooLong, TeacherError, TeacherMisconfigured, TeacherRefused
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from labgen import __version__
+from labgen import lazy_re as re
 from labgen.errors import BadReply, NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
 from labgen.teacher.addresses import is_loopback
 from labgen.teacher.listening import Listening, Wait

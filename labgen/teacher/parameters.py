@@ -7,10 +7,10 @@ belong to an address, as its key does, and are not.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
+from labgen import lazy_re as re
 from labgen.config import OWN_PARAMETERS, Config, ModelConfig
 from labgen.errors import ConfigError
 from labgen.records import Schema

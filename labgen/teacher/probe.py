@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
 import statistics
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from labgen import lazy_re as re
 from labgen.errors import TeacherError
 from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import EndpointSpec

@@ -6,10 +6,10 @@ by behaviour elsewhere: `labgen.teacher.retries` takes the same refusal of the s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.errors import (
     CallRejected,
     ContextTooLong,

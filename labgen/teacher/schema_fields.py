@@ -7,10 +7,10 @@ it knows, and one that refuses a field it does not know is not sent that again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.formats.schemas import BOUNDS, without_bounds
 from labgen.records import Schema
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
+
+from labgen import lazy_re as re
 
 MOST_PARTS = 20_000
 """Objects, lists and their members in one document (count): a reply has some fifty, whatever it says."""

@@ -8,10 +8,11 @@ text takes more than linear time.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from labgen import lazy_re as re
 
 NUMBER, CHOICE, EXACT_WORDS, JSON_SHAPE = "number", "choice", "exact_words", "json_shape"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
+from labgen import lazy_re as re
 from labgen.text.words import COMMON_ENGLISH
 
 SAMPLE_CHARS = 700

@@ -8,10 +8,11 @@ fixed number of characters, so that no text costs more than its length.
 from __future__ import annotations
 
 import html
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from labgen import lazy_re as re
 
 _FENCE = re.compile(r"[ \t>]*+(`{3,}+|~{3,}+)[ \t]*+([^`\n]*+)$")
 _RULE = re.compile(r"(?:[ \t]*+>)*+[-=+:|_*~^ \t]{3,}+$")

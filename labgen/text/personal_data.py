@@ -11,9 +11,9 @@ whose name only says "a domain" (`yourcompany.com`, `mycompany.com`, `abc.com`),
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from labgen import lazy_re as re
 from labgen.text.sensitive_span import PERSONAL, SensitiveSpan, without_overlaps
 
 _LONG_NUMBER = re.compile(r"\d[ .-]?\d{4}")  # what every number that is sought has in it, a country code apart

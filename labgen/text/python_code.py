@@ -7,12 +7,13 @@ with places to fill in, pieces that begin in the middle of a statement, and what
 from __future__ import annotations
 
 import ast
-import re
 import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from labgen import lazy_re as re
 
 MOST_CHARS = 20_000
 _FENCE = re.compile(r"^[ \t]*(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^\n`]*$", re.MULTILINE)

@@ -14,10 +14,10 @@ is written as a character of its own):
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
 
+from labgen import lazy_re as re
 from labgen.text.unspaced import is_unspaced
 
 _WORD = re.compile(r"[a-z0-9]+")

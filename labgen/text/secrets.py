@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 import importlib
-import re
 from functools import cache
 
+from labgen import lazy_re as re
 from labgen.text.personal_data import find_personal_data
 from labgen.text.sensitive_span import SECRET, SensitiveSpan, without_overlaps
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from labgen import lazy_re as re
 
 _END = re.compile(r"(?<![.!?])[.!?]++[\"'”’»)\]*_]*+(?=\s)|[。！？]++[」』”]*+|\n[ \t]*+\n")
 _WORD = re.compile(r"[^\W\d_]{2,}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+from labgen import lazy_re as re
 
 _LINE = re.compile(r"[^\n]+")
 _BLANK = re.compile(r"\n[ \t\r>]*\n")

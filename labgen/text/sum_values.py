@@ -6,11 +6,11 @@ Nothing is evaluated but that, and every number, exponent and depth is bounded.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from labgen import lazy_re as re
 from labgen.text.sum_tokens import Token
 
 MOST_DIGITS = 30

@@ -6,11 +6,11 @@ since chunks, and with them rows, depend on the count.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from labgen import lazy_re as re
 from labgen.errors import ConfigError
 
 TokenCounter = Callable[[str], int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from labgen import lazy_re as re
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 

@@ -7,11 +7,11 @@ letters, dates, ranges, ratios, conversions of units, what a text calls wrong it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from labgen import lazy_re as re
 from labgen.text.sum_tokens import Token, clauses, hide_code
 from labgen.text.sum_values import NotReckoned, Value, read_number, reckon
 

@@ -25,9 +25,10 @@ from labgen.teacher.addresses import endpoint_specs
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.traffic import Traffic
 from labgen.text.printable import shown
+from labgen.verbs.built import Build
 from labgen.verbs.bulk_rounds import Round
 from labgen.verbs.bulk_session import FOLDER, open_batch_runs, prepare_build, read_left_over, run_reader, written_round
-from labgen.verbs.generate import Build, build_dataset
+from labgen.verbs.generate import build_dataset
 from labgen.verbs.output import check_output_of
 from labgen.verbs.session import Hooks, Session
 

@@ -9,7 +9,6 @@ test says of them stands beside the score.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.config import Config, JudgeConfig, ModelConfig, TeacherConfig
 from labgen.errors import ConfigError, UsageError
 from labgen.export.choice import LETTERS

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT, Agreement

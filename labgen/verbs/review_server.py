@@ -8,7 +8,6 @@ page as data, and its policy lets no script run but its own.
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from labgen import lazy_re as re
 from labgen.config import Config
 from labgen.errors import LabgenError, OutputError
 from labgen.export.folder import MANIFEST

@@ -20,7 +20,8 @@ from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.records import REHEARSAL_MODEL, Call, Reply
 from labgen.teacher.rehearsal.model import reply
 from labgen.teacher.scripted import ScriptedBackend
-from labgen.verbs.generate import Build, build_dataset
+from labgen.verbs.built import Build
+from labgen.verbs.generate import build_dataset
 from labgen.verbs.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from brought import config_in, rehearse, rows_of
 from workbench import Labgen, Teacher, digest
 
 from labgen.records import REPAIR, SAMPLE, Call
-from labgen.verbs.generate import Build
+from labgen.verbs.built import Build
 
 WRONG, BETTER, WORSE = "wrongly put", "finely put", "plainly put"
 WHY = "it is wrongly put, in the second half"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.taxonomy.path_patterns import match_path
+from labgen.taxonomy.path_patterns import PatternList, match_path
 
 LEAF = "knowledge/science/animals/cats"
 
@@ -97,3 +97,16 @@ def test_classes_and_names_mean_what_they_do_on_a_command_line(path: str, patter
 def test_a_pattern_that_would_take_for_ever_does_not(path: str, pattern: str) -> None:
     """Documents' patterns are strangers' words, and `labgen diff` asks whether they match files beside a leaf."""
     assert not match_path(path, pattern)
+
+
+PATTERNS = st.lists(
+    st.text(st.sampled_from("ab/*?[]!^.\\-"), max_size=8)
+    | st.sampled_from([LEAF, "knowledge", "knowledge/science/", "**/cats", "", f"./{LEAF}/qna.yaml"]),
+    max_size=6,
+)
+
+
+@given(PATTERNS, st.sampled_from([LEAF, "a/b", "a", "b/a/b", ""]) | st.text(st.sampled_from("ab/."), max_size=6))
+def test_a_list_of_patterns_finds_what_each_of_them_matches(patterns: list[str], path: str) -> None:
+    expected = [place for place, pattern in enumerate(patterns) if match_path(path, pattern)]
+    assert PatternList(patterns).matching(path) == expected

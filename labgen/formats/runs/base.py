@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from labgen import lazy_re as re
 
 SMALL_PARAMETERS = 3_000_000_000
 """Models with fewer parameters than that are small."""

@@ -12,11 +12,11 @@ imported when its format is asked for, and not before.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from labgen import lazy_re as re
 from labgen.formats.chat import ChatFormat
 from labgen.records import DOCUMENT_KINDS, Message
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from dataclasses import dataclass
 
+from labgen import lazy_re as re
 from labgen.teacher.rehearsal.sentences import (
     Sentence,
     content,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from labgen import lazy_re as re
 from labgen.teacher.rehearsal.sentences import word_list
 
 _ASKS = frozenset(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
+from labgen import lazy_re as re
 from labgen.formats.conversation_text import question_now
 from labgen.teacher.rehearsal.grounded import Claim, judge_grounded
 from labgen.teacher.rehearsal.hazards import hazard_in

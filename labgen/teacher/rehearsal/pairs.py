@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
+from labgen import lazy_re as re
 from labgen.teacher.rehearsal.request import Example
 from labgen.teacher.rehearsal.sentences import STOP_WORDS, content, numbers, split_words, stems
 from labgen.teacher.rehearsal.wholeness import breaks_off

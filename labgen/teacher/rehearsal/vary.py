@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from labgen import lazy_re as re
 from labgen.teacher.rehearsal import lexicon
 from labgen.teacher.rehearsal.dice import Dice
 from labgen.teacher.rehearsal.request import Example, Request
