@@ -6,9 +6,11 @@ the very same question, a number in a story, a passage that says the same) is no
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import TypeVar
 
 from labgen import lazy_re as re
@@ -45,6 +47,8 @@ CUT_WORDS, CUT_CHARS = 12, 40
 INSTRUCTION_CUT_WORDS = 8
 
 _FIGURE = re.compile(r"(?<![\w.,:/-])\d{1,9}(?![\w/:-]|[.,]\d)")
+_WHOLE_FIGURE = re.compile(r"(?<![\d.,])\d+(?!\d|[.,]\d)")
+_DIGITS = re.compile(r"\d+")
 _LIST_MARK = re.compile(r"^[ \t>*-]*\d{1,3}\\?[.)]", re.MULTILINE)
 _WORD = re.compile(r"\w{4,}|\d+")
 
@@ -131,18 +135,18 @@ def alter_number(answer: str, elsewhere: str, *, must_stand_in: str | None = Non
         elsewhere: question and passage; the new figure stands in neither, nor in the answer.
         must_stand_in: a passage that the figure must be in, so that altering it contradicts the passage.
     """
-    marks = [match.span() for match in _LIST_MARK.finditer(answer)]
+    marks = list(chain.from_iterable(match.span() for match in _LIST_MARK.finditer(answer)))
+    standing = None if must_stand_in is None else set(_WHOLE_FIGURE.findall(must_stand_in))
     for match in reversed(list(_FIGURE.finditer(answer))):
         figure = match[0]
-        if any(start <= match.start() < end for start, end in marks):
-            continue
-        own = re.compile(rf"(?<![\d.,]){re.escape(figure)}(?!\d|[.,]\d)")
-        if must_stand_in is not None and not own.search(must_stand_in):
+        within_mark = bisect_right(marks, match.start()) % 2
+        if within_mark or (standing is not None and figure not in standing):
             continue
         number = int(figure) + max(2, int(figure) // 7)
-        while re.search(rf"(?<!\d){number}(?!\d)", f"{answer}\n{elsewhere}"):
+        taken = set(_DIGITS.findall(f"{answer}\n{elsewhere}"))
+        while str(number) in taken:
             number += 1
-        return own.sub(str(number), answer)
+        return re.sub(rf"(?<![\d.,]){figure}(?!\d|[.,]\d)", str(number), answer)
     return ""
 
 

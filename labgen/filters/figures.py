@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import calendar
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from labgen import lazy_re as re
 from labgen.filters.numerals import all_values, find_numerals, find_spelled, plain_digits
@@ -27,8 +29,10 @@ _LISTED = re.compile(r"[\s>]*\(?\d{1,3}[.)]")
 _BROKEN = re.compile(r"(?<=[^\W\d_])[-\u2010]\n[ \t]*(?=[a-z])")
 _CAPITALISED = re.compile(r"\b[A-Z][\w'’-]*+(?: (?:(?:of|and|the|for|in) )?[A-Z][\w'’-]*+){0,7}")
 _MOST_INITIALS = 16
+_LEAST_DERIVED, _LEAST_STEM, _LONGEST_ENDING = 5, 3, 4
 _URL = re.compile(r"\bhttps?://\S+")
 _OF_A_PLACE = re.compile(r"(?:ian|ean|an|ese|nish|ttish|lish|ish|i)s?$")
+_UNBROKEN = re.compile(r"\w+(?:['’]\w+)*+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # After these a capital letter says nothing: it begins a sentence, a heading, a list entry or a quotation.
 _OPENERS = frozenset('.!?:;\n"“”‘«»([{*#>|•–—…/_=')
@@ -136,8 +140,16 @@ def _is_new_name(word: str, words: frozenset[str], source: str, documents: Itera
         return False
     if word.lower().endswith("ly") or _is_known(word, words, source):
         return False
-    small = re.compile(rf"\b{re.escape(word.lower())}\b")
-    return not any(small.search(text) for text in documents)
+    return not any(word.lower() in _small_words(text) for text in documents)
+
+
+@lru_cache(maxsize=64)
+def _small_words(text: str) -> frozenset[str]:
+    """The words of a text that have no capital, and the parts of those with apostrophes."""
+    found = set(_UNBROKEN.findall(text))
+    for word in [word for word in found if not word.isalnum()]:
+        found.update(re.split("['’]", word))
+    return frozenset(word for word in found if word == word.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +187,11 @@ def _facts(text: str) -> _Facts:
 
 def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str]]:
     known, months = facts.values, facts.months
-    enumerators = [match.span() for match in _ENUMERATOR.finditer(answer)]
+    enumerators = list(chain.from_iterable(match.span() for match in _ENUMERATOR.finditer(answer)))
     scales = source.lower()
     for number in find_numerals(answer):
-        if any(start <= number.start < end for start, end in enumerators):
-            continue
+        if bisect_right(enumerators, number.start) % 2:
+            continue  # within one of them
         if number.start and answer[number.start - 1].isalpha():
             continue  # part of a word: host1, ext4, H2O
         if number.values & known or number.values & months or number.text in source:
@@ -218,24 +230,29 @@ def _capital_runs(text: str) -> Iterator[list[re.Match[str]]]:
     """Neighbouring words with capitals, first words of sentences and whole capitalised lines left out."""
     run: list[re.Match[str]] = []
     previous_end = 0
+    line, headings = 0, dict[int, bool]()
     for word in _WORD.finditer(text):
         between = text[previous_end : word.start()]
+        if "\n" in between:
+            line = previous_end + between.rindex("\n") + 1
         capital = word.group()[0].isupper() and word.group().lower() not in _SMALL
         opens = (not between.strip(" \t,") and previous_end == 0) or any(char in _OPENERS for char in between)
         if run and (not capital or opens or between.strip(" \t")):
             yield run
             run = []
-        if capital and not opens and not _in_heading(text, word.start()):
-            run.append(word)
+        if capital and not opens:
+            if line not in headings:
+                headings[line] = _is_heading(text, line)
+            if not headings[line]:
+                run.append(word)
         previous_end = word.end()
     if run:
         yield run
 
 
-def _in_heading(text: str, at: int) -> bool:
-    """Whether most words of the line have capitals, as in headings and titles."""
-    start = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
+def _is_heading(text: str, start: int) -> bool:
+    """Whether most words of the line that begins there have capitals, as in headings and titles."""
+    end = text.find("\n", start)
     words = [word for word in _WORD.findall(text[start : end if end >= 0 else len(text)]) if word.lower() not in _SMALL]
     return len(words) >= 3 and sum(word[0].isupper() for word in words) > 0.8 * len(words)
 
@@ -277,19 +294,45 @@ def _is_known(word: str, known: frozenset[str], source: str) -> bool:
 
 def _is_derived(word: str, known: frozenset[str]) -> bool:
     """Whether a word is made from a known one, or a known one from it: American, Italian, Spanish, Sydneysiders."""
-    if len(word) < 5:
+    if len(word) < _LEAST_DERIVED:
         return False
-    return any(
-        (len(other) >= 5 and (word.startswith(other) or other.startswith(word)))
-        or _is_of_place(word, other)
-        or _is_of_place(other, word)
-        for other in known
-    )
+    made = _derived(known)
+    after = bisect_left(made.words, word)
+    if after < len(made.words) and made.words[after].startswith(word):
+        return True
+    if any(word[:length] in known for length in range(_LEAST_DERIVED, min(len(word), made.longest) + 1)):
+        return True
+    stem = _stem(word)
+    beginnings = (word[: len(word) - more] for more in range(_LONGEST_ENDING + 1))
+    return (bool(stem) and stem in made.beginnings) or not made.stems.isdisjoint(beginnings)
 
 
-def _is_of_place(word: str, place: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Derived:
+    """What words may be made from, or of, ready to be looked up.
+
+    Attributes:
+        words: sorted; longest: length of the longest.
+        beginnings: of words, up to four letters shorter; stems: of those with the ending of a place.
+    """
+
+    words: list[str]
+    longest: int
+    beginnings: frozenset[str]
+    stems: frozenset[str]
+
+
+@lru_cache(maxsize=64)
+def _derived(known: frozenset[str]) -> _Derived:
+    shorter = (word[: len(word) - less] for word in known for less in range(_LONGEST_ENDING + 1))
+    stems = frozenset(filter(None, map(_stem, known)))
+    return _Derived(sorted(known), max(map(len, known), default=0), frozenset(shorter), stems)
+
+
+def _stem(word: str) -> str:
+    """What is left of a word without the ending of a place, where that is enough to tell; else empty."""
     stem = _OF_A_PLACE.sub("", word)
-    return stem != word and len(stem) >= 3 and place.startswith(stem) and len(place) <= len(stem) + 4
+    return stem if stem != word and len(stem) >= _LEAST_STEM else ""
 
 
 def _completes(run: list[re.Match[str]], place: int, known: frozenset[str], source: str) -> bool:
@@ -306,6 +349,7 @@ def _has_month(source: str, month: int) -> bool:
     return bool(re.search(rf"\d[-/.]0?{month}[-/.]\d|\b0?{month}[-/.]\d{{1,2}}[-/.]\d", source))
 
 
+@lru_cache(maxsize=64)
 def _acronyms(source: str) -> set[str]:
     """Initials of the capitalised names in a text ("World Health Organization")."""
     found: set[str] = set()
