@@ -191,7 +191,7 @@ def machine_trouble(error: BaseException | None) -> str | None:
     """
     limit_bytes = memory_limit_bytes()
     limited = limit_bytes is not None and limit_bytes < 2 * NEEDED_BYTES
-    no_thread = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    no_thread = _lacks_thread(error)
     if _lacks_memory(error, limited=limited) or (no_thread and limited):
         return memory_words(limit_bytes) if limit_bytes and limited else _NO_MEMORY
     if no_thread:
@@ -215,10 +215,18 @@ def memory_limit_bytes() -> int | None:
 
 def memory_words(limit_bytes: int) -> str:
     """What to say where a limit leaves too little memory."""
+    more = "one on many cores more" if limit_bytes < NEEDED_BYTES else "this run took more"
     return (
         f"this process may take {limit_bytes / 1e6:,.0f} MB of memory (`ulimit -v`), which is too little: a small "
-        f"build needs {NEEDED_BYTES / 1e6:,.0f} MB, one on many cores more. Raise the limit, {_AGAIN}"
+        f"build needs {NEEDED_BYTES / 1e6:,.0f} MB, {more}. Raise the limit, {_AGAIN}"
     )
+
+
+def _lacks_thread(error: BaseException | None) -> bool:
+    """Whether an error is that a thread could not be started: in Python's words, or in Arrow's."""
+    words = str(error)
+    in_python = isinstance(error, RuntimeError) and "can't start new thread" in words
+    return in_python or "Failed to launch worker thread" in words
 
 
 def _lacks_memory(error: BaseException | None, *, limited: bool) -> bool:

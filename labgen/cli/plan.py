@@ -229,7 +229,8 @@ def plan_table(estimate: Any, by_leaf: bool, *, sort: str | None = None, width: 
     text += _coverage(estimate)
     text += _lengths(estimate.lengths)
     shares = ", ".join(f"{flow} {share:.0%}" for flow, share in estimate.yields.items())
-    text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
+    if shares:
+        text.append(f"Reckoned with a yield of: {shares}. The estimate is rough; the calls marked exact are not.")
     if estimate.cost is not None:
         text.append(f"At the configured prices: about {money(estimate.cost, estimate.currency)}.")
     if estimate.bulk.rounds:

@@ -117,3 +117,11 @@ def test_documents_without_text_are_named_and_the_others_are_drawn_from(taxonomy
     write_leaf(taxonomy, "knowledge/science/tides", **knowledge(document={"repo": ".", "patterns": ["scan.md"]}))
     run = labgen("plan")
     assert run.status == 1 and "no text is in `scan.md`" in run.err and "picture.md" not in run.err
+
+
+def test_a_plan_without_a_leaf_names_no_yields(taxonomy: Path, labgen: Labgen) -> None:
+    """Where none can be used there is nothing to reckon with."""
+    for leaf in sorted(taxonomy.rglob("qna.yaml")):
+        leaf.write_text("version: [\n")
+    run = labgen("plan")
+    assert run.status == 1 and "Reckoned with" not in run.out and run.err, run.out

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyarrow.lib import ArrowException
 from workbench import Labgen, clean_environment
 
 from labgen import errors
@@ -54,6 +55,17 @@ def test_what_follows_from_a_limit_alone_is_told_as_that_only_below_one(monkeypa
     for error in (unexplained, no_thread):
         assert "ulimit -v" in (machine_trouble(error) or "")
     assert machine_trouble(ImportError("No module named 'torch'")) is None
+
+
+def test_a_thread_that_arrow_does_not_get_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a limit on memory as that; what is told of a limit above the least does not contradict itself."""
+    error = ArrowException("Unknown error: Failed to launch worker thread: Resource temporarily unavailable")
+    monkeypatch.setattr(errors, "memory_limit_bytes", lambda: None)
+    assert "ulimit -u" in (machine_trouble(error) or "")
+    monkeypatch.setattr(errors, "memory_limit_bytes", lambda: 625_000_000)
+    told = machine_trouble(error) or ""
+    assert "625 MB of memory (`ulimit -v`)" in told and "needs 600 MB, this run took more" in told
+    assert "one on many cores more" in errors.memory_words(500_000_000)
 
 
 def test_a_build_that_can_not_fit_is_not_begun(taxonomy: Path, labgen: Labgen, monkeypatch: pytest.MonkeyPatch) -> None:
