@@ -34,6 +34,10 @@ _URL = re.compile(r"\bhttps?://\S+")
 _OF_A_PLACE = re.compile(r"(?:ian|ean|an|ese|nish|ttish|lish|ish|i)s?$")
 _UNBROKEN = re.compile(r"\w+(?:['’]\w+)*+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_LONGEST_NAME = 80  # characters; a longer one has no neighbours
+_BEFORE_A_WORD = re.compile(rf"\b([A-Z]\w+|[A-Z]\.) (?=([\w'’-]{{1,{_LONGEST_NAME}}}))")
+_BEFORE_A_CAPITAL = re.compile(r"(?<![\w'’-])[\w'’-]++ (?=[A-Z]\w)")
+_FIRST_LETTER, _LAST_LETTER = re.compile(r"\b\w"), re.compile(r"\w\b")
 # After these a capital letter says nothing: it begins a sentence, a heading, a list entry or a quotation.
 _OPENERS = frozenset('.!?:;\n"“”‘«»([{*#>|•–—…/_=')
 _SMALL = frozenset(
@@ -338,13 +342,40 @@ def _stem(word: str) -> str:
 def _completes(run: list[re.Match[str]], place: int, known: frozenset[str], source: str) -> bool:
     """Whether a word makes a name of the source more complete ("Taylor" Swift) and the source has no other there."""
     if place + 1 < len(run) and _fold(run[place + 1].group()) in known:
-        others = re.findall(rf"\b([A-Z]\w+|[A-Z]\.) {re.escape(run[place + 1].group())}\b", source)
-        return all(other.lower() in _SMALL for other in others)
+        return _neighbours(source).before.get(run[place + 1].group(), frozenset()) <= _SMALL
     if place and _fold(run[place - 1].group()) in known:
-        return not re.search(rf"\b{re.escape(run[place - 1].group())} [A-Z]\w", source)
+        return run[place - 1].group() not in _neighbours(source).followed
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    """Which words of a text have one with a capital beside them.
+
+    Attributes:
+        before: word to those with capitals, or initials, that it comes after; in lower case.
+        followed: words that one with a capital comes after.
+    """
+
+    before: dict[str, frozenset[str]]
+    followed: frozenset[str]
+
+
+@lru_cache(maxsize=64)
+def _neighbours(source: str) -> _Neighbours:
+    before: dict[str, set[str]] = {}
+    for match in _BEFORE_A_WORD.finditer(source):
+        word = match.group(2)
+        for end in (last.end() for last in _LAST_LETTER.finditer(word)):
+            before.setdefault(word[:end], set()).add(match.group(1).lower())
+    followed: set[str] = set()
+    for match in _BEFORE_A_CAPITAL.finditer(source):
+        word = match.group()[-_LONGEST_NAME:].rstrip()
+        followed.update(word[first.start() :] for first in _FIRST_LETTER.finditer(word))
+    return _Neighbours({word: frozenset(others) for word, others in before.items()}, frozenset(followed))
+
+
+@lru_cache(maxsize=64)
 def _has_month(source: str, month: int) -> bool:
     return bool(re.search(rf"\d[-/.]0?{month}[-/.]\d|\b0?{month}[-/.]\d{{1,2}}[-/.]\d", source))
 
