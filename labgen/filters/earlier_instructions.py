@@ -18,7 +18,7 @@ from labgen.records import Verdict
 
 NAME = "duplicates"
 VERSION = "1"
-MARGIN = 0.1
+MARGIN = 0.05
 
 
 class EarlierInstructions:
