@@ -47,6 +47,10 @@ STALE_CONNECTIONS = 3
 CONNECT_SEC = 10.0
 """Longest wait for a connection."""
 
+STALE_WITHIN_SEC = 1.0
+"""A connection that had been kept open, and breaks before anything came within this time, was closed before: no model
+answers in no time and then says nothing. Later, the request may have been answered."""
+
 KEPT_OPEN_SEC = 5.0
 """Time for which a connection is kept open that nothing is sent over."""
 
@@ -74,10 +78,29 @@ _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]{0,100}\d)
 
 
 class StaleConnection(NoConnection):
-    """A connection that was kept open had been closed by the server, so that nothing could be sent over it.
+    """A connection that was kept open had been closed by the server, which so never saw what was sent over it.
 
-    llama.cpp closes each after a streamed reply without saying so.
+    llama.cpp closes each after a streamed reply without saying so, and other servers do after some seconds without a
+    request. Whether that is found out on sending or only on listening is a matter of luck, and of the event loop.
     """
+
+
+@dataclass(slots=True)
+class _Sending:
+    """A request on its way: since when, whether over a connection that was kept open, whether anything has come."""
+
+    since: float
+    kept_open: bool = False
+    heard: bool = False
+
+    @property
+    def stale(self) -> bool:
+        """Whether a connection that has just broken had been closed before."""
+        return self.kept_open and not self.heard and time.monotonic() - self.since < STALE_WITHIN_SEC
+
+
+async def _note_kept_open(session: object, context: Any, details: object) -> None:
+    context.trace_request_ctx.kept_open = True
 
 
 def sendable(key: str) -> bool:
@@ -140,7 +163,7 @@ class OpenAIClient:
     @cached_property
     def _session(self) -> ClientSession:
         # Made for the first call: a build that the ledger answers does without the library.
-        from aiohttp import ClientSession, ClientTimeout, TCPConnector
+        from aiohttp import ClientSession, ClientTimeout, TCPConnector, TraceConfig
         from multidict import CIMultiDict
 
         headers = CIMultiDict({"Accept": "application/json", "User-Agent": f"labgen/{__version__}"})
@@ -150,7 +173,10 @@ class OpenAIClient:
         )
         # How long is waited for is not the library's to say, but for a connection.
         timeout = ClientTimeout(total=None, sock_connect=CONNECT_SEC)
-        return ClientSession(connector=connector, headers=headers, timeout=timeout, proxy=_proxy_to(self.base_url))
+        traced = TraceConfig()
+        traced.on_connection_reuseconn.append(_note_kept_open)
+        proxy = _proxy_to(self.base_url)
+        return ClientSession(connector=connector, headers=headers, timeout=timeout, proxy=proxy, trace_configs=[traced])
 
     def _address(self, path: str) -> URL:
         """Of a path below the base URL; an address stays as it is."""
@@ -209,20 +235,22 @@ class OpenAIClient:
         from aiohttp import ClientError
 
         session, address, wait = self._session, self._address(path), self.listening.begin()
-        sent: dict[str, Any] = {}
+        sending = _Sending(time.monotonic())
+        sent: dict[str, Any] = {"trace_request_ctx": sending}
         if body is not None:
-            sent = {"data": _json(body).encode(), "headers": _JSON}
+            sent |= {"data": _json(body).encode(), "headers": _JSON}
         try:
             async with asyncio.timeout(None) as limit:
                 unwatch = self.listening.watch(wait, limit)
                 try:
                     # A prompt, and a key, are for whom the user named.
                     async with session.request(method, address, allow_redirects=False, **sent) as response:
+                        sending.heard = True
                         return await self._take_in(response, wait, listener, most_bytes)
                 finally:
                     unwatch()
         except ClientError as error:
-            raise _no_answer(error) from error
+            raise _no_answer(error, stale=sending.stale) from error
         except TimeoutError as error:
             raise TeacherTimeout("no reply in time") from error
         except OSError as error:
@@ -406,14 +434,14 @@ def _trusted(address: str) -> Any:
     return httpx2.create_ssl_context(trust_env=not is_loopback(address))
 
 
-def _no_answer(error: BaseException) -> TeacherError:
+def _no_answer(error: BaseException, *, stale: bool = False) -> TeacherError:
     import aiohttp
 
     causes = _causes(error)
     words = str(causes[-1])[:200] or type(causes[-1]).__name__
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return NoConnection(f"no connection ({words})")
-    if any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
+    if stale or any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
         return StaleConnection(f"the connection was closed ({words})")
     problem = TeacherUnavailable(f"the connection broke ({words})")
     # The request was on its way: the endpoint may well have answered it.

@@ -98,7 +98,7 @@ RAISES = {
     "ConfigError: as it likes": raising(ConfigError("as it likes")),
     "TeacherDown: as it likes": raising(TeacherDown("as it likes")),
     "RuntimeError: in two lines": raising(RuntimeError("in\\ntwo lines")),
-    "RecursionError: ": lambda *given: RAISES["RecursionError: "](),
+    "RecursionError: ": raising(RecursionError()),
 }
 '''
 

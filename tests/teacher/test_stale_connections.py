@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
 from faulty_server import make_call
 
+from labgen.errors import TeacherUnavailable
 from labgen.teacher.http import HttpBackend
 
 EVENTS = "".join(
@@ -50,3 +52,49 @@ def test_a_connection_closed_after_each_streamed_reply_costs_no_attempt() -> Non
 
     asyncio.run(ask_all())
     assert served == 60
+
+
+@pytest.mark.parametrize(
+    ("answers_first", "silent_sec", "asked_again"),
+    [(True, 0.0, True), (True, 0.3, False), (False, 0.0, False)],
+    ids=["kept open and closed at once", "kept open and closed after a while", "new"],
+)
+def test_what_breaks_before_the_server_can_have_read_it_is_sent_again(
+    answers_first: bool, silent_sec: float, asked_again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a connection that was kept open alone, and at once alone: else it may have been answered, and paid for."""
+    monkeypatch.setattr("labgen.teacher.openai_client.STALE_WITHIN_SEC", 0.15)
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        answered = connections > 1 or answers_first
+        while answered:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(int(length.split(b":")[1]))
+            writer.write(HEAD + b"%x\r\n" % len(EVENTS) + EVENTS + b"\r\n0\r\n\r\n")
+            answered = connections > 1
+        await reader.read(1)
+        await asyncio.sleep(silent_sec)
+        writer.transport.abort()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            backend = HttpBackend(address, "", timeout_sec=5.0, connections=1)
+            try:
+                if answers_first:
+                    await backend.ask(make_call(seed=1))
+                if asked_again:
+                    assert (await backend.ask(make_call(seed=2))).text == "ready"
+                else:
+                    with pytest.raises(TeacherUnavailable) as broke:
+                        await backend.ask(make_call(seed=2))
+                    assert broke.value.maybe_paid
+            finally:
+                await backend.close()
+
+    asyncio.run(ask())
+    assert connections == 1 + asked_again
