@@ -147,9 +147,8 @@ CLIENT = OpenAIClient("http://127.0.0.1:9/v1", "a-key-of-some-length", name="it"
 def _chunks(text: str, *, markdown: bool = True) -> object:
     document = Document(repo=".", commit="", file="a.md", text=text, markdown=markdown)
     with pytest.MonkeyPatch.context() as patch:
-        # Within a part, the splitter's work may grow as the square; documents have many parts.
-        patch.setattr(chunk, "_PART_CHARS", 5_000)
-        return chunk_documents([document], chunk_tokens=800, min_chunk_tokens=1, count_tokens=estimate_tokens)
+        patch.setattr(chunk, "LEAST_WINDOW_CHARS", 5_000)  # so that a short text has as many windows as a long one
+        return chunk_documents([document], chunk_tokens=80, min_chunk_tokens=1, count_tokens=estimate_tokens)
 
 
 def _left_out(text: str) -> object:
@@ -202,7 +201,6 @@ def _benchmarks() -> ContaminationIndex:
 
 MADE_OF_SEVERAL: dict[str, Callable[[str], object]] = {
     "a page of HTML, to Markdown": lambda text: markdown_of(".html", f"<p>{text}".encode()),
-    "a list of HTML, to Markdown": lambda text: markdown_of(".html", b"<ol>" + b"<li>a</li>" * (len(text) // 10)),
     "passages of Markdown": _chunks,
     "passages of plain text": lambda text: _chunks(text, markdown=False),
     "what leads to passages": lambda text: find_leads(text, range(0, len(text), 100), fits=lambda header: True),
@@ -276,6 +274,18 @@ def test_what_is_made_of_a_text_takes_linear_work(what: str) -> None:
             MADE_OF_SEVERAL[what](text)
 
     assert not grows_on_shapes(work, LONGER.get(what, SIZES), what)
+
+
+@pytest.mark.parametrize("shape", ["direction marks", "combining accents", "names", "spaces"])
+def test_a_long_document_is_cut_in_linear_work(shape: str) -> None:
+    """Without structure as well, where the splitter looks at all that is left for each passage."""
+
+    def work(text: str) -> object:
+        document = Document(repo=".", commit="", file="a.txt", text=text, markdown=False)
+        return chunk_documents([document], chunk_tokens=800, min_chunk_tokens=1, count_tokens=estimate_tokens)
+
+    make = SHAPES[shape]
+    assert not out_of_proportion(work, make(60_000), make(240_000), 4)
 
 
 def test_a_leaf_is_checked_in_linear_work(tmp_path: Path) -> None:
