@@ -288,6 +288,20 @@ def test_a_long_document_is_cut_in_linear_work(shape: str) -> None:
     assert not out_of_proportion(work, make(60_000), make(240_000), 4)
 
 
+@pytest.mark.parametrize(
+    ("what", "shape"),
+    [
+        ("figures of a title", "other numbers"),
+        ("figures of an answer", "other names"),
+        ("a context held against documents", "other words"),
+    ],
+)
+def test_a_long_text_without_repetition_takes_linear_work(what: str, shape: str) -> None:
+    """What is soon done for each word or number shows only where there are thousands, none twice."""
+    make = SHAPES[shape]
+    assert not out_of_proportion(MADE_OF_SEVERAL[what], make(10_000), make(100_000), 10)
+
+
 def test_a_leaf_is_checked_in_linear_work(tmp_path: Path) -> None:
     """Every rule of `labgen check`, on a leaf whose answer is such a text, and on one that is nothing but that text."""
     file = tmp_path / "compositional_skills" / "towns" / "qna.yaml"
