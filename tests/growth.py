@@ -349,4 +349,6 @@ def out_of_proportion(work: Callable[[Any], object], short: Any, long: Any, time
         if many_sec <= SLACK * times * max(few_sec, FLOOR_SEC / 10):
             return ""
         many_sec = min(many_sec, cpu_sec(work, long, runs=runs))
+    if many_sec <= SLACK * times * max(few_sec, FLOOR_SEC / 10):
+        return ""
     return f"{many_sec / max(few_sec, 1e-9):.0f} times the work for {times:.0f} times the text"

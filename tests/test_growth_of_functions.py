@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -24,6 +25,7 @@ from labgen.documents import chunk
 from labgen.documents.chunk import chunk_documents
 from labgen.documents.convert_child import markdown_of
 from labgen.documents.leads import find_leads
+from labgen.documents.mend_slides import mend_slides
 from labgen.documents.not_prose import blanked, find_not_prose, spans_between
 from labgen.filters.calibration_items import alter_number
 from labgen.filters.contamination import ContaminationIndex, add_benchmark
@@ -252,8 +254,8 @@ MADE_OF_SEVERAL: dict[str, Callable[[str], object]] = {
 """Functions that need more than a text, on one that is all that a stranger decides."""
 
 LONGER = {
-    "passages of Markdown": (10_000, 60_000),
-    "passages of plain text": (10_000, 60_000),
+    "passages of Markdown": (4_000, 24_000),
+    "passages of plain text": (4_000, 24_000),
     "a quotation's place": (6_000, 30_000),
 }
 """Sizes for those that do nothing on a short text, or look at so many places at most, beyond which work is as long."""
@@ -300,6 +302,32 @@ def test_a_long_text_without_repetition_takes_linear_work(what: str, shape: str)
     """What is soon done for each word or number shows only where there are thousands, none twice."""
     make = SHAPES[shape]
     assert not out_of_proportion(MADE_OF_SEVERAL[what], make(10_000), make(100_000), 10)
+
+
+def _slide(runs: int, rows: int) -> bytes:
+    """A presentation of one slide, with raised runs in its title and merged cells in its table."""
+    pptx = pytest.importorskip("pptx")
+    presentation = pptx.Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+    for number in range(runs):
+        run = slide.shapes.title.text_frame.paragraphs[0].add_run()
+        run.text = f"{number} "
+        run.font._element.set("baseline", "30000")
+    table = slide.shapes.add_table(rows, 2, 0, 0, 1_000_000, 1_000_000).table
+    for above, below in zip(list(table.rows)[::2], list(table.rows)[1::2], strict=True):
+        above.cells[0].text = "a cell"
+        above.cells[0].merge(below.cells[1])
+    made = io.BytesIO()
+    presentation.save(made)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(("runs", "rows"), [(300, 2), (1, 40)])
+def test_a_presentation_is_mended_in_linear_work(runs: int, rows: int) -> None:
+    """Whatever there is ten times as much of; what libraries do with it has limits on time and memory."""
+    few = _slide(runs, rows)
+    many = _slide(runs if runs == 1 else 10 * runs, rows if rows == 2 else 10 * rows)
+    assert not out_of_proportion(mend_slides, few, many, 10)
 
 
 def test_a_leaf_is_checked_in_linear_work(tmp_path: Path) -> None:
