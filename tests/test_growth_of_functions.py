@@ -278,16 +278,15 @@ def test_what_is_made_of_a_text_takes_linear_work(what: str) -> None:
     assert not grows_on_shapes(work, LONGER.get(what, SIZES), what)
 
 
-@pytest.mark.parametrize("shape", ["direction marks", "combining accents", "names", "spaces"])
-def test_a_long_document_is_cut_in_linear_work(shape: str) -> None:
-    """Without structure as well, where the splitter looks at all that is left for each passage."""
+def test_a_long_document_is_cut_in_linear_work() -> None:
+    """Without any structure, where the splitter looks at all that is left for each passage."""
 
     def work(text: str) -> object:
         document = Document(repo=".", commit="", file="a.txt", text=text, markdown=False)
         return chunk_documents([document], chunk_tokens=800, min_chunk_tokens=1, count_tokens=estimate_tokens)
 
-    make = SHAPES[shape]
-    assert not out_of_proportion(work, make(60_000), make(240_000), 4)
+    make = SHAPES["direction marks"]
+    assert not out_of_proportion(work, make(60_000), make(300_000), 5)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +300,7 @@ def test_a_long_document_is_cut_in_linear_work(shape: str) -> None:
 def test_a_long_text_without_repetition_takes_linear_work(what: str, shape: str) -> None:
     """What is soon done for each word or number shows only where there are thousands, none twice."""
     make = SHAPES[shape]
-    assert not out_of_proportion(MADE_OF_SEVERAL[what], make(10_000), make(100_000), 10)
+    assert not out_of_proportion(MADE_OF_SEVERAL[what], make(10_000), make(200_000), 20)
 
 
 def _slide(runs: int, rows: int) -> bytes:
