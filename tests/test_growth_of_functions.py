@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -24,6 +25,7 @@ from labgen.documents import chunk
 from labgen.documents.chunk import chunk_documents
 from labgen.documents.convert_child import markdown_of
 from labgen.documents.leads import find_leads
+from labgen.documents.mend_slides import mend_slides
 from labgen.documents.not_prose import blanked, find_not_prose, spans_between
 from labgen.filters.calibration_items import alter_number
 from labgen.filters.contamination import ContaminationIndex, add_benchmark
@@ -147,9 +149,8 @@ CLIENT = OpenAIClient("http://127.0.0.1:9/v1", "a-key-of-some-length", name="it"
 def _chunks(text: str, *, markdown: bool = True) -> object:
     document = Document(repo=".", commit="", file="a.md", text=text, markdown=markdown)
     with pytest.MonkeyPatch.context() as patch:
-        # Within a part, the splitter's work may grow as the square; documents have many parts.
-        patch.setattr(chunk, "_PART_CHARS", 5_000)
-        return chunk_documents([document], chunk_tokens=800, min_chunk_tokens=1, count_tokens=estimate_tokens)
+        patch.setattr(chunk, "LEAST_WINDOW_CHARS", 5_000)  # so that a short text has as many windows as a long one
+        return chunk_documents([document], chunk_tokens=80, min_chunk_tokens=1, count_tokens=estimate_tokens)
 
 
 def _left_out(text: str) -> object:
@@ -202,7 +203,6 @@ def _benchmarks() -> ContaminationIndex:
 
 MADE_OF_SEVERAL: dict[str, Callable[[str], object]] = {
     "a page of HTML, to Markdown": lambda text: markdown_of(".html", f"<p>{text}".encode()),
-    "a list of HTML, to Markdown": lambda text: markdown_of(".html", b"<ol>" + b"<li>a</li>" * (len(text) // 10)),
     "passages of Markdown": _chunks,
     "passages of plain text": lambda text: _chunks(text, markdown=False),
     "what leads to passages": lambda text: find_leads(text, range(0, len(text), 100), fits=lambda header: True),
@@ -254,8 +254,8 @@ MADE_OF_SEVERAL: dict[str, Callable[[str], object]] = {
 """Functions that need more than a text, on one that is all that a stranger decides."""
 
 LONGER = {
-    "passages of Markdown": (10_000, 60_000),
-    "passages of plain text": (10_000, 60_000),
+    "passages of Markdown": (4_000, 24_000),
+    "passages of plain text": (4_000, 24_000),
     "a quotation's place": (6_000, 30_000),
 }
 """Sizes for those that do nothing on a short text, or look at so many places at most, beyond which work is as long."""
@@ -276,6 +276,57 @@ def test_what_is_made_of_a_text_takes_linear_work(what: str) -> None:
             MADE_OF_SEVERAL[what](text)
 
     assert not grows_on_shapes(work, LONGER.get(what, SIZES), what)
+
+
+def test_a_long_document_is_cut_in_linear_work() -> None:
+    """Without any structure, where the splitter looks at all that is left for each passage."""
+
+    def work(text: str) -> object:
+        document = Document(repo=".", commit="", file="a.txt", text=text, markdown=False)
+        return chunk_documents([document], chunk_tokens=800, min_chunk_tokens=1, count_tokens=estimate_tokens)
+
+    make = SHAPES["direction marks"]
+    assert not out_of_proportion(work, make(60_000), make(480_000), 8)
+
+
+@pytest.mark.parametrize(
+    ("what", "shape"),
+    [
+        ("figures of a title", "other numbers"),
+        ("figures of an answer", "other names"),
+        ("a context held against documents", "other words"),
+    ],
+)
+def test_a_long_text_without_repetition_takes_linear_work(what: str, shape: str) -> None:
+    """What is soon done for each word or number shows only where there are thousands, none twice."""
+    make = SHAPES[shape]
+    assert not out_of_proportion(MADE_OF_SEVERAL[what], make(10_000), make(200_000), 20)
+
+
+def _slide(runs: int, rows: int) -> bytes:
+    """A presentation of one slide, with raised runs in its title and merged cells in its table."""
+    pptx = pytest.importorskip("pptx")
+    presentation = pptx.Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+    for number in range(runs):
+        run = slide.shapes.title.text_frame.paragraphs[0].add_run()
+        run.text = f"{number} "
+        run.font._element.set("baseline", "30000")
+    table = slide.shapes.add_table(rows, 2, 0, 0, 1_000_000, 1_000_000).table
+    for above, below in zip(list(table.rows)[::2], list(table.rows)[1::2], strict=True):
+        above.cells[0].text = "a cell"
+        above.cells[0].merge(below.cells[1])
+    made = io.BytesIO()
+    presentation.save(made)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(("runs", "rows"), [(300, 2), (1, 40)])
+def test_a_presentation_is_mended_in_linear_work(runs: int, rows: int) -> None:
+    """Whatever there is ten times as much of; what libraries do with it has limits on time and memory."""
+    few = _slide(runs, rows)
+    many = _slide(runs if runs == 1 else 10 * runs, rows if rows == 2 else 10 * rows)
+    assert not out_of_proportion(mend_slides, few, many, 10)
 
 
 def test_a_leaf_is_checked_in_linear_work(tmp_path: Path) -> None:

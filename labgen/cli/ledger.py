@@ -214,6 +214,8 @@ def _typed(ctx: click.Context) -> bool:
 
 
 def _health(health: Any) -> str:
+    from labgen.ledger.journal import FOREIGN
+
     lines = [f"{health.sound} paid calls are sound."]
     if health.only_in_pages:
         lines.append(f"{health.only_in_pages} more are whole, but can only be found by --repair.")
@@ -223,7 +225,7 @@ def _health(health: Any) -> str:
         lines.append(f"damaged: call {key[:16]} of {plain(leaf) or '-'}, {plain(step)}")
     for low, high in health.unreadable:
         lines.append(f"unreadable: rows {low} to {high}")
-    lines += [f"SQLite: {plain(problem)}" for problem in health.problems]
+    lines += [problem if problem == FOREIGN else f"SQLite: {plain(problem)}" for problem in health.problems]
     return "\n".join(lines)
 
 

@@ -30,8 +30,12 @@ _NOT_A_LINE_END = re.compile(r"[^\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
-    """A heading, a table or an item of a list: lines `first` to before `end`; its first paragraph ends before `own`."""
+class Block:
+    """A heading, a table, an item of a list or another outermost block: lines `first` to before `end`.
+
+    `own`: before which line an item's first paragraph ends; `start`: where an outermost block, or an item of an
+    outermost list, starts, in characters; -1: within others.
+    """
 
     kind: str
     first: int
@@ -39,19 +43,31 @@ class _Block:
     own: int = 0
     level: int = 0
     text: str = ""
+    start: int = -1
 
 
-def find_leads(text: str, starts: Sequence[int], *, fits: Callable[[str], bool]) -> list[str]:
+def find_leads(
+    text: str, starts: Sequence[int], *, fits: Callable[[str], bool], blocks: Sequence[Block] | None = None
+) -> list[str]:
     """What to show before the passages of a Markdown document, with the white space between.
 
     Args:
         starts: where the passages start, in ascending order.
         fits: whether a table's header is short enough to be repeated.
+        blocks: what `find_blocks` makes of the text, where that is known.
     Returns: for each passage its lead; empty where it starts in the middle of nothing.
     """
-    lines = [0, *(match.end() for match in _LINE_END.finditer(text))]
-    sweep = _Sweep(text, lines, list(_blocks(text)), fits)
+    sweep = _Sweep(text, _line_starts(text), find_blocks(text) if blocks is None else blocks, fits)
     return [sweep.lead(start) for start in starts]
+
+
+def find_blocks(text: str) -> list[Block]:
+    """The blocks of a Markdown document that passages may begin with or lie in, in the order of their first lines."""
+    return list(_blocks(text, _line_starts(text)))
+
+
+def _line_starts(text: str) -> list[int]:
+    return [0, *(match.end() for match in _LINE_END.finditer(text))]
 
 
 @dataclass
@@ -60,11 +76,11 @@ class _Sweep:
 
     text: str
     lines: list[int]
-    blocks: list[_Block]
+    blocks: Sequence[Block]
     fits: Callable[[str], bool]
     at: int = 0
-    headings: list[_Block] = field(default_factory=list)
-    around: list[_Block] = field(default_factory=list)
+    headings: list[Block] = field(default_factory=list)
+    around: list[Block] = field(default_factory=list)
 
     def lead(self, start: int) -> str:
         """The lead of a passage that starts at a character."""
@@ -80,17 +96,17 @@ class _Sweep:
         headings = "\n".join(above) + "\n\n" if above else ""
         return headings + "".join(f"{each}\n" for each in shown) + (self._indent(start, line) if shown else "")
 
-    def _enter(self, block: _Block) -> None:
+    def _enter(self, block: Block) -> None:
         if block.kind == "heading":
             while self.headings and self.headings[-1].level >= block.level:
                 self.headings.pop()
             self.headings.append(block)
-        else:
+        elif block.kind:
             while self.around and self.around[-1].end <= block.first:
                 self.around.pop()
             self.around.append(block)
 
-    def _container(self, block: _Block, line: int) -> str:
+    def _container(self, block: Block, line: int) -> str:
         if block.kind == "table":
             header = self._between(block.first, block.first + 2, HEADER_CHARS + 1).rstrip()
             short = line >= block.first + 2 and len(header) <= HEADER_CHARS
@@ -113,23 +129,24 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
 
 
-def _blocks(text: str) -> Iterator[_Block]:
-    """Headings of the document itself, tables and items of lists, in the order of their first lines."""
+def _blocks(text: str, lines: Sequence[int]) -> Iterator[Block]:
     tokens = _markdown().parse(_without_front_matter(text))
     for token, following in pairwise([*tokens, None]):
         if token.map is None:
             continue
         first, end = token.map
+        start = lines[first] if token.level == 0 else -1
         if token.type == "heading_open" and token.level == 0:
             level = int(token.tag[1:])
             words = _cut(" ".join(following.content.split()), HEADING_CHARS)
-            if words:
-                yield _Block("heading", first, end, level=level, text=f"{'#' * level} {words}")
+            yield Block("heading" if words else "", first, end, level=level, text=f"{'#' * level} {words}", start=start)
         elif token.type == "table_open":
-            yield _Block("table", first, end)
+            yield Block("table", first, end, start=start)
         elif token.type == "list_item_open":
-            paragraph = following.type == "paragraph_open"
-            yield _Block("item", first, end, own=following.map[1] if paragraph else first + 1)
+            own = following.map[1] if following.type == "paragraph_open" else first + 1
+            yield Block("item", first, end, own=own, start=lines[first] if token.level == 1 else -1)
+        elif token.level == 0:
+            yield Block("", first, end, start=start)
 
 
 def _without_front_matter(text: str) -> str:

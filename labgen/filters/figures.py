@@ -34,6 +34,8 @@ _URL = re.compile(r"\bhttps?://\S+")
 _OF_A_PLACE = re.compile(r"(?:ian|ean|an|ese|nish|ttish|lish|ish|i)s?$")
 _UNBROKEN = re.compile(r"\w+(?:['’]\w+)*+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_DIGIT = re.compile(r"\d")
+_LONGEST_NUMBER = 60  # characters; few are longer, and those are sought one by one
 _LONGEST_NAME = 80  # characters; a longer one has no neighbours
 _BEFORE_A_WORD = re.compile(rf"\b([A-Z]\w+|[A-Z]\.) (?=([\w'’-]{{1,{_LONGEST_NAME}}}))")
 _BEFORE_A_CAPITAL = re.compile(r"(?<![\w'’-])[\w'’-]++ (?=[A-Z]\w)")
@@ -198,7 +200,7 @@ def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str
             continue  # within one of them
         if number.start and answer[number.start - 1].isalpha():
             continue  # part of a word: host1, ext4, H2O
-        if number.values & known or number.values & months or number.text in source:
+        if number.values & known or number.values & months or _stands_in(source, number.text):
             continue
         if number.scale and number.unscaled & known and number.scale.rstrip("s") in scales:
             continue  # "5.2 million" from a table in millions
@@ -206,6 +208,21 @@ def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str
     for number in find_spelled(answer):
         if not number.values & known and all(int(value) >= _LEAST_SPELLED for value in number.values):
             yield number.start, number.text
+
+
+def _stands_in(source: str, number: str) -> bool:
+    """Whether what begins with a digit stands somewhere in a text, maybe within a longer number."""
+    if len(number) > _LONGEST_NUMBER:
+        return number in source
+    beginnings = _from_digits(source)
+    place = bisect_left(beginnings, number)
+    return place < len(beginnings) and beginnings[place].startswith(number)
+
+
+@lru_cache(maxsize=4)
+def _from_digits(source: str) -> list[str]:
+    """What stands from each digit of a text on, as much as a number may have, sorted: there may be many of either."""
+    return sorted(source[digit.start() : digit.start() + _LONGEST_NUMBER] for digit in _DIGIT.finditer(source))
 
 
 def _names(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str]]:

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-MAGIC = b"SQLite format 3\0"
+from labgen.ledger.journal import FILE_HEAD, FRAME_HEAD, LOG_HEAD, MAGIC, journal_fits
+
 USUAL_PAGE_BYTES = 4096
 """The size of a page where the file's head no longer says it: SQLite's own choice, which labgen leaves alone."""
 TABLE_LEAF = 0x0D
-FILE_HEAD, PAGE_HEAD, LOG_HEAD, FRAME_HEAD = 100, 8, 32, 24
+PAGE_HEAD = 8
 INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 
 Value = bytes | str | int | float | None
@@ -42,7 +43,7 @@ def table_rows(path: Path) -> Iterator[tuple[int, tuple[Value, ...]]]:
 
 
 def _has_log(path: Path) -> bool:
-    return Path(f"{path}-wal").is_file()
+    return Path(f"{path}-wal").is_file() and journal_fits(path)
 
 
 class _Pages:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from labgen.errors import LedgerError
 from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
+from labgen.ledger.journal import FOREIGN, journal_fits, new_identity
 from labgen.ledger.packed_replies import pack_reply, reply_of
 from labgen.records import Call, Reply
 
@@ -138,6 +139,7 @@ class Ledger:
         self._ballast = folder / BALLAST_NAME
         self._full = ""
         check_no_repair(folder)
+        _check_journal(self.path)
         with self._explained():
             self._db = self._open(folder, read_only)
             if not read_only and ballast_bytes:
@@ -156,6 +158,8 @@ class Ledger:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = NORMAL")
             self._migrate(database, version, read_only)
+            if not read_only and not database.execute("PRAGMA application_id").fetchone()[0]:
+                database.execute(f"PRAGMA application_id = {new_identity()}")
             if read_only:
                 # All reads in one transaction: the file need not be locked anew for each, which is half of its price.
                 database.execute("BEGIN")
@@ -418,6 +422,16 @@ def check_no_repair(folder: Path) -> None:
         )
 
 
+def _check_journal(path: Path) -> None:
+    """Raises: LedgerError: the journal is another file's; what to do."""
+    if not journal_fits(path):
+        raise LedgerError(
+            f"{path}: {FOREIGN}, as where a copy was laid over a ledger whose journal stayed. Nothing was changed. "
+            "`labgen ledger verify --repair` keeps what is in the file and lays the journal aside. To have the ledger "
+            "that the journal belongs to, bring its own file back first."
+        )
+
+
 def check_version(path: Path, database: sqlite3.Connection) -> int:
     """The schema version of a ledger. Raises: LedgerError: a newer labgen's, or not labgen's at all; sqlite3.Error."""
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
@@ -446,7 +460,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """A ledger's file for reading alone, also in a folder that can't be written to. Raises: sqlite3.Error."""
     # Even a reader needs a file beside it to see what a writer has in its journal. Without a journal it may do without.
-    for how in ("mode=ro", "mode=ro&immutable=1"):
+    for how in ("mode=ro", "mode=ro&immutable=1") if journal_fits(path) else ("mode=ro&immutable=1",):
         database = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
         try:
             database.execute("SELECT 1 FROM sqlite_master").fetchone()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from labgen.errors import LedgerError
 from labgen.ledger.call_dictionaries import MARK, TABLE, CallDictionaries
+from labgen.ledger.journal import FOREIGN, journal_fits
 from labgen.ledger.packed_replies import reply_of
 from labgen.ledger.pages import table_rows
 from labgen.ledger.replies import (
@@ -154,6 +155,8 @@ def read_all(folder: Path, keep: Callable[[ReplyRow], None]) -> Health:
         health.problems = health.problems or [str(error)]
     if health.problems:
         _read_pages(path, health, seen, keep)
+    if not journal_fits(path):
+        health.problems.insert(0, FOREIGN)
     return health
 
 

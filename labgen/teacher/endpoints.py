@@ -56,6 +56,13 @@ class Silence:
         """An answer came."""
         self.last_answer_sec, self.since_sec = now_sec, None
 
+    def shift(self, seconds: float) -> None:
+        """The run itself stood still for so long, and asked nobody."""
+        self.last_answer_sec += seconds
+        self.asked_sec += seconds
+        if self.since_sec is not None:
+            self.since_sec += seconds
+
     def lasts(self, now_sec: float, latency_sec: float) -> float:
         """Seconds of silence, now that a call which took so long had no answer either."""
         if self.since_sec is None:

@@ -30,12 +30,14 @@ from labgen.ledger.replies import Ledger
 from labgen.records import Call, Message, Reply
 from labgen.teacher.budget import Bill, Budget
 from labgen.teacher.endpoints import Endpoint, Replicas
+from labgen.teacher.standstill import Standstill
 from labgen.teacher.traffic import CallOutcome, Origin, Traffic, Watch
 
 FIRST_BACKOFF_SEC = 0.5
 LONGEST_BACKOFF_SEC = 20.0
 OUTAGE_SEC = 120.0
-"""Endpoints that have answered nothing for so long, while asked, are down: the run stops."""
+"""Endpoints that have answered nothing for so long, while asked, are down: the run stops. Time in which the run itself
+stood still does not count."""
 NEVER_ANSWERED_SEC = 6.0
 """The same for endpoints that have not answered once: most likely the address is wrong."""
 
@@ -125,6 +127,7 @@ class Retries:
         self._flying = 0
         self._rejected: set[bytes] = set()
         self._short: dict[Endpoint, asyncio.Future[bool]] = {}
+        self._standstill = Standstill(self._stood_still)
 
     async def fetch(self, call: Call, pending: Pending, wanted: Callable[[], bool]) -> Reply:
         """The reply to a call, which is then in the ledger; `exhausted` where no attempt is left.
@@ -134,6 +137,14 @@ class Retries:
         Raises: asyncio.CancelledError: nobody does. TeacherMisconfigured, TeacherDown: no call can succeed;
             LedgerError: nothing can be kept.
         """
+        with self._standstill:
+            return await self._until_answered(call, pending, wanted)
+
+    def _stood_still(self, seconds: float) -> None:
+        for replicas in dict.fromkeys(self._models.values()):
+            replicas.silence.shift(seconds)
+
+    async def _until_answered(self, call: Call, pending: Pending, wanted: Callable[[], bool]) -> Reply:
         replicas = self._models[call.model]
         backoff_sec, failed_at = self._patience.first_backoff_sec, None
         while True:
@@ -175,7 +186,7 @@ class Retries:
     ) -> Reply:
         """Send a call once, note what the outcome says of the endpoint, and keep the reply."""
         self._ledger.check_room()
-        traffic, begun_sec = self._traffic, time.monotonic()
+        traffic, begun_sec, stood_sec = self._traffic, time.monotonic(), self._standstill.total_sec
         traffic.sent += 1
         traffic.first_sent_sec = traffic.first_sent_sec or begun_sec
         self._flying += 1
@@ -190,25 +201,29 @@ class Retries:
         except TeacherError as error:
             if bill and error.maybe_paid:
                 bill.pay_all()
-            self._note_problem(call, pending, replicas, endpoint, error, time.monotonic() - begun_sec)
+            self._standstill.look()
+            latency_sec = time.monotonic() - begun_sec - (self._standstill.total_sec - stood_sec)
+            self._note_problem(call, pending, replicas, endpoint, error, latency_sec)
             raise
         finally:
             self._flying -= 1
+        self._standstill.look()
         now_sec = time.monotonic()
+        latency_sec = now_sec - begun_sec - (self._standstill.total_sec - stood_sec)
         if bill:
             bill.pay(call, reply)
         replicas.silence.end(now_sec)
         endpoint.trouble.note(now_sec)
-        endpoint.pressure.succeeded(now_sec - begun_sec, reply.prompt_tokens, reply.completion_tokens)
+        endpoint.pressure.succeeded(latency_sec, reply.prompt_tokens, reply.completion_tokens)
         traffic.answered += 1
         traffic.last_answer_sec = now_sec
-        traffic.busy_sec += now_sec - begun_sec
+        traffic.busy_sec += latency_sec
         traffic.prompt_tokens += reply.prompt_tokens
         traffic.completion_tokens += reply.completion_tokens
         traffic.answered_from[Origin.of(call, reply)] += not reply.failure
         await self._ledger.put(call, reply)
         if self._watch:
-            self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, now_sec - begun_sec, reply))
+            self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, latency_sec, reply))
         return reply
 
     async def _reject(self, call: Call, replicas: Replicas, endpoint: Endpoint, problem: CallRejected) -> Reply:

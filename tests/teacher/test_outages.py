@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from labgen.errors import NoConnection, RateLimited, TeacherDown, TeacherMisconfigured, TeacherUnavailable
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Message, Reply
+from labgen.teacher import standstill
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.pressure import DEAD_AFTER, Pressure
@@ -195,5 +197,57 @@ def test_a_wait_of_many_minutes_ends_the_run_unless_another_endpoint_answers(led
         assert alone.finished and "lets nothing through until 20" in alone.traffic.stopped
         task.cancel()
         await alone.close()
+
+    run(work())
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_time_in_which_the_run_stood_still_is_no_outage(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    """As where it was stopped by a signal, or the laptop slept: the call then under way fails, and is sent again."""
+    monkeypatch.setattr(standstill, "BEAT_SEC", 0.02)
+    monkeypatch.setattr(standstill, "LONGEST_BEAT_SEC", 0.3)
+    asked_so_far = [0]
+
+    def script(asked: Call) -> str | Exception:
+        if asked.messages[0].content == "before":
+            return "fine"
+        asked_so_far[0] += 1
+        if asked_so_far[0] <= 2:
+            time.sleep(0.6)  # as the whole process would, with its event loop
+        return NoConnection("refused") if asked_so_far[0] <= 3 else "fine"
+
+    async def work() -> None:
+        client = client_to(ledger, endpoint(script), outage_sec=0.5, never_answered_sec=0.5)
+        if answered:
+            assert (await client.ask(call("before"))).text == "fine"
+        assert (await client.ask(call("it"))).text == "fine"
+        assert client.traffic.sent == 4 + answered
+        await client.close()
+
+    run(work())
+
+
+def test_an_outage_in_which_the_run_was_asking_goes_on_counting(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a standstill and after it."""
+    monkeypatch.setattr(standstill, "BEAT_SEC", 0.02)
+    monkeypatch.setattr(standstill, "LONGEST_BEAT_SEC", 0.3)
+    asked_so_far = [0]
+
+    def script(asked: Call) -> str | Exception:
+        asked_so_far[0] += 1
+        if asked_so_far[0] == 3:
+            time.sleep(0.6)
+        return NoConnection("refused")
+
+    async def work() -> None:
+        client = client_to(ledger, endpoint(script), outage_sec=0.2, first_backoff_sec=0.05)
+        with pytest.raises(TeacherDown, match="no answer for 0 s"):
+            await client.ask(call("it"))
+        assert asked_so_far[0] > 3
+        await client.close()
 
     run(work())

@@ -39,9 +39,9 @@ def test_a_library_that_gets_no_memory_is_told_as_such(error: BaseException, mon
     """Without a limit it is the machine that has none; with one, that and what is needed."""
     monkeypatch.setattr(errors, "memory_limit_bytes", lambda: None)
     assert "this machine has no memory left" in (machine_trouble(error) or "")
-    monkeypatch.setattr(errors, "memory_limit_bytes", lambda: 700_000_000)
+    monkeypatch.setattr(errors, "memory_limit_bytes", lambda: 720_000_000)
     told = machine_trouble(error) or ""
-    assert "700 MB of memory (`ulimit -v`)" in told and "needs 600 MB" in told and "what was paid for is kept" in told
+    assert "720 MB of memory (`ulimit -v`)" in told and "needs 700 MB" in told and "what was paid for is kept" in told
 
 
 def test_what_follows_from_a_limit_alone_is_told_as_that_only_below_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,20 +62,20 @@ def test_a_thread_that_arrow_does_not_get_is_told_as_such(monkeypatch: pytest.Mo
     error = ArrowException("Unknown error: Failed to launch worker thread: Resource temporarily unavailable")
     monkeypatch.setattr(errors, "memory_limit_bytes", lambda: None)
     assert "ulimit -u" in (machine_trouble(error) or "")
-    monkeypatch.setattr(errors, "memory_limit_bytes", lambda: 625_000_000)
+    monkeypatch.setattr(errors, "memory_limit_bytes", lambda: 725_000_000)
     told = machine_trouble(error) or ""
-    assert "625 MB of memory (`ulimit -v`)" in told and "needs 600 MB, this run took more" in told
+    assert "725 MB of memory (`ulimit -v`)" in told and "needs 700 MB, this run took more" in told
     assert "one on many cores more" in errors.memory_words(500_000_000)
 
 
 def test_a_build_that_can_not_fit_is_not_begun(taxonomy: Path, labgen: Labgen, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither one call by call nor one in rounds; a plan, which takes less, is made."""
     monkeypatch.setattr(machine_limits, "memory_limit_bytes", lambda: 300_000_000)
-    with pytest.raises(LabgenError, match=r"300 MB of memory .* needs 600 MB"):
+    with pytest.raises(LabgenError, match=r"300 MB of memory .* needs 700 MB"):
         machine_limits.require_memory()
     for verb in (("generate",), ("bulk", "run", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")):
         ended = labgen(*verb, "--samples", "2")
-        assert ended.status == 1 and "needs 600 MB" in ended.err, ended.err
+        assert ended.status == 1 and "needs 700 MB" in ended.err, ended.err
         assert not (labgen.folder / ".labgen").exists() and not (labgen.folder / "dataset").exists()
     assert labgen("plan", "--samples", "2").status == 0
 
@@ -94,4 +94,4 @@ def test_under_a_real_limit_there_is_a_message_and_no_traceback(taxonomy: Path, 
         [sys.executable, "-c", code], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True
     )
     assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
-    assert "ulimit -v" in ended.stderr and "needs 600 MB" in ended.stderr
+    assert "ulimit -v" in ended.stderr and "needs 700 MB" in ended.stderr
