@@ -28,6 +28,7 @@ from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
 from labgen.ledger.replies import LEDGER_NAME
 from labgen.ledger.run_lock import run_lock
 from labgen.outcomes.hashing import as_plain, plain_hash
+from labgen.outcomes.store import OutcomeStore
 from labgen.records import Answerer
 from labgen.teacher.traffic import Origin
 from labgen.text.token_count import ESTIMATE
@@ -83,17 +84,23 @@ class KeptBuild:
         """
         if not self.possible:
             return None
+        config, replay = self._session.config, self._session.replay
+        with run_lock(config.work_folder), claim_output(config.output):
+            with replay.store(read_only=True) as store:
+                number, found = self._kept_in(store)
+            if found:
+                with replay.store() as store:
+                    store.note_use([number])
+        return found
+
+    def _kept_in(self, store: OutcomeStore) -> tuple[int, Found | None]:
+        """What is kept of the build that stands at its place, and its number; 0 and None for nothing."""
         config = self._session.config
-        with (
-            run_lock(config.work_folder),
-            claim_output(config.output),
-            self._session.replay.store(read_only=True) as store,
-        ):
-            for _, content in store.find(self._key):
-                ledger, manifest, found = pickle.loads(content)  # noqa: S301 (sealed here: see labgen.outcomes.seal)
-                if manifest == _manifest_hash(config.output) and ledger == _ledger_hash(config.work_folder):
-                    return found if _is_whole(config.output) else None
-        return None
+        for number, content in store.find(self._key):
+            ledger, manifest, found = pickle.loads(content)  # noqa: S301 (sealed here: see labgen.outcomes.seal)
+            if manifest == _manifest_hash(config.output) and ledger == _ledger_hash(config.work_folder):
+                return (number, found) if _is_whole(config.output) else (0, None)
+        return 0, None
 
     def keep(self, found: Found) -> None:
         """Keep what it came to. To be called once the dataset stands at its place, and with the ledger at rest."""
@@ -150,9 +157,8 @@ def _is_whole(dataset: Path) -> bool:
         return False
     try:
         files = read_manifest(folder)["files"]
-        return all(
-            not (folder / name).is_symlink() and hash_file(folder / name) == (file["sha256"], file["bytes"])
-            for name, file in files.items()
-        )
+        if any((folder / name).resolve() != folder / name for name in (MANIFEST, *files)):
+            return False  # a link leads elsewhere
+        return all(hash_file(folder / name) == (file["sha256"], file["bytes"]) for name, file in files.items())
     except (LabgenError, OSError, LookupError, TypeError, AttributeError):
         return False
