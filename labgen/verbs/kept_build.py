@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from labgen.errors import LabgenError
 from labgen.export.files import hash_file
@@ -30,16 +30,22 @@ from labgen.ledger.run_lock import run_lock
 from labgen.outcomes.hashing import as_plain, plain_hash
 from labgen.outcomes.store import OutcomeStore
 from labgen.records import Answerer
-from labgen.teacher.traffic import Origin
+from labgen.teacher.budget import Budget
+from labgen.teacher.traffic import Origin, Traffic
 from labgen.text.token_count import ESTIMATE
+from labgen.verbs.built import Build
 from labgen.verbs.session import Session
+
+if TYPE_CHECKING:
+    from labgen.export.collect import Collector
+    from labgen.export.dataset import DatasetWriter
 
 BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a build came to that asked nothing.
+    """What a build came to. It is kept of one that asked nothing.
 
     Attributes:
         funnel, calibrations, agreement, progress, rehearsal, answered_by: as those of `labgen.verbs.built.Build`.
@@ -55,6 +61,39 @@ class Found:
     kept_from: Counter[Origin]
     rehearsal: bool
     answered_by: tuple[Answerer, ...]
+
+    @classmethod
+    def of(
+        cls, collector: Collector, writer: DatasetWriter, about: BuildInfo, progress: Progress, traffic: Traffic
+    ) -> Self:
+        """That of a build which has brought in all that there is. `about`: as its replies say."""
+        return cls(
+            collector.funnel,
+            collector.calibrations,
+            writer.agreement,
+            progress,
+            collector.progress,
+            traffic.kept_from,
+            about.rehearsal,
+            about.answered_by,
+        )
+
+    def build(self, session: Session, traffic: Traffic, budget: Budget) -> Build:
+        """It as a build that is complete, at its place."""
+        return Build(
+            session.config.output,
+            self.funnel,
+            session.sources.left_out,
+            session.sources.messages,
+            complete=True,
+            rehearsal=self.rehearsal,
+            answered_by=self.answered_by,
+            progress=self.progress,
+            traffic=traffic,
+            budget=budget,
+            calibrations=self.calibrations,
+            agreement=self.agreement,
+        )
 
 
 class KeptBuild:
