@@ -13,31 +13,36 @@ from collections.abc import Iterable, Sequence
 from labgen.filters.kept_comparisons import KeptComparisons
 from labgen.filters.near_duplicates import NearDuplicates, leaf_threshold, rouge_l
 from labgen.filters.rouge import reference_rouge_l
+from labgen.outcomes.thresholds import looked_for_from
 from labgen.records import Verdict
 
 NAME = "duplicates"
 VERSION = "1"
+MARGIN = 0.05
 
 
 class EarlierInstructions:
     """Instructions that came before, in order.
 
     Args:
-        base: least threshold of any instruction that will be looked for, 0 to 1.
+        base: least threshold of any instruction that will be looked for, 0 to 1; one that notes what it is compared
+            with is looked for from `MARGIN` lower on, so that it may move so far with no other outcome.
         by_context: whether instructions come with contexts that must be too close as well.
         kept: the indexes to use, and what is known of earlier builds; None for new ones.
     """
 
     def __init__(self, base: float, *, by_context: bool, kept: KeptComparisons | None = None) -> None:
         self._by_context = by_context
-        self._instructions = kept.instructions if kept else NearDuplicates(base)
-        self._contexts = kept.contexts if kept else NearDuplicates(base)
+        least = looked_for_from(base, MARGIN)
+        self._instructions = kept.instructions if kept else NearDuplicates(least)
+        self._contexts = kept.contexts if kept else NearDuplicates(least)
         self._reference = kept.reference if kept else reference_rouge_l
         self._names: list[str] = []
         self._texts: list[tuple[str, str]] = []
         self._of_context: dict[str, list[int]] = {}
         self._context_list: list[str] = []
-        self._last: tuple[str, float, int, list[int]] = ("", -1.0, 0, [])
+        self._last: tuple[str, int, list[int]] = ("", 0, [])
+        self._last_threshold: float | None = None
 
     def add(self, instruction: str, context: str | None, name: str) -> None:
         """Add without looking: a seed example, or an instruction known to be new."""
@@ -80,12 +85,12 @@ class EarlierInstructions:
 
     def _near_in_context(self, context: str, threshold: float) -> list[int]:
         """Numbers of the instructions on a context that is too close, in order."""
-        asked = (context, threshold, len(self._context_list))
-        if self._last[:3] != asked:
+        asked = (context, len(self._context_list))
+        if self._last[:2] != asked or self._last_threshold is not threshold:
             # Several instructions on one context come in a row.
             near = [match.key for match in self._contexts.matches(context) if match.similarity > threshold]
-            self._last = (*asked, near)
-        return sorted(number for key in self._last[3] for number in self._of_context[self._context_list[key]])
+            self._last, self._last_threshold = (*asked, near), threshold
+        return sorted(number for key in self._last[2] for number in self._of_context[self._context_list[key]])
 
     def _verdict(self, similarity: float, number: int) -> Verdict:
         return Verdict(NAME, VERSION, similarity, f"like {self._names[number]}")

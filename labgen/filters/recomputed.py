@@ -41,17 +41,20 @@ class Code(EveryFlow):
     """Python of a response, in fenced blocks that say they are, must parse; it is never run."""
 
     name = "code"
-    version = "1"
+    version = "2"
     kind: Literal["rule"] = "rule"
     stage: Literal["pair"] = "pair"
 
     async def __call__(self, candidate: Candidate, slot: SlotContext) -> Sequence[Verdict]:
-        """How many blocks do not parse (count), with Python's message and the lines that it stops at."""
+        """How many blocks do not parse (count), with the lines that Python stops at.
+
+        Its message is left out: it would be another one with another version of Python.
+        """
         found = list(find_unparsable(candidate.response))
         if not found or _has_own(candidate, slot, find_unparsable) or _is_given(candidate, found[0].line):
             return []
         evidence = tuple(Evidence(each.line, each.start, each.end) for each in found)
-        return [Verdict(self.name, self.version, float(len(found)), f"Python: {found[0].message}", evidence)]
+        return [Verdict(self.name, self.version, float(len(found)), "does not parse", evidence)]
 
     def decide(self, verdict: Verdict, slot: SlotContext) -> Ending | None:
         """A block that does not parse ends the candidate."""

@@ -38,17 +38,27 @@ class NotedThreshold:
     It is no number, so that whatever needs one has to ask for it, which is noted as well.
 
     Attributes:
+        value: where it stands; only for those that note what they do with it.
         range: where it could stand with all comparisons up to now coming out the same.
     """
 
     def __init__(self, value: Number) -> None:
-        self._value = value
+        self.value = value
         self.range = Range()
 
     def exactly(self) -> Number:
         """Its value, for a use in which any other would do something else."""
-        self.range = Range(self._value, True, self._value, True)
-        return self._value
+        self.range = Range(self.value, True, self.value, True)
+        return self.value
+
+    def down_to(self, least: Number) -> Number:
+        """Where looking has to begin so that any value from `least` on, at most its own, is compared as itself.
+
+        Returns: the lower of `least` and its value, below which it may not stand.
+        """
+        least = min(least, self.value)
+        self._from(least, True)
+        return least
 
     def _from(self, low: Number, closed: bool) -> None:
         now = self.range
@@ -66,7 +76,7 @@ class NotedThreshold:
             self.exactly()
         elif type(other) not in (int, float) or other != other:
             self.exactly()
-        found = bool(self._value <= other if or_equal else self._value < other)
+        found = bool(self.value <= other if or_equal else self.value < other)
         if found:
             self._up_to(other, or_equal)
         else:
@@ -92,7 +102,7 @@ class NotedThreshold:
         return hash(self.exactly())
 
     def __reduce__(self) -> tuple[Callable[[Number], Number], tuple[Number]]:
-        return type(self._value), (self.exactly(),)
+        return type(self.value), (self.exactly(),)
 
     def __format__(self, form: str) -> str:
         return format(self.exactly(), form)
@@ -115,6 +125,19 @@ NotedThreshold.__index__ = lambda self: operator.index(self.exactly())  # type: 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
     setattr(NotedThreshold, f"__{_name}__", _two(getattr(operator, _name)))
     setattr(NotedThreshold, f"__r{_name}__", _two(getattr(operator, _name), swapped=True))
+
+
+def looked_for_from(threshold: Any, margin: Number) -> Number:
+    """From what measure on a search has to find things, for a threshold that they are compared with afterwards.
+
+    Args:
+        threshold: a number of 0 or more, or one that is noted.
+        margin: how much lower a noted one may later stand with what was found still enough to decide by.
+    Returns: the number itself; of a noted one, so much less.
+    """
+    if isinstance(threshold, NotedThreshold):
+        return threshold.down_to(max(0.0, threshold.value - margin))
+    return cast(Number, threshold)
 
 
 class NotedThresholds:

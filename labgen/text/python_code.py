@@ -7,7 +7,6 @@ with places to fill in, pieces that begin in the middle of a statement, and what
 from __future__ import annotations
 
 import ast
-import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -29,9 +28,15 @@ _PIECE = re.compile(r"\s*(?:elif|else|except|finally|case)\b")
 _NOT_ITS_FAULT = re.compile(
     r"too (?:many|deeply)|exceeds the limit|unknown encoding|source code string|null bytes", re.IGNORECASE
 )
-_YOUNGER = re.compile(
-    r"\b[fF][rR]?['\"]|\b[rR][fF]['\"]|^[^\S\n]*+type \w|(?:def|class) \w+\[|\bt['\"]|except \w+,", re.MULTILINE
-)
+_YOUNGER = re.compile(r"^[^\S\n]*+type \w|(?:def|class) \w+\[|\b(?:[tT][rR]?|[rR][tT])['\"]|except \w+,", re.MULTILINE)
+_FORMATTED = re.compile(r"(?<!\\)\b(?P<before>[rR]?)[fF](?P<after>[rR]?)(?=(?P<quote>\"{3}|'{3}|[\"']))")
+_BODIES = {
+    '"': re.compile(r'(?:\\.|[^"\\\n])*+', re.DOTALL),
+    "'": re.compile(r"(?:\\.|[^'\\\n])*+", re.DOTALL),
+    '"""': re.compile(r'(?:\\.|(?!""")[^\\])*+', re.DOTALL),
+    "'''": re.compile(r"(?:\\.|(?!''')[^\\])*+", re.DOTALL),
+}
+"""Quotation mark of a string to what stands before the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,12 @@ def python_blocks(text: str) -> Iterator[tuple[int, str]]:
 
 
 def find_unparsable(text: str) -> Iterator[Unparsable]:
-    """The blocks of Python in a text that do not parse, in order. Deterministic for one version of Python."""
+    """The blocks of Python in a text that do not parse, in order.
+
+    The same blocks with every version of Python that labgen runs on: what only younger ones read is passed, and
+    formatted strings, which these read otherwise, count as plain ones. Where in a block it stops, and what it says, may
+    differ in rare cases.
+    """
     if ("```" not in text and "~~~" not in text) or _SAID.search(text):
         return
     for start, code in python_blocks(text):
@@ -81,14 +91,25 @@ def find_unparsable(text: str) -> Iterator[Unparsable]:
 
 def _error(code: str) -> SyntaxError | None:
     """What Python says against the code, or None where it says nothing, or nothing of the code itself."""
+    plain = _with_plain_strings(code.replace("\0", ""))
+    if plain is None:
+        return None
     try:
         # Warnings (of escapes such as "\d") are no errors, also where somebody has made errors of them.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(textwrap.dedent(code.replace("\0", "")))
+            ast.parse(textwrap.dedent(plain))
     except SyntaxError as error:
-        younger = sys.version_info < (3, 14) and _YOUNGER.search(code)
-        return None if younger or _NOT_ITS_FAULT.search(str(error.msg)) else error
+        return None if _YOUNGER.search(code) or _NOT_ITS_FAULT.search(str(error.msg)) else error
     except (RecursionError, MemoryError, ValueError, OverflowError):
         return None
     return None
+
+
+def _with_plain_strings(code: str) -> str | None:
+    """Code whose formatted strings are plain ones, in the same lines; None where one has its own quotes within."""
+    for string in _FORMATTED.finditer(code):
+        body = _BODIES[string["quote"]].match(code, string.end("quote"))
+        if body and body.group().count("{") != body.group().count("}"):
+            return None
+    return _FORMATTED.sub(r"\g<before>\g<after>", code)

@@ -52,6 +52,30 @@ def test_what_need_not_parse_is_passed(code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        'f"{table["name"]}"',  # from 3.12 on
+        "f'{table['name']} {'",
+        "type Names = list[str]",
+        "def first[T](all: list[T]) -> T: ...",
+        'print(t"{name}")',  # from 3.14 on
+        "try:\n    x\nexcept ValueError, TypeError:\n    y",
+        "x = '\\t\\f' + f'{1}'",
+        'print(f"""\n{x}\n""" rf"\\d{y}")',
+    ],
+)
+def test_what_a_younger_python_reads_is_passed_by_all(code: str) -> None:
+    """So a row does not depend on the Python that built it; broken or not, such a block is not looked at further."""
+    assert list(find_unparsable(block(code))) == []
+
+
+@pytest.mark.parametrize("code", ['x = f"{a}" b', "def f(x):\n    reutrn f'{x}'", 'print(f"""\n{x}\n"""'])
+def test_code_with_formatted_strings_is_looked_at(code: str) -> None:
+    """As if they were plain ones."""
+    assert len(list(find_unparsable(block(code)))) == 1
+
+
+@pytest.mark.parametrize(
     "text",
     [
         block("print 'x'", "sh"),
