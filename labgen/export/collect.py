@@ -106,7 +106,7 @@ class Collector:
         """Take what was replayed of a leaf, before anything else of it; it moves on later. Raises: as `take`."""
         for block in leaf.blocks:
             self._spool.append_block(path, block)
-        self._note(path, leaf.past.progress)
+        self._note(path, leaf.progress)
 
     def _note(self, path: str, progress: LeafProgress) -> None:
         self.funnel.close(path, calls=progress.calls, stopped=progress.stopped)

@@ -16,6 +16,9 @@ from labgen.errors import UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+COMPRESSION_LEVEL = 3
+"""Of Zstandard's; with Arrow's own choice, the fastest, texts take a seventh to a third more."""
+
 GROUP_ROWS = 500
 """Rows held in memory and written together: some 3 MB in each table."""
 
@@ -146,7 +149,7 @@ class ShardedTable:
                 self._temporary,
                 self._schema,
                 compression="zstd",
-                compression_level=3,
+                compression_level=COMPRESSION_LEVEL,
                 # Pages cut by content let the Hub's storage send only the pages around a changed row.
                 use_content_defined_chunking=True,
                 write_statistics=["id", "leaf"],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import OutputError, UsageError
-from labgen.export.files import hash_file, read_rows
+from labgen.export.files import COMPRESSION_LEVEL, hash_file, read_rows
 from labgen.export.fit import RowLength
 from labgen.export.folder import MANIFEST, read_manifest, replacing
 from labgen.export.held_out import check_no_leak, for_training
@@ -251,7 +251,9 @@ class _Shards:
         self._temporary = self._root / f"{self._stem}.writing"
         self._temporary.parent.mkdir(parents=True, exist_ok=True)
         if self._kind == "parquet":
-            self._writer: Any = pq.ParquetWriter(self._temporary, self._format.schema, compression="zstd")
+            self._writer: Any = pq.ParquetWriter(
+                self._temporary, self._format.schema, compression="zstd", compression_level=COMPRESSION_LEVEL
+            )
         else:
             self._writer = self._temporary.open("w", encoding="utf-8", newline="\n")
 

@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from labgen.generate.blocks import unpack
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.live_leaves import LiveLeaves
 from labgen.generate.resume import replay_reopened, replay_slots
-from labgen.generate.spool import unpack
+from labgen.generate.slot_run import SlotResult
 from labgen.generate.yields import YieldSeen
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
@@ -201,9 +202,9 @@ class Engine:
     async def _replay(self, plan: LeafPlan) -> Past:
         leaf = LeafRun(plan, self._replaying)
 
-        def retired(candidates: list[Candidate]) -> None:
+        def retired(slot: SlotResult) -> None:
             self._client.count_kept(self._ledger_only.paid)
-            self._take(leaf, candidates)
+            self._take(leaf, list(slot.candidates))
 
         return await replay_slots(leaf, self._ledger_only, retired)
 

@@ -2,7 +2,8 @@
 
 An outcome is kept only of a leaf that is done: all that it asked was paid, so that it depends on nothing but what goes
 into its hash, on the replies that it used, and on how its thresholds decided. Of the replies a digest is kept, and they
-are read again before the outcome is believed; that is a small part of what it costs to make something of them.
+are read again before the outcome is believed; that is a small part of what it costs to make something of them. With
+them their keys are read, so that an outcome says of a call only which of its replies it is.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import pickle
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any, Generic, TypeVar
 
 from labgen.generate.context import RunContext
@@ -50,18 +52,20 @@ class LeafOutcome(Generic[T]):
     Attributes:
         number: the store's, of one that was found; None for one that was made.
         basis: what one that was made rests on; None where it is not to be kept.
+        keys: of the replies that one that was made rests on, as the basis numbers them.
         replies: that one that was found rests on (count).
     """
 
     value: T
     number: int | None = None
     basis: Basis | None = None
+    keys: tuple[bytes, ...] = ()
     replies: int = 0
 
     def tell(self, store: OutcomeStore) -> T:
         """Have the store keep it, or note that it was of use. Returns: `value`."""
         if self.basis:
-            store.keep(self.basis.key, pickle.dumps((self.basis, self.value), protocol=5))
+            store.keep(self.basis.key, _written(self.basis, self.value, self.keys))
         elif self.number is not None:
             store.note_use([self.number])
         return self.value
@@ -109,30 +113,66 @@ class LeafOutcomes:
         noting = self.noting()
         value, used = make(plan, noting.run)
         rows = None if used is None else self._ledger.rows(used)
-        return LeafOutcome(value, basis=None if rows is None else self.basis(plan, noting, rows, *further))
+        if rows is None:
+            return LeafOutcome(value)
+        return self.made(plan, value, noting, rows, *further)
 
     def find(self, plan: LeafPlan, *further: Any) -> LeafOutcome[Any] | None:
         """The outcome that is kept of a leaf, where all that it rests on is still so; None for none."""
         if not self._store:
             return None
         for number, content in self._store.find(leaf_inputs(plan, self._inputs, *further)):
-            basis, value = pickle.loads(content)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
+            file = BytesIO(content)
+            basis: Basis = pickle.load(file)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
             if all_within(self._run.config.thresholds, basis.ranges):
-                replies = array("Q", zlib.decompress(basis.replies))
-                if self._ledger.digest(replies) == basis.digest:
-                    return LeafOutcome(value, number, replies=len(replies))
+                digest, keys = self._ledger.digest(array("Q", zlib.decompress(basis.replies)))
+                if digest == basis.digest:
+                    return LeafOutcome(_Reader(file, keys).load(), number, replies=len(keys))
         return None
 
     def noting(self) -> Noting:
         """What one leaf is drawn with whose outcome is to be kept."""
         return Noting.of(self._run)
 
-    def basis(self, plan: LeafPlan, noting: Noting, rows: Mapping[int, KeptRow], *further: Any) -> Basis:
-        """What an outcome rests on.
+    def made(
+        self, plan: LeafPlan, value: T, noting: Noting, rows: Mapping[int, KeptRow], *further: Any
+    ) -> LeafOutcome[T]:
+        """An outcome that was made just now, with what it rests on.
 
         Args:
             rows: the ledger's, of the calls that it used, by their numbers, sorted; further: as `of`.
         """
-        replies = zlib.compress(array("Q", rows).tobytes(), 1)
+        replies = zlib.compress(array("Q", rows).tobytes())
         key = leaf_inputs(plan, self._inputs, *further)
-        return Basis(key, replies, digest_of(rows.values()), noting.thresholds.ranges())
+        basis = Basis(key, replies, digest_of(rows.values()), noting.thresholds.ranges())
+        return LeafOutcome(value, basis=basis, keys=tuple(row[0] for row in rows.values()))
+
+
+def _written(basis: Basis, value: object, keys: Sequence[bytes]) -> bytes:
+    """An outcome as it is kept: what it rests on, then what came of the leaf, with places in `keys` for these."""
+    file = BytesIO()
+    pickle.dump(basis, file, protocol=5)
+    _Writer(file, keys).dump(value)
+    return file.getvalue()
+
+
+class _Writer(pickle.Pickler):
+    """Writes the place of a key for a key that is known; any other as it is."""
+
+    def __init__(self, file: BytesIO, keys: Sequence[bytes]) -> None:
+        super().__init__(file, protocol=5)
+        self._places = {key: place for place, key in enumerate(keys)}
+
+    def persistent_id(self, value: object) -> int | None:
+        return self._places.get(value) if type(value) is bytes else None
+
+
+class _Reader(pickle.Unpickler):
+    """Reads what a `_Writer` has written that knew the same keys."""
+
+    def __init__(self, file: BytesIO, keys: Sequence[bytes]) -> None:
+        super().__init__(file)
+        self._keys = keys
+
+    def persistent_load(self, place: int) -> bytes:
+        return self._keys[place]

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.context import RunContext
-from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, Noting
-from labgen.generate.leaf_run import LeafRun, Past
+from labgen.generate.leaf_outcomes import LeafOutcomes, Noting
+from labgen.generate.leaf_run import LeafRun
 from labgen.generate.resume import REPLAYED, Taking, unheard
 from labgen.generate.slot_run import SlotResult
 from labgen.ledger.replies import KeptRow, Ledger
@@ -29,23 +28,22 @@ class LiveLeaves:
     def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
         self._store, self._ledger = store, ledger
         self._outcomes = LeafOutcomes(store, run, ledger)
-        self._open: dict[LeafRun, tuple[Noting, Taking, list[Seen]]] = {}
+        self._open: dict[LeafRun, tuple[Noting, Taking]] = {}
 
     def begin(self, plan: LeafPlan) -> LeafRun:
         """A leaf that nothing was drawn from yet."""
         noting = self._outcomes.noting()
         leaf = LeafRun(plan, noting.run)
-        self._open[leaf] = noting, Taking(LedgerOnly(self._ledger), unheard, {}), []
+        self._open[leaf] = noting, Taking(LedgerOnly(self._ledger), unheard, {})
         return leaf
 
     def take(self, leaf: LeafRun, slots: Sequence[SlotResult]) -> None:
         """Take what was retired of a leaf, in slot order; one that is done is kept. Others' leaves are left aside."""
         if leaf not in self._open:
             return
-        noting, taking, seen = self._open[leaf]
+        noting, taking = self._open[leaf]
         for slot in slots:
-            taking.take(list(slot.candidates))
-            seen += slot.seen
+            taking.take(slot)
         if not leaf.progress.done:
             return
         del self._open[leaf]
@@ -53,11 +51,11 @@ class LiveLeaves:
         used = [*leaf.spent, *(calibration.calls if calibration else ())]
         if (rows := self._ledger.rows(used)) is None:
             return
-        found = taking.replayed(Past(leaf.progress, tuple(seen)))
+        found = taking.replayed(leaf.progress)
         told = {row[0]: self._origin(row) for row in rows.values()}
         origins = Counter(told[key] for key in used)
-        basis = self._outcomes.basis(leaf.plan, noting, rows, REPLAYED)
-        LeafOutcome(replace(found, kept_from=origins, used=()), basis=basis).tell(self._store)
+        kept = replace(found, kept_from=origins, used=())
+        self._outcomes.made(leaf.plan, kept, noting, rows, REPLAYED).tell(self._store)
 
     def _origin(self, row: KeptRow) -> Origin:
         served = self._ledger.reply(row).served

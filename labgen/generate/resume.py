@@ -16,10 +16,14 @@ from typing import Any, Protocol, TypeVar
 
 from labgen.config import Config
 from labgen.filters.available import FilterSet
+from labgen.filters.duplicates_in_leaf import Seen
+from labgen.generate.blocks import Block, pack, unpack_seen
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, Made
+from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.spool import BLOCK_CANDIDATES, pack
+from labgen.generate.slot_run import SlotResult
+from labgen.generate.spool import BLOCK_CANDIDATES
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.replies import Ledger
 from labgen.outcomes.store import OutcomeStore
@@ -42,12 +46,12 @@ WORTH_SHARING = 2000
 """Replies in the ledger from which on several processes look at it: before that, they would take longer to start."""
 
 
-async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[list[Candidate]], None]) -> Past:
+async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[SlotResult], None]) -> Past:
     """Retire a leaf's slots one by one, up to the first that asks what is not paid for.
 
     Args:
         client: that of the leaf's run; what it has `paid` is what the slot at hand took.
-        retired: given each slot's candidates, as it is retired.
+        retired: given what each slot came to, as it is retired.
     Returns: what they came to, after what the leaf had come to before.
     """
     client.begin()
@@ -60,7 +64,7 @@ async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[lis
             break
         for result in leaf.retire():
             seen += result.seen
-            retired(list(result.candidates))
+            retired(result)
             client.paid.clear()
     leaf.cancel()
     return Past(leaf.progress, tuple(seen))
@@ -71,17 +75,24 @@ class Replayed:
     """What the ledger alone makes of a leaf.
 
     Attributes:
-        past: its retired slots, up to the first that asks what is not paid for.
-        candidates: of the retired slots (count); blocks: they themselves, as `pack` writes them.
+        progress: what its retired slots came to, up to the first that asks what is not paid for.
+        candidates: of these slots (count); blocks: they themselves, and what they have seen.
         kept_from: where the replies come from that were taken from the ledger for them.
         used: keys of these replies, each once; only where they were read just now.
+        before: what slots before these had seen, of a leaf that is taken further.
     """
 
-    past: Past
+    progress: LeafProgress
     candidates: int
-    blocks: tuple[bytes, ...]
+    blocks: tuple[Block, ...]
     kept_from: Counter[Origin]
     used: tuple[bytes, ...] = ()
+    before: tuple[Seen, ...] = ()
+
+    @property
+    def past(self) -> Past:
+        """All that further slots depend on. It is read from the blocks: whoever goes no further needs none of it."""
+        return Past(self.progress, (*self.before, *(seen for block in self.blocks for seen in unpack_seen(block))))
 
 
 class Taking:
@@ -95,25 +106,33 @@ class Taking:
 
     def __init__(self, client: LedgerOnly, paid: Paid, used: dict[bytes, None]) -> None:
         self._client, self._paid, self._used = client, paid, used
-        self._blocks: list[bytes] = []
+        self._blocks: list[Block] = []
         self._waiting: list[Candidate] = []
+        self._seen: list[Seen] = []
         self._count = 0
         self._kept_from: Counter[Origin] = Counter()
 
-    def take(self, retired: list[Candidate]) -> None:
-        self._count += len(retired)
-        self._waiting.extend(retired)
-        while len(self._waiting) >= BLOCK_CANDIDATES:
-            self._blocks.append(pack(self._waiting[:BLOCK_CANDIDATES]))
-            del self._waiting[:BLOCK_CANDIDATES]
+    def take(self, slot: SlotResult) -> None:
+        self._count += len(slot.candidates)
+        self._waiting += slot.candidates
+        self._seen += slot.seen
+        if len(self._waiting) >= BLOCK_CANDIDATES:
+            self._pack()
         self._kept_from.update(Origin.of(call, reply) for call, reply in self._client.paid)
         self._used.update((call.key, None) for call, _ in self._client.paid)
         self._paid(self._client.paid)
 
-    def replayed(self, past: Past) -> Replayed:
-        """What all that was taken comes to."""
-        blocks = [*self._blocks, *([pack(self._waiting)] if self._waiting else [])]
-        return Replayed(past, self._count, tuple(blocks), self._kept_from, tuple(self._used))
+    def replayed(self, progress: LeafProgress, before: Sequence[Seen] = ()) -> Replayed:
+        """What all that was taken comes to; `before`: what slots before had seen."""
+        if self._waiting:
+            self._pack()
+        used = tuple(self._used)
+        return Replayed(progress, self._count, tuple(self._blocks), self._kept_from, used, tuple(before))
+
+    def _pack(self) -> None:
+        self._blocks.append(pack(self._waiting, self._seen))
+        self._waiting.clear()
+        self._seen.clear()
 
 
 def unheard(paid: Sequence[tuple[Call, Reply]]) -> None:
@@ -128,7 +147,8 @@ async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, paid:
         paid: told of the replies that each slot took.
     """
     taking = Taking(client, paid, {})
-    return taking.replayed(await replay_slots(LeafRun(plan, run), client, taking.take))
+    past = await replay_slots(LeafRun(plan, run), client, taking.take)
+    return taking.replayed(past.progress)
 
 
 async def replay_further(
@@ -143,7 +163,8 @@ async def replay_further(
     taking = Taking(client, paid, {})
     leaf = LeafRun(plan, run)
     leaf.go_on_from(Past(past.progress.reopened(left), past.seen))
-    return taking.replayed(await replay_slots(leaf, client, taking.take))
+    came_to = await replay_slots(leaf, client, taking.take)
+    return taking.replayed(came_to.progress, past.seen)
 
 
 async def replay_reopened(
@@ -159,7 +180,7 @@ async def replay_reopened(
     """
     found = await replay_leaf(plan, run, client)
     for time, rows in enumerate(left, 1):
-        if not found.past.progress.done:
+        if not found.progress.done:
             return None
         found = await replay_further(plan, run, client, found.past, rows, paid if time == len(left) else unheard)
     return found
@@ -223,11 +244,12 @@ class Replay:
                     whole = _making(at_once, lambda plan, run: replay_leaf(plan, run, client))
                     return outcomes.of(plan, whole, REPLAYED).tell(store)
                 before = upto(plan, left[:-1], unheard)
-                if before is None or not before.past.progress.done:
+                if before is None or not before.progress.done:
                     return None
                 past, rows = before.past, left[-1]
                 further = _making(at_once, lambda plan, run: replay_further(plan, run, client, past, rows, paid))
-                return outcomes.of(plan, further, REOPENED, rows, repr(past)).tell(store)
+                found = outcomes.of(plan, further, REOPENED, rows, repr(past)).tell(store)
+                return replace(found, before=past.seen)
 
             yield upto
 
@@ -273,7 +295,7 @@ def _making(
 
     def make(plan: LeafPlan, run: RunContext) -> Made[Replayed]:
         replayed = at_once(replay(plan, run))
-        return replace(replayed, used=()), replayed.used if replayed.past.progress.done else None
+        return replace(replayed, used=(), before=()), replayed.used if replayed.progress.done else None
 
     return make
 

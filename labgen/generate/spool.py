@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import marshal
 import tempfile
-import zlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from labgen.errors import OutputError
-from labgen.records import Answerer, Candidate, Evidence, HumanEdit, Pair, Rival, Source, State, Verdict
+from labgen.generate.blocks import Block, pack, unpack
+from labgen.records import Candidate
 
 BLOCK_CANDIDATES = 128
 """Candidates taken together: enough for a chunk's text to be stored once, few enough to hold nobody up."""
@@ -47,8 +45,8 @@ class Spool:
         self._waiting: dict[str, deque[Candidate]] = {}
         self._waiting_count = 0
 
-    def append_block(self, leaf: str, block: bytes) -> None:
-        """Keep candidates of a leaf that `pack` has packed, after those kept before; all of the leaf's up to now.
+    def append_block(self, leaf: str, block: Block) -> None:
+        """Keep candidates of a leaf that are packed, after those kept before; all of the leaf's up to now.
 
         Raises: OutputError: the disk is full.
         """
@@ -76,7 +74,7 @@ class Spool:
         if blocks := self._blocks.get(leaf):
             begin, size = blocks.popleft()
             self._file.seek(begin)
-            return unpack(leaf, self._file.read(size))
+            return unpack(leaf, Block(*marshal.loads(self._file.read(size))))  # noqa: S302 (written by `_write`)
         waiting = self._waiting.get(leaf, deque())
         taken = list(islice(waiting, BLOCK_CANDIDATES))
         self._drop(waiting, len(taken))
@@ -101,113 +99,16 @@ class Spool:
             waiting.popleft()
         self._waiting_count -= count
 
-    def _write(self, leaf: str, block: bytes) -> None:
+    def _write(self, leaf: str, block: Block) -> None:
+        written = marshal.dumps(tuple(block))
         try:
             self._file.seek(self._end)
-            self._file.write(block)
+            self._file.write(written)
             self._file.flush()
         except OSError as error:
             raise OutputError(
                 f"the work folder's disk can't take more ({error.strerror}). Every reply is in the ledger: "
                 "make room, or choose another folder with --work, and run again."
             ) from error
-        self._blocks.setdefault(leaf, deque()).append((self._end, len(block)))
-        self._end += len(block)
-
-
-def pack(candidates: Sequence[Candidate]) -> bytes:
-    """Candidates of one leaf as a block of bytes."""
-    return zlib.compress(marshal.dumps([_fields(candidate) for candidate in candidates]), level=1)
-
-
-def unpack(leaf: str, block: bytes) -> list[Candidate]:
-    """The candidates of a block."""
-    data = marshal.loads(zlib.decompress(block))  # noqa: S302 (a block that this build has written)
-    return [_candidate(leaf, fields) for fields in data]
-
-
-def _fields(candidate: Candidate) -> tuple[Any, ...]:
-    source = candidate.source
-    return (
-        candidate.slot,
-        candidate.position,
-        candidate.instruction,
-        candidate.response,
-        candidate.context,
-        None if source is None else (source.repo, source.commit, source.file, source.start, source.end),
-        candidate.kind,
-        candidate.reasoning,
-        candidate.seed_examples,
-        _verdict_fields(candidate.verdicts),
-        None if candidate.state is None else candidate.state.value,
-        candidate.reason,
-        candidate.raw,
-        candidate.calls,
-        tuple([(each.asked, each.model, each.listed, each.rehearsal) for each in candidate.answered_by]),
-        tuple([_rival_fields(rival) for rival in candidate.rivals]),
-        candidate.follow_up and (candidate.follow_up.question, candidate.follow_up.answer),
-        candidate.rejected_by,
-        None if candidate.edit is None else astuple(candidate.edit),
-    )
-
-
-def _verdict_fields(verdicts: Sequence[Verdict]) -> tuple[Any, ...]:
-    return tuple(
-        [
-            (
-                verdict.filter,
-                verdict.version,
-                verdict.value,
-                verdict.reason,
-                tuple([(piece.text, piece.start, piece.end) for piece in verdict.evidence]),
-            )
-            for verdict in verdicts
-        ]
-    )
-
-
-def _verdicts(fields: Sequence[tuple[Any, ...]]) -> tuple[Verdict, ...]:
-    return tuple(
-        [
-            Verdict(name, version, value, why, tuple([Evidence(*piece) for piece in evidence]))
-            for name, version, value, why, evidence in fields
-        ]
-    )
-
-
-def _rival_fields(rival: Rival) -> tuple[Any, ...]:
-    state = None if rival.state is None else rival.state.value
-    verdicts = _verdict_fields(rival.verdicts)
-    return (rival.response, rival.kind, state, rival.reason, verdicts, rival.better, rival.margin, rival.why, rival.by)
-
-
-def _rival(fields: tuple[Any, ...]) -> Rival:
-    response, kind, state, reason, verdicts, *rest = fields
-    return Rival(response, kind, None if state is None else State(state), reason, _verdicts(verdicts), *rest)
-
-
-def _candidate(leaf: str, fields: tuple[Any, ...]) -> Candidate:
-    slot, position, instruction, response, context, source, kind, reasoning, seeds, *rest = fields
-    verdicts, state, reason, raw, calls, by, rivals, follow_up, rejected_by, edit = rest
-    return Candidate(
-        leaf=leaf,
-        slot=slot,
-        position=position,
-        instruction=instruction,
-        response=response,
-        context=context,
-        source=None if source is None else Source(*source),
-        kind=kind,
-        reasoning=reasoning,
-        seed_examples=seeds,
-        verdicts=_verdicts(verdicts),
-        state=None if state is None else State(state),
-        reason=reason,
-        raw=raw,
-        calls=calls,
-        answered_by=tuple([Answerer(*each) for each in by]),
-        rivals=tuple([_rival(each) for each in rivals]),
-        follow_up=follow_up and Pair(*follow_up),
-        rejected_by=rejected_by,
-        edit=None if edit is None else HumanEdit(*edit),
-    )
+        self._blocks.setdefault(leaf, deque()).append((self._end, len(written)))
+        self._end += len(written)

@@ -338,10 +338,18 @@ class Ledger:
                 found[row[0]] = row[1:]
         return dict(sorted(found.items()))
 
-    def digest(self, numbers: Iterable[int]) -> bytes:
-        """`digest_of` what the ledger has under some numbers."""
+    def digest(self, numbers: Iterable[int]) -> tuple[bytes, list[bytes]]:
+        """`digest_of` what the ledger has under some numbers, and the keys of that, in their order."""
+        keys: list[bytes] = []
+
+        def rows() -> Iterator[Sequence[object]]:
+            for number in numbers:
+                row = self._db.execute(_SELECT_ALL, (number,)).fetchone() or ()
+                keys.extend(row[:1])
+                yield row
+
         with self._explained():
-            return digest_of(self._db.execute(_SELECT_ALL, (number,)).fetchone() or () for number in numbers)
+            return digest_of(rows()), keys
 
     def query(self, statement: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """The rows that a statement gives: for looking after the ledger, not for builds."""

@@ -7,6 +7,7 @@ itself shortens it to; their passages are kept under the hash of what was read.
 from __future__ import annotations
 
 import pickle
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from hashlib import blake2b
@@ -59,10 +60,10 @@ class KeptPassages:
         if self._found is None:
             self._found = self._open(read_only=True)
         for _, content in self._found.find(key):
-            found: Passages = pickle.loads(content)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
+            found: Passages = pickle.loads(zlib.decompress(content))  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
             return found
         made = make()
-        self._made.append((key, pickle.dumps(made, protocol=5)))
+        self._made.append((key, zlib.compress(pickle.dumps(made, protocol=5))))
         return made
 
     def close(self) -> None:

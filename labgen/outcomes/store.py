@@ -19,7 +19,7 @@ FOLDER = "outcomes"
 FILE_NAME = "leaves.sqlite"
 APPLICATION_ID = 0x1ABF17E5
 """By which SQLite's files are told apart: another program's is not taken for one of these."""
-FORMAT = 1
+FORMAT = 2
 MOST_VARIANTS = 4
 """Outcomes under one hash, which differ in the thresholds that they hold for: the last ones are kept."""
 BUSY_SEC = 1.0

@@ -88,18 +88,19 @@ def take_replayed(
 
     for place, outcome in workers.results(meanwhile):
         leaf = outcome.tell(store)
-        plan, came_to = plans[place], leaf.past.progress
+        plan, came_to = plans[place], leaf.progress
         path = plan.leaf.path
         collector.take_replayed(path, leaf)
         progress.candidates += leaf.candidates
         progress.accepted += came_to.accepted
         progress.leaves_done += came_to.done
         traffic.kept_from.update(leaf.kept_from)
-        pasts[path] = leaf.past
         if came_to.done:
             if came_to.fruitful:
                 yields.add(plan.flow.name, came_to.drawn, came_to.passed)
             del pasts[path], left[path]
+        else:
+            pasts[path] = leaf.past
         meanwhile()
     begun = Begun(progress, traffic, yields, list(left.values()), pasts)
     if known and len(left) < len(plans):
@@ -120,14 +121,13 @@ def _reopen_replayed(
             if leaf is None:
                 collector.give_up(plan.leaf.path)
                 continue
-            past = leaf.past
             begun.traffic.kept_from.update(leaf.kept_from)
             collector.take_replayed(plan.leaf.path, leaf)
             begun.progress.candidates += leaf.candidates
-            begun.progress.accepted += past.progress.accepted - plan.wanted
-            if not past.progress.done:
+            begun.progress.accepted += leaf.progress.accepted - plan.wanted
+            if not leaf.progress.done:
                 begun.progress.leaves_done -= 1
-                begun.pasts[plan.leaf.path] = past
+                begun.pasts[plan.leaf.path] = leaf.past
                 begun.left.append(plan)
                 begun.left.sort(key=lambda plan: plan.order)
                 if look_ahead:

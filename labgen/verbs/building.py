@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from labgen.errors import UsageError
 from labgen.export.calibration_report import calibration_json, calibration_markdown
 from labgen.export.card_facts import CardNotes
 from labgen.export.collect import Collector
-from labgen.export.dataset import writing_dataset
+from labgen.export.dataset import DatasetWriter, writing_dataset
 from labgen.export.held_out import HeldOutRows
 from labgen.export.passages import passages_of
 from labgen.export.provenance import contamination_note
@@ -62,86 +62,78 @@ def run_build(
     kept_build: KeptBuild,
 ) -> Build:
     """Replay what the ledger has, ask for what it lacks, and write the dataset meanwhile."""
-    config, sources = session.config, session.sources
     limits = limits or Limits()
-    budget = run_budget(limits, config)
-    kept = config.work_folder if config.outcomes.max_bytes else None
-    across = DuplicatesAcrossLeaves(config.thresholds, kept) if session.filters.find_duplicates else None
-    messages = list(sources.messages)
-    folder: Path | None = config.output
-    complete = True
+    budget = run_budget(limits, session.config)
+    evenly = limits.any and session.config.stop.evenly
+    complete, refused = True, ""
     held_out: HeldOutRows | None = None
     try:
-        with writing_dataset(
-            config.output,
-            leaves=list(leaves.values()),
-            about=about,
-            mix=config.mix,
-            preferences=config.preferences,
-            replace=replace_output,
-            work_folder=kept,
-        ) as writer:
-            trained = TrainedRows(writer, about) if config.held_out.wanted else None
-            collector = Collector(
-                sources.plans,
-                leaves,
-                spool,
-                trained or writer,
-                across,
-                evenly=limits.any and config.stop.evenly,
-            )
+        with _dataset(session, spool, about, leaves, replace_output, evenly) as (writer, trained, collector):
             begun, traffic, complete, hopeless = _all_candidates(session, workers, ledger, collector, budget, watch)
             session.hooks.stop.check()
             watch.say("writing the dataset")
-            progress = begun.progress
             if trained and complete:
                 held_out = draw_held_out(session, ledger, trained, collector, budget, traffic, watch)
                 complete = held_out.complete
                 session.hooks.stop.check()
-            if across:
-                across.save()
-                # Its index may take as much memory as all the rest; phases are mixed without it.
-                across = collector.across = None
             about = writer.as_answered(replace(about, complete=complete))
-            notes = _notes(session, collector.calibrations)
-            tested = calibration_json(collector.calibrations) if collector.calibrations else None
-            writer.finish(about, collector.funnel, notes, held_out, passages_of(sources.plans), tested)
+            _finish(session, writer, about, collector, held_out)
     except UsageError as refusal:
         # An incomplete build would have taken the place of a fuller one, which stays.
         if complete:
             raise
-        messages.append(str(refusal))
-        folder = None
+        refused = str(refusal)
     for words in kept_from_elsewhere(session, traffic):
         session.hooks.notice(words)
-    if folder and complete and not begun.left:
-        found = Found(
-            collector.funnel,
-            collector.calibrations,
-            writer.agreement,
-            progress,
-            collector.progress,
-            traffic.kept_from,
-            about.rehearsal,
-            about.answered_by,
-        )
+    found = Found.of(collector, writer, about, begun.progress, traffic)
+    if complete and not begun.left:
         kept_build.keep(found)
-    return Build(
-        folder,
-        collector.funnel,
-        sources.left_out,
-        tuple(messages),
-        complete,
-        about.rehearsal,
-        about.answered_by,
-        progress,
-        traffic,
-        budget,
-        collector.calibrations,
-        hopeless,
-        held_out,
-        writer.agreement,
-    )
+    build = found.build(session, traffic, budget)
+    if refused:
+        build = replace(build, folder=None, messages=(*build.messages, refused))
+    return replace(build, complete=complete, hopeless=hopeless, held_out=held_out)
+
+
+@contextmanager
+def _dataset(
+    session: Session, spool: Spool, about: BuildInfo, leaves: dict[str, LeafInfo], replace_output: bool, evenly: bool
+) -> Iterator[tuple[DatasetWriter, TrainedRows | None, Collector]]:
+    """The dataset that is being written, what of it rows are held out from, and what brings candidates into it."""
+    config = session.config
+    kept = config.work_folder if config.outcomes.max_bytes else None
+    with writing_dataset(
+        config.output,
+        leaves=list(leaves.values()),
+        about=about,
+        mix=config.mix,
+        preferences=config.preferences,
+        replace=replace_output,
+        work_folder=kept,
+    ) as writer:
+        trained = TrainedRows(writer, about) if config.held_out.wanted else None
+        collector = Collector(
+            session.sources.plans,
+            leaves,
+            spool,
+            trained or writer,
+            DuplicatesAcrossLeaves(config.thresholds, kept) if session.filters.find_duplicates else None,
+            evenly=evenly,
+        )
+        yield writer, trained, collector
+
+
+def _finish(
+    session: Session, writer: DatasetWriter, about: BuildInfo, collector: Collector, held_out: HeldOutRows | None
+) -> None:
+    """Write what is told of all rows together, once they are all there."""
+    if collector.across:
+        collector.across.save()
+        # Its index may take as much memory as all the rest; phases are mixed without it.
+        collector.across = None
+    notes = _notes(session, collector.calibrations)
+    tested = calibration_json(collector.calibrations) if collector.calibrations else None
+    passages = passages_of(session.sources.plans)
+    writer.finish(about, collector.funnel, notes, held_out, passages, tested)
 
 
 def _warn_of_batches(session: Session, ledger: Ledger) -> None:

@@ -188,7 +188,7 @@ class _Found:
     def results(self, meanwhile: Callable[[], bool]) -> Iterator[tuple[int, LeafOutcome[Replayed]]]:
         for place, leaf in self._workers.results(meanwhile):
             self._take(leaf.lines)
-            self.done[place] = leaf.outcome.value.past.progress.done
+            self.done[place] = leaf.outcome.value.progress.done
             yield place, leaf.outcome
 
 

@@ -89,20 +89,7 @@ def _as_before(session: Session, found: Found, budget: Budget, watch: RunWatch) 
     watch.look("reading the ledger", found.leaves, traffic, budget=budget)
     for words in kept_from_elsewhere(session, traffic):
         session.hooks.notice(words)
-    build = Build(
-        session.config.output,
-        found.funnel,
-        session.sources.left_out,
-        session.sources.messages,
-        complete=True,
-        rehearsal=found.rehearsal,
-        answered_by=found.answered_by,
-        progress=found.progress,
-        traffic=traffic,
-        budget=budget,
-        calibrations=found.calibrations,
-        agreement=found.agreement,
-    )
+    build = found.build(session, traffic, budget)
     watch.end(_ending(build))
     return build
 

@@ -27,6 +27,7 @@ from labgen.generate.engine import Engine
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.resume import one_by_one, open_ledger, replay_slots
+from labgen.generate.slot_run import SlotResult
 from labgen.generate.yields import YieldSeen
 from labgen.ledger.replies import Ledger
 from labgen.plan.held_out import reading_plan, recall_plan, skills_plan
@@ -207,8 +208,8 @@ async def _replay(each: _Set, session: Session, about: BuildInfo, client: Ledger
         leaf = LeafRun(plan, run)
         leaf.go_on_from(each.pasts[path])
 
-        def take(candidates: list[Candidate], path: str = path, leaf: LeafRun = leaf) -> None:
-            each.take(path, candidates, leaf.progress)
+        def take(slot: SlotResult, path: str = path, leaf: LeafRun = leaf) -> None:
+            each.take(path, slot.candidates, leaf.progress)
             traffic.kept_from.update(Origin.of(call, reply) for call, reply in client.paid)
 
         each.pasts[path] = await replay_slots(leaf, client, take)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from labgen.errors import LabgenError
 from labgen.export.files import hash_file
@@ -28,17 +28,24 @@ from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
 from labgen.ledger.replies import LEDGER_NAME
 from labgen.ledger.run_lock import run_lock
 from labgen.outcomes.hashing import as_plain, plain_hash
+from labgen.outcomes.store import OutcomeStore
 from labgen.records import Answerer
-from labgen.teacher.traffic import Origin
+from labgen.teacher.budget import Budget
+from labgen.teacher.traffic import Origin, Traffic
 from labgen.text.token_count import ESTIMATE
+from labgen.verbs.built import Build
 from labgen.verbs.session import Session
+
+if TYPE_CHECKING:
+    from labgen.export.collect import Collector
+    from labgen.export.dataset import DatasetWriter
 
 BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a build came to that asked nothing.
+    """What a build came to. It is kept of one that asked nothing.
 
     Attributes:
         funnel, calibrations, agreement, progress, rehearsal, answered_by: as those of `labgen.verbs.built.Build`.
@@ -54,6 +61,39 @@ class Found:
     kept_from: Counter[Origin]
     rehearsal: bool
     answered_by: tuple[Answerer, ...]
+
+    @classmethod
+    def of(
+        cls, collector: Collector, writer: DatasetWriter, about: BuildInfo, progress: Progress, traffic: Traffic
+    ) -> Self:
+        """That of a build which has brought in all that there is. `about`: as its replies say."""
+        return cls(
+            collector.funnel,
+            collector.calibrations,
+            writer.agreement,
+            progress,
+            collector.progress,
+            traffic.kept_from,
+            about.rehearsal,
+            about.answered_by,
+        )
+
+    def build(self, session: Session, traffic: Traffic, budget: Budget) -> Build:
+        """It as a build that is complete, at its place."""
+        return Build(
+            session.config.output,
+            self.funnel,
+            session.sources.left_out,
+            session.sources.messages,
+            complete=True,
+            rehearsal=self.rehearsal,
+            answered_by=self.answered_by,
+            progress=self.progress,
+            traffic=traffic,
+            budget=budget,
+            calibrations=self.calibrations,
+            agreement=self.agreement,
+        )
 
 
 class KeptBuild:
@@ -83,17 +123,23 @@ class KeptBuild:
         """
         if not self.possible:
             return None
+        config, replay = self._session.config, self._session.replay
+        with run_lock(config.work_folder), claim_output(config.output):
+            with replay.store(read_only=True) as store:
+                number, found = self._kept_in(store)
+            if found:
+                with replay.store() as store:
+                    store.note_use([number])
+        return found
+
+    def _kept_in(self, store: OutcomeStore) -> tuple[int, Found | None]:
+        """What is kept of the build that stands at its place, and its number; 0 and None for nothing."""
         config = self._session.config
-        with (
-            run_lock(config.work_folder),
-            claim_output(config.output),
-            self._session.replay.store(read_only=True) as store,
-        ):
-            for _, content in store.find(self._key):
-                ledger, manifest, found = pickle.loads(content)  # noqa: S301 (sealed here: see labgen.outcomes.seal)
-                if manifest == _manifest_hash(config.output) and ledger == _ledger_hash(config.work_folder):
-                    return found if _is_whole(config.output) else None
-        return None
+        for number, content in store.find(self._key):
+            ledger, manifest, found = pickle.loads(content)  # noqa: S301 (sealed here: see labgen.outcomes.seal)
+            if manifest == _manifest_hash(config.output) and ledger == _ledger_hash(config.work_folder):
+                return (number, found) if _is_whole(config.output) else (0, None)
+        return 0, None
 
     def keep(self, found: Found) -> None:
         """Keep what it came to. To be called once the dataset stands at its place, and with the ledger at rest."""
@@ -150,9 +196,8 @@ def _is_whole(dataset: Path) -> bool:
         return False
     try:
         files = read_manifest(folder)["files"]
-        return all(
-            not (folder / name).is_symlink() and hash_file(folder / name) == (file["sha256"], file["bytes"])
-            for name, file in files.items()
-        )
+        if any((folder / name).resolve() != folder / name for name in (MANIFEST, *files)):
+            return False  # a link leads elsewhere
+        return all(hash_file(folder / name) == (file["sha256"], file["bytes"]) for name, file in files.items())
     except (LabgenError, OSError, LookupError, TypeError, AttributeError):
         return False

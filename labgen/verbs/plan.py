@@ -36,10 +36,11 @@ from labgen.generate.price import (
 )
 from labgen.generate.question_price import prompt_size
 from labgen.generate.resume import REPLAYED, Replayed, one_by_one, open_ledger, replay_slots
+from labgen.generate.slot_run import SlotResult
 from labgen.generate.workers import Workers
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.plan.seed_sampling import kind_of
-from labgen.records import Call, Candidate
+from labgen.records import Call
 from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
 from labgen.verbs.build_time import BuildTime, Work, build_times
@@ -237,7 +238,7 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
 
 def _paid_leaf(plan: LeafPlan, kept: LeafOutcome[Replayed], per_call: int) -> LeafEstimate:
     """The price of a leaf that is done: nothing is left to pay, and what it took is known."""
-    progress = kept.value.past.progress
+    progress = kept.value.progress
     leaf = LeafEstimate(plan, fewest_slots=fewest_slots(plan, per_call))
     leaf.slots, leaf.expected_rows, leaf.paid = progress.slots, progress.accepted, kept.replies
     if progress.calibration:
@@ -336,7 +337,7 @@ class _Pricing:
         leaf = LeafEstimate(self.plan, fewest_slots=fewest_slots(self.plan, per_call))
         paid = await self._price_test(leaf)
 
-        def count_paid(candidates: Sequence[Candidate] = ()) -> None:
+        def count_paid(_: SlotResult | None = None) -> None:
             paid.update(call.key for call, _ in self.client.paid)
 
         past = await replay_slots(LeafRun(self.plan, self.run), self.client, count_paid)

@@ -24,7 +24,7 @@ from labgen.export.rows import BuildInfo, LeafInfo
 from labgen.export.training import export_training
 from labgen.formats.training.registry import shipped_formats
 from labgen.formats.training.rows import row_format
-from labgen.generate.spool import pack, unpack
+from labgen.generate.blocks import pack, unpack
 from labgen.records import REPAIR, SAMPLE, Candidate, Rival, State, Verdict
 
 SAFE = (Verdict("safety", "1", 1.0), Verdict("pair_score", "1", 3.0, "right and complete"))

@@ -206,7 +206,8 @@ async def replay(plans: tuple[LeafPlan, ...], context: RunContext, kept: Kept, f
     client, pasts = LedgerOnly(kept), {}  # type: ignore[arg-type]
     for plan in plans:
         leaf_run = LeafRun(plan, replace(context, client=client))
-        past = await replay_slots(leaf_run, client, found.candidates.setdefault(plan.leaf.path, []).extend)
+        drawn = found.candidates.setdefault(plan.leaf.path, [])
+        past = await replay_slots(leaf_run, client, lambda slot, drawn=drawn: drawn.extend(slot.candidates))
         found.leaves[plan.leaf.path] = leaf_run
         if not past.progress.done:
             pasts[plan.leaf.path] = past

@@ -11,6 +11,7 @@ import yaml
 from workbench import TIDES, Labgen, digest, freeform, knowledge, write_leaf
 
 from labgen.export.dataset import DatasetWriter
+from labgen.outcomes.store import FILE_NAME, FOLDER, OutcomeStore
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,30 @@ def test_a_dataset_that_is_not_what_was_written_is_written_anew(folder: Path, wr
         file.write_bytes(file.read_bytes() + b"\n")
         assert build(folder) == sound
     assert len(written) == 7
+
+
+def test_a_link_in_place_of_its_folder_or_manifest_is_no_part_of_it(folder: Path, written: list[Path]) -> None:
+    """Whatever it leads to may be changed by others; what it leads to stays as it is."""
+    sound = digest(folder / "dataset")
+    for name in ("data", "manifest.json"):
+        place = folder / "dataset" / name
+        place.symlink_to(place.rename(folder / name))
+        assert build(folder) == sound and not place.is_symlink()
+    assert len(written) == 2 and (folder / "data").exists() and (folder / "manifest.json").exists()
+
+
+def test_what_is_found_whole_is_the_last_to_go_where_room_is_needed(folder: Path, written: list[Path]) -> None:
+    work = folder / ".labgen"
+    with sqlite3.connect(work / FOLDER / FILE_NAME) as database:
+        (size,) = database.execute("SELECT size FROM outcomes ORDER BY number DESC LIMIT 1").fetchone()
+    database.close()
+    with OutcomeStore(work, max_bytes=10**9) as store:
+        store.keep(b"of another build, later", b"its outcome")
+    build(folder)
+    with OutcomeStore(work, max_bytes=size):
+        """Room is made as it is closed."""
+    build(folder)
+    assert not written
 
 
 def test_what_others_put_beside_it_stays(folder: Path, written: list[Path]) -> None:

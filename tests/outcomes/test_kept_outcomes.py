@@ -18,10 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workbench import TIDES, Labgen, digest, freeform, grounded, knowledge, write_leaf
 
+from labgen.generate import resume
 from labgen.generate.leaf_run import LeafRun
 from labgen.ledger.packed_replies import pack_reply, reply_of
 from labgen.outcomes import hashing
 from labgen.outcomes.store import FILE_NAME, FOLDER, OutcomeStore
+from labgen.plan.leaf_plan import LeafPlan
 
 THRESHOLDS: dict[str, list[Any]] = {
     "duplicate_rouge_l": [0.3, 0.5, 0.9],
@@ -188,6 +190,37 @@ def test_an_unchanged_leaf_costs_a_look_up(tmp_path: Path, drawn: list[str]) -> 
     file.write_text(file.read_text().replace("everyday requests", "requests of every day"))
     project.build()
     assert set(drawn) == {"foundational_skills/requests"}
+
+
+def test_a_leaf_that_was_taken_further_goes_on_from_what_is_kept_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows were too close to an earlier leaf's, twice: it is found as far as it went, or as far as any of that is
+    kept.
+    """
+    further: list[str] = []
+    replay = resume.replay_further
+
+    async def noted(plan: LeafPlan, *others: Any) -> resume.Replayed:
+        further.append(plan.leaf.path)
+        return await replay(plan, *others)
+
+    project = Project(tmp_path)
+    shutil.rmtree(tmp_path / "taxonomy")
+    for name in ("requests", "requests_too"):
+        write_leaf(tmp_path / "taxonomy", f"foundational_skills/{name}", **freeform())
+    project.settings = {"samples": 16, "calibration": {"enabled": False}}
+    project.settings["thresholds"] = {"duplicate_rouge_l": 0.4, "duplicate_rouge_l_cap": 0.4}
+    built = project.build(outcomes={"max_bytes": 0})
+    assert project.build() == built
+    monkeypatch.setattr(resume, "replay_further", noted)
+    for times in range(3):
+        shutil.rmtree(tmp_path / "dataset")
+        with sqlite3.connect(project.outcomes) as database:  # of each leaf one comes first, then of each time one
+            database.execute("DELETE FROM outcomes WHERE number > ?", (4 - times,))
+        database.close()
+        further.clear()
+        assert project.build() == built and len(further) == times
 
 
 def test_a_threshold_that_decides_nothing_otherwise_costs_no_leaf(tmp_path: Path, drawn: list[str]) -> None:
