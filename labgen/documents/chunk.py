@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from labgen.documents.leads import Block, find_blocks, find_leads
+from labgen.documents.leads import MarkdownBlock, find_blocks, find_leads
 from labgen.documents.not_prose import blanked, find_not_prose, spans_between
 from labgen.records import Chunk, Document, Source
 from labgen.text.token_count import ESTIMATE, TokenCounter
@@ -63,7 +63,7 @@ def chunk_documents(
     return tuple(chunks)
 
 
-def _spans(text: str, splitter: Any, window_chars: int, blocks: Sequence[Block]) -> Iterator[tuple[int, int]]:
+def _spans(text: str, splitter: Any, window_chars: int, blocks: Sequence[MarkdownBlock]) -> Iterator[tuple[int, int]]:
     left_out = find_not_prose(text)
     starts = frozenset(block.start for block in blocks)
     for start, end in _in_windows(blanked(text, left_out), splitter, window_chars, starts):

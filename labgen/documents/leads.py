@@ -30,7 +30,7 @@ _NOT_A_LINE_END = re.compile(r"[^\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MarkdownBlock:
     """A heading, a table, an item of a list or another outermost block: lines `first` to before `end`.
 
     `own`: before which line an item's first paragraph ends; `start`: where an outermost block, or an item of an
@@ -47,7 +47,7 @@ class Block:
 
 
 def find_leads(
-    text: str, starts: Sequence[int], *, fits: Callable[[str], bool], blocks: Sequence[Block] | None = None
+    text: str, starts: Sequence[int], *, fits: Callable[[str], bool], blocks: Sequence[MarkdownBlock] | None = None
 ) -> list[str]:
     """What to show before the passages of a Markdown document, with the white space between.
 
@@ -61,7 +61,7 @@ def find_leads(
     return [sweep.lead(start) for start in starts]
 
 
-def find_blocks(text: str) -> list[Block]:
+def find_blocks(text: str) -> list[MarkdownBlock]:
     """The blocks of a Markdown document that passages may begin with or lie in, in the order of their first lines."""
     return list(_blocks(text, _line_starts(text)))
 
@@ -76,11 +76,11 @@ class _Sweep:
 
     text: str
     lines: list[int]
-    blocks: Sequence[Block]
+    blocks: Sequence[MarkdownBlock]
     fits: Callable[[str], bool]
     at: int = 0
-    headings: list[Block] = field(default_factory=list)
-    around: list[Block] = field(default_factory=list)
+    headings: list[MarkdownBlock] = field(default_factory=list)
+    around: list[MarkdownBlock] = field(default_factory=list)
 
     def lead(self, start: int) -> str:
         """The lead of a passage that starts at a character."""
@@ -96,7 +96,7 @@ class _Sweep:
         headings = "\n".join(above) + "\n\n" if above else ""
         return headings + "".join(f"{each}\n" for each in shown) + (self._indent(start, line) if shown else "")
 
-    def _enter(self, block: Block) -> None:
+    def _enter(self, block: MarkdownBlock) -> None:
         if block.kind == "heading":
             while self.headings and self.headings[-1].level >= block.level:
                 self.headings.pop()
@@ -106,7 +106,7 @@ class _Sweep:
                 self.around.pop()
             self.around.append(block)
 
-    def _container(self, block: Block, line: int) -> str:
+    def _container(self, block: MarkdownBlock, line: int) -> str:
         if block.kind == "table":
             header = self._between(block.first, block.first + 2, HEADER_CHARS + 1).rstrip()
             short = line >= block.first + 2 and len(header) <= HEADER_CHARS
@@ -129,7 +129,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
 
 
-def _blocks(text: str, lines: Sequence[int]) -> Iterator[Block]:
+def _blocks(text: str, lines: Sequence[int]) -> Iterator[MarkdownBlock]:
     tokens = _markdown().parse(_without_front_matter(text))
     for token, following in pairwise([*tokens, None]):
         if token.map is None:
@@ -139,14 +139,16 @@ def _blocks(text: str, lines: Sequence[int]) -> Iterator[Block]:
         if token.type == "heading_open" and token.level == 0:
             level = int(token.tag[1:])
             words = _cut(" ".join(following.content.split()), HEADING_CHARS)
-            yield Block("heading" if words else "", first, end, level=level, text=f"{'#' * level} {words}", start=start)
+            yield MarkdownBlock(
+                "heading" if words else "", first, end, level=level, text=f"{'#' * level} {words}", start=start
+            )
         elif token.type == "table_open":
-            yield Block("table", first, end, start=start)
+            yield MarkdownBlock("table", first, end, start=start)
         elif token.type == "list_item_open":
             own = following.map[1] if following.type == "paragraph_open" else first + 1
-            yield Block("item", first, end, own=own, start=lines[first] if token.level == 1 else -1)
+            yield MarkdownBlock("item", first, end, own=own, start=lines[first] if token.level == 1 else -1)
         elif token.level == 0:
-            yield Block("", first, end, start=start)
+            yield MarkdownBlock("", first, end, start=start)
 
 
 def _without_front_matter(text: str) -> str:

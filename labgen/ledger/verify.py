@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,11 +134,12 @@ def read_all(folder: Path, keep: Callable[[ReplyRow], None]) -> Health:
         raise LedgerError(f"{path}: there is no ledger. Check --work; `labgen generate` begins one.")
     health, seen = Health(), set[int]()
     try:
-        with closing(connect_read_only(path)) as database:
+        with closing(connect_read_only(path)) as database, ExitStack() as opened:
             database.text_factory = lambda text: text.decode(errors="surrogateescape")
             check_version(path, database)
             health.problems = _problems(database)
-            calls = _dictionaries_in_pages(path) if health.problems else CallDictionaries(database)
+            in_pages = health.problems and opened.enter_context(_dictionaries_in_pages(path))
+            calls = in_pages or CallDictionaries(database)
             statement = f"SELECT rowid, {COLUMNS} FROM replies NOT INDEXED ORDER BY rowid"  # noqa: S608 (no user's text)
             for number, *row in database.execute(statement):
                 seen.add(number)
@@ -162,12 +163,12 @@ def read_all(folder: Path, keep: Callable[[ReplyRow], None]) -> Health:
 
 def _read_pages(path: Path, health: Health, seen: set[int], keep: Callable[[ReplyRow], None]) -> None:
     """Find in a damaged file's pages the rows of other numbers than those `seen`."""
-    calls = _dictionaries_in_pages(path)
-    for number, values in table_rows(path):
-        if number not in seen and _is_reply(values) and (sound := _sound(values, calls)):
-            seen.add(number)
-            health.count(sound, values[7], in_pages=True)
-            keep(sound)
+    with _dictionaries_in_pages(path) as calls:
+        for number, values in table_rows(path):
+            if number not in seen and _is_reply(values) and (sound := _sound(values, calls)):
+                seen.add(number)
+                health.count(sound, values[7], in_pages=True)
+                keep(sound)
     if not seen:
         raise LedgerError(
             f"{path}: nothing of it can be read ({health.problems[0]}). Move it away, and bring a copy back with "
@@ -176,14 +177,15 @@ def _read_pages(path: Path, health: Health, seen: set[int], keep: Callable[[Repl
     health.unreadable = _gaps(seen)
 
 
-def _dictionaries_in_pages(path: Path) -> CallDictionaries:
+@contextmanager
+def _dictionaries_in_pages(path: Path) -> Iterator[CallDictionaries]:
     """The dictionaries that a damaged file's pages hold, by whatever way SQLite would have found them."""
-    memory = sqlite3.connect(":memory:", isolation_level=None)
-    memory.executescript(TABLE)
-    for number, values in table_rows(path):
-        if len(values) == 4 and values[0] is None and isinstance(values[3], bytes):
-            memory.execute("INSERT OR IGNORE INTO dictionaries VALUES (?, ?, ?, ?)", (number, *values[1:]))
-    return CallDictionaries(memory)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
+        memory.executescript(TABLE)
+        for number, values in table_rows(path):
+            if len(values) == 4 and values[0] is None and isinstance(values[3], bytes):
+                memory.execute("INSERT OR IGNORE INTO dictionaries VALUES (?, ?, ?, ?)", (number, *values[1:]))
+        yield CallDictionaries(memory)
 
 
 def _problems(database: sqlite3.Connection) -> list[str]:

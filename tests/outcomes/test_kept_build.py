@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_link_in_place_of_its_folder_or_manifest_is_no_part_of_it(folder: Path
 
 def test_what_is_found_whole_is_the_last_to_go_where_room_is_needed(folder: Path, written: list[Path]) -> None:
     work = folder / ".labgen"
-    with sqlite3.connect(work / FOLDER / FILE_NAME) as database:
+    with closing(sqlite3.connect(work / FOLDER / FILE_NAME)) as database, database:
         (size,) = database.execute("SELECT size FROM outcomes ORDER BY number DESC LIMIT 1").fetchone()
     database.close()
     with OutcomeStore(work, max_bytes=10**9) as store:
@@ -114,7 +115,7 @@ def test_what_others_put_beside_it_stays(folder: Path, written: list[Path]) -> N
 def test_a_changed_ledger_or_leaf_is_seen(folder: Path, written: list[Path]) -> None:
     """A reply that is gone, a note on an endpoint, and what only the card tells of a leaf."""
     sound = digest(folder / "dataset")
-    with sqlite3.connect(folder / ".labgen" / "ledger.sqlite") as database:
+    with closing(sqlite3.connect(folder / ".labgen" / "ledger.sqlite")) as database, database:
         database.execute("DELETE FROM replies WHERE key = (SELECT max(key) FROM replies)")
     database.close()
     assert build(folder) == sound and len(written) == 1

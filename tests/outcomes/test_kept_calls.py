@@ -89,7 +89,7 @@ def test_no_key_that_the_ledger_has_is_kept_again(tmp_path: Path) -> None:
     write_leaf(tmp_path / "taxonomy", "foundational_skills/requests", **freeform())
     (tmp_path / "labgen.yaml").write_text(yaml.safe_dump({"samples": 3}))
     assert Labgen(tmp_path)("generate").status == 0
-    with sqlite3.connect(tmp_path / ".labgen" / "ledger.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / ".labgen" / "ledger.sqlite")) as database, database:
         keys = [row[0] for row in database.execute("SELECT key FROM replies")]
     database.close()
     kept = (tmp_path / ".labgen" / FOLDER / FILE_NAME).read_bytes()

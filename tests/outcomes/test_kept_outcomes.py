@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ class Project:
 
     def edit_reply(self, dice: random.Random) -> None:
         """Let the ledger hold another reply to one of its calls."""
-        with sqlite3.connect(self.labgen.folder / ".labgen" / "ledger.sqlite") as database:
+        with closing(sqlite3.connect(self.labgen.folder / ".labgen" / "ledger.sqlite")) as database, database:
             keys = [row[0] for row in database.execute("SELECT key FROM replies ORDER BY key")]
             key = dice.choice(keys)
             columns = "reply, failure, prompt_tokens, completion_tokens"
@@ -216,7 +217,10 @@ def test_a_leaf_that_was_taken_further_goes_on_from_what_is_kept_of_it(
     monkeypatch.setattr(resume, "replay_further", noted)
     for times in range(3):
         shutil.rmtree(tmp_path / "dataset")
-        with sqlite3.connect(project.outcomes) as database:  # of each leaf one comes first, then of each time one
+        with (
+            closing(sqlite3.connect(project.outcomes)) as database,
+            database,
+        ):  # of each leaf one comes first, then of each time one
             database.execute("DELETE FROM outcomes WHERE number > ?", (4 - times,))
         database.close()
         further.clear()
@@ -281,7 +285,7 @@ def test_another_programs_file_behind_a_link_is_left_alone(tmp_path: Path, drawn
     project = Project(tmp_path)
     built = project.build()
     other = tmp_path / "other.sqlite"
-    with sqlite3.connect(other) as database:
+    with closing(sqlite3.connect(other)) as database, database:
         database.executescript("CREATE TABLE precious (a); PRAGMA user_version = 1;")
     database.close()
     before = other.read_bytes()
@@ -324,7 +328,7 @@ def test_a_kill_while_outcomes_are_written_leaves_whole_ones(tmp_path: Path) -> 
 def test_an_outcome_that_was_put_under_another_hash_is_not_believed(tmp_path: Path, drawn: list[str]) -> None:
     project = Project(tmp_path)
     built = project.build()
-    with sqlite3.connect(project.outcomes) as database:
+    with closing(sqlite3.connect(project.outcomes)) as database, database:
         keys = [row[0] for row in database.execute("SELECT key FROM outcomes ORDER BY number")]
         for number, key in enumerate(keys[1:] + keys[:1], 1):
             database.execute("UPDATE outcomes SET key = ? WHERE number = ?", (key, number))
@@ -400,7 +404,7 @@ def commit_all(folder: Path) -> str:
 
 
 def size_kept(file: Path) -> int:
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database, database:
         size = database.execute("SELECT total(size) FROM outcomes").fetchone()[0]
     database.close()
     return int(size)
@@ -410,7 +414,7 @@ def test_a_reply_that_is_forgotten_is_asked_again(tmp_path: Path) -> None:
     """What rests on it does not hold any more."""
     project = Project(tmp_path)
     built = project.build()
-    with sqlite3.connect(tmp_path / ".labgen" / "ledger.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / ".labgen" / "ledger.sqlite")) as database, database:
         database.execute("DELETE FROM replies WHERE key = (SELECT max(key) FROM replies)")
     database.close()
     run = project.labgen("generate", "--json")

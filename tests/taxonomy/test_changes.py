@@ -242,6 +242,7 @@ def test_the_default_base_is_what_origin_calls_its_own(top: Path, tmp_path: Path
 def test_a_fork_behind_its_origin_is_told_of_it(top: Path, tmp_path: Path) -> None:
     """Work merged from where a fork came from is not the contributor's, and the note says what leaves it out."""
     git(tmp_path, "clone", "--quiet", "--bare", str(top), "fork.git")
+    git(tmp_path / "fork.git", "symbolic-ref", "HEAD", "refs/heads/main")  # which a younger git remembers on fetching
     git(top, "remote", "add", "origin", str(tmp_path / "fork.git"))
     git(top, "fetch", "--quiet", "origin")
     write(top, "compositional_skills/x/theirs", skill_text())
