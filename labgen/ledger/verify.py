@@ -138,8 +138,9 @@ def read_all(folder: Path, keep: Callable[[ReplyRow], None]) -> Health:
             database.text_factory = lambda text: text.decode(errors="surrogateescape")
             check_version(path, database)
             health.problems = _problems(database)
-            in_pages = health.problems and opened.enter_context(_dictionaries_in_pages(path))
-            calls = in_pages or CallDictionaries(database)
+            calls = CallDictionaries(database)
+            if health.problems:
+                calls = opened.enter_context(_dictionaries_in_pages(path))
             statement = f"SELECT rowid, {COLUMNS} FROM replies NOT INDEXED ORDER BY rowid"  # noqa: S608 (no user's text)
             for number, *row in database.execute(statement):
                 seen.add(number)

@@ -96,7 +96,6 @@ def test_what_is_found_whole_is_the_last_to_go_where_room_is_needed(folder: Path
     work = folder / ".labgen"
     with closing(sqlite3.connect(work / FOLDER / FILE_NAME)) as database, database:
         (size,) = database.execute("SELECT size FROM outcomes ORDER BY number DESC LIMIT 1").fetchone()
-    database.close()
     with OutcomeStore(work, max_bytes=10**9) as store:
         store.keep(b"of another build, later", b"its outcome")
     build(folder)
@@ -117,7 +116,6 @@ def test_a_changed_ledger_or_leaf_is_seen(folder: Path, written: list[Path]) -> 
     sound = digest(folder / "dataset")
     with closing(sqlite3.connect(folder / ".labgen" / "ledger.sqlite")) as database, database:
         database.execute("DELETE FROM replies WHERE key = (SELECT max(key) FROM replies)")
-    database.close()
     assert build(folder) == sound and len(written) == 1
     attribution = folder / "taxonomy/knowledge/science/tides/attribution.txt"
     attribution.write_text("Title of work: Tides\nLicense of the work: CC-BY-4.0\nCreator names: Ada\n")

@@ -91,6 +91,5 @@ def test_no_key_that_the_ledger_has_is_kept_again(tmp_path: Path) -> None:
     assert Labgen(tmp_path)("generate").status == 0
     with closing(sqlite3.connect(tmp_path / ".labgen" / "ledger.sqlite")) as database, database:
         keys = [row[0] for row in database.execute("SELECT key FROM replies")]
-    database.close()
     kept = (tmp_path / ".labgen" / FOLDER / FILE_NAME).read_bytes()
     assert keys and kept and not any(key in kept for key in keys)

@@ -104,7 +104,6 @@ class Project:
             other = dice.choice([reply.text[: len(reply.text) // 2], reply.text.replace("e", "a"), "Nothing to say."])
             changed = type(reply)(other, served=reply.served)
             database.execute("UPDATE replies SET reply = ? WHERE key = ?", (pack_reply(changed), key))
-        database.close()
 
     def edit_leaf(self, dice: random.Random) -> None:
         path = dice.choice(sorted((self.labgen.folder / "taxonomy").rglob("qna.yaml")))
@@ -217,12 +216,9 @@ def test_a_leaf_that_was_taken_further_goes_on_from_what_is_kept_of_it(
     monkeypatch.setattr(resume, "replay_further", noted)
     for times in range(3):
         shutil.rmtree(tmp_path / "dataset")
-        with (
-            closing(sqlite3.connect(project.outcomes)) as database,
-            database,
-        ):  # of each leaf one comes first, then of each time one
+        # Of each leaf one comes first, then of each time one.
+        with closing(sqlite3.connect(project.outcomes)) as database, database:
             database.execute("DELETE FROM outcomes WHERE number > ?", (4 - times,))
-        database.close()
         further.clear()
         assert project.build() == built and len(further) == times
 
@@ -287,7 +283,6 @@ def test_another_programs_file_behind_a_link_is_left_alone(tmp_path: Path, drawn
     other = tmp_path / "other.sqlite"
     with closing(sqlite3.connect(other)) as database, database:
         database.executescript("CREATE TABLE precious (a); PRAGMA user_version = 1;")
-    database.close()
     before = other.read_bytes()
     project.outcomes.unlink()
     project.outcomes.symlink_to(other)
@@ -332,7 +327,6 @@ def test_an_outcome_that_was_put_under_another_hash_is_not_believed(tmp_path: Pa
         keys = [row[0] for row in database.execute("SELECT key FROM outcomes ORDER BY number")]
         for number, key in enumerate(keys[1:] + keys[:1], 1):
             database.execute("UPDATE outcomes SET key = ? WHERE number = ?", (key, number))
-    database.close()
     drawn.clear()
     assert project.build() == built
     assert len(set(drawn)) == 3
@@ -406,7 +400,6 @@ def commit_all(folder: Path) -> str:
 def size_kept(file: Path) -> int:
     with closing(sqlite3.connect(file)) as database, database:
         size = database.execute("SELECT total(size) FROM outcomes").fetchone()[0]
-    database.close()
     return int(size)
 
 
@@ -416,7 +409,6 @@ def test_a_reply_that_is_forgotten_is_asked_again(tmp_path: Path) -> None:
     built = project.build()
     with closing(sqlite3.connect(tmp_path / ".labgen" / "ledger.sqlite")) as database, database:
         database.execute("DELETE FROM replies WHERE key = (SELECT max(key) FROM replies)")
-    database.close()
     run = project.labgen("generate", "--json")
     assert json.loads(run.out)["calls"]["sent"] == 1
     assert digest(tmp_path / "dataset") == built
