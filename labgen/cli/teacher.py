@@ -21,7 +21,7 @@ from labgen.settings_file import SettingsFile
     type=click.FloatRange(0.0, 3600.0),
     default=0.0,
     show_default=True,
-    help="RunWait before each reply of the rehearsal teacher, to try out progress, interruption and resuming.",
+    help="Wait before each reply of the rehearsal teacher, to try out progress, interruption and resuming.",
 )
 @option("--gguf", type=click.Path(path_type=Path), help="Serve this model with llama.cpp instead; extra `local`.")
 @option("--slots", type=click.IntRange(1, 1024), help="With --gguf: calls that it works on at a time.")

@@ -263,6 +263,8 @@ class Ledger:
         with self._explained():
             self._db.execute("BEGIN")
             try:
+                # The file's head is written with every change, so that any journal says whose it is.
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
@@ -307,8 +309,8 @@ class Ledger:
 
     def set_note(self, name: str, value: str) -> None:
         """Remember something of an endpoint from run to run. It never holds a key and changes no row."""
-        with self._explained():
-            self._db.execute("INSERT OR REPLACE INTO endpoint_notes VALUES (?, ?)", (name, value))
+        with self.transaction() as database:
+            database.execute("INSERT OR REPLACE INTO endpoint_notes VALUES (?, ?)", (name, value))
 
     def forget(self, keys: Iterable[bytes]) -> int:
         """Remove kept replies (failures to be asked again, calls that nothing uses), all or none; returns how many."""

@@ -250,7 +250,7 @@ class OpenAIClient:
                 finally:
                     unwatch()
         except ClientError as error:
-            raise _no_answer(error, stale=sending.stale) from error
+            raise _no_answer(error, stale=sending.stale and not _had_begun(error)) from error
         except TimeoutError as error:
             raise TeacherTimeout("no reply in time") from error
         except OSError as error:
@@ -432,6 +432,11 @@ def _trusted(address: str) -> Any:
     import httpx2
 
     return httpx2.create_ssl_context(trust_env=not is_loopback(address))
+
+
+def _had_begun(error: BaseException) -> bool:
+    """Whether a connection broke in the midst of an answer's head, which aiohttp then names in place of words."""
+    return not isinstance(getattr(error, "message", ""), str)
 
 
 def _no_answer(error: BaseException, *, stale: bool = False) -> TeacherError:

@@ -51,9 +51,12 @@ def expected(name: str, count: int) -> set[str]:
     return {f"{name} {number}" for number in range(count)}
 
 
+@pytest.mark.parametrize("written", [1, 100])
 @pytest.mark.parametrize("copied", ["another", "older"])
-def test_a_copy_over_a_ledger_whose_journal_stayed_is_told_and_loses_nothing(tmp_path: Path, copied: str) -> None:
-    """Another ledger's file, or an earlier state of its own; one command makes it sound."""
+def test_a_copy_over_a_ledger_whose_journal_stayed_is_told_and_loses_nothing(
+    tmp_path: Path, copied: str, written: int
+) -> None:
+    """Another ledger's file, or an earlier state of its own, by however little; one command makes it sound."""
     labgen = Labgen(tmp_path / "repository")
     work = labgen.folder / ".labgen"
     if copied == "another":
@@ -62,8 +65,8 @@ def test_a_copy_over_a_ledger_whose_journal_stayed_is_told_and_loses_nothing(tmp
     else:
         source = tmp_path / "backup"
         shutil.copyfile(closed(work, "copied", 250), source)
-        closed(work, "later", 200)
-    file = killed(work, "journal", 100)
+        closed(work, "later", 2 * written)
+    file = killed(work, "journal", written)
     assert journal_fits(file)
     shutil.copyfile(source, file)
     content, journal = file.read_bytes(), Path(f"{file}-wal").read_bytes()

@@ -55,12 +55,12 @@ def test_a_connection_closed_after_each_streamed_reply_costs_no_attempt() -> Non
 
 
 @pytest.mark.parametrize(
-    ("answers_first", "silent_sec", "asked_again"),
-    [(True, 0.0, True), (True, 0.3, False), (False, 0.0, False)],
-    ids=["kept open and closed at once", "kept open and closed after a while", "new"],
+    ("answers_first", "begins", "silent_sec", "asked_again"),
+    [(True, b"", 0.0, True), (True, b"", 0.3, False), (True, HEAD[:40], 0.0, False), (False, b"", 0.0, False)],
+    ids=["kept open and closed at once", "kept open and closed after a while", "closed in mid-answer", "new"],
 )
 def test_what_breaks_before_the_server_can_have_read_it_is_sent_again(
-    answers_first: bool, silent_sec: float, asked_again: bool, monkeypatch: pytest.MonkeyPatch
+    answers_first: bool, begins: bytes, silent_sec: float, asked_again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over a connection that was kept open alone, and at once alone: else it may have been answered, and paid for."""
     monkeypatch.setattr("labgen.teacher.openai_client.STALE_WITHIN_SEC", 0.15)
@@ -77,6 +77,8 @@ def test_what_breaks_before_the_server_can_have_read_it_is_sent_again(
             writer.write(HEAD + b"%x\r\n" % len(EVENTS) + EVENTS + b"\r\n0\r\n\r\n")
             answered = connections > 1
         await reader.read(1)
+        writer.write(begins)
+        await writer.drain()
         await asyncio.sleep(silent_sec)
         writer.transport.abort()
 
