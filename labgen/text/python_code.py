@@ -23,7 +23,7 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _SESSION = re.compile(r"^[ \t]*(?:>>>|In \[\d+\]:|Traceback \(|[%!$?]|@@ )", re.MULTILINE)
-_PLACE = re.compile(r"<[A-Za-z][\w .-]*>|\{\{.{0,200}?\}\}|\[\.\.\.\]|…")
+_PLACE = re.compile(r"<[A-Za-z][\w .-]*>|\{\{.{0,200}?\}\}|\[\.\.\.\]|,\s*+\.\.\.\s*+\)|…")
 _PIECE = re.compile(r"\s*(?:elif|else|except|finally|case)\b")
 _NOT_ITS_FAULT = re.compile(
     r"too (?:many|deeply)|exceeds the limit|unknown encoding|source code string|null bytes", re.IGNORECASE

@@ -34,6 +34,7 @@ def test_what_does_not_parse_is_found_with_its_line(language: str) -> None:
         "else:\n    y = 1",
         "%matplotlib inline\nimport this",
         "print(<your name>)",
+        "fit(x, y, epochs=10, ...)",
         "'\\d'",
         "raise SystemExit",
         "await x",
