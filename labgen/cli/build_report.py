@@ -42,6 +42,7 @@ def build_summary(build: Any) -> dict[str, Any]:
             "answered": traffic.answered,
             "from_ledger": traffic.from_ledger,
             "retries": traffic.retries,
+            "resent": traffic.resent,
             "failed": traffic.failed,
             "ahead": build.progress.ahead,
             "prompt_tokens": traffic.prompt_tokens,
@@ -121,9 +122,10 @@ def report(build: Any) -> str:
         lines.append(f"Spent: {money(build.budget.spent.cost, price.currency)} at the configured prices.")
     if traffic.answered:
         problems = ", ".join(f"{count} {kind}" for kind, count in sorted(traffic.problems.items()))
+        resent = f", {traffic.resent} sent again at once over a new connection" if traffic.resent else ""
         lines.append(
             f"{traffic.peak_in_flight} calls in flight at most, {traffic.utilisation:.0%} of that on average; "
-            f"{traffic.retries} retries{f' ({problems})' if problems else ''}."
+            f"{traffic.retries} retries{f' ({problems})' if problems else ''}{resent}."
         )
     if not build.complete:
         lines.append(remaining(build))

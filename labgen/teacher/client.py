@@ -13,7 +13,7 @@ from typing import Protocol
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Reply
 from labgen.teacher.budget import Budget
-from labgen.teacher.endpoints import Replicas
+from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.retries import Patience, Pending, Retries
 from labgen.teacher.traffic import CallOutcome, Origin, Traffic, Watch
@@ -118,8 +118,7 @@ class TeacherClient:
     @property
     def in_flight(self) -> int:
         """Calls sent and not yet in the ledger."""
-        endpoints = {endpoint for replicas in self.models.values() for endpoint in replicas.endpoints}
-        return sum(endpoint.pressure.in_flight for endpoint in endpoints)
+        return sum(endpoint.pressure.in_flight for endpoint in self._endpoints())
 
     @property
     def capacity(self) -> int:
@@ -197,9 +196,13 @@ class TeacherClient:
             await asyncio.sleep(0)
         for replicas in set(self.models.values()):
             await replicas.close()
-        backends = {endpoint.backend for replicas in self.models.values() for endpoint in replicas.endpoints}
-        for backend in backends:
+        endpoints = self._endpoints()
+        for backend in {endpoint.backend for endpoint in endpoints}:
             await backend.close()
+        self.traffic.resent = sum(endpoint.trouble.resent for endpoint in endpoints)
+
+    def _endpoints(self) -> set[Endpoint]:
+        return {endpoint for replicas in self.models.values() for endpoint in replicas.endpoints}
 
     def _begin(self, call: Call) -> Pending:
         pending = self._pending[call.key] = Pending()

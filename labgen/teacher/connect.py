@@ -27,6 +27,7 @@ from labgen.teacher.parameters import call_parameters
 from labgen.teacher.pressure import QUEUED, Pressure
 from labgen.teacher.quirks import Notes, Quirks
 from labgen.teacher.stated import Stated
+from labgen.teacher.trouble import Trouble
 
 Backends = Backend | Mapping[str, Backend]
 """A back end that a caller brings: one for all models, or one for each by its logical name."""
@@ -201,7 +202,7 @@ def _endpoint(
     told: set[str],
     http: HttpProcess | None,
 ) -> Endpoint:
-    pressure = _pressure(spec.concurrency, spec)
+    pressure, trouble = _pressure(spec.concurrency, spec), Trouble()
     if spec.kind != HTTP:
         return Endpoint(spec.name, make_backend(spec), pressure, spec.weight)
     from labgen.teacher.http import HttpBackend
@@ -209,11 +210,11 @@ def _endpoint(
     quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=spec.merges_system)
 
     def here() -> HttpBackend:
-        return HttpBackend.of(spec, quirks, pause=pressure.pause, notice=notice)
+        return HttpBackend.of(spec, quirks, pause=pressure.pause, notice=notice, resent=trouble.note_resent)
 
     backend: HttpBackend | ElsewhereBackend = here()
     if http:
-        backend = http.open(spec, here, pause=pressure.pause, notice=notice, notes=notes)
+        backend = http.open(spec, here, pause=pressure.pause, notice=notice, resent=trouble.note_resent, notes=notes)
 
     async def look() -> Stated | None:
         stated = await backend.stated()
@@ -224,7 +225,7 @@ def _endpoint(
                 notice(words)
         return stated
 
-    return Endpoint(spec.name, backend, pressure, spec.weight, known=quirks.answered_before, look=look)
+    return Endpoint(spec.name, backend, pressure, spec.weight, known=quirks.answered_before, look=look, trouble=trouble)
 
 
 def _pressure(concurrency: int, spec: EndpointSpec | None = None) -> Pressure:

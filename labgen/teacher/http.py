@@ -54,7 +54,7 @@ class HttpBackend:
         pause: told for how many seconds its headers ask that nothing be sent.
         extra_headers, extra_query: see `labgen.teacher.openai_client.OpenAIClient`.
         notice: told of answers by another model than the one that is asked, once.
-
+        resent: told of each request that is sent once more, see `labgen.teacher.openai_client.OpenAIClient`.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class HttpBackend:
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, str] | None = None,
         notice: Callable[[str], None] = lambda words: None,
+        resent: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name or base_url
         self._client = OpenAIClient(
@@ -83,6 +84,7 @@ class HttpBackend:
             connections=connections,
             extra_headers=extra_headers,
             extra_query=extra_query,
+            resent=resent,
         )
         self._chat_format = chat_format
         self._bos = bos
@@ -102,6 +104,7 @@ class HttpBackend:
         *,
         pause: Callable[[float], None] = lambda seconds: None,
         notice: Callable[[str], None] = lambda words: None,
+        resent: Callable[[], None] = lambda: None,
     ) -> Self:
         """That of an endpoint in the configuration."""
         return cls(
@@ -118,6 +121,7 @@ class HttpBackend:
             extra_headers=spec.extra_headers,
             extra_query=spec.extra_query,
             notice=notice,
+            resent=resent,
         )
 
     async def ask(self, call: Call) -> Reply:

@@ -105,16 +105,17 @@ class HttpProcess:
         *,
         pause: Callable[[float], None],
         notice: Callable[[str], None],
+        resent: Callable[[], None],
         notes: Notes | None,
     ) -> ElsewhereBackend:
         """An endpoint that is asked in the process.
 
         Args:
             here: what asks it in this process, should the other one end.
-            pause, notice, notes: see `HttpBackend` and `Quirks`; what these are told, they are told in this process.
+            pause, notice, resent, notes: see `HttpBackend` and `Quirks`; they are told in this process.
         """
         number = next(self._numbers)
-        self._places[number] = _Place(pause, notice, notes)
+        self._places[number] = _Place(pause, notice, resent, notes)
         known = None if notes is None else noted(spec.name, spec.send_model, notes)
         self._wire.send(("open", number, spec, known))
         return ElsewhereBackend(self, number, here)
@@ -168,6 +169,7 @@ class _Place:
 
     pause: Callable[[float], None]
     notice: Callable[[str], None]
+    resent: Callable[[], None]
     notes: Notes | None
 
     def told(self, kind: str, value: Any) -> None:
@@ -175,6 +177,8 @@ class _Place:
             self.pause(value)
         elif kind == "notice":
             self.notice(value)
+        elif kind == "resent":
+            self.resent()
         elif self.notes is not None:
             self.notes.set_note(*value)
 
@@ -385,8 +389,8 @@ class _Serving:
         notes = None if known is None else _Told(known, tell)
         merges = spec.merges_system
         quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=merges)
-        pause = partial(tell, "pause")
-        self.backends[place] = HttpBackend.of(spec, quirks, pause=pause, notice=notice)
+        pause, resent = partial(tell, "pause"), partial(tell, "resent", None)
+        self.backends[place] = HttpBackend.of(spec, quirks, pause=pause, notice=notice, resent=resent)
 
     async def _work(self, what: str, place: int, sent: tuple[Any, ...] = ()) -> Any:
         backend = self.backends[place]

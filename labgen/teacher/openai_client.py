@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -137,6 +137,7 @@ class OpenAIClient:
         timeout_sec: silence after which an answer is no longer waited for, see `labgen.teacher.listening`.
         connections: kept open at most.
         extra_headers, extra_query: sent with every request, with `${NAME}` for what the environment holds.
+        resent: told of each request that is sent once more at once, since the connection kept open for it was closed.
     """
 
     def __init__(
@@ -149,8 +150,10 @@ class OpenAIClient:
         connections: int,
         extra_headers: Mapping[str, str] | None = None,
         extra_query: Mapping[str, str] | None = None,
+        resent: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
+        self._resent = resent
         self._headers, self._query = extra_headers or {}, extra_query or {}
         known = (key, *secrets_in(self._headers), *secrets_in(self._query))
         self._secrets = tuple(each for each in known if len(each) >= SHORTEST_SECRET_CHARS)
@@ -226,6 +229,7 @@ class OpenAIClient:
             try:
                 return await self._exchange_once(method, path, body, listener, most_bytes)
             except StaleConnection:
+                self._resent()
                 await asyncio.sleep(0)  # the connection is taken out of the pool meanwhile
         return await self._exchange_once(method, path, body, listener, most_bytes)
 

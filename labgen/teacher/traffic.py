@@ -28,12 +28,15 @@ class Traffic:
     """What a run asked for so far. Counts, unless they end in `_sec`.
 
     Attributes:
+        resent: requests sent once more at once, since the connection kept open for them turned out to be closed. They
+            are no attempts of a call; were one of them read before its connection broke, it is paid for twice.
         stopped: why nothing more can be asked in this run, in words; empty while it can.
         kept_from: where the replies come from that were taken from the ledger; answered_from: those of this run.
     """
 
     sent: int = 0
     retries: int = 0
+    resent: int = 0
     answered: int = 0
     failed: int = 0
     prompt_tokens: int = 0
@@ -49,8 +52,9 @@ class Traffic:
 
     def add(self, later: Traffic) -> None:
         """Count what was asked after this, in the same run, as well."""
-        for name in ("sent", "retries", "answered", "failed", "prompt_tokens", "completion_tokens", "busy_sec"):
+        for name in ("sent", "retries", "resent", "answered", "failed", "prompt_tokens", "completion_tokens"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.busy_sec += later.busy_sec
         self.peak_in_flight = max(self.peak_in_flight, later.peak_in_flight)
         self.first_sent_sec = self.first_sent_sec or later.first_sent_sec
         self.last_answer_sec = max(self.last_answer_sec, later.last_answer_sec)

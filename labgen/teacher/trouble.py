@@ -17,15 +17,21 @@ class Trouble:
 
     Attributes:
         words: the last error's own words, as data from outside; empty once a call was answered.
+        resent: requests sent once more at once (count), see `labgen.teacher.traffic.Traffic`.
     """
 
     words: str = ""
+    resent: int = 0
     _seen: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def note(self, now_sec: float, kind: str = ANSWERED, words: str = "") -> None:
         """An attempt came back."""
         self._seen.append((now_sec, kind))
         self.words = words
+
+    def note_resent(self) -> None:
+        """A request was sent once more."""
+        self.resent += 1
 
     def lately(self, now_sec: float) -> Counter[str]:
         """Outcomes of the last seconds (`LATELY_SEC`), by kind (counts)."""

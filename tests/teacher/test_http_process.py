@@ -51,7 +51,11 @@ class Told:
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.pauses: list[float] = []
+        self.resent = 0
         self.notes = Memory()
+
+    def note_resent(self) -> None:
+        self.resent += 1
 
 
 def ask(process: HttpProcess, base_url: str, *calls: Any, told: Told | None = None) -> list[Any]:
@@ -60,13 +64,14 @@ def ask(process: HttpProcess, base_url: str, *calls: Any, told: Told | None = No
     spec = EndpointSpec("m", "", HTTP, base_url, "LABGEN_TEST_KEY", 1.0, 4, 0.3)
     quirks = Quirks(spec.name, "", notice=told.notices.append, notes=told.notes)
 
+    heard: dict[str, Any] = {"pause": told.pauses.append, "notice": told.notices.append, "resent": told.note_resent}
+
     def here() -> HttpBackend:
-        return HttpBackend.of(spec, quirks, pause=told.pauses.append, notice=told.notices.append)
+        return HttpBackend.of(spec, quirks, **heard)
 
     async def run() -> list[Any]:
         with process.at_work():
-            heard: dict[str, Any] = {"pause": told.pauses.append, "notice": told.notices.append, "notes": told.notes}
-            backend = process.open(spec, here, **heard) if process.running else here()
+            backend = process.open(spec, here, notes=told.notes, **heard) if process.running else here()
             try:
                 return [(await asyncio.gather(backend.ask(call), return_exceptions=True))[0] for call in calls]
             finally:
@@ -121,6 +126,15 @@ def test_what_an_endpoint_lacks_is_told_once_and_remembered_where_the_ledger_is(
         assert [value for name, value in told.notes.kept.items() if name.startswith("lacks")] == ['["seed"]']
         ask(process, server.base_url, make_call("again"), told=told)
         assert "seed" not in server.bodies[-1]
+
+
+def test_what_is_sent_once_more_is_counted_by_the_run(process: HttpProcess) -> None:
+    """A connection kept open that breaks at once is no attempt, yet the server may have read what came over it."""
+    for by, told in ((process, Told()), (HttpProcess(wanted=False), Told())):
+        with FaultyServer(lambda number, body: Fault(drop=True) if number == 1 else None) as server:
+            replies = ask(by, server.base_url, make_call("a"), make_call("b"), make_call("c"), told=told)
+        assert all(isinstance(reply, Reply) for reply in replies), replies
+        assert (told.resent, len(server.bodies)) == (1, 4)
 
 
 def test_schemas_are_told_apart_however_many_there_are(process: HttpProcess) -> None:

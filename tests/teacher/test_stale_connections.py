@@ -65,6 +65,7 @@ def test_what_breaks_before_the_server_can_have_read_it_is_sent_again(
     """Over a connection that was kept open alone, and at once alone: else it may have been answered, and paid for."""
     monkeypatch.setattr("labgen.teacher.openai_client.STALE_WITHIN_SEC", 0.15)
     connections = 0
+    resent: list[bool] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
@@ -85,7 +86,7 @@ def test_what_breaks_before_the_server_can_have_read_it_is_sent_again(
     async def ask() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-            backend = HttpBackend(address, "", timeout_sec=5.0, connections=1)
+            backend = HttpBackend(address, "", timeout_sec=5.0, connections=1, resent=lambda: resent.append(True))
             try:
                 if answers_first:
                     await backend.ask(make_call(seed=1))
@@ -100,3 +101,4 @@ def test_what_breaks_before_the_server_can_have_read_it_is_sent_again(
 
     asyncio.run(ask())
     assert connections == 1 + asked_again
+    assert len(resent) == asked_again
