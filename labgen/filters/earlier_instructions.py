@@ -19,6 +19,7 @@ from labgen.records import Verdict
 NAME = "duplicates"
 VERSION = "1"
 MARGIN = 0.05
+"""So much closer than asked for is looked for (ROUGE-L, 0 to 1), so that a threshold may move with no other outcome."""
 
 
 class EarlierInstructions:

@@ -133,10 +133,10 @@ class RunWatch:
 
     def _paced(self, state: RunState, traffic: Traffic, client: TeacherClient) -> RunState:
         """With what goes on at the endpoints."""
-        now_sec, rows = time.monotonic(), state.total.rows
+        ran_sec, rows = client.ran_sec, state.total.rows
         self._rows_before = rows if self._rows_before is None else self._rows_before
-        self._rates.note(Moment(now_sec, rows, traffic.answered, traffic.completion_tokens, client.in_flight))
-        waits = waits_of(client, now_sec)
+        self._rates.note(Moment(ran_sec, rows, traffic.answered, traffic.completion_tokens, client.in_flight))
+        waits = waits_of(client, time.monotonic())
         per_sec, left, unknown = self._rates.calls_per_sec, None, NOT_YET
         if any(not wait.answering for wait in waits):
             unknown = NOTHING_ANSWERED
@@ -146,7 +146,7 @@ class RunWatch:
             under_way = traffic.answered + traffic.from_ledger - state.total.calls
             calls = calls_left(to_go, self.expected, self._config.stop, max(0.0, under_way))
             left = self._left.look(
-                now_sec, answered=traffic.answered, rows=rows - self._rows_before, calls=calls, per_sec=per_sec
+                ran_sec, answered=traffic.answered, rows=rows - self._rows_before, calls=calls, per_sec=per_sec
             )
         return replace(
             state,

@@ -116,6 +116,11 @@ class TeacherClient:
         return len(self._pending) - (self.budget.waiting if self.budget else 0)
 
     @property
+    def ran_sec(self) -> float:
+        """A clock that stands still with the run, as where its machine sleeps (seconds since some time)."""
+        return self._retries.standstill.ran_sec()
+
+    @property
     def in_flight(self) -> int:
         """Calls sent and not yet in the ledger."""
         return sum(endpoint.pressure.in_flight for endpoint in self._endpoints())

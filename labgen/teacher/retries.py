@@ -102,6 +102,9 @@ class Retries:
         wake: called where whoever paces the run should look again.
         notice: told when an endpoint gets no more calls.
         watch: told of every outcome.
+
+    Attributes:
+        standstill: time in which the run itself stood still, of which nothing is made.
     """
 
     def __init__(
@@ -127,7 +130,7 @@ class Retries:
         self._flying = 0
         self._rejected: set[bytes] = set()
         self._short: dict[Endpoint, asyncio.Future[bool]] = {}
-        self._standstill = Standstill(self._stood_still)
+        self.standstill = Standstill(self._stood_still)
 
     async def fetch(self, call: Call, pending: Pending, wanted: Callable[[], bool]) -> Reply:
         """The reply to a call, which is then in the ledger; `exhausted` where no attempt is left.
@@ -137,7 +140,7 @@ class Retries:
         Raises: asyncio.CancelledError: nobody does. TeacherMisconfigured, TeacherDown: no call can succeed;
             LedgerError: nothing can be kept.
         """
-        with self._standstill:
+        with self.standstill:
             return await self._until_answered(call, pending, wanted)
 
     def _stood_still(self, seconds: float) -> None:
@@ -186,7 +189,7 @@ class Retries:
     ) -> Reply:
         """Send a call once, note what the outcome says of the endpoint, and keep the reply."""
         self._ledger.check_room()
-        traffic, begun_sec, stood_sec = self._traffic, time.monotonic(), self._standstill.total_sec
+        traffic, begun_sec, begun_ran_sec = self._traffic, time.monotonic(), self.standstill.ran_sec()
         traffic.sent += 1
         traffic.first_sent_sec = traffic.first_sent_sec or begun_sec
         self._flying += 1
@@ -201,15 +204,12 @@ class Retries:
         except TeacherError as error:
             if bill and error.maybe_paid:
                 bill.pay_all()
-            self._standstill.look()
-            latency_sec = time.monotonic() - begun_sec - (self._standstill.total_sec - stood_sec)
+            latency_sec = self.standstill.ran_sec() - begun_ran_sec
             self._note_problem(call, pending, replicas, endpoint, error, latency_sec)
             raise
         finally:
             self._flying -= 1
-        self._standstill.look()
-        now_sec = time.monotonic()
-        latency_sec = now_sec - begun_sec - (self._standstill.total_sec - stood_sec)
+        now_sec, latency_sec = time.monotonic(), self.standstill.ran_sec() - begun_ran_sec
         if bill:
             bill.pay(call, reply)
         replicas.silence.end(now_sec)

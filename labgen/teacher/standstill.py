@@ -45,6 +45,12 @@ class Standstill:
         if not self._entered and self._timer:
             self._timer.cancel()
 
+    def ran_sec(self) -> float:
+        """A clock that stands still with the run (seconds since some time)."""
+        if self._entered:
+            self.look()
+        return time.monotonic() - self.total_sec
+
     def look(self) -> None:
         """Note whether there was one just now; to be called before anything is made of how late it is."""
         now_sec = time.monotonic()
