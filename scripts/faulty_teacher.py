@@ -10,16 +10,16 @@ import asyncio
 import contextlib
 import json
 import logging
-import socket
-import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
+from threaded_server import ThreadedServer
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def some_prompts(share: float, *kinds: str) -> Fault:
     return fault
 
 
-class FaultyTeacher:
+class FaultyTeacher(ThreadedServer):
     """The server, as a context manager. `stop` and `start` again are a restart on the same port.
 
     Args:
@@ -87,6 +87,7 @@ class FaultyTeacher:
         delay_sec: float = 0.0,
         stall_sec: float = 3600.0,
     ) -> None:
+        super().__init__()
         self.fault = fault
         self.stall_sec = stall_sec
         self.in_flight = 0
@@ -96,42 +97,14 @@ class FaultyTeacher:
         self._answer = answer
         self._delay_sec = delay_sec
         self._attempts: Counter[bytes] = Counter()
-        self._thread: threading.Thread | None = None
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = probe.getsockname()[1]
-
-    @property
-    def base_url(self) -> str:
-        """Its address, the same after a restart."""
-        return f"http://127.0.0.1:{self._port}/v1"
 
     @property
     def answered_twice(self) -> int:
         """Good answers beyond the first to the same request."""
         return sum(count - 1 for count in list(self.answered.values()))
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen."""
-        ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True)
-        self._thread.start()
-        ready.wait()
-
-    def stop(self) -> None:
-        """Close the port and every connection, whatever is on its way."""
-        if self._thread and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join()
-
-    async def _serve(self, ready: threading.Event) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
         application = web.Application(client_max_size=2**26)
         application.router.add_post("/v1/chat/completions", self._chat)
         # Clients that are killed and connections that are cut are no news here.
@@ -139,10 +112,11 @@ class FaultyTeacher:
         quiet.setLevel(logging.CRITICAL + 1)
         runner = web.AppRunner(application, access_log=None, logger=quiet, shutdown_timeout=0.01)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self._port, backlog=1024, reuse_address=True).start()
-        ready.set()
-        await self._stop.wait()
-        await runner.cleanup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", self.port, backlog=1024, reuse_address=True).start()
+            yield runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
 
     async def _chat(self, http: web.Request) -> web.StreamResponse:
         raw = await http.read()

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from threaded_server import ThreadedServer
 
 BREAKS = (aiohttp.ClientError, ConnectionError, asyncio.TimeoutError)
 UNKEPT = ("connection", "content-length", "content-encoding", "host", "keep-alive", "transfer-encoding")
@@ -46,7 +48,7 @@ class Exchange:
         return self.tokens or self.pieces
 
 
-class RecordingProxy:
+class RecordingProxy(ThreadedServer):
     """Serves in a thread, as a context manager.
 
     Args:
@@ -57,15 +59,9 @@ class RecordingProxy:
     """
 
     def __init__(self, upstream: str) -> None:
+        super().__init__()
         self.upstream = upstream
         self.exchanges: list[Exchange] = []
-        self.port = 0
-        self._ready = threading.Event()
-
-    @property
-    def base_url(self) -> str:
-        """Where labgen is sent."""
-        return f"http://127.0.0.1:{self.port}/v1"
 
     @property
     def whole(self) -> list[Exchange]:
@@ -103,30 +99,19 @@ class RecordingProxy:
                 answered[each.key] = each.ended_sec
         return again, unexcused
 
-    def __enter__(self) -> RecordingProxy:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        self._ready.wait(10)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
         application = web.Application(client_max_size=2**26)
         application.router.add_route("*", "/{path:.*}", self._pass_on)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = runner.addresses[0][1]
         connections = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connections, timeout=aiohttp.ClientTimeout(None)) as self._session:
-            self._ready.set()
-            await self._stop.wait()
-            await runner.cleanup()
+            try:
+                await web.TCPSite(runner, "127.0.0.1", self.port).start()
+                yield runner.addresses[0][1]
+            finally:
+                await runner.cleanup()
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

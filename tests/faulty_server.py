@@ -6,13 +6,15 @@ import asyncio
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from click.testing import CliRunner, Result
+from threaded_server import ThreadedServer
 
 from labgen.cli import app
 from labgen.records import Call, Message
@@ -47,7 +49,7 @@ Behave = Callable[[int, dict[str, Any]], Fault | None]
 """From the number of the request and its body to a fault; None has the rehearsal teacher answer."""
 
 
-class FaultyServer:
+class FaultyServer(ThreadedServer):
     """Serves `/v1` in a thread. `bodies` are the requests, in order; `answered` those that got a reply.
 
     Args:
@@ -69,6 +71,7 @@ class FaultyServer:
         props: dict[str, Any] | None = None,
         delay_sec: float = 0.0,
     ) -> None:
+        super().__init__(port)
         self.behave = behave
         self.listed = models() if listed is None else listed
         self.props = props
@@ -83,39 +86,20 @@ class FaultyServer:
         self.keys: set[str] = set()
         self.headers: list[dict[str, str]] = []
         self.queries: list[dict[str, str]] = []
-        self.port = port
-        self._ready = threading.Event()
 
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def __enter__(self) -> FaultyServer:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        self._ready.wait(10)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
         application = web.Application(client_max_size=2**26)
         application.router.add_post("/v1/{path:.*}", self._answer)
         application.router.add_get("/v1/models", self._models)
         application.router.add_get("/{path:.*}", self._props)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port)
-        await site.start()
-        self.port = runner.addresses[0][1]
-        self._ready.set()
-        await self._stop.wait()
-        await runner.cleanup()
-        for _ in range(5):
-            await asyncio.sleep(0)
+        try:
+            await web.TCPSite(runner, "127.0.0.1", self.port).start()
+            yield runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
 
     async def _models(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)

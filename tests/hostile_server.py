@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
+
+from threaded_server import ThreadedServer
 
 Pieces = Callable[[], Iterator[bytes]]
 """Gives an answer piece by piece, from its status line on."""
@@ -17,8 +19,8 @@ def answer(*pieces: bytes, status: str = "200 OK", headers: str = "", kind: str 
     return head.encode() + b"".join(pieces)
 
 
-class HostileServer:
-    """Serves in a thread.
+class HostileServer(ThreadedServer):
+    """See the module.
 
     Attributes:
         sent_bytes: what was taken from it, over all answers.
@@ -26,33 +28,15 @@ class HostileServer:
     """
 
     def __init__(self, pieces: Pieces) -> None:
+        super().__init__()
         self.pieces = pieces
         self.sent_bytes = self.asked = 0
         self.heads: list[str] = []
-        self.port = 0
-        self._ready = threading.Event()
 
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def __enter__(self) -> HostileServer:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
-        self._thread.start()
-        self._ready.wait(10)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stop.wait()
-        server.close()
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        async with await asyncio.start_server(self._answer, "127.0.0.1", 0) as server:
+            yield server.sockets[0].getsockname()[1]
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from bench_calibration import run_test
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-
-from bench_calibration import run_test
 from planted_teacher import Planted, run_slots
 
 from labgen.config import Config

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-
 from planted_teacher import Planted, run_slots
 
 from labgen.cli import app

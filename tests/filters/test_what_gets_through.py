@@ -3,15 +3,11 @@ the figures."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 import bench_calls
 import bench_filters
+import pytest
 
 FLOWS = ("knowledge", "grounded", "freeform")
 

@@ -305,14 +305,14 @@ def test_the_ledger_is_shown_by_leaf_and_step(tmp_path: Path) -> None:
 FILL_THE_DISK = """
 import asyncio, random, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[3:]
 from faulty_server import make_call
 from labgen.errors import LedgerError
 from labgen.records import Reply
 from labgen.ledger.replies import Ledger
 
 async def main():
-    ledger = Ledger(Path(sys.argv[1]), ballast_bytes=int(sys.argv[3]))
+    ledger = Ledger(Path(sys.argv[1]), ballast_bytes=int(sys.argv[2]))
     dice, kept = random.Random(0), 0
     async def ask(number):
         await ledger.put(make_call(f"call {number}"), Reply(dice.randbytes(2000).hex()))
@@ -330,7 +330,7 @@ asyncio.run(main())
 
 def fill_the_disk(folder: Path, ballast: int, **limits: object) -> tuple[int, str]:
     """Put replies until there is no room; returns how many were said to be kept, and the message."""
-    command = [sys.executable, "-c", FILL_THE_DISK, str(folder), str(Path(__file__).parents[1]), str(ballast)]
+    command = [sys.executable, "-c", FILL_THE_DISK, str(folder), str(ballast), *sys.path]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, **limits)  # type: ignore[call-overload]
     assert result.returncode == 0, result.stderr
     kept, words = result.stdout.split(" ", 1)

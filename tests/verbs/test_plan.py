@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-
 import bench_plan
+import pytest
 
 from labgen.config import Config
 from labgen.verbs.plan import Estimate, estimate_build, expected_slots
