@@ -41,7 +41,7 @@ _TOKEN = re.compile(
     | (?P<turn>\\(?=\n))
     | (?P<ticks>`+)
     | (?P<run>\*+|_+)
-    | (?P<comment><!--(?s:.{{0,2000}}?)-->)
+    | (?P<comment><!--)
     | (?P<tag></?(?P<name>{_TAGS})(?:\s[^<>]{{0,500}})?/?>)
     | <(?P<address>(?:https?|ftp|mailto):[^\s<>]{{1,2000}})>
     | (?P<entity>&(?:\#\d{{1,7}}|\#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,30}});)
@@ -51,6 +51,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_COMMENT_CHARS = 2000
+"""Of a comment at most; what is longer shows as itself."""
 _DESTINATION = re.compile(
     r"""\(\s{0,20}
     (?:<[^<>\n]{0,2000}>|(?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.|\((?:[^\s()\\]|\\.){0,300}+\)){0,300}+\)){0,2000}+)
@@ -185,6 +187,7 @@ class _Block:
         self._ticks: dict[int, list[int]] = {}
         for ticks in re.compile("`+").finditer(text, start, end):
             self._ticks.setdefault(len(ticks.group()), []).append(ticks.start())
+        self._comment_ends = [close.start() for close in re.compile("-->").finditer(text, start, end)]
         self._brackets: list[tuple[int, int]] = []
         self._runs: dict[str, list[_Run]] = {"*": [], "_": []}
         self._found: list[Mark] = []
@@ -214,6 +217,8 @@ class _Block:
             return self._escape(start)
         if kind == "ticks":
             return self._code(start, end)
+        if kind == "comment":
+            return self._comment(start, end)
         if kind == "run":
             self._emphasis(start, end)
         elif kind == "open":
@@ -260,6 +265,14 @@ class _Block:
         self._add(start, end)
         self._add(close, close + end - start)
         return self._attributes(close + end - start)
+
+    def _comment(self, start: int, end: int) -> int:
+        place = bisect_left(self._comment_ends, end)
+        if place == len(self._comment_ends) or self._comment_ends[place] > end + _COMMENT_CHARS:
+            return end
+        close = self._comment_ends[place] + len("-->")
+        self._add(start, close)
+        return close
 
     def _attributes(self, at: int) -> int:
         attributes = _ATTRIBUTES.match(self._text, at, self._end)
