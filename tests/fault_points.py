@@ -449,6 +449,15 @@ def _command(arguments: list[str]) -> int:
     return 0
 
 
+def changing(points: Sequence[Point]) -> list[Point]:
+    """Points of which each changes something on the disk, and the last of all.
+
+    A process that is killed before it reads, or before it waits for the disk, leaves the same files as one killed
+    before its next change.
+    """
+    return [point for point in points if point.operation not in ("open", "read", "list", "sync") or point is points[-1]]
+
+
 def each_of(points: Sequence[Point], *, turns: int = 1) -> Iterator[Point]:
     """Points of one run, each place with its first `turns` times, the one in their middle, and the last one."""
     last = {(point.operation, point.path, point.where): point.turn for point in points}

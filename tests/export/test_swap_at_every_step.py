@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_points import KILLED, Kind, Point, Stage, each_of
+from fault_points import KILLED, Kind, Point, Stage, changing, each_of
 from workbench import digest, freeform, write_leaf
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="commands are forked")
@@ -39,10 +39,13 @@ def own(folder: Path) -> dict[str, str]:
     return digest(folder / FOLDER) if (folder / FOLDER).exists() else {}
 
 
-def changing(points: tuple[Point, ...], kind: Kind) -> list[Point]:
-    """Steps that change something; of those that fail, the swap's own: builds try the writing."""
-    found = [point for point in each_of(points) if point.operation not in ("open", "read", "list")]
-    return found if kind == "kill" else [point for point in found if "folder.py" in point.where]
+def steps_of(points: tuple[Point, ...], kind: Kind) -> list[Point]:
+    """Steps that change something; of those that fail, the swap's own, and what waits for the disk: builds try the
+    writing."""
+    found = list(each_of(points))
+    if kind == "kill":
+        return changing(found)
+    return [point for point in found if "folder.py" in point.where and point.operation not in ("open", "read", "list")]
 
 
 @pytest.mark.parametrize("kind", ["kill", "fail", "stay failed"])
@@ -54,7 +57,7 @@ def test_wherever_it_stops_a_whole_folder_is_there_and_the_next_run_puts_the_new
     whole = Path(shutil.copytree(start, tmp_path / "whole"))
     undisturbed = stage.run(whole, AGAIN)
     assert undisturbed.status == 0, undisturbed.err
-    points = changing(undisturbed.points, kind)
+    points = steps_of(undisturbed.points, kind)
     expected = own(whole)
     assert earlier and expected and earlier != expected
     assert len(points) > (20 if kind == "kill" else 5)

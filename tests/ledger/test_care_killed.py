@@ -12,8 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from fault_points import KILLED, Stage
+from fault_points import KILLED, Stage, changing
 from faulty_server import make_call
+from thoroughness import THOROUGH
 from workbench import Labgen, Run, freeform, write_leaf
 
 from labgen.errors import LedgerError
@@ -65,7 +66,8 @@ def at_every_step(
     *,
     of: str = "",
 ) -> int:
-    """Run a command once to see its steps, then again and again from the same start, killed at each.
+    """Run a command once to see its steps, then again and again from the same start, killed at each that changes
+    something; at each there is where tests are thorough.
 
     Args:
         of: only at steps that begin in a module with this in its path.
@@ -78,9 +80,12 @@ def at_every_step(
     def fresh(name: str) -> Path:
         return Path(shutil.copytree(start, tmp_path / name))
 
+    stage.warm_up(fresh("warm"), arguments)
     whole = stage.run(fresh("whole"), arguments)
     assert whole.status in (0, 1) and "Traceback" not in whole.err, whole.err
     points = [point for point in whole.points if of in point.where]
+    if not THOROUGH:
+        points = changing(points)
     for number, point in enumerate(points):
         folder = fresh(f"killed-{number}")
         ended = stage.run(folder, arguments, at=point, kind="kill")
@@ -223,7 +228,6 @@ def test_a_prune_killed_at_any_step_loses_nothing_that_is_used(stage: Stage, tmp
         ledger.insert([reply_row(call, Reply("of an earlier prompt")) for call in calls_of(CALLS)])
     unused = {call.key for call in calls_of(CALLS)}
     arguments = ["ledger", "prune", "--yes"]
-    stage.warm_up(Path(shutil.copytree(begun, tmp_path / "warm")), arguments)
 
     def make(folder: Path) -> None:
         shutil.copytree(begun, folder, dirs_exist_ok=True)
