@@ -17,6 +17,7 @@ from unittest import mock
 
 import pytest
 import yaml
+from forked_commands import ForkedCommand
 
 TIDES = """# Tides
 
@@ -146,8 +147,10 @@ class Labgen:
 
     folder: Path
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command and return at once."""
+    def start(self, *arguments: str, **environment: str) -> ForkedCommand | subprocess.Popen[str]:
+        """Start a command in a process of its own and return at once."""
+        if sys.platform.startswith("linux"):
+            return ForkedCommand(self.folder, arguments, clean_environment() | environment)
         return subprocess.Popen(
             [sys.executable, "-m", "labgen", *arguments],
             cwd=self.folder,
