@@ -35,6 +35,8 @@ T = TypeVar("T")
 FIRST_POLL_SEC = 1.0
 LONGEST_POLL_SEC = 60.0
 """A look at a batch follows the last one after a second, then ever later, up to this."""
+REHEARSAL_POLL_SEC = 0.02
+"""The built-in rehearsal teacher answers a round in a moment, which nobody need wait a second to be told."""
 OUTAGE_SEC = 3600.0
 """An endpoint that can't be reached for so long, while batches are watched, ends the run; what it has is kept."""
 HELD_SEC = 60.0
@@ -49,7 +51,7 @@ class BatchRuns:
 
     Args:
         folder: where files lie that are handed over or fetched.
-        poll_sec: time between two looks; None: as `FIRST_POLL_SEC` and `LONGEST_POLL_SEC` say.
+        poll_sec: time between two looks; None: from `first_poll_sec` on ever longer, up to `LONGEST_POLL_SEC`.
         notice: told what happens.
         sleep: waits so many seconds.
         patient: whether an endpoint that can't be reached is waited for.
@@ -60,6 +62,7 @@ class BatchRuns:
     reader: ReplyReader
     folder: Path
     poll_sec: float | None = None
+    first_poll_sec: float = FIRST_POLL_SEC
     notice: Callable[[str], None] = lambda words: None
     sleep: Callable[[float], None] = time.sleep
     patient: bool = True
@@ -125,7 +128,7 @@ class BatchRuns:
 
     @property
     def _first_pause(self) -> float:
-        return self.poll_sec or FIRST_POLL_SEC
+        return self.poll_sec or self.first_poll_sec
 
     def open_batches(self) -> list[BatchNote]:
         """The batches that were begun and have not ended, as their endpoints know them.
@@ -335,7 +338,7 @@ class BatchRuns:
 
         Raises: TeacherDown: for too long; TeacherError: it says no.
         """
-        waited_sec, pause = 0.0, self.poll_sec or FIRST_POLL_SEC
+        waited_sec, pause = 0.0, self._first_pause
         while True:
             try:
                 return work()

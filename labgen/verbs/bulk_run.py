@@ -233,7 +233,7 @@ class _Asking:
         reader = run_reader(session, ledger, doors)
         if self.answering:
             return self.answering(doors, reader, session.config.work_folder / FOLDER).answer(found.files)
-        with closing(open_batch_runs(session, ledger, doors, reader)) as batches:
+        with closing(open_batch_runs(session, ledger, doors, reader, rehearsed=bool(self.rehearsal_url))) as batches:
             batches.watch = lambda done: self._say(f"{done:,} of {self.left:,} calls answered")
             return batches.answer(found.files)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from labgen.bulk.batches import BatchRuns
+from labgen.bulk.batches import FIRST_POLL_SEC, REHEARSAL_POLL_SEC, BatchRuns
 from labgen.bulk.doors import Door, open_doors
 from labgen.bulk.engines import REPLIES
 from labgen.bulk.reply_files import LineOutcome, LinesTold, ReplyReader
@@ -81,7 +81,12 @@ def written_round(
 
 
 def open_batch_runs(
-    session: Session, ledger: Ledger, doors: dict[str, Door], reader: ReplyReader | None = None
+    session: Session,
+    ledger: Ledger,
+    doors: dict[str, Door],
+    reader: ReplyReader | None = None,
+    *,
+    rehearsed: bool = False,
 ) -> BatchRuns:
     folder = session.config.work_folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,5 +96,6 @@ def open_batch_runs(
         reader or run_reader(session, ledger, doors),
         folder,
         poll_sec=session.config.bulk.poll_sec,
+        first_poll_sec=REHEARSAL_POLL_SEC if rehearsed else FIRST_POLL_SEC,
         notice=session.hooks.notice,
     )
