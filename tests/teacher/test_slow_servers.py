@@ -123,10 +123,10 @@ def test_calls_that_wait_their_turn_are_waited_for(here: Path, streams: bool) ->
 
 def test_replies_that_take_longer_than_the_limit_are_whole_where_they_stream() -> None:
     """The limit is for silence."""
-    server = SlowServer(slots=8, reply_sec=4.0, streams=True)
+    server = SlowServer(slots=8, reply_sec=2.0, streams=True)
 
     async def ask(base_url: str) -> list[Reply]:
-        backend = HttpBackend(base_url, "", timeout_sec=3.0, connections=8)
+        backend = HttpBackend(base_url, "", timeout_sec=1.5, connections=8)
         try:
             return await asyncio.gather(*(backend.ask(make_call(str(number))) for number in range(8)))
         finally:
@@ -139,9 +139,9 @@ def test_replies_that_take_longer_than_the_limit_are_whole_where_they_stream() -
 
 def test_where_nothing_streams_the_limit_grows_until_replies_come(here: Path) -> None:
     """Some are given up at first; the run ends all the same, and does not ask for ever."""
-    server = SlowServer(slots=64, reply_sec=0.5, streams=False)
+    server = SlowServer(slots=64, reply_sec=0.2, streams=False)
     with server.running() as base_url:
-        status, data = build(base_url, timeout_sec=0.2)
+        status, data = build(base_url, timeout_sec=0.08)
     assert status == 0
     assert 0 < data["calls"]["problems"]["TeacherTimeout"] < len(server.asked)
     assert max(server.asked.values()) <= 4

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from faulty_teacher import Fault, FaultyTeacher, Request, no_fault, some_answers, some_prompts
+from thoroughness import THOROUGH
 from workbench import Labgen, Run, digest, freeform, grounded, write_leaf
 
 from labgen.teacher.rehearsal.wire import answer
@@ -98,7 +99,7 @@ def test_stalls_end_at_the_time_limit(site: Site, undisturbed: dict[str, str], k
     """Whether nothing comes or never an end; and the call is asked again."""
     site.configure(timeout_sec=0.4)
     with site.teacher as teacher:
-        teacher.fault = some_answers(0.05, kind)
+        teacher.fault = some_answers(0.05 if THOROUGH else 0.01, kind)  # each wait is twice the one before
         run = site.generate()
         assert run.status == 0, run.err
         assert run.json["calls"]["problems"]["TeacherTimeout"] == teacher.faults[kind] > 0
