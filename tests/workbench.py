@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -119,7 +123,12 @@ def grounded(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def taxonomy(tmp_path: Path) -> Path:
     """Three leaves, one of each flow."""
-    root = tmp_path / "taxonomy"
+    return write_taxonomy(tmp_path)
+
+
+def write_taxonomy(folder: Path) -> Path:
+    """Write three leaves, one of each flow, and return their taxonomy."""
+    root = folder / "taxonomy"
     leaf = write_leaf(root, "knowledge/science/tides", **knowledge())
     (leaf.parent / "tides.md").write_text(TIDES)
     write_leaf(root, "foundational_skills/requests", **freeform())
@@ -189,6 +198,17 @@ def clean_environment() -> dict[str, str]:
 def labgen(tmp_path: Path) -> Labgen:
     """The command line in `tmp_path`, where the taxonomy is."""
     return Labgen(tmp_path)
+
+
+@cache
+def built_once(*arguments: str) -> Path:
+    """A folder with the small taxonomy and what `labgen generate ARGUMENTS` leaves there: to be read, or copied."""
+    folder = Path(tempfile.mkdtemp(prefix="labgen-built-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write_taxonomy(folder)
+    run = Labgen(folder)("generate", *arguments)
+    assert run.status == 0, run.err
+    return folder
 
 
 @dataclass

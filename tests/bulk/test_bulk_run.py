@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from batch_dialects import Azure, Dialect, Groq, Together
 from batch_server import OTHER_MODEL, BatchServer, Faults
-from workbench import Labgen, digest, longest_conversation
+from workbench import Labgen, built_once, digest, longest_conversation
 
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
@@ -20,10 +20,9 @@ ASKED = ("--model", "labgen-rehearsal", "--samples", "6")
 
 
 @pytest.fixture
-def online(labgen: Labgen, taxonomy: Path) -> dict[str, str]:
+def online(taxonomy: Path) -> dict[str, str]:
     """What a build comes to that asks call by call."""
-    assert labgen("generate", *ASKED[2:], "--work", "online-work", "--output", "online").status == 0
-    return digest(labgen.folder / "online")
+    return digest(built_once(*ASKED[2:]) / "dataset")
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ WORDS = b"many words " * 6_000
         (without_end(answer(), b" " * 65_536), HELD_BYTES),
         (without_end(answer(), b"[" * 65_536), HELD_BYTES),
         (without_end(STREAM + b"data: ", WORDS), WIRE_TIMES * HELD_BYTES),
-        (without_end(STREAM, b": still here\n\n" * 5_000), WIRE_TIMES * HELD_BYTES),
+        (without_end(STREAM, (b": still here" + b" and here" * 6 + b"\n\n") * 1_000), WIRE_TIMES * HELD_BYTES),
         (without_end(STREAM, event(content="".join(map(str, range(10_000))))), HELD_BYTES),
         (without_end(STREAM, event(reasoning_content="".join(map(str, range(10_000))))), HELD_BYTES),
         (without_end(STREAM, event(tool="x" * 60_000)), WIRE_TIMES * HELD_BYTES),
