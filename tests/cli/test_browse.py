@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from workbench import Labgen
 
 import labgen
 from labgen import api
@@ -27,8 +28,7 @@ def dataset(tmp_path_factory):
 
 def show(dataset, *arguments):
     """Run `labgen show` on it, where there is no terminal."""
-    command = [sys.executable, "-m", "labgen", "show", "--output", str(dataset), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=dataset.parent)
+    return Labgen(dataset.parent)("show", "--output", str(dataset), *arguments)
 
 
 def listed(number, question="What?", answer="That.", **given):
@@ -58,8 +58,8 @@ def test_every_row_and_rejection_is_listed(dataset):
 )
 def test_filters_let_through_what_they_say(dataset, arguments, fits):
     """All rows that fit, and no other."""
-    everything = [json.loads(line) for line in show(dataset, "--json").stdout.splitlines()]
-    found = [json.loads(line) for line in show(dataset, "--json", *arguments).stdout.splitlines()]
+    everything = [json.loads(line) for line in show(dataset, "--json").out.splitlines()]
+    found = [json.loads(line) for line in show(dataset, "--json", *arguments).out.splitlines()]
     assert found == [row for row in everything if fits(row)]
     assert 0 < len(found) < len(everything)
 
@@ -67,8 +67,8 @@ def test_filters_let_through_what_they_say(dataset, arguments, fits):
 def test_a_row_of_the_list_can_be_shown(dataset):
     """The id at the line's head is what `labgen show` takes; a reader that leaves early is no fault."""
     done = show(dataset, "--state", "accepted")
-    identity = done.stdout.split()[0]
-    assert identity in show(dataset, identity).stdout and "rows" in done.stderr
+    identity = done.out.split()[0]
+    assert identity in show(dataset, identity).out and "rows" in done.err
     cut = f"{sys.executable} -m labgen show --output {dataset} | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", cut], capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr
@@ -86,7 +86,7 @@ def test_a_row_of_the_list_can_be_shown(dataset):
 def test_wrong_filters_are_told(dataset, arguments, words):
     """With status 2."""
     done = show(dataset, *arguments)
-    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+    assert done.status == 2 and words in done.err and "Traceback" not in done.err
 
 
 def test_hostile_text_stays_text_in_the_list(dataset):

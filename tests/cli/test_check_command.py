@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from workbench import Labgen
 
 from labgen.cli import app
 from labgen.errors import UsageError
@@ -136,16 +137,10 @@ def test_explain_and_list_rules_need_no_taxonomy(tmp_path: Path, monkeypatch: py
 def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
     """No taxonomy, no such path, no such rule: a message without a traceback."""
     for arguments in ([], ["nowhere/qna.yaml"], ["--explain", "X1"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "labgen", "check", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 2, arguments
-        assert done.stderr
-        assert "Traceback" not in done.stderr
+        done = Labgen(tmp_path)("check", *arguments)
+        assert done.status == 2, arguments
+        assert done.err
+        assert "Traceback" not in done.err
 
 
 def test_checking_imports_nothing_heavy(taxonomy: Path) -> None:
