@@ -38,7 +38,7 @@ from local_hub import TOKEN, running_hub  # noqa: E402
 from small_dataset import write_small_dataset  # noqa: E402
 from workbench import TIDES, digest, freeform, grounded, knowledge, write_leaf  # noqa: E402
 
-from labgen.ledger.replies import LEDGER_NAME, Ledger  # noqa: E402
+from labgen.ledger.replies import LEDGER_NAME, PAGE_BYTES, Ledger  # noqa: E402
 from labgen.ledger.verify import verify  # noqa: E402
 
 COLUMNS = ("activity", "kills", "commands", "jobs", "same bytes", "twice", "at most", "other ends", "seconds")
@@ -261,8 +261,8 @@ def ledger_care(runner: Runner) -> None:
         replies = keys_of(start)
         damaged = Path(shutil.copytree(start, runner.folder / "damaged"))
         with (damaged / ".labgen" / LEDGER_NAME).open("r+b") as file:
-            file.seek(20 * 4096)
-            file.write(b"\xa5" * 4096)
+            file.seek(10 * PAGE_BYTES)
+            file.write(b"\xa5" * PAGE_BYTES)
         assert verify(damaged / ".labgen").damaged or not verify(damaged / ".labgen").well
         repaired = Path(shutil.copytree(damaged, runner.folder / "whole"))
         runner.undisturbed(stage, repaired, ["ledger", "verify", "--repair"], expected=1)

@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from labgen.ledger.journal import FILE_HEAD, FRAME_HEAD, LOG_HEAD, MAGIC, journal_fits
 
-USUAL_PAGE_BYTES = 4096
-"""The size of a page where the file's head no longer says it: SQLite's own choice, which labgen leaves alone."""
+LIKELY_PAGE_BYTES = (8192, 4096)
+"""Of a page, where the file's head no longer says it: as labgen chooses it, and as SQLite did in older ledgers."""
 TABLE_LEAF = 0x0D
 PAGE_HEAD = 8
 INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
@@ -34,12 +34,27 @@ def table_rows(path: Path) -> Iterator[tuple[int, tuple[Value, ...]]]:
     Raises: OSError: the file can't be read.
     """
     with path.open("rb") as file, (Path(f"{path}-wal") if _has_log(path) else Path(os.devnull)).open("rb") as log:
-        pages = _Pages(file, log)
-        for number in pages.numbers:
-            try:
-                yield from _rows_of(pages, number)
-            except (IndexError, struct.error):
-                continue  # its head promises more than there is
+        size = _said_size(file)
+        if not size:
+            # Read in pages of another size, half of its rows are torn or not seen.
+            size = max(LIKELY_PAGE_BYTES, key=lambda each: sum(1 for _ in _all_rows(_Pages(file, log, each))))
+        yield from _all_rows(_Pages(file, log, size))
+
+
+def _said_size(file: BinaryIO) -> int:
+    """The size of a page as the file's head has it; 0 where that is damaged."""
+    head = file.read(FILE_HEAD)
+    (said,) = struct.unpack(">H", head[16:18]) if head.startswith(MAGIC) else (0,)
+    said = 65536 if said == 1 else said
+    return said if said >= 512 and said & (said - 1) == 0 else 0
+
+
+def _all_rows(pages: _Pages) -> Iterator[tuple[int, tuple[Value, ...]]]:
+    for number in pages.numbers:
+        try:
+            yield from _rows_of(pages, number)
+        except (IndexError, struct.error):
+            continue  # its head promises more than there is
 
 
 def _has_log(path: Path) -> bool:
@@ -49,19 +64,18 @@ def _has_log(path: Path) -> bool:
 class _Pages:
     """A file's pages by number, those of its write-ahead log before its own."""
 
-    def __init__(self, file: BinaryIO, log: BinaryIO) -> None:
-        self._file, self._log = file, log
+    def __init__(self, file: BinaryIO, log: BinaryIO, size: int) -> None:
+        self._file, self._log, self.size = file, log, size
+        file.seek(0)
         head = file.read(FILE_HEAD)
-        (said,) = struct.unpack(">H", head[16:18]) if head.startswith(MAGIC) else (USUAL_PAGE_BYTES,)
-        said = 65536 if said == 1 else said
-        self.size = said if said >= 512 and said & (said - 1) == 0 else USUAL_PAGE_BYTES
-        self.used = self.size - (head[20] if head.startswith(MAGIC) and head[20] < 32 else 0)
+        self.used = size - (head[20] if head.startswith(MAGIC) and head[20] < 32 else 0)
         self._logged = dict(self._frames())
         count = os.fstat(file.fileno()).st_size // self.size
         self.numbers = sorted({*range(1, count + 1), *self._logged})
 
     def _frames(self) -> Iterator[tuple[int, int]]:
         """Page number and place of each frame of the log that is not left from an earlier turn of it."""
+        self._log.seek(0)
         salt = self._log.read(LOG_HEAD)[16:24]
         place = LOG_HEAD
         while len(head := self._log.read(FRAME_HEAD)) == FRAME_HEAD and head[8:16] == salt:

@@ -32,7 +32,9 @@ REPAIR_NAME = "ledger.repair"
 """The folder in which a damaged ledger's sound rows are saved (see `labgen.ledger.repair`)."""
 SAVED = "saved-"
 """What the mark in it is called that says that all are, before the number of the file that the damaged one becomes."""
-BALLAST_BYTES = 4 * 2**20
+PAGE_BYTES = 8192
+"""Of a new file: most rows are some hundred bytes, of which a page of twice SQLite's own size has less to spare."""
+BALLAST_BYTES = 8 * 2**20
 """Space for the replies of some 500 calls in flight, each in a transaction of its own."""
 
 _MIGRATIONS = (
@@ -155,6 +157,7 @@ class Ledger:
         try:
             version = check_version(self.path, database)
             if not read_only:
+                database.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # says nothing to a file that there is
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = NORMAL")
             self._migrate(database, version, read_only)

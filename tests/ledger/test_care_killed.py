@@ -20,7 +20,7 @@ from workbench import Labgen, Run, freeform, write_leaf
 from labgen.errors import LedgerError
 from labgen.ledger.export_import import export_ledger
 from labgen.ledger.parked import ParkedCalls, parked_row
-from labgen.ledger.replies import LEDGER_NAME, SCHEMA_VERSION, Ledger, reply_row
+from labgen.ledger.replies import LEDGER_NAME, PAGE_BYTES, SCHEMA_VERSION, Ledger, reply_row
 from labgen.ledger.verify import verify
 from labgen.records import Call, Reply
 
@@ -108,8 +108,8 @@ def named_command(ended: Run) -> list[str]:
 def damage(work: Path, page: int) -> None:
     """Overwrite a page of the ledger's own file."""
     with (work / LEDGER_NAME).open("r+b") as file:
-        file.seek(page * 4096)
-        file.write(b"\xa5" * 4096)
+        file.seek(page * PAGE_BYTES)
+        file.write(b"\xa5" * PAGE_BYTES)
 
 
 def test_a_repair_killed_at_any_step_loses_nothing_and_one_command_ends_it(stage: Stage, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from faulty_server import make_call
 from workbench import Labgen
 
 from labgen.errors import LedgerError
-from labgen.ledger.pages import USUAL_PAGE_BYTES as PAGE
-from labgen.ledger.pages import table_rows
+from labgen.ledger.pages import LIKELY_PAGE_BYTES, table_rows
 from labgen.ledger.repair import repair
 from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_row
+from labgen.ledger.replies import PAGE_BYTES as PAGE
 from labgen.ledger.verify import verify
 from labgen.records import Reply
 
@@ -47,6 +47,21 @@ def test_pages_give_the_rows_that_sqlite_gives(tmp_path: Path) -> None:
         rows = ledger.query("SELECT rowid, * FROM replies ORDER BY rowid")
         found = dict(table_rows(tmp_path / LEDGER_NAME))
         assert [(number, *values) for number, values in sorted(found.items()) if len(values) == 9] == rows
+
+
+@pytest.mark.parametrize("page_bytes", LIKELY_PAGE_BYTES)
+def test_rows_are_found_where_the_files_head_no_longer_says_how_large_its_pages_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_bytes: int
+) -> None:
+    """Also those of a ledger from before labgen chose the size."""
+    monkeypatch.setattr("labgen.ledger.replies.PAGE_BYTES", page_bytes)
+    replies = fill(tmp_path, 150, 300)
+    file = tmp_path / LEDGER_NAME
+    whole = bytearray(file.read_bytes())
+    assert int.from_bytes(whole[16:18], "big") == page_bytes
+    whole[:100] = bytes(100)
+    file.write_bytes(whole)
+    assert replies.keys() <= {values[0] for _, values in table_rows(file)}
 
 
 @pytest.mark.parametrize("how", ["overwritten", "zeros", "torn"])
@@ -82,7 +97,7 @@ def test_a_damaged_page_costs_its_own_replies_alone(tmp_path: Path, how: str) ->
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 def test_a_file_that_was_cut_off_gives_what_is_left_of_it(tmp_path: Path, share: float) -> None:
     """As a copy that was broken off leaves it."""
-    replies = fill(tmp_path, 600, 300)
+    replies = fill(tmp_path, 1800, 300)
     path = tmp_path / LEDGER_NAME
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])

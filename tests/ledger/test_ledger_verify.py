@@ -26,7 +26,7 @@ from labgen.errors import LabgenError, LedgerError, UsageError
 from labgen.ledger.export_import import export_ledger, import_ledger
 from labgen.ledger.parked import ParkedCalls, parked_row
 from labgen.ledger.repair import repair
-from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, SCHEMA_VERSION, Ledger, reply_row
+from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, PAGE_BYTES, SCHEMA_VERSION, Ledger, reply_row
 from labgen.ledger.verify import verify
 from labgen.records import Call, Reply
 
@@ -117,8 +117,8 @@ def damaged(tmp_path: Path) -> Iterator[tuple[Path, dict[bytes, Reply | None]]]:
     size = path.stat().st_size
     with path.open("r+b") as file:
         for share in (0.4, 0.6, 0.8):
-            file.seek(int(size * share) // 4096 * 4096)
-            file.write(b"\xa5" * 4096)
+            file.seek(int(size * share) // PAGE_BYTES * PAGE_BYTES)
+            file.write(b"\xa5" * PAGE_BYTES)
     yield tmp_path, before
 
 
@@ -381,7 +381,7 @@ def test_on_a_full_disk_the_calls_in_flight_are_kept_in_the_ballasts_place(small
     assert len(known(small_disk)) == kept > 20
     with pytest.raises(LedgerError, match="Make room"):
         Ledger(small_disk, ballast_bytes=500_000)
-    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
     asyncio.run(_put_one(small_disk))
     assert len(known(small_disk)) == kept + 1
 
