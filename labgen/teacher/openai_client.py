@@ -373,6 +373,11 @@ class OpenAIClient:
         """What was raised where there was no answer over HTTP. `stale`: the connection had been closed before."""
         import aiohttp
 
+        if isinstance(error, aiohttp.InvalidURL):  # the endpoint's own was looked at before; it may hold a password
+            return TeacherMisconfigured(
+                f"{self.name}: the environment names a proxy that is no address. Correct HTTP_PROXY, HTTPS_PROXY or "
+                "ALL_PROXY, or name this endpoint's host in NO_PROXY."
+            )
         causes = _causes(error)
         words = self.safe(_own_words(causes[-1]))
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):

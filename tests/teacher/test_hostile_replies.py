@@ -140,6 +140,25 @@ def test_a_key_that_comes_back_where_no_key_can_stand_is_nowhere_to_be_found(bef
     assert SECRET[:8] not in str(told.value) and "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("proxy", [f"://u:{SECRET}@h", f"http://u:{SECRET}@h:99999"])
+def test_a_proxy_that_is_no_address_is_told_without_its_password(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the environment's, and for the user to mend."""
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async def through() -> None:
+        backend = HttpBackend("http://nobody.invalid/v1", "", timeout_sec=5.0, connections=1)
+        try:
+            await backend.ask(make_call())
+        finally:
+            await backend.close()
+
+    with pytest.raises(TeacherMisconfigured, match="HTTP_PROXY") as told:
+        asyncio.run(through())
+    assert SECRET not in str(told.value)
+
+
 def test_what_a_local_server_takes_for_a_key_is_no_secret(tmp_path: Path) -> None:
     """A word such as `EMPTY` may stand in replies, and hides nothing of an error."""
     reply, _ = ask(Fault(body=reply_body("The set is EMPTY.")), tmp_path, key="EMPTY")
