@@ -7,6 +7,7 @@ such as `options:` for `labgen teacher`, starts without them.
 from __future__ import annotations
 
 import difflib
+import os.path
 from collections.abc import Collection
 from copy import deepcopy
 from dataclasses import dataclass
@@ -63,9 +64,12 @@ def read_settings(path: Path | None = None) -> SettingsFile | None:
     Returns: what it says; None where no file was named and none is there.
     Raises: ConfigError: unreadable, not YAML, or not `name: value` lines.
     """
-    if path is None and not Path(CONFIG_NAME).is_file():
-        return None
-    path = path or Path(CONFIG_NAME)
+    if path is None:
+        path = Path(CONFIG_NAME)
+        if not os.path.lexists(path):
+            return None
+        if not path.is_file():  # settings that are there and not read would be others than those meant
+            raise ConfigError(f"{path}: no file, but a folder, or a link that leads nowhere. Mend it, or move it away.")
     text = _read_text(path)
     return SettingsFile(path, text.data or {}, text)
 

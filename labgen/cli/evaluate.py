@@ -70,7 +70,10 @@ def command(ctx: click.Context, /, dataset: Path | None, **options: Any) -> None
 def _draw(found: Evaluation, file: Path, *, by_leaf: bool) -> None:
     from labgen.errors import OutputError
     from labgen.export.scores_picture import scores_picture
+    from labgen.text.target_file import why_not_replaced
 
+    if problem := why_not_replaced(file, b"<svg"):
+        raise OutputError(f"{file}: {problem}. Choose another --picture.")
     try:
         file.write_text(scores_picture(found, by_leaf=by_leaf), encoding="utf-8")
     except OSError as error:

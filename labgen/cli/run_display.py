@@ -17,6 +17,8 @@ from labgen.text.printable import one_line
 LABEL_CHARS = 7
 """Width of the labels below the bars."""
 MOST_WAITS = 3
+WHOLE = ("note", "ended")
+"""What is said in as many lines as it takes: what to do stands at its end."""
 
 
 class RunDisplay:
@@ -66,14 +68,17 @@ class RunDisplay:
         lines += [("worst", leaf_words(leaf, chars // 2), "") for leaf in state.worst]
         table = Table.grid()
         table.add_column(width=LABEL_CHARS, no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis")
+        # Longer words than there is room for are cut; the labels never are.
+        table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(1, chars))
+        lines.append(("ended", state.ended, ""))
         before = None
         for label, words, style in lines:
             if words:
-                table.add_row(_text("" if label == before else label, "dim"), _text(words, style))
+                said = _text(words, style)
+                if label in WHOLE:
+                    said.no_wrap, said.overflow = False, "fold"
+                table.add_row(_text("" if label == before else label, "dim"), said)
                 before = label
-        if self._state.ended:
-            table.add_row(_text("ended", "dim"), _text(state.ended))
         yield table
 
 

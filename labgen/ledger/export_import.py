@@ -25,10 +25,12 @@ from labgen.ledger.parked import forget_parked
 from labgen.ledger.replies import Ledger, ReplyRow
 from labgen.records import MOST_TOKENS, Reply, Served
 from labgen.text.bounded_json import read_bounded
+from labgen.text.target_file import why_not_replaced
 
 FORMAT = "labgen-ledger"
 FORMAT_VERSION = 1
 BATCH_ROWS = 500
+GZIP_BEGINS = b"\x1f\x8b"
 LONGEST_LINE = 16 * 2**20
 """No call and reply are longer (bytes, unpacked)."""
 MOST_LEFT_OUT = 10_000
@@ -82,6 +84,8 @@ def export_ledger(folder: Path, target: Path, *, wanted: Callable[[str], bool] =
         wanted: says of a leaf's path whether its calls are written.
     Raises: LedgerError: the ledger can't be read; UsageError: the file can't be written (nothing is left of it).
     """
+    if problem := why_not_replaced(target, GZIP_BEGINS):
+        raise UsageError(f"{target}: {problem}. Choose another file for the export.")
     partial = target.with_name(f".{target.name}.part")
     count = 0
     with closing(Ledger(folder, read_only=True)) as ledger:

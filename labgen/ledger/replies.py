@@ -141,6 +141,7 @@ class Ledger:
         self._ballast = folder / BALLAST_NAME
         self._full = ""
         check_no_repair(folder)
+        _check_file(self.path)
         _check_journal(self.path)
         with self._explained():
             self._db = self._open(folder, read_only)
@@ -432,6 +433,14 @@ def check_no_repair(folder: Path) -> None:
         raise LedgerError(
             f"{folder / LEDGER_NAME}: a repair of it was cut short, or is under way. `labgen ledger verify --repair` "
             "brings it to its end; all that was sound is saved."
+        )
+
+
+def _check_file(path: Path) -> None:
+    """Raises: LedgerError: something else than a file has its name, such as the folder that a container mounts."""
+    if path.exists() and not path.is_file():
+        raise LedgerError(
+            f"{path}: no file, but something else of that name. Move it away, or choose another folder with --work."
         )
 
 

@@ -7,12 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from labgen.errors import OutputError
+from labgen.text.target_file import why_not_replaced
+
+HTML_BEGINS = b"<!doctype html"
 
 
 def write_page(path: Path, pieces: Iterable[str]) -> int:
     """Write a page in place of what is there. Returns: its size in bytes. Raises: OutputError: it can't be written."""
-    if not path.name or (path.exists() and not path.is_file()):
-        raise OutputError(f"{path}: this is no plain file. Choose another file for the page.")
+    if problem := why_not_replaced(path, HTML_BEGINS):
+        raise OutputError(f"{path}: {problem}. Choose another file for the page.")
     temporary = path.with_name(f".{path.name}.writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

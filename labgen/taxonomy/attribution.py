@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labgen import lazy_re as re
+from labgen.taxonomy.names import leads_out
 
 ATTRIBUTION_FILE = "attribution.txt"
 MAX_BYTES = 1_000_000
@@ -50,7 +51,7 @@ def read_attribution(folder: Path) -> str | None:
     """
     file = folder / ATTRIBUTION_FILE
     try:
-        if not file.resolve().is_relative_to(folder.resolve()) or not file.is_file():
+        if leads_out(file, folder) or not file.is_file():
             return None
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES).decode("utf-8-sig", errors="replace")

@@ -18,6 +18,7 @@ from labgen.records import BRANCHES, Leaf
 from labgen.taxonomy.describe import Detail, describe_leaf
 from labgen.taxonomy.load import load_leaf, to_leaf
 from labgen.taxonomy.marks import MARKS_FILE, MarksFile, MarkVerdict, parse_marks, read_marks
+from labgen.taxonomy.names import leads_out
 from labgen.taxonomy.path_patterns import LEAF_FILE, match_path
 from labgen.taxonomy.renames import find_renames
 from labgen.taxonomy.scan import Stray, find_strays, find_strays_around
@@ -114,7 +115,7 @@ class Changes:
         try:
             for name, data in content.items():
                 target = folder / change.path / name
-                if not target.resolve().is_relative_to(folder.resolve()):
+                if leads_out(target, folder):
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(data)

@@ -14,6 +14,7 @@ from pathlib import Path
 from labgen import lazy_re as re
 from labgen.errors import TaxonomyError
 from labgen.records import ID_CHARS, Candidate, Severity, Violation
+from labgen.taxonomy.names import leads_out
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.source import near
 from labgen.text.printable import shorten
@@ -168,7 +169,7 @@ def read_marks(root: Path) -> MarksFile:
     try:
         if not file.is_symlink() and not file.exists():
             return MarksFile()
-        if not file.is_file() or not file.resolve().is_relative_to(root.resolve()):
+        if not file.is_file() or leads_out(file, root):
             return _unread("LG109", "this is no plain file in the taxonomy; put the file itself here.")
         with file.open("rb") as stream:
             data = stream.read(MAX_MARKS_BYTES + 1)

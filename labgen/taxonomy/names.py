@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os.path
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 from labgen import lazy_re as re
 
@@ -12,7 +14,8 @@ MOST_PATH_CHARS = 300
 """Systems take names of 255 bytes, and some paths of 260 characters in all."""
 
 _UNSEEN = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\u2800\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     r"\U000e0000-\U000e007f]"
 )
 _NOT_EVERYWHERE = re.compile(r"[<>:\"\\|?*]")
@@ -41,6 +44,12 @@ def unfit_name(path: str) -> str:
         if name.endswith((".", " ")) or name.startswith(" "):
             return f"has the name `{name}`, with a space or full stop at an end, which Windows takes off"
     return ""
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a link at a path, or above it, leads out of a folder. One that leads in a circle does not."""
+    # `Path.resolve` raises for a circle, before Python 3.13.
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def same_elsewhere(paths: Iterable[str]) -> dict[str, str]:

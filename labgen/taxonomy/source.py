@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labgen.errors import TaxonomyError
 from labgen.records import BRANCHES, Severity, Violation
-from labgen.taxonomy.names import same_elsewhere, unfit_name
+from labgen.taxonomy.names import leads_out, same_elsewhere, unfit_name
 from labgen.taxonomy.repeated_keys import find_repeats
 from labgen.taxonomy.rules import RULES
 from labgen.text.printable import plain, shorten, shown
@@ -173,7 +173,7 @@ def _explain_place(path: str) -> str:
 
 def _read_bytes(root: Path, source: LeafSource) -> None:
     try:
-        if source.file.is_symlink() and not source.file.resolve().is_relative_to(root.resolve()):
+        if source.file.is_symlink() and leads_out(source.file, root):
             source.add("LG109", 0, "this is a link that leads out of the taxonomy; put the file itself here.")
             return
         if not source.file.is_file():

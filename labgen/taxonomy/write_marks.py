@@ -139,7 +139,7 @@ def _locked(root: Path) -> Iterator[None]:
 
 
 def _write(file: Path, text: str) -> None:
-    target = file.resolve()
+    target = Path(os.path.realpath(file))  # also of a link that leads in a circle
     try:
         handle, name = tempfile.mkstemp(prefix=f".{MARKS_FILE}.", dir=target.parent)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from labgen.config import (
     HTTP,
@@ -283,6 +283,16 @@ def _or_teachers_addresses(config: Config, model: JudgeConfig | ResponderConfig)
     return _own_addresses(model) or shared
 
 
+def _names_a_server(parts: SplitResult) -> bool:
+    """Whether an address has a host that a name server can be asked for, and a port that there is, if any."""
+    try:
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:
+        return False
+    return bool(host) and port != 0 and not any(char.isspace() for char in host)
+
+
 def _checked(address: str) -> str:
     """The address. Raises: ConfigError: it is none, or holds what may be secret, which is not shown."""
     shown = address.rpartition("@")[2].partition("?")[0]
@@ -290,8 +300,11 @@ def _checked(address: str) -> str:
         parts = urlsplit(address)
     except ValueError:
         parts = urlsplit("")
-    if not address.startswith(("http://", "https://")) or not parts.netloc:
-        words = f"base_url `{shown}` is no http or https address. An example: http://localhost:8000/v1"
+    if not address.startswith(("http://", "https://")) or not _names_a_server(parts):
+        words = (
+            f"base_url `{shown}` is no http or https address of a host (and a port up to 65535). "
+            "An example: http://localhost:8000/v1"
+        )
         raise ConfigError(words, ("base_url",))
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigError(

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from labgen.errors import UsageError
 from labgen.teacher.traffic import CallOutcome
+from labgen.text.target_file import of_kind
 
 
 class CallLog:
@@ -26,6 +27,8 @@ class CallLog:
 
     def __init__(self, path: Path) -> None:
         self.problem = ""
+        if path.is_file() and not of_kind(path, b"{"):
+            raise UsageError(f"{path}: this is no log, but a file of another kind. Give --log another path.")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a", encoding="utf-8", buffering=1)

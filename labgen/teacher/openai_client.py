@@ -76,6 +76,9 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]{0,100}\d)[A-Za-z0-9_*.-]{6,}")
 
+_BYTES = re.compile(r""":?\s*["'(]?\bb["']""")
+"""Where aiohttp begins to repeat what came."""
+
 
 class StaleConnection(NoConnection):
     """A connection that was kept open had been closed by the server, which so never saw what was sent over it.
@@ -254,11 +257,11 @@ class OpenAIClient:
                 finally:
                     unwatch()
         except ClientError as error:
-            raise _no_answer(error, stale=sending.stale and not _had_begun(error)) from error
+            raise self._no_answer(error, stale=sending.stale and not _had_begun(error)) from error
         except TimeoutError as error:
             raise TeacherTimeout("no reply in time") from error
         except OSError as error:
-            raise _no_answer(error) from error  # while it was taken in
+            raise self._no_answer(error) from error  # while it was taken in
         finally:
             self.listening.end(wait)
 
@@ -366,6 +369,31 @@ class OpenAIClient:
             return TeacherTimeout(f"{self.name}: no reply in time")
         return TeacherUnavailable(f"{self.name}: the connection broke ({words[:200]})")
 
+    def _no_answer(self, error: BaseException, *, stale: bool = False) -> TeacherError:
+        """What was raised where there was no answer over HTTP. `stale`: the connection had been closed before."""
+        import aiohttp
+
+        if isinstance(error, aiohttp.InvalidURL):  # the endpoint's own was looked at before; it may hold a password
+            return TeacherMisconfigured(
+                f"{self.name}: the environment names a proxy that is no address. Correct HTTP_PROXY, HTTPS_PROXY or "
+                "ALL_PROXY, or name this endpoint's host in NO_PROXY."
+            )
+        causes = _causes(error)
+        words = self.safe(_own_words(causes[-1]))
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return NoConnection(f"no connection ({words})")
+        if stale or any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
+            return StaleConnection(f"the connection was closed ({words})")
+        what = (
+            "what came can't be read as HTTP"
+            if isinstance(error, aiohttp.ClientResponseError)
+            else "the connection broke"
+        )
+        problem = TeacherUnavailable(f"{what} ({words})")
+        # The request was on its way: the endpoint may well have answered it.
+        problem.maybe_paid = True
+        return problem
+
     async def close(self) -> None:
         """Close the connections."""
         if "_session" in self.__dict__:
@@ -439,23 +467,18 @@ def _trusted(address: str) -> Any:
 
 
 def _had_begun(error: BaseException) -> bool:
-    """Whether a connection broke in the midst of an answer's head, which aiohttp then names in place of words."""
-    return not isinstance(getattr(error, "message", ""), str)
+    """Whether something of an answer had come: a head that can't be read, or the begin of one, which aiohttp names."""
+    from aiohttp import ClientResponseError
+
+    return isinstance(error, ClientResponseError) or not isinstance(getattr(error, "message", ""), str)
 
 
-def _no_answer(error: BaseException, *, stale: bool = False) -> TeacherError:
-    import aiohttp
-
-    causes = _causes(error)
-    words = str(causes[-1])[:200] or type(causes[-1]).__name__
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return NoConnection(f"no connection ({words})")
-    if stale or any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
-        return StaleConnection(f"the connection was closed ({words})")
-    problem = TeacherUnavailable(f"the connection broke ({words})")
-    # The request was on its way: the endpoint may well have answered it.
-    problem.maybe_paid = True
-    return problem
+def _own_words(error: BaseException) -> str:
+    """What the library says of a failure, on one line, without the bytes that came: they may be the request, key and
+    all, or a part of it, in which nobody would know the key."""
+    message = getattr(error, "message", "")
+    words = " ".join((message if isinstance(message, str) and message else str(error)).split())
+    return _BYTES.split(words, maxsplit=1)[0] or type(error).__name__
 
 
 def _causes(error: BaseException) -> list[BaseException]:

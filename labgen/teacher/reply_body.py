@@ -41,6 +41,7 @@ class Body:
     Attributes:
         text, reasoning: pieces in order.
         end: the endpoint's word for how it ended; None before it said so.
+        index: the number of the reply, of several at once the one that is read; None where it has none.
         pieces: events that brought text (count): about as many tokens, where the endpoint counts none.
     """
 
@@ -51,6 +52,7 @@ class Body:
     model: str = ""
     fingerprint: str = ""
     id: str = ""
+    index: object = None
     pieces: int = 0
 
     def add(self, data: Any) -> None:
@@ -72,6 +74,11 @@ class Body:
             self._add_choice(choices[0])
 
     def _add_choice(self, choice: Any) -> None:
+        index = choice.get("index")
+        if self.index is None:
+            self.index = index
+        elif index is not None and index != self.index:
+            return  # of several replies at once (`n` in the settings), whose events come in turn
         said = choice.get("message") or choice.get("delta")
         if said is not None:
             self._add_content(said.get("content"))
@@ -168,7 +175,7 @@ class EventReader:
             words = value.strip()
             if words == DONE.encode():
                 self.done = True
-            elif words:
+            elif words and not self.done:
                 self.body.add(read_bounded(words))
 
     def end(self) -> None:

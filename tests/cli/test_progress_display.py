@@ -61,10 +61,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def drawn(state: RunState, width: int = 80) -> list[str]:
+def drawn(state: RunState, width: int = 80, note: str = "") -> list[str]:
     """The lines of the display without colours."""
     out = io.StringIO()
-    Console(file=out, width=width, force_terminal=False, markup=False).print(RunDisplay(state))
+    Console(file=out, width=width, force_terminal=False, markup=False).print(RunDisplay(state, note))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -109,6 +109,15 @@ def test_all_that_matters_is_in_80_columns_and_24_lines() -> None:
         "1/30 rows, yield 5%, 80 calls",
     ):
         assert words in text, words
+
+
+def test_what_is_said_of_a_run_keeps_its_end_and_every_line_its_label() -> None:
+    """Of a note the end says what to do; a wait that is too long for its line is cut by itself."""
+    note = "stopped without a word (killed?): it last said something 3 s ago. Run it again to go on, as it was."
+    lines = drawn(replace(STATE, waits=(RunWait("load", "many words " * 20, "http://x/v1"),)), note=note)
+    assert note in " ".join(" ".join(lines).split())
+    assert {"calls", "spent", "note", "waits", "worst"} <= {line.split(" ")[0] for line in lines}
+    assert all(len(line) <= 80 for line in lines)
 
 
 def test_text_from_outside_is_data_on_a_terminal() -> None:

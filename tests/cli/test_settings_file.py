@@ -79,3 +79,13 @@ def test_yaml_elsewhere_is_read_in_the_same_way(text: str, labgen: Labgen, tmp_p
     (tmp_path / "odd.jinja").write_text("{#- labgen:\n" + text + "\n-#}\n{{ messages[0].content }}")
     run = labgen("plan", "--prompt-format", "odd.jinja", "--api", "completions")
     assert run.status == 2 and "odd.jinja:" in run.err and "Traceback" not in run.err
+
+
+def test_settings_that_are_there_and_can_not_be_read_are_told(tmp_path: Path) -> None:
+    """A build with the defaults would be another one than was meant: no teacher, other numbers."""
+    for there in (Path.mkdir, lambda path: path.symlink_to("on-a-disk-that-is-not-there.yaml")):
+        work = tmp_path / str(id(there))
+        work.mkdir()
+        there(work / "labgen.yaml")
+        said = Labgen(work)("plan")
+        assert said.status == 2 and "labgen.yaml: no file" in said.err

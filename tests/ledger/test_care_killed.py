@@ -177,13 +177,14 @@ def test_an_export_killed_at_any_step_leaves_the_file_before_or_the_whole_one(st
     fill(tmp_path / "once" / WORK)
     assert stage.run(tmp_path / "once", arguments).status == 0
     whole = (tmp_path / "once/paid.gz").read_bytes()
+    before = whole[:2] + b"an earlier one"
 
     def make(folder: Path) -> None:
         fill(folder / WORK)
-        (folder / "paid.gz").write_bytes(b"before")
+        (folder / "paid.gz").write_bytes(before)
 
     def check(folder: Path) -> None:
-        assert (folder / "paid.gz").read_bytes() in (b"before", whole)
+        assert (folder / "paid.gz").read_bytes() in (before, whole)
         assert Labgen(folder)(*arguments).status == 0
         assert (folder / "paid.gz").read_bytes() == whole
         assert sorted(path.name for path in folder.iterdir()) == [WORK, "paid.gz"]

@@ -199,6 +199,13 @@ def test_a_file_that_is_no_ledger_or_a_newer_one_is_refused_in_words(tmp_path: P
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(LedgerError, match="newer labgen"):
         Ledger(newer)
+    for make in (Path.mkdir, os.mkfifo):  # the first is what a container mounts where there was no file
+        other = tmp_path / make.__name__
+        other.mkdir()
+        make(other / LEDGER_NAME)
+        for read_only in (True, False):
+            with pytest.raises(LedgerError, match=r"no file.*--work"):
+                Ledger(other, read_only=read_only)
 
 
 def test_the_same_call_from_many_callers_is_sent_once(ledger: Ledger) -> None:

@@ -30,6 +30,7 @@ def taxonomy_with(root: Path, *names: str) -> Path:
         ("two\nlines", "U+000A"),
         ("turned\u202eround", "U+202E"),
         ("zero\u200bwidth", "U+200B"),
+        ("blank\u3164letter", "U+3164"),
         ("aux", "Windows keeps for a device"),
         ("NUL.txt", "Windows keeps for a device"),
         ("what?", "Windows has no names with"),
@@ -75,3 +76,18 @@ def test_every_name_is_judged_and_what_is_told_can_be_shown(path: str) -> None:
     """Whatever a name holds."""
     assert not unseen_in_name(path) or unfit_name(path)
     assert "\n" not in unseen_in_name(path) and "\x1b" not in unseen_in_name(path)
+
+
+def test_links_that_lead_in_a_circle_are_told_like_others(tmp_path: Path) -> None:
+    """A repository can hold them wherever labgen looks: the leaf's file, its attribution, the marks."""
+    root = taxonomy_with(tmp_path / "taxonomy", "round", "unattributed")
+    branch = root / "compositional_skills"
+    for file in (branch / "round" / "qna.yaml", branch / "unattributed" / "attribution.txt", root / "marks.yaml"):
+        file.unlink(missing_ok=True)
+        file.symlink_to(file.name)
+    told = run("check", root)
+    assert told.return_value == 1 and told.exception is None
+    assert "round/qna.yaml:1:1: error LG109" in told.output and "marks.yaml:1:1: error LG109" in told.output
+    assert [leaf.path for leaf in load_taxonomy(root).leaves] == [
+        f"compositional_skills/{n}" for n in ("unattributed", "usual")
+    ]

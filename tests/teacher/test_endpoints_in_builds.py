@@ -147,6 +147,9 @@ def test_another_model_may_judge(here: Path) -> None:
     ("teacher", "more", "words"),
     [
         ("  base_url: ftp://x/v1", "", "no http or https address"),
+        ("  base_url: http://localhost:80000/v1", "", "a port up to 65535"),
+        ("  base_url: http://one..two/v1", "", "no http or https address"),
+        ("  base_url: http://one two/v1", "", "no http or https address"),
         ("  base_url: http://x/v1\n  endpoints: [{base_url: http://y/v1}]", "", "either `base_url` or `endpoints`"),
         ("  endpoints: [{base_url: http://y/v1}, {base_url: http://y/v1}]", "", "listed twice"),
         ("  endpoints: [{base_url: http://y/v1, weigth: 2}]", "", "Did you mean `weight`"),

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from faulty_server import Fault, FaultyServer, make_call
+from hostile_server import HostileServer
 
-from labgen.errors import LabgenError, TeacherMisconfigured
+from labgen.errors import LabgenError, TeacherMisconfigured, TeacherUnavailable
 from labgen.ledger.packed_replies import unpack_reply
 from labgen.ledger.replies import Ledger
 from labgen.records import Reply
@@ -119,6 +120,43 @@ def test_a_key_that_an_endpoint_repeats_is_nowhere_to_be_found(fault: Fault, tmp
     found, _ = ask(fault, tmp_path)
     assert SECRET[:8] not in str(found)
     assert SECRET[:8].encode() not in kept(tmp_path)
+
+
+@pytest.mark.parametrize("before", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: ", b""])
+def test_a_key_that_comes_back_where_no_key_can_stand_is_nowhere_to_be_found(before: bytes) -> None:
+    """In a head that is none, as from what says all that it hears once more: the bytes are not repeated."""
+
+    async def through(server: HostileServer) -> None:
+        backend = HttpBackend(f"http://127.0.0.1:{server.port}/v1", SECRET, timeout_sec=5.0, connections=1)
+        try:
+            await backend.ask(make_call())
+        finally:
+            await backend.close()
+
+    echo = before + f"Authorization Bearer {SECRET}\r\n\r\n".encode()
+    with HostileServer(lambda: iter([echo])) as server, pytest.raises(TeacherUnavailable) as told:
+        asyncio.run(through(server))
+    assert "can't be read as HTTP" in str(told.value) and told.value.maybe_paid
+    assert SECRET[:8] not in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("proxy", [f"://u:{SECRET}@h", f"http://u:{SECRET}@h:99999"])
+def test_a_proxy_that_is_no_address_is_told_without_its_password(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the environment's, and for the user to mend."""
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async def through() -> None:
+        backend = HttpBackend("http://nobody.invalid/v1", "", timeout_sec=5.0, connections=1)
+        try:
+            await backend.ask(make_call())
+        finally:
+            await backend.close()
+
+    with pytest.raises(TeacherMisconfigured, match="HTTP_PROXY") as told:
+        asyncio.run(through())
+    assert SECRET not in str(told.value)
 
 
 def test_what_a_local_server_takes_for_a_key_is_no_secret(tmp_path: Path) -> None:

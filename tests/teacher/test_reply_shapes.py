@@ -15,6 +15,7 @@ from faulty_server import Fault, FaultyServer, dataset_bytes, make_taxonomy, run
 
 from labgen.errors import TeacherMisconfigured
 from labgen.teacher.rehearsal.wire import answer, as_events
+from labgen.teacher.reply_body import read_body
 
 Shape = Callable[[dict[str, Any], dict[str, Any]], bytes]
 """From the rehearsal's reply, and the request, to a body."""
@@ -281,3 +282,17 @@ def test_a_schema_that_one_prompt_cannot_meet_is_left_out_for_that_call_alone(he
         assert build(server, api, folder, concurrency=1).return_value == 0
         assert any("response_format" in body for body in server.bodies[-10:]), "others still have theirs"
     assert dataset_bytes(Path(folder) / "data") == dataset_bytes(Path("expected/data"))
+
+
+def test_of_several_replies_in_turn_one_is_read_and_nothing_after_the_end() -> None:
+    """As where the settings ask for two (`extra_body: {n: 2}`): their words are not mixed."""
+
+    def event(**choice: Any) -> bytes:
+        return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+    turns = [(0, "one"), (1, "other"), (0, " two"), (1, " words")]
+    events = [event(index=index, delta={"content": text}) for index, text in turns]
+    ends = [event(index=index, delta={}, finish_reason=end) for index, end in ((0, "stop"), (1, "length"))]
+    late = event(index=0, delta={"content": " three"})
+    body = read_body(b"".join([*events, *ends, b"data: [DONE]\n\n", late]))
+    assert ("".join(body.text), body.end) == ("one two", "stop")

@@ -56,8 +56,22 @@ def test_a_connection_closed_after_each_streamed_reply_costs_no_attempt() -> Non
 
 @pytest.mark.parametrize(
     ("answers_first", "begins", "silent_sec", "asked_again"),
-    [(True, b"", 0.0, True), (True, b"", 0.3, False), (True, HEAD[:40], 0.0, False), (False, b"", 0.0, False)],
-    ids=["kept open and closed at once", "kept open and closed after a while", "closed in mid-answer", "new"],
+    [
+        (True, b"", 0.0, True),
+        (True, b"", 0.3, False),
+        (True, HEAD[:40], 0.0, False),
+        (True, HEAD.replace(b"200", b"2OO"), 0.0, False),
+        (True, HEAD + b"many\r\n", 0.0, False),
+        (False, b"", 0.0, False),
+    ],
+    ids=[
+        "kept open and closed at once",
+        "kept open and closed after a while",
+        "closed in mid-answer",
+        "no HTTP",
+        "no length",
+        "new",
+    ],
 )
 def test_what_breaks_before_the_server_can_have_read_it_is_sent_again(
     answers_first: bool, begins: bytes, silent_sec: float, asked_again: bool, monkeypatch: pytest.MonkeyPatch
