@@ -76,7 +76,7 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]{0,100}\d)[A-Za-z0-9_*.-]{6,}")
 
-_BYTES = re.compile(r""":?\s*["'(]?\bb["']""")
+_BYTES = re.compile(r""":? ?["'(]?\bb["']""")
 """Where aiohttp begins to repeat what came."""
 
 

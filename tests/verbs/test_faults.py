@@ -203,6 +203,8 @@ def test_an_outage_of_bad_answers_ends_with_them(site: Site, undisturbed: dict[s
 def test_an_endpoint_that_is_down_from_the_start_is_said_soon(site: Site) -> None:
     """Status 1, the address and what was met."""
     site.configure(outage_sec=0.5)
+    with site.teacher:
+        pass  # nobody is at its address any more
     run = site.generate()
     assert run.status == 1
     assert site.teacher.base_url in run.err and "no connection" in run.err
