@@ -115,7 +115,7 @@ def test_calls_that_wait_their_turn_are_waited_for(here: Path, streams: bool) ->
     """One slot, dozens of calls, and a time limit that holds for a fraction of the queue: none is asked twice."""
     server = SlowServer(slots=1, reply_sec=0.12, streams=streams)
     with server.running() as base_url:
-        status, data = build(base_url, timeout_sec=2.0, concurrency=48)
+        status, data = build(base_url, timeout_sec=3.0, concurrency=48)
     assert status == 0
     assert data["calls"]["problems"] == {}
     assert set(server.asked.values()) == {1} and data["calls"]["retries"] == server.broken == 0
