@@ -257,11 +257,11 @@ class OpenAIClient:
                 finally:
                     unwatch()
         except ClientError as error:
-            raise self._no_answer(error, stale=sending.stale and not _had_begun(error)) from error
+            raise self._nothing_over_http(error, stale=sending.stale and not _had_begun(error)) from error
         except TimeoutError as error:
             raise TeacherTimeout("no reply in time") from error
         except OSError as error:
-            raise self._no_answer(error) from error  # while it was taken in
+            raise self._nothing_over_http(error) from error  # while it was taken in
         finally:
             self.listening.end(wait)
 
@@ -369,7 +369,7 @@ class OpenAIClient:
             return TeacherTimeout(f"{self.name}: no reply in time")
         return TeacherUnavailable(f"{self.name}: the connection broke ({words[:200]})")
 
-    def _no_answer(self, error: BaseException, *, stale: bool = False) -> TeacherError:
+    def _nothing_over_http(self, error: BaseException, *, stale: bool = False) -> TeacherError:
         """What was raised where there was no answer over HTTP. `stale`: the connection had been closed before."""
         import aiohttp
 
