@@ -24,6 +24,7 @@ from labgen.config import CalibrationConfig, ThresholdsConfig
 from labgen.filters.base import Cost, Filter, SlotContext, settle
 from labgen.filters.calibration_items import TRUE, Item, instruction_items, pair_items
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.outcomes.thresholds import no_lower_than
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, Grounding, State
@@ -287,7 +288,7 @@ class LeafTest:
         others = tuple(example for example in examples if (example.context, example.instruction) not in tested)
         siblings = tuple(_candidate(item, place, self.plan) for place, item in enumerate(sheet))
         # A build may keep rows of the lowest score; whether its judge can tell wrong from right is another question.
-        thresholds = self.thresholds.model_copy(update={"min_pair_score": max(2, self.thresholds.min_pair_score)})
+        thresholds = self.thresholds.model_copy(update={"min_pair_score": no_lower_than(self.thresholds.min_pair_score, 2)})
         seen = DuplicatesInLeaf(self.plan, thresholds)
         return SlotContext(self.plan, others, (), self.asker, thresholds, seen, siblings)
 

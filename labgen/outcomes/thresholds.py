@@ -127,6 +127,35 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
     setattr(NotedThreshold, f"__r{_name}__", _two(getattr(operator, _name), swapped=True))
 
 
+class _NoLowerThan(NotedThreshold):
+    """The larger of a noted threshold and a number. What the number decides by itself is not noted."""
+
+    def __init__(self, noted: NotedThreshold, least: Number) -> None:
+        super().__init__(max(noted.value, least))
+        self._noted, self._least = noted, least
+
+    def exactly(self) -> Number:
+        return max(self._noted.exactly(), self._least)
+
+    def _from(self, low: Number, closed: bool) -> None:
+        self.exactly()
+
+    def _up_to(self, high: Number, closed: bool) -> None:
+        self.exactly()
+
+    def _is_below(self, other: Any, *, or_equal: bool) -> bool:
+        if type(other) not in (int, float) or other != other:
+            return super()._is_below(other, or_equal=or_equal)
+        if not (self._least <= other if or_equal else self._least < other):
+            return False
+        return self._noted._is_below(other, or_equal=or_equal)
+
+
+def no_lower_than(threshold: Any, least: Number) -> Any:
+    """The larger of a threshold and a number, compared as itself: a noted one still notes what it decides."""
+    return _NoLowerThan(threshold, least) if isinstance(threshold, NotedThreshold) else max(threshold, least)
+
+
 def looked_for_from(threshold: Any, margin: Number) -> Number:
     """From what measure on a search has to find things, for a threshold that they are compared with afterwards.
 
