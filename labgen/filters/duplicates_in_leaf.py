@@ -41,6 +41,7 @@ class DuplicatesInLeaf:
         self._turns: dict[int, asyncio.Future[None]] = {}
         self._passed = plan.first_slot
         self._first = plan.first_slot
+        self._taken_over: list[Seen] = []
 
     @cached_property
     def _seen(self) -> EarlierInstructions:
@@ -60,10 +61,9 @@ class DuplicatesInLeaf:
         )
 
     def go_on_from(self, slots: int, seen: Iterable[Seen]) -> None:
-        """Take over what the first `slots` slots brought, before any other is drawn."""
+        """Take over what slots brought before any other is drawn: with them the first `slots` are over."""
         self._passed = self._first + slots
-        for each in seen:
-            self._seen.add(each.instruction, each.context, each.name)
+        self._taken_over += seen
 
     async def turn(self, slot: int) -> None:
         """Wait until every earlier slot has ended its turn."""
@@ -83,6 +83,9 @@ class DuplicatesInLeaf:
 
         Returns: it as it was, and what later ones must not resemble from now on; or it as a duplicate, and None.
         """
+        for each in self._taken_over:
+            self._seen.add(each.instruction, each.context, each.name)
+        self._taken_over.clear()
         threshold, context_threshold = self._thresholds
         verdict = self._seen.find(
             candidate.compared, candidate.context, threshold=threshold, context_threshold=context_threshold

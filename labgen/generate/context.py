@@ -11,6 +11,7 @@ from labgen.filters.available import FilterSet
 from labgen.flows.bound import BoundFlow
 from labgen.formats.prompts import PromptSet
 from labgen.generate.yields import YieldSeen
+from labgen.outcomes.thresholds import NotedThresholds
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
 from labgen.teacher.client import Asking
@@ -28,6 +29,7 @@ class RunContext:
             first slots, then their second ones, each finished before much is begun. Otherwise leaves come one after the
             other, and draws are sent before what follows from earlier ones: the teacher is busy to the end.
         admit: the last look at what passed every filter, in slot order; it may end a candidate. None for none.
+        noted: the thresholds, where these note what they decide; those of a part then note it by themselves.
         yields: filled by the leaves as they go.
     """
 
@@ -39,6 +41,7 @@ class RunContext:
     filters: FilterSet
     breadth_first: bool = False
     admit: Callable[[Candidate], Candidate] | None = None
+    noted: NotedThresholds | None = None
     yields: YieldSeen = field(default_factory=YieldSeen)
     _bound: dict[str, BoundFlow] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from labgen.filters.calibration import Calibration, put_to_test
 from labgen.generate.context import RunContext
 from labgen.generate.slot_run import FIRST, asker_for
+from labgen.outcomes.thresholds import Range
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.teacher.asker import Asker
 
@@ -18,11 +19,13 @@ class JudgesTest:
 
     Attributes:
         begun: whether it was ever started; never where judges are not tested.
+        ranges: where its thresholds could stand, in a run that notes it.
     """
 
     def __init__(self, plan: LeafPlan, run: RunContext) -> None:
         self._plan, self._run = plan, run
         self._outcome: asyncio.Future[Calibration] | None = None
+        self.ranges: Mapping[str, Range] = {}
 
     @property
     def begun(self) -> bool:
@@ -56,11 +59,20 @@ class JudgesTest:
         self._outcome = asyncio.create_task(self.take())
         self._outcome.add_done_callback(over)
 
-    def take_over(self, calibration: Calibration | None) -> None:
-        """Go on from a test that was taken before; None where there was none."""
+    def take_over(self, calibration: Calibration | None, ranges: Mapping[str, Range] | None = None) -> None:
+        """Go on from a test that was taken before; None where there was none. `ranges`: what it rests on."""
         if calibration:
+            if self._run.noted and ranges:
+                self._run.noted.part().take_over(ranges)
+            self.ranges = ranges or {}
             self._outcome = asyncio.get_running_loop().create_future()
             self._outcome.set_result(calibration)
+
+    async def over(self) -> bool:
+        """Wait until it is; whether the leaf may be drawn from. What stopped it is no error here."""
+        if self._outcome:
+            await asyncio.wait([self._outcome])
+        return self.fit
 
     async def passed(self) -> bool:
         """Wait for it; whether the leaf may be drawn from."""
@@ -83,7 +95,11 @@ class JudgesTest:
         """Put the leaf's judges to the test now."""
         config = self._run.config
         judges = self._run.bound(self._plan.flow).judges
-        return await put_to_test(self._plan, judges, self.asker(), config.thresholds, config.calibration)
+        noted = self._run.noted.part() if self._run.noted else None
+        thresholds = noted.thresholds if noted else config.thresholds
+        found = await put_to_test(self._plan, judges, self.asker(), thresholds, config.calibration)
+        self.ranges = noted.ranges() if noted else {}
+        return found
 
     def asker(self) -> Asker:
         """For questions that belong to no slot of the leaf; they come before its slots."""

@@ -14,9 +14,10 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from labgen.generate.context import RunContext
+from labgen.generate.known_slots import KeptSlots
 from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
 from labgen.ledger.replies import KeptRow, Ledger, digest_of
 from labgen.outcomes.store import OutcomeStore
@@ -25,8 +26,19 @@ from labgen.plan.leaf_plan import LeafPlan
 
 T = TypeVar("T")
 
-Made = tuple[T, Iterable[bytes] | None]
-"""An outcome, and the keys of the calls that it used."""
+
+@dataclass(frozen=True, slots=True)
+class MadeOutcome(Generic[T]):
+    """An outcome as it is made.
+
+    Attributes:
+        used: keys of the calls that it used; None for one that is not to be kept.
+        slots: what its slots rest on; None where that is not known.
+    """
+
+    value: T
+    used: Iterable[bytes] | None
+    slots: KeptSlots | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,7 @@ class LeafOutcome(Generic[T]):
         basis: what one that was made rests on; None where it is not to be kept.
         keys: of the replies that one that was made rests on, as the basis numbers them.
         replies: that one that was found rests on (count).
+        slots: what its slots rest on, of one that was made.
     """
 
     value: T
@@ -61,14 +74,22 @@ class LeafOutcome(Generic[T]):
     basis: Basis | None = None
     keys: tuple[bytes, ...] = ()
     replies: int = 0
+    slots: KeptSlots | None = None
 
     def tell(self, store: OutcomeStore) -> T:
         """Have the store keep it, or note that it was of use. Returns: `value`."""
         if self.basis:
-            store.keep(self.basis.key, _written(self.basis, self.value, self.keys))
+            store.keep(self.basis.key, _written(self.basis, self.value, self.slots, self.keys))
         elif self.number is not None:
             store.note_use([self.number])
         return self.value
+
+
+class Near(NamedTuple, Generic[T]):
+    """An outcome that was kept under other thresholds, and what its slots rest on."""
+
+    value: T
+    slots: KeptSlots
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +104,7 @@ class Noting:
         """That of a run."""
         noted = NotedThresholds(run.config.thresholds)
         config = run.config.model_copy(update={"thresholds": noted.thresholds})
-        return cls(replace(run, config=config), noted)
+        return cls(replace(run, config=config, noted=noted), noted)
 
 
 class LeafOutcomes:
@@ -98,36 +119,49 @@ class LeafOutcomes:
         self._store, self._ledger, self._run = store, ledger, run
         self._inputs = run_inputs(run) if store else b""
 
-    def of(self, plan: LeafPlan, make: Callable[[LeafPlan, RunContext], Made[T]], *further: Any) -> LeafOutcome[T]:
+    def of(
+        self, plan: LeafPlan, make: Callable[[LeafPlan, RunContext, Near[T] | None], MadeOutcome[T]], *further: Any
+    ) -> LeafOutcome[T]:
         """The outcome of a leaf: the one that is kept, where all that it rests on is still so, else made.
 
         Args:
-            make: makes it with a context, and says which calls it used (their keys); None for one that is not to be
-                kept.
+            make: makes it with a context; where there is one that was kept under other thresholds, it may go by that.
             further: what kind of outcome it is, and what else that depends on; plain data.
         """
         if not self._store:
-            return LeafOutcome(make(plan, self._run)[0])
-        if found := self.find(plan, *further):
+            return LeafOutcome(make(plan, self._run, None).value)
+        near: list[Near[T]] = []
+        if found := self.find(plan, *further, near=near):
             return found
         noting = self.noting()
-        value, used = make(plan, noting.run)
-        rows = None if used is None else self._ledger.rows(used)
+        made = make(plan, noting.run, near[0] if near else None)
+        rows = None if made.used is None else self._ledger.rows(made.used)
         if rows is None:
-            return LeafOutcome(value)
-        return self.made(plan, value, noting, rows, *further)
+            return LeafOutcome(made.value)
+        return self.made(plan, made.value, noting, rows, *further, slots=made.slots)
 
-    def find(self, plan: LeafPlan, *further: Any) -> LeafOutcome[Any] | None:
-        """The outcome that is kept of a leaf, where all that it rests on is still so; None for none."""
+    def find(self, plan: LeafPlan, *further: Any, near: list[Near[T]] | None = None) -> LeafOutcome[T] | None:
+        """The outcome that is kept of a leaf, where all that it rests on is still so; None for none.
+
+        Args:
+            near: given the newest one of which only some thresholds would not decide the same.
+        """
         if not self._store:
             return None
         for number, content in self._store.find(leaf_inputs(plan, self._inputs, *further)):
             file = BytesIO(content)
             basis: Basis = pickle.load(file)  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
-            if all_within(self._run.config.thresholds, basis.ranges):
-                digest, keys = self._ledger.digest(array("Q", zlib.decompress(basis.replies)))
-                if digest == basis.digest:
-                    return LeafOutcome(_Reader(file, keys).load(), number, replies=len(keys))
+            holds = all_within(self._run.config.thresholds, basis.ranges)
+            if not holds and (near is None or near):
+                continue
+            digest, keys = self._ledger.digest(array("Q", zlib.decompress(basis.replies)))
+            if digest == basis.digest:
+                value = _Reader(file, keys).load()
+                if holds:
+                    return LeafOutcome(value, number, replies=len(keys))
+                slots = _Reader(BytesIO(zlib.decompress(file.read())), keys).load()
+                if near is not None and slots:
+                    near.append(Near(value, slots))
         return None
 
     def noting(self) -> Noting:
@@ -135,25 +169,35 @@ class LeafOutcomes:
         return Noting.of(self._run)
 
     def made(
-        self, plan: LeafPlan, value: T, noting: Noting, rows: Mapping[int, KeptRow], *further: Any
+        self,
+        plan: LeafPlan,
+        value: T,
+        noting: Noting,
+        rows: Mapping[int, KeptRow],
+        *further: Any,
+        slots: KeptSlots | None = None,
     ) -> LeafOutcome[T]:
         """An outcome that was made just now, with what it rests on.
 
         Args:
             rows: the ledger's, of the calls that it used, by their numbers, sorted; further: as `of`.
+            slots: what its slots rest on; None where that is not known.
         """
         replies = zlib.compress(array("Q", rows).tobytes())
         key = leaf_inputs(plan, self._inputs, *further)
         basis = Basis(key, replies, digest_of(rows.values()), noting.thresholds.ranges())
-        return LeafOutcome(value, basis=basis, keys=tuple(row[0] for row in rows.values()))
+        return LeafOutcome(value, basis=basis, keys=tuple(row[0] for row in rows.values()), slots=slots)
 
 
-def _written(basis: Basis, value: object, keys: Sequence[bytes]) -> bytes:
-    """An outcome as it is kept: what it rests on, then what came of the leaf, with places in `keys` for these."""
-    file = BytesIO()
+def _written(basis: Basis, value: object, slots: KeptSlots | None, keys: Sequence[bytes]) -> bytes:
+    """An outcome as it is kept: what it rests on, what came of the leaf, what its slots rest on; for keys their places
+    in `keys`.
+    """
+    file, further = BytesIO(), BytesIO()
     pickle.dump(basis, file, protocol=5)
     _Writer(file, keys).dump(value)
-    return file.getvalue()
+    _Writer(further, keys).dump(slots)
+    return file.getvalue() + zlib.compress(further.getvalue())
 
 
 class _Writer(pickle.Pickler):

@@ -37,6 +37,7 @@ class LeafRun:
         issued: slots issued so far (count).
         seen: what the slots before those that it draws itself have brought.
         spent: keys of the calls made for the slots that were retired, in order.
+        test: that of its judges.
     """
 
     def __init__(self, plan: LeafPlan, run: RunContext) -> None:
@@ -48,7 +49,7 @@ class LeafRun:
         self._run = run
         self._per_call = run.config.generation.instructions_per_call
         self._per_slot = per_slot(plan, self._per_call)
-        self._test = JudgesTest(plan, run)
+        self.test = JudgesTest(plan, run)
         self._duplicates = DuplicatesInLeaf(plan, run.config.thresholds)
         self._live: dict[int, SlotRun] = {}
 
@@ -57,7 +58,7 @@ class LeafRun:
         self.progress = replace(past.progress)
         self.issued = past.progress.slots
         self.seen = past.seen
-        self._test.take_over(past.progress.calibration)
+        self.test.take_over(past.progress.calibration)
         self._duplicates.go_on_from(past.progress.slots, past.seen)
         if past.progress.fruitful:
             self._run.yields.add(self.plan.flow.name, past.progress.drawn, past.progress.passed)
@@ -70,7 +71,7 @@ class LeafRun:
     def wants_slot(self, *, eager: bool) -> bool:
         """Whether the slots on their way are expected to fall short of what is wanted; see `falls_short`."""
         progress = self.progress
-        if progress.done or not self._test.fit or self.held_back:
+        if progress.done or not self.test.fit or self.held_back:
             return False
         return falls_short(
             progress.missing,
@@ -110,7 +111,7 @@ class LeafRun:
         slot = SlotRun(self.issued, float(self._asked_for(self.issued)))
         self.issued += 1
         self._live[slot.index] = slot
-        self._test.begin(on_done)
+        self.test.begin(on_done)
 
         def done(task: asyncio.Task[SlotResult]) -> None:
             if not task.cancelled():
@@ -125,7 +126,7 @@ class LeafRun:
         return asked_for(self.plan, index, seed=self._run.config.seed, per_call=self._per_call)
 
     async def _draw(self, slot: SlotRun) -> SlotResult:
-        if not await self._test.passed():
+        if not await self.test.passed():
             return SlotResult()
         return await slot.run(self.plan, self._run, self._duplicates)
 
@@ -136,24 +137,38 @@ class LeafRun:
         Raises: LabgenError: what stopped a slot, where something did.
         """
         retired: list[SlotResult] = []
-        progress = self.progress
-        while not progress.done and progress.slots in self._live:
-            slot = self._live[progress.slots]
+        while not self.progress.done and self.progress.slots in self._live:
+            slot = self._live[self.progress.slots]
             if not slot.task.done():
                 break
-            result = slot.task.result()
-            passed = progress.passed
-            retired.append(replace(result, candidates=tuple(progress.accept(self._admitted(result.candidates)))))
-            if progress.calibration is None and (test := self._test.result):
-                progress.note_test(test, stops=self._test.stops(test))
+            retired.append(self._retire(slot.index, slot.task.result()))
             del self._live[slot.index]
-            self.spent += slot.spent
-            drawn = self._asked_for(slot.index)
-            progress.end_slot(result.candidates, drawn, len(slot.spent), self._run.config.stop)
-            if progress.fruitful:
-                # A leaf whose judge is not fit, or of which nothing can be drawn, says nothing of the others' yield.
-                self._run.yields.add(self.plan.flow.name, drawn, progress.passed - passed)
         return retired
+
+    def take_known(self, slot: SlotResult) -> SlotResult:
+        """Retire the next slot, of which it is known what it comes to, none being on its way.
+
+        Returns: as `retire`.
+        """
+        index = self.issued
+        self.issued += 1
+        self._duplicates.go_on_from(self.issued, slot.seen)
+        if self._run.noted:
+            self._run.noted.part().take_over(slot.ranges)
+        return self._retire(index, slot)
+
+    def _retire(self, index: int, slot: SlotResult) -> SlotResult:
+        progress, passed = self.progress, self.progress.passed
+        final = replace(slot, candidates=tuple(progress.accept(self._admitted(slot.candidates))))
+        if progress.calibration is None and (test := self.test.result):
+            progress.note_test(test, stops=self.test.stops(test))
+        self.spent += slot.spent
+        drawn = self._asked_for(index)
+        progress.end_slot(slot.candidates, drawn, len(slot.spent), self._run.config.stop)
+        if progress.fruitful:
+            # A leaf whose judge is not fit, or of which nothing can be drawn, says nothing of the others' yield.
+            self._run.yields.add(self.plan.flow.name, drawn, progress.passed - passed)
+        return final
 
     def _admitted(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         admit = self._run.admit
@@ -166,7 +181,7 @@ class LeafRun:
         for slot in self._live.values():
             slot.task.cancel()
         self._live.clear()
-        self._test.cancel()
+        self.test.cancel()
 
     def spent_ahead(self) -> int:
         """Calls asked for by slots that never became part of the build."""

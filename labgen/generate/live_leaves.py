@@ -9,7 +9,7 @@ from dataclasses import replace
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_outcomes import LeafOutcomes, Noting
 from labgen.generate.leaf_run import LeafRun
-from labgen.generate.resume import REPLAYED, Taking, unheard
+from labgen.generate.resume import REPLAYED, Taking
 from labgen.generate.slot_run import SlotResult
 from labgen.ledger.replies import KeptRow, Ledger
 from labgen.outcomes.store import OutcomeStore
@@ -34,7 +34,7 @@ class LiveLeaves:
         """A leaf that nothing was drawn from yet."""
         noting = self._outcomes.noting()
         leaf = LeafRun(plan, noting.run)
-        self._open[leaf] = noting, Taking(LedgerOnly(self._ledger), unheard, {})
+        self._open[leaf] = noting, Taking(LedgerOnly(self._ledger))
         return leaf
 
     def take(self, leaf: LeafRun, slots: Sequence[SlotResult]) -> None:
@@ -55,7 +55,9 @@ class LiveLeaves:
         told = {row[0]: self._origin(row) for row in rows.values()}
         origins = Counter(told[key] for key in used)
         kept = replace(found, kept_from=origins, used=())
-        self._outcomes.made(leaf.plan, kept, noting, rows, REPLAYED).tell(self._store)
+        taking.origins = told
+        rest = taking.kept_slots(leaf, noting.run)
+        self._outcomes.made(leaf.plan, kept, noting, rows, REPLAYED, slots=rest).tell(self._store)
 
     def _origin(self, row: KeptRow) -> Origin:
         served = self._ledger.reply(row).served

@@ -19,7 +19,8 @@ from labgen.filters.available import FilterSet
 from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.blocks import Block, pack, unpack_seen
 from labgen.generate.context import RunContext
-from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, Made
+from labgen.generate.known_slots import KeptSlot, KeptSlots, KnownSlots
+from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, MadeOutcome, Near
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.slot_run import SlotResult
@@ -46,23 +47,32 @@ WORTH_SHARING = 2000
 """Replies in the ledger from which on several processes look at it: before that, they would take longer to start."""
 
 
-async def replay_slots(leaf: LeafRun, client: LedgerOnly, retired: Callable[[SlotResult], None]) -> Past:
+async def replay_slots(
+    leaf: LeafRun, client: LedgerOnly, retired: Callable[[SlotResult], None], known: KnownSlots | None = None
+) -> Past:
     """Retire a leaf's slots one by one, up to the first that asks what is not paid for.
 
     Args:
         client: that of the leaf's run; what it has `paid` is what the slot at hand took.
         retired: given what each slot came to, as it is retired.
+        known: what slots are known to come to, of a leaf that has drawn nothing yet.
     Returns: what they came to, after what the leaf had come to before.
     """
     client.begin()
     seen = list(leaf.seen)
     while not leaf.progress.done:
-        slot = leaf.issue(lambda: None)
-        await asyncio.wait([slot.task])
-        if client.missing:
-            # Whatever a package's code may have made of that: the slot has not come to anything yet.
-            break
-        for result in leaf.retire():
+        if known and (found := await known.next(leaf)):
+            results = [leaf.take_known(found)]
+        else:
+            slot = leaf.issue(lambda: None)
+            await asyncio.wait([slot.task])
+            if client.missing:
+                # Whatever a package's code may have made of that: the slot has not come to anything yet.
+                break
+            results = leaf.retire()
+            if known:
+                known.drawn(results)
+        for result in results:
             seen += result.seen
             retired(result)
             client.paid.clear()
@@ -80,6 +90,7 @@ class Replayed:
         kept_from: where the replies come from that were taken from the ledger for them.
         used: keys of these replies, each once; only where they were read just now.
         before: what slots before these had seen, of a leaf that is taken further.
+        slots: what they rest on; only where that was noted just now.
     """
 
     progress: LeafProgress
@@ -88,11 +99,16 @@ class Replayed:
     kept_from: Counter[Origin]
     used: tuple[bytes, ...] = ()
     before: tuple[Seen, ...] = ()
+    slots: KeptSlots | None = None
 
     @property
     def past(self) -> Past:
         """All that further slots depend on. It is read from the blocks: whoever goes no further needs none of it."""
         return Past(self.progress, (*self.before, *(seen for block in self.blocks for seen in unpack_seen(block))))
+
+
+def unheard(paid: Sequence[tuple[Call, Reply]]) -> None:
+    """Nobody is told."""
 
 
 class Taking:
@@ -101,11 +117,17 @@ class Taking:
     Args:
         client: what it has `paid` is what the slot at hand took.
         paid: told of that.
-        used: keys of what was used before; filled further.
+        known: the slots among them that are not drawn anew; None for none.
+
+    Attributes:
+        origins: where the replies that they used come from; filled as they are taken.
+        slots: what each of them rests on.
     """
 
-    def __init__(self, client: LedgerOnly, paid: Paid, used: dict[bytes, None]) -> None:
-        self._client, self._paid, self._used = client, paid, used
+    def __init__(self, client: LedgerOnly, paid: Paid = unheard, known: KnownSlots | None = None) -> None:
+        self._client, self._paid, self._known = client, paid, known
+        self.origins: dict[bytes, Origin] = {}
+        self.slots: list[KeptSlot] = []
         self._blocks: list[Block] = []
         self._waiting: list[Candidate] = []
         self._seen: list[Seen] = []
@@ -118,16 +140,25 @@ class Taking:
         self._seen += slot.seen
         if len(self._waiting) >= BLOCK_CANDIDATES:
             self._pack()
-        self._kept_from.update(Origin.of(call, reply) for call, reply in self._client.paid)
-        self._used.update((call.key, None) for call, _ in self._client.paid)
+        self.slots.append(KeptSlot(len(slot.candidates), len(slot.seen), slot.spent, slot.ranges))
+        told = [(call.key, Origin.of(call, reply)) for call, reply in self._client.paid]
+        told += self._known.taken_over() if self._known else ()
+        self.origins.update(told)
+        self._kept_from.update(origin for _, origin in told)
         self._paid(self._client.paid)
 
     def replayed(self, progress: LeafProgress, before: Sequence[Seen] = ()) -> Replayed:
         """What all that was taken comes to; `before`: what slots before had seen."""
         if self._waiting:
             self._pack()
-        used = tuple(self._used)
+        used = tuple(self.origins)
         return Replayed(progress, self._count, tuple(self._blocks), self._kept_from, used, tuple(before))
+
+    def kept_slots(self, leaf: LeafRun, run: RunContext) -> KeptSlots | None:
+        """What the slots that were taken rest on, all of a leaf; None where that was not noted."""
+        if run.noted is None:
+            return None
+        return KeptSlots(tuple(self.slots), run.noted.ranges(own=True), leaf.test.ranges, self.origins)
 
     def _pack(self) -> None:
         self._blocks.append(pack(self._waiting, self._seen))
@@ -135,20 +166,21 @@ class Taking:
         self._seen.clear()
 
 
-def unheard(paid: Sequence[tuple[Call, Reply]]) -> None:
-    """Nobody is told."""
-
-
-async def replay_leaf(plan: LeafPlan, run: RunContext, client: LedgerOnly, paid: Paid = unheard) -> Replayed:
+async def replay_leaf(
+    plan: LeafPlan, run: RunContext, client: LedgerOnly, paid: Paid = unheard, near: Near[Replayed] | None = None
+) -> Replayed:
     """Replay one leaf.
 
     Args:
         client: that of `run`.
         paid: told of the replies that each slot took.
+        near: what was kept of it under other thresholds; None for nothing.
     """
-    taking = Taking(client, paid, {})
-    past = await replay_slots(LeafRun(plan, run), client, taking.take)
-    return taking.replayed(past.progress)
+    known = near and KnownSlots(plan, near.slots, near.value.progress.calibration, near.value.blocks, run)
+    taking = Taking(client, paid, known)
+    leaf = LeafRun(plan, run)
+    past = await replay_slots(leaf, client, taking.take, known)
+    return replace(taking.replayed(past.progress), slots=taking.kept_slots(leaf, run))
 
 
 async def replay_further(
@@ -160,7 +192,7 @@ async def replay_further(
         past: what it had come to; left: rows that the look across leaves left of that.
     Returns: what all its slots came to, with the candidates and replies of the further ones.
     """
-    taking = Taking(client, paid, {})
+    taking = Taking(client, paid)
     leaf = LeafRun(plan, run)
     leaf.go_on_from(Past(past.progress.reopened(left), past.seen))
     came_to = await replay_slots(leaf, client, taking.take)
@@ -229,7 +261,7 @@ class Replay:
             client = LedgerOnly(ledger)
             outcomes = LeafOutcomes(store, self.context(client), ledger)
 
-            make = _making(at_once, lambda plan, run: replay_leaf(plan, run, client, self._tell))
+            make = _making(at_once, lambda plan, run, near: replay_leaf(plan, run, client, self._tell, near))
             yield lambda place: outcomes.of(self.sources.plans[place], make, REPLAYED)
 
     @contextmanager
@@ -241,13 +273,13 @@ class Replay:
 
             def upto(plan: LeafPlan, left: Sequence[int], paid: Paid = self._tell) -> Replayed | None:
                 if not left:
-                    whole = _making(at_once, lambda plan, run: replay_leaf(plan, run, client))
+                    whole = _making(at_once, lambda plan, run, near: replay_leaf(plan, run, client, unheard, near))
                     return outcomes.of(plan, whole, REPLAYED).tell(store)
                 before = upto(plan, left[:-1], unheard)
                 if before is None or not before.progress.done:
                     return None
                 past, rows = before.past, left[-1]
-                further = _making(at_once, lambda plan, run: replay_further(plan, run, client, past, rows, paid))
+                further = _making(at_once, lambda plan, run, _: replay_further(plan, run, client, past, rows, paid))
                 found = outcomes.of(plan, further, REOPENED, rows, repr(past)).tell(store)
                 return replace(found, before=past.seen)
 
@@ -289,13 +321,14 @@ class AtOnce(Protocol):
 
 
 def _making(
-    at_once: AtOnce, replay: Callable[[LeafPlan, RunContext], Coroutine[Any, Any, Replayed]]
-) -> Callable[[LeafPlan, RunContext], Made[Replayed]]:
+    at_once: AtOnce, replay: Callable[[LeafPlan, RunContext, Near[Replayed] | None], Coroutine[Any, Any, Replayed]]
+) -> Callable[[LeafPlan, RunContext, Near[Replayed] | None], MadeOutcome[Replayed]]:
     """How a leaf is replayed so that what it comes to can be kept: where it is done."""
 
-    def make(plan: LeafPlan, run: RunContext) -> Made[Replayed]:
-        replayed = at_once(replay(plan, run))
-        return replace(replayed, used=(), before=()), replayed.used if replayed.progress.done else None
+    def make(plan: LeafPlan, run: RunContext, near: Near[Replayed] | None) -> MadeOutcome[Replayed]:
+        replayed = at_once(replay(plan, run, near))
+        used = replayed.used if replayed.progress.done else None
+        return MadeOutcome(replace(replayed, used=(), before=(), slots=None), used, replayed.slots)
 
     return make
 

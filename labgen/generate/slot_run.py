@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labgen.changed import changed
@@ -11,6 +11,7 @@ from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.flows.obey_marks import obey_marks
 from labgen.generate.context import RunContext
+from labgen.outcomes.thresholds import Range
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.seed_sampling import make_slot
@@ -26,10 +27,17 @@ The longest chains of calls so begin first, also at a run's end, where nothing e
 
 @dataclass(frozen=True, slots=True)
 class SlotResult:
-    """What a slot came to. `seen` is what later slots of the leaf must not resemble."""
+    """What a slot came to.
+
+    Attributes:
+        seen: what later slots of the leaf must not resemble; spent: keys of the calls made for it, in order.
+        ranges: where its thresholds could stand, in a run that notes it.
+    """
 
     candidates: tuple[Candidate, ...] = ()
     seen: tuple[Seen, ...] = ()
+    spent: tuple[bytes, ...] = ()
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,12 +64,15 @@ class SlotRun:
             self.fruitful = any(candidate.instruction for candidate in candidates)
 
         slot = slot_context(plan, run, self.index, duplicates, self.spent)
+        noted = run.noted.part() if run.noted else None
+        if noted:
+            slot = changed(slot, thresholds=noted.thresholds)
         candidates = await obey_marks(await run.bound(plan.flow).fold(slot, note), slot, run.filters)
         note(candidates)
         # For the slot as a whole, since draws and verdicts are shared, and a flow of another package need not tell.
         answered_by = tuple(sorted(slot.asker.answered_by))
         told = tuple(changed(candidate, answered_by=answered_by) for candidate in candidates)
-        return SlotResult(told, tuple(slot.seen))
+        return SlotResult(told, tuple(slot.seen), tuple(self.spent), noted.ranges() if noted else {})
 
 
 def slot_context(

@@ -31,6 +31,12 @@ class Range:
         above = value >= self.low if self.low_closed else value > self.low
         return above and (value <= self.high if self.high_closed else value < self.high)
 
+    def __and__(self, other: Range) -> Range:
+        """Where it may stand by both."""
+        low = max((self.low, not self.low_closed), (other.low, not other.low_closed))
+        high = min((self.high, self.high_closed), (other.high, other.high_closed))
+        return Range(low[0], not low[1], high[0], high[1])
+
 
 class NotedThreshold:
     """A threshold that notes what it is compared with.
@@ -173,16 +179,33 @@ class NotedThresholds:
     """The thresholds of a run, each of which notes its comparisons.
 
     Attributes:
-        thresholds: what the run is given instead of its own.
+        plain: the run's own; thresholds: what it is given instead.
     """
 
     def __init__(self, thresholds: ThresholdsConfig) -> None:
+        self.plain = thresholds
+        self._further: list[Callable[[], Mapping[str, Range]]] = []
         self._noted = {name: NotedThreshold(getattr(thresholds, name)) for name in ThresholdsConfig.model_fields}
         self.thresholds = ThresholdsConfig.model_construct(**cast(dict[str, Any], self._noted))
 
-    def ranges(self) -> dict[str, Range]:
-        """Where each could stand, by name; those that may stand anywhere are left out."""
-        return {name: noted.range for name, noted in self._noted.items() if noted.range != Range()}
+    def part(self) -> NotedThresholds:
+        """The same for a part of the run, which is asked by itself where they could stand, and counts for the whole."""
+        part = NotedThresholds(self.plain)
+        self._further.append(part.ranges)
+        return part
+
+    def take_over(self, ranges: Mapping[str, Range]) -> None:
+        """What these were noted of is not done anew: they count as if it were."""
+        for name, where in ranges.items():
+            self._noted[name].range &= where
+
+    def ranges(self, *, own: bool = False) -> dict[str, Range]:
+        """Where each could stand, by name; those that may stand anywhere are left out. `own`: all parts aside."""
+        found = {name: noted.range for name, noted in self._noted.items() if noted.range != Range()}
+        for ranges in () if own else self._further:
+            for name, where in ranges().items():
+                found[name] = found.get(name, Range()) & where
+        return found
 
 
 def all_within(thresholds: ThresholdsConfig, ranges: Mapping[str, Range]) -> bool:

@@ -211,7 +211,8 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
 
             def numbers(place: int) -> dict[str, Any]:
                 plan = plans[place]
-                if kept := outcomes.find(plan, REPLAYED):
+                kept: LeafOutcome[Replayed] | None = outcomes.find(plan, REPLAYED)
+                if kept:
                     leaf = _paid_leaf(plan, kept, config.generation.instructions_per_call)
                 else:
                     leaf = at_once(_Pricing(plan, run, client, count_tokens, yields[plan.flow.name]).estimate())

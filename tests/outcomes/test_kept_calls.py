@@ -19,7 +19,7 @@ from workbench import Labgen, freeform, write_leaf
 from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.blocks import pack, unpack
 from labgen.generate.dry_run import NobodyAsked
-from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes
+from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, MadeOutcome
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.resume import Replayed
 from labgen.ledger.replies import Ledger
@@ -77,7 +77,7 @@ def test_what_is_found_is_what_was_kept_whatever_calls_its_candidates_name(
     plan, run = session.sources.plans[0], session.replay.context(NobodyAsked())
     with OutcomeStore(tmp_path_factory.mktemp("work"), max_bytes=10**7) as store:
         outcomes = LeafOutcomes(store, run, ledger)
-        outcomes.of(plan, lambda *_: (kept, [call.key for call in used]), "kind").tell(store)
+        outcomes.of(plan, lambda *_: MadeOutcome(kept, [call.key for call in used]), "kind").tell(store)
         found: LeafOutcome[Replayed] | None = outcomes.find(plan, "kind")
     assert found and found.value == kept and found.replies == len(used)
     assert [unpack("a/b", block) for block in found.value.blocks] == drawn

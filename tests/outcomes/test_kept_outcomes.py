@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from datasets import load_dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workbench import TIDES, Labgen, digest, freeform, grounded, knowledge, write_leaf
@@ -190,6 +192,22 @@ def test_an_unchanged_leaf_costs_a_look_up(tmp_path: Path, drawn: list[str]) -> 
     file.write_text(file.read_text().replace("everyday requests", "requests of every day"))
     project.build()
     assert set(drawn) == {"foundational_skills/requests"}
+
+
+def test_a_threshold_that_moves_costs_the_slots_that_it_decides(tmp_path: Path, drawn: list[str]) -> None:
+    """The longest answer is too long from now on: its slot is gone through again, and what the leaf draws instead."""
+    project = Project(tmp_path)
+    project.settings["samples"] = 16
+    project.build()
+    rows = load_dataset(str(tmp_path / "dataset"), "foundational_skills", split="train")
+    longest = max(len(row["messages"][1]["content"]) for row in rows)
+    project.settings["thresholds"] = {"max_response_chars": longest - 1}
+    drawn.clear()
+    plain = project.build(output="plain", outcomes={"max_bytes": 0})
+    all_slots = Counter(drawn)["foundational_skills/requests"]
+    drawn.clear()
+    assert project.build() == plain
+    assert 0 < Counter(drawn)["foundational_skills/requests"] <= all_slots / 2
 
 
 def test_a_leaf_that_was_taken_further_goes_on_from_what_is_kept_of_it(
