@@ -555,6 +555,7 @@ class Candidate:
             part of the row. What is said of them stands in `verdicts` (see `SECOND_TURN`).
         rejected_by: name of the verdict that ended it; empty where none did.
         edit: what it was as drawn, where a person has written it anew; None for all others.
+        language: what its texts seem to be in, as `labgen.text.language` tells it; None as long as nobody has looked.
     """
 
     leaf: str
@@ -578,6 +579,7 @@ class Candidate:
     follow_up: Pair | None = None
     rejected_by: str = ""
     edit: HumanEdit | None = None
+    language: str | None = None
 
     @property
     def id(self) -> str:

@@ -38,7 +38,7 @@ from labgen.export.rows import (
 )
 from labgen.export.survey import Survey
 from labgen.records import BRANCHES, Answerer, Candidate, State
-from labgen.text.language import guess_language
+from labgen.text.language import language_of_pair
 
 
 def write_dataset(
@@ -294,7 +294,10 @@ class DatasetWriter:
         if self._survey:
             self._survey.add(row)
         self._accepted[leaf.path] += 1
-        self._languages[guess_language(f"{candidate.instruction} {candidate.response}")] += 1
+        language = candidate.language
+        if language is None:
+            language = language_of_pair(candidate.instruction, candidate.response)
+        self._languages[language] += 1
         if source := candidate.source:
             self._sources.setdefault((source.repo, source.commit), set()).add(source.file)
 

@@ -5,15 +5,16 @@ Documents and second turns are looked at within their leaf, too: see `Duplicates
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from labgen.config import ThresholdsConfig
 from labgen.filters.earlier_instructions import EarlierInstructions, thresholds_for
 from labgen.filters.kept_comparisons import KeptComparisons
 from labgen.filters.second_turn import without_second_turn
-from labgen.plan.example_pairs import example_pairs
+from labgen.plan.example_pairs import ExamplePair, example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State, Verdict
 
@@ -38,7 +39,7 @@ class DuplicatesAcrossLeaves:
             for by_context in (False, True)
         )
         self._seen = self._plain
-        self._limits = (base, base)
+        self._examples: Sequence[ExamplePair] = ()
         self._documents = EarlierInstructions(base, by_context=False)
         self._questions = self._follow_ups = EarlierInstructions(base, by_context=False)
         self._leaf = ""
@@ -53,16 +54,21 @@ class DuplicatesAcrossLeaves:
         for instruction, context, name in self._kept:
             self._seen.add(instruction, context, name)
         own_context = plan.flow.own_context
-        examples = example_pairs(plan.leaf, plan.flow)
+        self._examples = example_pairs(plan.leaf, plan.flow)
+        self.__dict__.pop("_limits", None)
         self._leaf, self._kept = plan.leaf.path, []
         base = self._thresholds.duplicate_rouge_l
         self._documents = EarlierInstructions(base, by_context=False)
         self._questions = EarlierInstructions(base, by_context=own_context)
         self._follow_ups = EarlierInstructions(base, by_context=own_context)
         self._seen = self._with_context if own_context else self._plain
-        self._limits = thresholds_for(
-            [example.instruction for example in examples],
-            [example.context or "" for example in examples] if own_context else [],
+
+    @cached_property
+    def _limits(self) -> tuple[float, float]:
+        """The thresholds of the leaf at hand. Most leaves have nothing that comes near any."""
+        return thresholds_for(
+            [example.instruction for example in self._examples],
+            [example.context or "" for example in self._examples] if self._seen is self._with_context else [],
             base=self._thresholds.duplicate_rouge_l,
             cap=self._thresholds.duplicate_rouge_l_cap,
         )
@@ -85,7 +91,7 @@ class DuplicatesAcrossLeaves:
         """
         where, verdict = "across_leaves", self._near(self._seen, candidate, candidate.compared)
         if verdict is None and candidate.is_document:
-            where, verdict = "in_leaf", self._documents.find(candidate.compared, None, threshold=self._limits[0])
+            where, verdict = "in_leaf", self._near(self._documents, candidate, candidate.compared)
         elif verdict is None:
             where, verdict = "in_leaf", self._near(self._follow_ups, candidate, candidate.compared)
         if verdict is not None:
@@ -119,5 +125,7 @@ class DuplicatesAcrossLeaves:
 
     def _near(self, earlier: EarlierInstructions, candidate: Candidate, text: str) -> Verdict | None:
         """The verdict on a text of a candidate's that is too close to an earlier one."""
+        if not earlier.any_near(text, candidate.context):
+            return None
         threshold, context_threshold = self._limits
         return earlier.find(text, candidate.context, threshold=threshold, context_threshold=context_threshold)

@@ -65,6 +65,12 @@ class EarlierInstructions:
         else:
             self._instructions.expect(instruction for instruction, _ in pairs)
 
+    def any_near(self, instruction: str, context: str | None) -> bool:
+        """Whether there is anything that `find` would have to hold against a threshold."""
+        if self._by_context:
+            return bool(self._contexts.matches(context or ""))
+        return bool(self._instructions.matches(instruction))
+
     def find(
         self, instruction: str, context: str | None, *, threshold: float, context_threshold: float = 0.0
     ) -> Verdict | None:

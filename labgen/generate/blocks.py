@@ -77,6 +77,7 @@ def _fields(candidate: Candidate, places: dict[bytes, int]) -> tuple[Any, ...]:
         candidate.follow_up and (candidate.follow_up.question, candidate.follow_up.answer),
         candidate.rejected_by,
         None if candidate.edit is None else astuple(candidate.edit),
+        candidate.language,
     )
 
 
@@ -117,7 +118,7 @@ def _rival(fields: tuple[Any, ...]) -> Rival:
 
 def _candidate(leaf: str, fields: tuple[Any, ...], keys: Sequence[bytes]) -> Candidate:
     slot, position, instruction, response, context, source, kind, reasoning, seeds, *rest = fields
-    verdicts, state, reason, raw, calls, by, rivals, follow_up, rejected_by, edit = rest
+    verdicts, state, reason, raw, calls, by, rivals, follow_up, rejected_by, edit, language = rest
     return Candidate(
         leaf=leaf,
         slot=slot,
@@ -139,4 +140,5 @@ def _candidate(leaf: str, fields: tuple[Any, ...], keys: Sequence[bytes]) -> Can
         follow_up=follow_up and Pair(*follow_up),
         rejected_by=rejected_by,
         edit=None if edit is None else HumanEdit(*edit),
+        language=language,
     )

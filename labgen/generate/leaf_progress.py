@@ -10,6 +10,7 @@ from labgen.config import StopConfig
 from labgen.filters.calibration import Calibration
 from labgen.records import Candidate, State
 from labgen.teacher.causes import cause_of
+from labgen.text.language import language_of_pair
 
 JUDGE_NOT_FIT = "judge not fit"
 """How the reason begins why a leaf stopped whose judges failed their test."""
@@ -83,11 +84,15 @@ class LeafProgress:
                 final.append(candidate)
                 continue
             self.passed += 1
+            # Told here, so that it is kept with what the leaf came to, and other processes take part in it.
+            language = candidate.language
+            if language is None:
+                language = language_of_pair(candidate.instruction, candidate.response)
             if self.accepted < self.wanted:
                 self.accepted += 1
-                final.append(changed(candidate, state=State.ACCEPTED))
+                final.append(changed(candidate, state=State.ACCEPTED, language=language))
             else:
-                final.append(changed(candidate, state=State.SURPLUS, reason="leaf_already_full"))
+                final.append(changed(candidate, state=State.SURPLUS, reason="leaf_already_full", language=language))
         return final
 
     def note_test(self, calibration: Calibration, *, stops: bool) -> None:

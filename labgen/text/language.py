@@ -120,6 +120,11 @@ def guess_language(text: str) -> str:
     return _by_words(set(words))
 
 
+def language_of_pair(instruction: str, response: str) -> str:
+    """The language of a row, as `guess_language` tells it: nearly always that of its instruction."""
+    return guess_language(f"{instruction} {response}")
+
+
 @cache
 def _languages_of() -> dict[str, list[str]]:
     """Common words, and the languages that have each."""
