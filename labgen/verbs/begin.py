@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Protocol, Self
 
 from labgen.export.collect import Collector
 from labgen.generate.engine import Progress
@@ -77,6 +79,7 @@ def take_replayed(
     if workers.begin():
         load_arrow()
     told_sec = time.monotonic()
+    further = _Further(session, collector, store, progress, traffic, pasts, left, look_ahead=look_ahead)
 
     def meanwhile() -> bool:
         nonlocal told_sec
@@ -84,54 +87,87 @@ def take_replayed(
             told_sec = now
             if watch:
                 watch.look("reading the ledger", collector.progress, traffic)
-        return collector.move_on()
+        return collector.move_on() or further.take()
 
-    for place, outcome in workers.results(meanwhile):
-        leaf = outcome.tell(store)
-        plan, came_to = plans[place], leaf.progress
+    with further:
+        for place, outcome in workers.results(meanwhile):
+            leaf = outcome.tell(store)
+            plan, came_to = plans[place], leaf.progress
+            path = plan.leaf.path
+            collector.take_replayed(path, leaf)
+            progress.candidates += leaf.candidates
+            progress.accepted += came_to.accepted
+            progress.leaves_done += came_to.done
+            traffic.kept_from.update(leaf.kept_from)
+            if came_to.done:
+                if came_to.fruitful:
+                    yields.add(plan.flow.name, came_to.drawn, came_to.passed)
+                del pasts[path], left[path]
+            else:
+                pasts[path] = leaf.past
+            meanwhile()
+        if known and len(left) < len(plans):
+            for path in list(left) if look_ahead else ():
+                collector.give_up(path)
+            while collector.move_on() or further.take():
+                pass
+    return Begun(progress, traffic, yields, sorted(left.values(), key=lambda plan: plan.order), pasts)
+
+
+class _Further:
+    """Takes leaves further of which the look across leaves left too few rows, as far as the ledger alone does.
+
+    It needs no other leaf than those before, so that it is done as soon as a leaf's turn has come: nothing after it can
+    be brought in before.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        collector: Collector,
+        store: OutcomeStore,
+        progress: Progress,
+        traffic: Traffic,
+        pasts: dict[str, Past],
+        left: dict[str, LeafPlan],
+        *,
+        look_ahead: bool,
+    ) -> None:
+        self._session, self._collector, self._store = session, collector, store
+        self._progress, self._traffic, self._pasts, self._left = progress, traffic, pasts, left
+        self._look_ahead = look_ahead
+        self._opened = ExitStack()
+
+    @cached_property
+    def _reopened(self) -> Callable[[LeafPlan, Sequence[int]], Replayed | None]:
+        return self._opened.enter_context(self._session.replay.reopening(self._store))
+
+    def take(self) -> bool:
+        """Take the leaf further whose turn it is, where it has to be. Returns: whether there was anything to do."""
+        if not (again := self._collector.reopen()):
+            return False
+        plan, rows = again
         path = plan.leaf.path
-        collector.take_replayed(path, leaf)
-        progress.candidates += leaf.candidates
-        progress.accepted += came_to.accepted
-        progress.leaves_done += came_to.done
-        traffic.kept_from.update(leaf.kept_from)
-        if came_to.done:
-            if came_to.fruitful:
-                yields.add(plan.flow.name, came_to.drawn, came_to.passed)
-            del pasts[path], left[path]
-        else:
-            pasts[path] = leaf.past
-        meanwhile()
-    begun = Begun(progress, traffic, yields, list(left.values()), pasts)
-    if known and len(left) < len(plans):
-        for path in left if look_ahead else ():
-            collector.give_up(path)
-        _reopen_replayed(session, collector, store, begun, look_ahead=look_ahead)
-    return begun
+        leaf = self._reopened(plan, rows)
+        if leaf is None:
+            self._collector.give_up(path)
+            return True
+        self._traffic.kept_from.update(leaf.kept_from)
+        self._collector.take_replayed(path, leaf)
+        self._progress.candidates += leaf.candidates
+        self._progress.accepted += leaf.progress.accepted - plan.wanted
+        if not leaf.progress.done:
+            self._progress.leaves_done -= 1
+            self._pasts[path], self._left[path] = leaf.past, plan
+            if self._look_ahead:
+                self._collector.give_up(path)
+        return True
 
+    def __enter__(self) -> Self:
+        return self
 
-def _reopen_replayed(
-    session: Session, collector: Collector, store: OutcomeStore, begun: Begun, *, look_ahead: bool
-) -> None:
-    """Go on with leaves of which the look across leaves left too few rows, as far as the ledger alone takes them."""
-    with session.replay.reopening(store) as reopened:
-        while again := collector.reopen(whatever_waits=True):
-            plan, left = again
-            leaf = reopened(plan, left)
-            if leaf is None:
-                collector.give_up(plan.leaf.path)
-                continue
-            begun.traffic.kept_from.update(leaf.kept_from)
-            collector.take_replayed(plan.leaf.path, leaf)
-            begun.progress.candidates += leaf.candidates
-            begun.progress.accepted += leaf.progress.accepted - plan.wanted
-            if not leaf.progress.done:
-                begun.progress.leaves_done -= 1
-                begun.pasts[plan.leaf.path] = leaf.past
-                begun.left.append(plan)
-                begun.left.sort(key=lambda plan: plan.order)
-                if look_ahead:
-                    collector.give_up(plan.leaf.path)
+    def __exit__(self, *ended: object) -> None:
+        self._opened.close()
 
 
 def load_arrow() -> None:
