@@ -155,10 +155,12 @@ class NearDuplicates:
 
     def _matches(self, texts: Sequence[str]) -> list[list[Match]]:
         found: list[list[Match]] = [[] for _ in texts]
+        if not self._keys:
+            return found
         by_length: dict[int, list[tuple[int, list[int]]]] = {}
         for place, text in enumerate(texts):
             ids = self._ids(text)
-            if ids and self._keys:
+            if ids:
                 by_length.setdefault(len(ids), []).append((place, ids))
         for length, asked in by_length.items():
             packed = [_pack(ids) for _, ids in asked]
