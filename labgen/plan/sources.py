@@ -9,7 +9,7 @@ from labgen.config import Config
 from labgen.documents.store import DocumentStore
 from labgen.errors import TaxonomyError
 from labgen.formats.prompts import PromptSet
-from labgen.outcomes.passages import KeptPassages, Passages
+from labgen.outcomes.readings import KeptReadings, Passages
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan, plan_leaves
 from labgen.records import Chunk, Document, DocumentSource, Leaf, Severity, Taxonomy
@@ -58,7 +58,8 @@ def gather_sources(
     Raises: UsageError: no such taxonomy, or a pattern that matches nothing; ConfigError: the tokenizer; TaxonomyError:
         marks that can't be read.
     """
-    taxonomy = load_taxonomy(config.taxonomy, leaf_patterns=leaf_patterns)
+    kept = KeptReadings(config)
+    taxonomy = load_taxonomy(config.taxonomy, leaf_patterns=leaf_patterns, kept=kept.leaf)
     marks = load_marks(config.taxonomy)
     left_out: dict[str, str] = {}
     messages: list[str] = []
@@ -72,7 +73,7 @@ def gather_sources(
             if RULES[stray.code].severity is Severity.ERROR:
                 left_out.setdefault(path, stray.message)
     chunks: dict[str, tuple[Chunk, ...]] = {}
-    store, kept = DocumentStore(config.work_folder / "documents", config.documents), KeptPassages(config)
+    store = DocumentStore(config.work_folder / "documents", config.documents)
     usable = []
     for leaf in taxonomy.leaves:
         try:
@@ -83,19 +84,19 @@ def gather_sources(
         except TaxonomyError as error:
             left_out[leaf.path] = str(error)
             messages.append(str(error))
-    kept.close()
     unselected: tuple[str, ...] = ()
     if leaf_patterns:
         chosen = {leaf.path for leaf in taxonomy.leaves} | set(taxonomy.excluded)
-        everything = load_taxonomy(config.taxonomy)
+        everything = load_taxonomy(config.taxonomy, kept=kept.leaf)
         paths = {leaf.path for leaf in everything.leaves} | set(everything.excluded)
         unselected = tuple(sorted(paths - chosen))
+    kept.close()
     plans = plan_leaves(usable, chunks, config, prompts, flows, marks)
     return Sources(taxonomy, plans, prompts, left_out, unselected, tuple(messages))
 
 
 def _chunks_of(
-    leaf: Leaf, document: DocumentSource, store: DocumentStore, kept: KeptPassages, config: Config
+    leaf: Leaf, document: DocumentSource, store: DocumentStore, kept: KeptReadings, config: Config
 ) -> Passages:
     """The passages of a leaf's documents, and what to tell of them."""
     where = f"{leaf.path}/qna.yaml:{document.line}"
@@ -119,5 +120,5 @@ def _chunks_of(
             )
         return chunks, remarks(documents, chunks, min_chunk_tokens=config.documents.min_chunk_tokens)
 
-    chunks, told = kept.of(document, lambda: store.fetch(leaf), cut)
+    chunks, told = kept.passages(document, lambda: store.fetch(leaf), cut)
     return chunks, [f"{where}: {words}" for words in told]

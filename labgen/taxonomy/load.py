@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from labgen.errors import UsageError
@@ -12,12 +12,22 @@ from labgen.taxonomy.path_patterns import match_path
 from labgen.taxonomy.rules import RULES
 from labgen.taxonomy.scaffold import GAP, SCHEMA_FOLDERS
 from labgen.taxonomy.scan import find_strays
-from labgen.taxonomy.source import LeafSource, find_leaf_files, leaf_path, note_same_elsewhere, read_source
+from labgen.taxonomy.source import (
+    LeafSource,
+    find_leaf_files,
+    leaf_path,
+    note_same_elsewhere,
+    open_source,
+    parse_source,
+)
 from labgen.taxonomy.structure import check_structure
 from labgen.text.yamltree import Node
 
+KeptLeaf = Callable[[Path, bytes, Callable[[], Leaf | None]], Leaf | None]
+"""Gives the leaf of a file, with its content and a way to read it where it is not known."""
 
-def load_taxonomy(root: Path, *, leaf_patterns: Sequence[str] = ()) -> Taxonomy:
+
+def load_taxonomy(root: Path, *, leaf_patterns: Sequence[str] = (), kept: KeptLeaf | None = None) -> Taxonomy:
     """Read every leaf below a root, in path order.
 
     A leaf that cannot be used costs only itself: it is named in `excluded`, with an error in `violations` that says
@@ -27,6 +37,7 @@ def load_taxonomy(root: Path, *, leaf_patterns: Sequence[str] = ()) -> Taxonomy:
     Args:
         root: folder that holds one or more of the three branches.
         leaf_patterns: read only leaves that one of these matches (see `match_path`); none: all.
+        kept: gives what was read before of a file of the same content; None where nothing is kept.
     Returns: leaves, and violations of severity error only (the full set of rules is `labgen check`).
     Raises: UsageError: no such folder, no branch or no leaf in it, or a pattern that matches nothing.
     """
@@ -35,7 +46,7 @@ def load_taxonomy(root: Path, *, leaf_patterns: Sequence[str] = ()) -> Taxonomy:
     leaves: list[Leaf] = []
     violations: list[Violation] = []
     excluded: list[str] = []
-    read = [load_leaf(root, file) for file in files]
+    read = [load_leaf(root, file, kept) for file in files]
     note_same_elsewhere(root, [source for _, source in read])
     for leaf, source in read:
         if leaf is None or not source.usable:
@@ -86,11 +97,23 @@ def is_taxonomy(root: Path) -> bool:
     return any((root / name).is_dir() for name in (*BRANCHES, SCHEMA_FOLDERS[0]))
 
 
-def load_leaf(root: Path, file: Path) -> tuple[Leaf | None, LeafSource]:
-    """Read one leaf: the leaf (None where it cannot be used), and its file with what is wrong with it."""
-    source = read_source(root, file)
-    version = check_structure(source)
-    return (to_leaf(source, version) if source.usable else None), source
+def load_leaf(root: Path, file: Path, kept: KeptLeaf | None = None) -> tuple[Leaf | None, LeafSource]:
+    """Read one leaf: the leaf (None where it cannot be used), and its file with what is wrong with it.
+
+    Args:
+        kept: as `load_taxonomy`; of a leaf that is found there, nothing is told that keeps nobody from using it.
+    """
+    source = open_source(root, file)
+
+    def read() -> Leaf | None:
+        if not source.violations:
+            parse_source(source)
+        version = check_structure(source)
+        leaf = to_leaf(source, version) if source.usable else None
+        return leaf if source.usable else None
+
+    leaf = read() if kept is None or source.violations else kept(file, source.data, read)
+    return leaf, source
 
 
 def to_leaf(source: LeafSource, version: int) -> Leaf | None:

@@ -120,7 +120,13 @@ def leaf_path(root: Path, file: Path) -> str:
 
 
 def read_source(root: Path, file: Path) -> LeafSource:
-    """Open and parse one leaf's file; whatever is wrong with it is noted, never raised.
+    """Open and parse one leaf's file; whatever is wrong with it is noted, never raised. Args: see `open_source`."""
+    source = open_source(root, file)
+    return source if source.violations else parse_source(source)
+
+
+def open_source(root: Path, file: Path) -> LeafSource:
+    """Open one leaf's file, which is yet to be parsed; whatever is wrong with it is noted, never raised.
 
     Args:
         root: the taxonomy's root; a file that links out of it is not opened.
@@ -140,7 +146,7 @@ def read_source(root: Path, file: Path) -> LeafSource:
         source.add("LG108", 0, _explain_place(source.path))
         return source
     _read_bytes(root, source)
-    return source if source.violations else parse_source(source)
+    return source
 
 
 def note_same_elsewhere(root: Path, sources: Sequence[LeafSource]) -> None:

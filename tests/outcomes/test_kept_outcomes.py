@@ -27,6 +27,8 @@ from labgen.ledger.packed_replies import pack_reply, reply_of
 from labgen.outcomes import hashing
 from labgen.outcomes.store import FILE_NAME, FOLDER, OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.taxonomy import load
+from labgen.taxonomy.source import LeafSource
 
 THRESHOLDS: dict[str, list[Any]] = {
     "duplicate_rouge_l": [0.3, 0.5, 0.9],
@@ -234,9 +236,9 @@ def test_a_leaf_that_was_taken_further_goes_on_from_what_is_kept_of_it(
     monkeypatch.setattr(resume, "replay_further", noted)
     for times in range(3):
         shutil.rmtree(tmp_path / "dataset")
-        # Of each leaf one comes first, then of each time one.
+        # What was read of each leaf comes first, then what it came to, then of each time one.
         with closing(sqlite3.connect(project.outcomes)) as database, database:
-            database.execute("DELETE FROM outcomes WHERE number > ?", (4 - times,))
+            database.execute("DELETE FROM outcomes WHERE number > ?", (6 - times,))
         further.clear()
         assert project.build() == built and len(further) == times
 
@@ -452,3 +454,29 @@ def test_the_ledger_tells_what_is_kept(tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in project.outcomes.parent.iterdir())
     assert f"outcomes: {size / 1e6:.1f} MB beside it" in project.labgen("ledger").out
     assert project.labgen("ledger", "--json").json["outcomes_bytes"] == size
+
+
+def test_an_unchanged_file_of_a_leaf_is_not_read_apart_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was edited is, and one that can't be used, which is told each time."""
+    parsed: list[str] = []
+    parse = load.parse_source
+
+    def noted(source: LeafSource) -> LeafSource:
+        parsed.append(source.path)
+        return parse(source)
+
+    project = Project(tmp_path)
+    broken = tmp_path / "taxonomy/foundational_skills/broken/qna.yaml"
+    broken.parent.mkdir()
+    broken.write_text("version: 3\nseed_examples: [\n")
+    project.build()  # makes the work folder
+    project.build()
+    monkeypatch.setattr(load, "parse_source", noted)
+    edited = tmp_path / "taxonomy/foundational_skills/requests/qna.yaml"
+    edited.write_text(edited.read_text() + "# One word more.\n")
+    plain = project.build(output="plain", outcomes={"max_bytes": 0})
+    assert len(parsed) == 4
+    for expected in ({"foundational_skills/broken", "foundational_skills/requests"}, {"foundational_skills/broken"}):
+        parsed.clear()
+        assert project.build() == plain
+        assert set(parsed) == expected

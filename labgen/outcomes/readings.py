@@ -1,7 +1,8 @@
-"""The passages of documents, kept. A commit's files never change, so neither do their passages.
+"""What was read of a taxonomy, kept: its leaves, by their files' content, and the passages of its documents.
 
-Documents beside their leaf are read every time, as are those of a commit that is shortened to fewer digits than git
-itself shortens it to; their passages are kept under the hash of what was read.
+A commit's files never change, so neither do their passages. Documents beside their leaf are read every time, as are
+those of a commit that is shortened to fewer digits than git itself shortens it to; their passages are kept under the
+hash of what was read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from labgen import lazy_re as re
 from labgen.config import Config
 from labgen.outcomes.hashing import code_version, plain_hash
 from labgen.outcomes.store import OutcomeStore
-from labgen.records import Chunk, Document, DocumentSource
+from labgen.records import Chunk, Document, DocumentSource, Leaf
 from labgen.text.token_count import ESTIMATE
 
 Passages = tuple[tuple[Chunk, ...], list[str]]
@@ -27,7 +28,7 @@ Passages = tuple[tuple[Chunk, ...], list[str]]
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
-class KeptPassages:
+class KeptReadings:
     """Those of a work folder. The file is opened when it is first needed."""
 
     def __init__(self, config: Config) -> None:
@@ -35,7 +36,19 @@ class KeptPassages:
         self._found: OutcomeStore | None = None
         self._made: list[tuple[bytes, bytes]] = []
 
-    def of(
+    def leaf(self, file: Path, content: bytes, read: Callable[[], Leaf | None]) -> Leaf | None:
+        """The leaf of a file: kept, else read; only one that can be used is kept.
+
+        Args:
+            content: of the file; read: reads it.
+        """
+        if not self._config.outcomes.max_bytes:
+            return read()
+        what = ["leaf", code_version(), str(self._config.taxonomy), str(file), blake2b(content).hexdigest()]
+        found: Leaf | None = self._kept(what, read)
+        return found
+
+    def passages(
         self,
         source: DocumentSource,
         read: Callable[[], Sequence[Document]],
@@ -50,20 +63,24 @@ class KeptPassages:
         if not self._config.outcomes.max_bytes:
             return cut(read())
         if not source.beside_leaf and _COMMIT.fullmatch(source.commit):
-            return self._kept([source.repo, source.commit, list(source.patterns)], lambda: cut(read()))
+            what = [source.repo, source.commit, list(source.patterns)]
+            found: Passages = self._kept(["passages", self._settings, *what], lambda: cut(read()))
+            return found
         documents = read()
-        what = [[each.repo, each.commit, each.file] for each in documents]
-        return self._kept(what, lambda: cut(documents))
+        of_documents = [[each.repo, each.commit, each.file] for each in documents]
+        found = self._kept(["passages", self._settings, *of_documents], lambda: cut(documents))
+        return found
 
-    def _kept(self, what: list[Any], make: Callable[[], Passages]) -> Passages:
-        key = plain_hash(["passages", self._settings, *what])
+    def _kept(self, what: list[Any], make: Callable[[], Any]) -> Any:
+        """What is kept under plain data, else made and, unless it is None, kept."""
+        key = plain_hash(what)
         if self._found is None:
             self._found = self._open(read_only=True)
         for _, content in self._found.find(key):
-            found: Passages = pickle.loads(zlib.decompress(content))  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
-            return found
+            return pickle.loads(zlib.decompress(content))  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
         made = make()
-        self._made.append((key, zlib.compress(pickle.dumps(made, protocol=5))))
+        if made is not None:
+            self._made.append((key, zlib.compress(pickle.dumps(made, protocol=5))))
         return made
 
     def close(self) -> None:
