@@ -62,9 +62,7 @@ class JudgesTest:
     def take_over(self, calibration: Calibration | None, ranges: Mapping[str, Range] | None = None) -> None:
         """Go on from a test that was taken before; None where there was none. `ranges`: what it rests on."""
         if calibration:
-            if self._run.noted and ranges:
-                self._run.noted.part().take_over(ranges)
-            self.ranges = ranges or {}
+            self._note(ranges or {})
             self._outcome = asyncio.get_running_loop().create_future()
             self._outcome.set_result(calibration)
 
@@ -98,8 +96,13 @@ class JudgesTest:
         noted = self._run.noted.part() if self._run.noted else None
         thresholds = noted.thresholds if noted else config.thresholds
         found = await put_to_test(self._plan, judges, self.asker(), thresholds, config.calibration)
-        self.ranges = noted.ranges() if noted else {}
+        self._note(noted.ranges() if noted else {})
         return found
+
+    def _note(self, ranges: Mapping[str, Range]) -> None:
+        self.ranges = ranges
+        if self._run.noted:
+            self._run.noted.count_part(ranges)
 
     def asker(self) -> Asker:
         """For questions that belong to no slot of the leaf; they come before its slots."""

@@ -17,7 +17,7 @@ from labgen.generate.blocks import Block, unpack, unpack_seen
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun
 from labgen.generate.slot_run import SlotResult
-from labgen.outcomes.thresholds import Range, all_within
+from labgen.outcomes.thresholds import Range, all_within, pack_ranges, unpack_ranges
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
 from labgen.teacher.traffic import Origin
@@ -31,13 +31,18 @@ class KeptSlot:
 
     Attributes:
         candidates, seen: how many it brought; spent: keys of the calls made for it, in order.
-        ranges: where its own thresholds could stand.
+        ranges: where its own thresholds could stand, packed.
     """
 
     candidates: int
     seen: int
     spent: tuple[bytes, ...]
-    ranges: Ranges
+    ranges: bytes
+
+    @classmethod
+    def of(cls, slot: SlotResult) -> KeptSlot:
+        """That of a slot."""
+        return cls(len(slot.candidates), len(slot.seen), slot.spent, pack_ranges(slot.ranges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class KnownSlots:
                 tuple(map(_not_counted_yet, islice(candidates, slot.candidates))),
                 tuple(islice(seen, slot.seen)),
                 slot.spent,
-                slot.ranges,
+                unpack_ranges(slot.ranges),
             )
             for slot in self._kept.slots
         ]

@@ -153,8 +153,6 @@ class LeafRun:
         index = self.issued
         self.issued += 1
         self._duplicates.go_on_from(self.issued, slot.seen)
-        if self._run.noted:
-            self._run.noted.part().take_over(slot.ranges)
         return self._retire(index, slot)
 
     def _retire(self, index: int, slot: SlotResult) -> SlotResult:
@@ -163,6 +161,8 @@ class LeafRun:
         if progress.calibration is None and (test := self.test.result):
             progress.note_test(test, stops=self.test.stops(test))
         self.spent += slot.spent
+        if self._run.noted:
+            self._run.noted.count_part(slot.ranges)
         drawn = self._asked_for(index)
         progress.end_slot(slot.candidates, drawn, len(slot.spent), self._run.config.stop)
         if progress.fruitful:

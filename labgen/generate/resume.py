@@ -140,7 +140,7 @@ class Taking:
         self._seen += slot.seen
         if len(self._waiting) >= BLOCK_CANDIDATES:
             self._pack()
-        self.slots.append(KeptSlot(len(slot.candidates), len(slot.seen), slot.spent, slot.ranges))
+        self.slots.append(KeptSlot.of(slot))
         told = [(call.key, Origin.of(call, reply)) for call, reply in self._client.paid]
         told += self._known.taken_over() if self._known else ()
         self.origins.update(told)

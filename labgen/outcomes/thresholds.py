@@ -7,6 +7,7 @@ an outcome holds for that whole range. One that is used in any other way holds f
 
 from __future__ import annotations
 
+import marshal
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -184,15 +185,18 @@ class NotedThresholds:
 
     def __init__(self, thresholds: ThresholdsConfig) -> None:
         self.plain = thresholds
-        self._further: list[Callable[[], Mapping[str, Range]]] = []
+        self._of_parts: dict[str, Range] = {}
         self._noted = {name: NotedThreshold(getattr(thresholds, name)) for name in ThresholdsConfig.model_fields}
         self.thresholds = ThresholdsConfig.model_construct(**cast(dict[str, Any], self._noted))
 
     def part(self) -> NotedThresholds:
-        """The same for a part of the run, which is asked by itself where they could stand, and counts for the whole."""
-        part = NotedThresholds(self.plain)
-        self._further.append(part.ranges)
-        return part
+        """The same for a part of the run, which is asked by itself where they could stand: see `count_part`."""
+        return NotedThresholds(self.plain)
+
+    def count_part(self, ranges: Mapping[str, Range]) -> None:
+        """A part of the run is over, and this is where its thresholds could stand; it counts for the whole."""
+        for name, where in ranges.items():
+            self._of_parts[name] = self._of_parts.get(name, Range()) & where
 
     def take_over(self, ranges: Mapping[str, Range]) -> None:
         """What these were noted of is not done anew: they count as if it were."""
@@ -202,10 +206,22 @@ class NotedThresholds:
     def ranges(self, *, own: bool = False) -> dict[str, Range]:
         """Where each could stand, by name; those that may stand anywhere are left out. `own`: all parts aside."""
         found = {name: noted.range for name, noted in self._noted.items() if noted.range != Range()}
-        for ranges in () if own else self._further:
-            for name, where in ranges().items():
-                found[name] = found.get(name, Range()) & where
+        for name, where in () if own else self._of_parts.items():
+            found[name] = found.get(name, Range()) & where
         return found
+
+
+def pack_ranges(ranges: Mapping[str, Range]) -> bytes:
+    """Ranges in a fifth of the room; see `unpack_ranges`."""
+    places = {name: place for place, name in enumerate(ThresholdsConfig.model_fields)}
+    plain = [(places[name], each.low, each.low_closed, each.high, each.high_closed) for name, each in ranges.items()]
+    return marshal.dumps(plain)
+
+
+def unpack_ranges(packed: bytes) -> dict[str, Range]:
+    """Ranges that `pack_ranges` has packed."""
+    names = list(ThresholdsConfig.model_fields)
+    return {names[place]: Range(*where) for place, *where in marshal.loads(packed)}  # noqa: S302 (written by `pack_ranges`)
 
 
 def all_within(thresholds: ThresholdsConfig, ranges: Mapping[str, Range]) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgen.config import ThresholdsConfig
-from labgen.outcomes.thresholds import NotedThresholds, Range, no_lower_than
+from labgen.outcomes.thresholds import NotedThresholds, Range, no_lower_than, pack_ranges, unpack_ranges
 
 values = st.integers(1, 3)
 scores = st.integers(0, 4)
@@ -32,6 +32,7 @@ def test_a_threshold_may_stand_where_all_comes_out_the_same(
     part = noted.part()
     found = [decided(each.thresholds.min_pair_score, least, asked) for each, asked in ((noted, whole), (part, of_part))]
     assert found == [decided(value, least, whole), decided(value, least, of_part)]
+    noted.count_part(part.ranges())
     again = NotedThresholds(ThresholdsConfig(min_pair_score=value))
     again.take_over(noted.ranges())
     for ranges, asked in (
@@ -40,6 +41,7 @@ def test_a_threshold_may_stand_where_all_comes_out_the_same(
         (noted.ranges(), [whole, of_part]),
         (again.ranges(), [whole, of_part]),
     ):
+        assert unpack_ranges(pack_ranges(ranges)) == ranges
         moves = ranges.get("min_pair_score", Range())
         assert value in moves
         if other in moves:
