@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from operator import eq
@@ -23,7 +24,10 @@ def repeats_itself(tokens: Sequence[str]) -> bool:
     if count < _LEAST_TOKENS or len(set(tokens)) > most_distinct:
         return False
     for period in range(1, min(_LONGEST_PERIOD, count // _LEAST_REPEATS) + 1):
-        needed = max(period * (_LEAST_REPEATS - 1), count * _LEAST_SHARE - period, _LEAST_TOKENS - period)
+        needed = math.ceil(max(period * (_LEAST_REPEATS - 1), count * _LEAST_SHARE - period, _LEAST_TOKENS - period))
+        # So long a run covers one of these places, of which there are about three.
+        if not any(tokens[place] == tokens[place + period] for place in range(needed - 1, count - period, needed)):
+            continue
         again = list(map(eq, tokens[period:], tokens))  # whether each token is the one a period before
         if sum(again) >= needed and any(same and len(list(run)) >= needed for same, run in groupby(again)):
             return True

@@ -201,3 +201,30 @@ def test_refusals_are_only_at_the_beginning():
     """A text that tells of a refusal later on is not one."""
     assert find_refusal('"I cannot help you," said the king.') != ""
     assert find_refusal("The king said: I cannot help you.") == ""
+
+
+@given(
+    st.lists(st.sampled_from("abcd"), max_size=30),
+    st.lists(st.sampled_from("abcd"), min_size=1, max_size=7),
+    st.integers(1, 9),
+    st.lists(st.sampled_from("abcdefgh"), max_size=30),
+)
+def test_a_text_is_stuck_where_any_run_of_it_follows_itself_often_enough(
+    before: list[str], unit: list[str], times: int, after: list[str]
+) -> None:
+    """As its definition has it, looked for at every place and with every length."""
+    tokens = [*before, *unit * times, *after]
+
+    def following(first: int, length: int) -> int:
+        """Tokens from a place on that are each the same as the one a length before, that length included."""
+        last = first + length
+        while last < len(tokens) and tokens[last] == tokens[last - length]:
+            last += 1
+        return last - first
+
+    stuck = len(tokens) >= 16 and any(
+        following(first, length) >= max(5 * length, 0.4 * len(tokens), 16)
+        for length in range(1, min(60, len(tokens) // 5) + 1)
+        for first in range(len(tokens) - length)
+    )
+    assert repeats_itself(tokens) == stuck
