@@ -106,7 +106,10 @@ class KnownSlots:
         ]
 
     async def next(self, leaf: LeafRun) -> SlotResult | None:
-        """The leaf's next slot, where it is known what it comes to; else it has to be drawn, and told with `drawn`."""
+        """The leaf's next slot, where it is known what it comes to; else it has to be drawn, and told with `drawn`.
+
+        Before its first slot the test of the leaf's judges is taken over, or taken.
+        """
         self._next = next(self._results, None) if self._going_on else None
         if (
             self._next is None
@@ -131,7 +134,7 @@ class KnownSlots:
         return self._going_on
 
     def drawn(self, results: Iterable[SlotResult]) -> None:
-        """The next slot was drawn: what follows it is known only where it brought the same."""
+        """The next slot was drawn, and came to this: what follows it is known only where it brought the same."""
         before = self._next.seen if self._next else None
         self._going_on = self._going_on and all(result.seen == before for result in results)
 

@@ -55,8 +55,7 @@ class LiveLeaves:
         told = {row[0]: self._origin(row) for row in rows.values()}
         origins = Counter(told[key] for key in used)
         kept = replace(found, kept_from=origins, used=())
-        taking.origins = told
-        rest = taking.kept_slots(leaf, noting.run)
+        rest = taking.kept_slots(leaf, noting.run, told)
         self._outcomes.made(leaf.plan, kept, noting, rows, REPLAYED, slots=rest).tell(self._store)
 
     def _origin(self, row: KeptRow) -> Origin:

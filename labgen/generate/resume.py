@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -154,11 +154,18 @@ class Taking:
         used = tuple(self.origins)
         return Replayed(progress, self._count, tuple(self._blocks), self._kept_from, used, tuple(before))
 
-    def kept_slots(self, leaf: LeafRun, run: RunContext) -> KeptSlots | None:
-        """What the slots that were taken rest on, all of a leaf; None where that was not noted."""
+    def kept_slots(
+        self, leaf: LeafRun, run: RunContext, origins: Mapping[bytes, Origin] | None = None
+    ) -> KeptSlots | None:
+        """What the slots that were taken rest on, all of a leaf; None where that was not noted.
+
+        Args:
+            origins: where the replies come from, where `client` did not give them.
+        """
         if run.noted is None:
             return None
-        return KeptSlots(tuple(self.slots), run.noted.ranges(own=True), leaf.test.ranges, self.origins)
+        told = self.origins if origins is None else origins
+        return KeptSlots(tuple(self.slots), run.noted.ranges(own=True), leaf.test.ranges, told)
 
     def _pack(self) -> None:
         self._blocks.append(pack(self._waiting, self._seen))

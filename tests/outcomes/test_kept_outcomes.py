@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from workbench import TIDES, Labgen, digest, freeform, grounded, knowledge, write_leaf
 
 from labgen.generate import resume
+from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_run import LeafRun
 from labgen.ledger.packed_replies import pack_reply, reply_of
 from labgen.outcomes import hashing
@@ -210,6 +211,22 @@ def test_a_threshold_that_moves_costs_the_slots_that_it_decides(tmp_path: Path, 
     drawn.clear()
     assert project.build() == plain
     assert 0 < Counter(drawn)["foundational_skills/requests"] <= all_slots / 2
+
+
+def test_a_leaf_whose_judges_a_threshold_makes_unfit_is_drawn_from_again_when_they_are_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is taken over from a leaf that was not drawn from; counts of paid calls are the same, too."""
+    monkeypatch.setattr(JudgesTest, "stops", lambda self, calibration: bool(calibration.problem))
+    project = Project(tmp_path)
+    project.settings["calibration"] = {"floor": 0.8}
+    fit: set[tuple[str, bool]] = set()
+    for score in (3, 2, 3, 1):
+        project.settings["thresholds"] = {"min_pair_score": score}
+        project.assert_same()
+        leaves = json.loads((tmp_path / "dataset/funnel.json").read_text())["leaves"]
+        fit.update((path, "judge not fit" in (tally["stopped"] or "")) for path, tally in leaves.items())
+    assert len({path for path, _ in fit}) < len(fit)
 
 
 def test_a_leaf_that_was_taken_further_goes_on_from_what_is_kept_of_it(
