@@ -2,7 +2,8 @@
 
 The limit grows while the endpoint answers and shrinks in proportion to the share of answers that say "too much" (429,
 503), as data-center TCP does (RFC 8257): a steady sprinkle of refusals costs almost nothing, a wall of them halves
-the limit. An endpoint that does not answer at all is probed with one call at a time.
+the limit. Replies that become much slower shrink it, too, as long as that makes them faster again: where it does not,
+it is not our calls that they wait for. An endpoint that does not answer at all is probed with one call at a time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ CALM_SHARE = 0.1
 SLOWER_HOLD = 3.0
 SLOWER_DECREASE = 6.0
 """Replies this many times slower (per token) than the best seen hold the limit, or lower it."""
+
+FASTER = 0.75
+"""Lowered to a half, the limit falls further only where replies take no more than this share of the time since."""
+
+FASTEST_PACE_SEC = 0.003
+"""A token; what is faster than a model writes for one reader is not called slow for being slower than that."""
 
 HELD = 4
 """Calls in flight at most while it is not known yet what an endpoint says of its slots."""
@@ -74,6 +81,8 @@ class Pressure:
         self._probe_sec = PROBE_SEC[0]
         self._pace_sec = 0.0
         self._best_pace_sec = float("inf")
+        self._lowered_from = 0.0
+        self._lowered_at_pace_sec = float("inf")
 
     @property
     def wait_sec(self) -> float:
@@ -82,8 +91,10 @@ class Pressure:
 
     @property
     def slower(self) -> float:
-        """How many times as long as at their best its replies take, token by token; 1 where that is not known."""
-        return self._pace_sec / self._best_pace_sec if self._pace_sec else 1.0
+        """How many times as long as at their best its replies take, token by token; 1 where that is not known, or
+        where they are faster than a model writes.
+        """
+        return max(1.0, self._pace_sec / max(self._best_pace_sec, FASTEST_PACE_SEC)) if self._pace_sec else 1.0
 
     @property
     def open(self) -> bool:
@@ -193,11 +204,19 @@ class Pressure:
             self.limit *= 1.0 - self._refused_share / 2.0
         elif slower > SLOWER_DECREASE:
             self._slow_start = False
-            # On its slots it works at the same time, however slowly.
-            self.limit = max(self.limit * 0.9, min(self.limit, float(self.slots)))
+            self._lower()
         if slower < SLOWER_HOLD and share <= CALM_SHARE:
+            self._lowered_at_pace_sec = float("inf")
             self.limit = self.limit * 2.0 if self._slow_start else self.limit + 1.0
         self.limit = min(float(self.cap), max(1.0, self.limit))
+
+    def _lower(self) -> None:
+        """Take a tenth off the limit, as long as that helps."""
+        if self._pace_sec <= FASTER * self._lowered_at_pace_sec:
+            self._lowered_from, self._lowered_at_pace_sec = self.limit, self._pace_sec
+        # On its slots it works at the same time, however slowly.
+        least = max(self._lowered_from / 2.0, float(self.slots))
+        self.limit = max(self.limit * 0.9, min(self.limit, least))
 
     def _note_pace(self, latency_sec: float, completion_tokens: int) -> None:
         # Every reply also pays for its prompt and its way: 32 tokens' worth keeps short verdicts comparable with texts.

@@ -13,6 +13,9 @@ from labgen.teacher.pressure import DEAD_AFTER, PROBE_SEC, Pressure
 Answer = Callable[[int], str]
 """Calls in flight to `ok`, `429` or `dead`."""
 
+Pace = float | Callable[[int], float]
+"""Seconds that a reply takes, or calls in flight to that."""
+
 
 class Simulation:
     """Keeps an endpoint as busy as its pressure allows; a reply takes about a second, a refusal 20 ms."""
@@ -28,7 +31,7 @@ class Simulation:
         self.most_in_flight = 0
         self._flying: list[tuple[float, int, str, float]] = []
 
-    def run(self, seconds: float, answer: Answer, *, retry_after_sec: float | None = None, pace: float = 1.0) -> None:
+    def run(self, seconds: float, answer: Answer, *, retry_after_sec: float | None = None, pace: Pace = 1.0) -> None:
         """Let time pass; the counts are those of this stretch."""
         end = self.now + seconds
         self.sent = self.good = self.refused = self.most_in_flight = 0
@@ -49,11 +52,12 @@ class Simulation:
         """Over the last stretch, given that it took as long as `seconds`."""
         return self.busy_sec
 
-    def _send(self, answer: Answer, pace: float) -> None:
+    def _send(self, answer: Answer, pace: Pace) -> None:
         self.pressure.enter()
         self.sent += 1
         kind = answer(self.pressure.in_flight)
-        latency = pace * self.dice.uniform(0.8, 1.2) if kind == "ok" else 0.02
+        sec = pace(self.pressure.in_flight) if callable(pace) else pace
+        latency = sec * self.dice.uniform(0.8, 1.2) if kind == "ok" else 0.02
         heapq.heappush(self._flying, (self.now + latency, self.sent, kind, latency))
 
     def _arrive(self, retry_after_sec: float | None) -> None:
@@ -173,6 +177,32 @@ def test_an_endpoint_that_slows_down_by_far_is_given_less() -> None:
     simulation.run(60.0, always("ok"))
     simulation.run(300.0, always("ok"), pace=20.0)
     assert simulation.pressure.limit < 48
+
+
+def test_an_endpoint_that_others_slow_down_is_given_half_of_its_calls_at_least() -> None:
+    """Fewer calls do not make its replies faster: one at a time, a run would take as long as they do added up."""
+    simulation = Simulation(64)
+    simulation.run(60.0, always("ok"))
+    simulation.run(4000.0, always("ok"), pace=30.0)
+    assert simulation.pressure.limit == 32
+    simulation.run(100.0, always("ok"))
+    assert simulation.pressure.limit == 64
+
+
+def test_an_endpoint_on_which_calls_queue_up_is_given_fewer_as_long_as_that_helps() -> None:
+    """One reply a second whatever it is given, where it was 64: past six in flight they take six times as long."""
+    simulation = Simulation(64)
+    simulation.run(60.0, always("ok"))
+    simulation.run(4000.0, always("ok"), pace=float)
+    assert 4 < simulation.pressure.limit < 12
+
+
+def test_replies_faster_than_any_model_writes_are_not_slow_however_unsteady() -> None:
+    """A millisecond at best, a hundred times that on a machine with other work: all calls that it may have stay."""
+    simulation = Simulation(64)
+    simulation.run(2.0, always("ok"), pace=0.001)
+    simulation.run(20.0, always("ok"), pace=lambda in_flight: simulation.dice.choice((0.001, 0.01, 0.2)))
+    assert simulation.pressure.limit == 64 and simulation.pressure.slower == 1.0
 
 
 def test_the_limit_never_falls_below_one_call() -> None:
