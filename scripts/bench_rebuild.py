@@ -20,8 +20,8 @@ from pathlib import Path
 import yaml
 from bench_engine import mock_teacher, timed, write_taxonomy
 
-CALLS_PER_LEAF = 4177
-"""Calls of one leaf of the large build, about (100,256 for 24 leaves)."""
+ROWS_PER_LEAF, CALLS_PER_LEAF = 1925, 4177
+"""Of one leaf of the large build; 24 leaves make 100,256 calls."""
 
 THRESHOLDS = {
     "duplicate_rouge_l": 0.65,
@@ -108,9 +108,9 @@ def build(sides: list[Side], options: argparse.Namespace) -> None:
     for side in sides:
         if options.calls:
             leaves = max(1, round(options.calls / CALLS_PER_LEAF))
-            write_taxonomy(side.folder, leaves, samples=880, uneven=False)
+            write_taxonomy(side.folder, leaves, samples=ROWS_PER_LEAF, uneven=False)
             side.settings = yaml.safe_load((side.folder / "labgen.yaml").read_text())
-            with mock_teacher() as url:
+            with mock_teacher("--mean-sec", "0") as url:
                 side.run("generate", "--base-url", url, "--model", "mock", "--concurrency", "64")
             side.settings |= {"teacher": {"base_url": "http://127.0.0.1:9/v1", "model": "mock"}}
         else:

@@ -39,7 +39,7 @@ _LAST_CHAR = 0x10FFFF
 FEW = 40  # texts that are looked at one by one sooner than all together
 TAIL = 2048  # texts that come before they are indexed
 _GROWTH = 4
-_PAIRS = 1 << 18  # of texts that are looked at together
+_PAIRS = 1 << 14  # of texts that are looked at together: 2 MB, which a processor has at hand
 _WORDS = 4  # of 64 bits in a signature
 
 _Packed = str | tuple[int, ...]
