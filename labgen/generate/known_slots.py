@@ -81,29 +81,12 @@ class KnownSlots:
     ) -> None:
         self._kept, self._calibration = kept, calibration
         self._thresholds = run.noted.plain if run.noted else run.config.thresholds
-        self._candidates, self._seen = list[Candidate](), list[Seen]()
         self._taken_over: list[bytes] = []
         self._next: SlotResult | None = None
         self._going_on = all_within(self._thresholds, kept.shared)
-        if self._going_on:
-            for block in blocks:
-                self._candidates += unpack(plan.leaf.path, block)
-                self._seen += unpack_seen(block)
-            if run.noted:
-                run.noted.take_over(kept.shared)
-        self._results = iter(self._sliced())
-
-    def _sliced(self) -> list[SlotResult]:
-        candidates, seen = iter(self._candidates), iter(self._seen)
-        return [
-            SlotResult(
-                tuple(map(_not_counted_yet, islice(candidates, slot.candidates))),
-                tuple(islice(seen, slot.seen)),
-                slot.spent,
-                unpack_ranges(slot.ranges),
-            )
-            for slot in self._kept.slots
-        ]
+        self._results = iter(_results(plan.leaf.path, kept.slots, blocks) if self._going_on else ())
+        if self._going_on and run.noted:
+            run.noted.take_over(kept.shared)
 
     async def next(self, leaf: LeafRun) -> SlotResult | None:
         """The leaf's next slot, where it is known what it comes to; else it has to be drawn, and told with `drawn`.
@@ -142,6 +125,24 @@ class KnownSlots:
         """The calls of what was taken over since this was asked last, in order, and where their replies come from."""
         calls, self._taken_over = self._taken_over, []
         return [(call, self._kept.origins[call]) for call in calls]
+
+
+def _results(path: str, slots: Iterable[KeptSlot], blocks: Iterable[Block]) -> list[SlotResult]:
+    """What each slot of a leaf came to."""
+    all_candidates, all_seen = list[Candidate](), list[Seen]()
+    for block in blocks:
+        all_candidates += unpack(path, block)
+        all_seen += unpack_seen(block)
+    candidates, seen = iter(all_candidates), iter(all_seen)
+    return [
+        SlotResult(
+            tuple(map(_not_counted_yet, islice(candidates, slot.candidates))),
+            tuple(islice(seen, slot.seen)),
+            slot.spent,
+            unpack_ranges(slot.ranges),
+        )
+        for slot in slots
+    ]
 
 
 def _not_counted_yet(candidate: Candidate) -> Candidate:

@@ -6,7 +6,7 @@ import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, Self
 
@@ -28,19 +28,47 @@ PROGRESS_SEC = 0.5
 
 @dataclass(frozen=True)
 class Begun:
-    """A build for which all is done that the ledger alone allows.
+    """A build for which all is done that the ledger alone allows, or on its way there.
 
     Attributes:
-        left: the leaves that are not done, in build order.
+        unfinished: leaf to plan, for those that are not done.
         pasts: leaf to what its first slots came to, for those that were replayed and are not done.
         yields: what the leaves that are done have shown.
     """
 
     progress: Progress
-    traffic: Traffic
-    yields: YieldSeen
-    left: list[LeafPlan]
+    unfinished: dict[str, LeafPlan]
     pasts: dict[str, Past]
+    traffic: Traffic = field(default_factory=Traffic)
+    yields: YieldSeen = field(default_factory=YieldSeen)
+
+    @property
+    def left(self) -> list[LeafPlan]:
+        """The leaves that are not done, in build order."""
+        return sorted(self.unfinished.values(), key=lambda plan: plan.order)
+
+    def add(self, plan: LeafPlan, leaf: Replayed) -> None:
+        """A leaf came to this."""
+        path, came_to = plan.leaf.path, leaf.progress
+        self.traffic.kept_from.update(leaf.kept_from)
+        self.progress.candidates += leaf.candidates
+        self.progress.accepted += came_to.accepted
+        self.progress.leaves_done += came_to.done
+        if not came_to.done:
+            self.pasts[path] = leaf.past
+            return
+        if came_to.fruitful:
+            self.yields.add(plan.flow.name, came_to.drawn, came_to.passed)
+        del self.pasts[path], self.unfinished[path]
+
+    def add_further(self, plan: LeafPlan, leaf: Replayed) -> None:
+        """A leaf that was done was taken further, and came to this."""
+        self.traffic.kept_from.update(leaf.kept_from)
+        self.progress.candidates += leaf.candidates
+        self.progress.accepted += leaf.progress.accepted - plan.wanted
+        if not leaf.progress.done:
+            self.progress.leaves_done -= 1
+            self.pasts[plan.leaf.path], self.unfinished[plan.leaf.path] = leaf.past, plan
 
 
 class LeavesReplayed(Protocol):
@@ -71,47 +99,34 @@ def take_replayed(
     Raises: LedgerError; OutputError: no space.
     """
     plans = session.sources.plans
-    progress, traffic, yields = Progress.of(plans), Traffic(), YieldSeen()
     # Where nothing is kept, there is no need to look for it; where other packages take part, the engine looks.
     known = () if session.replay.others_take_part else plans
     pasts = {plan.leaf.path: Past(LeafProgress(plan.wanted)) for plan in known}
-    left = {plan.leaf.path: plan for plan in plans}
+    begun = Begun(Progress.of(plans), {plan.leaf.path: plan for plan in plans}, pasts)
     if workers.begin():
         load_arrow()
     told_sec = time.monotonic()
-    further = _Further(session, collector, store, progress, traffic, pasts, left, look_ahead=look_ahead)
 
     def meanwhile() -> bool:
         nonlocal told_sec
         if (now := time.monotonic()) - told_sec >= PROGRESS_SEC:
             told_sec = now
             if watch:
-                watch.look("reading the ledger", collector.progress, traffic)
+                watch.look("reading the ledger", collector.progress, begun.traffic)
         return collector.move_on() or further.take()
 
-    with further:
+    with _Further(session, collector, store, begun, look_ahead=look_ahead) as further:
         for place, outcome in workers.results(meanwhile):
-            leaf = outcome.tell(store)
-            plan, came_to = plans[place], leaf.progress
-            path = plan.leaf.path
-            collector.take_replayed(path, leaf)
-            progress.candidates += leaf.candidates
-            progress.accepted += came_to.accepted
-            progress.leaves_done += came_to.done
-            traffic.kept_from.update(leaf.kept_from)
-            if came_to.done:
-                if came_to.fruitful:
-                    yields.add(plan.flow.name, came_to.drawn, came_to.passed)
-                del pasts[path], left[path]
-            else:
-                pasts[path] = leaf.past
+            plan, leaf = plans[place], outcome.tell(store)
+            collector.take_replayed(plan.leaf.path, leaf)
+            begun.add(plan, leaf)
             meanwhile()
-        if known and len(left) < len(plans):
-            for path in list(left) if look_ahead else ():
+        if known and len(begun.unfinished) < len(plans):
+            for path in list(begun.unfinished) if look_ahead else ():
                 collector.give_up(path)
             while collector.move_on() or further.take():
                 pass
-    return Begun(progress, traffic, yields, sorted(left.values(), key=lambda plan: plan.order), pasts)
+    return begun
 
 
 class _Further:
@@ -122,20 +137,10 @@ class _Further:
     """
 
     def __init__(
-        self,
-        session: Session,
-        collector: Collector,
-        store: OutcomeStore,
-        progress: Progress,
-        traffic: Traffic,
-        pasts: dict[str, Past],
-        left: dict[str, LeafPlan],
-        *,
-        look_ahead: bool,
+        self, session: Session, collector: Collector, store: OutcomeStore, begun: Begun, *, look_ahead: bool
     ) -> None:
         self._session, self._collector, self._store = session, collector, store
-        self._progress, self._traffic, self._pasts, self._left = progress, traffic, pasts, left
-        self._look_ahead = look_ahead
+        self._begun, self._look_ahead = begun, look_ahead
         self._opened = ExitStack()
 
     @cached_property
@@ -152,15 +157,10 @@ class _Further:
         if leaf is None:
             self._collector.give_up(path)
             return True
-        self._traffic.kept_from.update(leaf.kept_from)
         self._collector.take_replayed(path, leaf)
-        self._progress.candidates += leaf.candidates
-        self._progress.accepted += leaf.progress.accepted - plan.wanted
-        if not leaf.progress.done:
-            self._progress.leaves_done -= 1
-            self._pasts[path], self._left[path] = leaf.past, plan
-            if self._look_ahead:
-                self._collector.give_up(path)
+        self._begun.add_further(plan, leaf)
+        if self._look_ahead and not leaf.progress.done:
+            self._collector.give_up(path)
         return True
 
     def __enter__(self) -> Self:
