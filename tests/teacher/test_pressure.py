@@ -197,6 +197,25 @@ def test_an_endpoint_on_which_calls_queue_up_is_given_fewer_as_long_as_that_help
     assert 4 < simulation.pressure.limit < 12
 
 
+@pytest.mark.parametrize("cap", [16, 64])
+@pytest.mark.parametrize("before_sec", [60.0, 60.3, 60.6, 60.9])
+def test_calls_are_not_left_in_a_queue_that_was_still_filling_up_when_it_was_noticed(
+    cap: int, before_sec: float
+) -> None:
+    """One reply a second, in the order in which calls came: they take longer and longer until all wait there."""
+    simulation = Simulation(cap)
+    free_sec = 0.0
+
+    def queue(in_flight: int) -> float:
+        nonlocal free_sec
+        free_sec = max(free_sec, simulation.now) + 1.0
+        return free_sec - simulation.now
+
+    simulation.run(before_sec, always("ok"))
+    simulation.run(4000.0, always("ok"), pace=queue)
+    assert 2 < simulation.pressure.limit < 8
+
+
 def test_replies_faster_than_any_model_writes_are_not_slow_however_unsteady() -> None:
     """A millisecond at best, a hundred times that on a machine with other work: all calls that it may have stay."""
     simulation = Simulation(64)
