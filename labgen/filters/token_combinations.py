@@ -31,7 +31,7 @@ RARE = 64
 _MOST_CLASSES = ((8, 2), (32, 3), (64, 2))
 """Length of text below which there are how many classes at most: many combinations of many tokens cost more than they
 save."""
-_CELLS = 1 << 21
+_CELLS = 1 << 18
 """Numbers that are worked on at once, at most, where that can be had."""
 
 
