@@ -83,7 +83,7 @@ class Pressure:
         self._best_pace_sec = float("inf")
         self._lowered_from = 0.0
         self._lowered_at_pace_sec = float("inf")
-        self._lowered_once = False
+        self._first_lowering = False
 
     @property
     def wait_sec(self) -> float:
@@ -214,9 +214,9 @@ class Pressure:
     def _lower(self) -> None:
         """Take a tenth off the limit, as long as that helps."""
         if self._pace_sec <= FASTER * self._lowered_at_pace_sec:
-            self._lowered_once = self._lowered_at_pace_sec == float("inf")
+            self._first_lowering = self._lowered_at_pace_sec == float("inf")
             self._lowered_from, self._lowered_at_pace_sec = self.limit, self._pace_sec
-        elif self._lowered_once:
+        elif self._first_lowering:
             # A queue that was still filling up when it was seen first is known by how slow it got.
             self._lowered_at_pace_sec = max(self._lowered_at_pace_sec, self._pace_sec)
         # On its slots it works at the same time, however slowly.
