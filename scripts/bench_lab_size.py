@@ -5,7 +5,8 @@ replies a second, since nothing travels. Then each stage runs as a process of it
 process, and that of all its processes together as the system shares it out among them, looked at twice a second.
 
 `--sizes 24 90 240` builds taxonomies of so many leaves instead, `--rows` / `--leaves` rows each, and says what a call
-costs: asked, from the ledger in all processes that a build takes, and from the ledger in one, part by part.
+costs: asked, of what leaves came to, from the ledger in all processes that a build takes, and from the ledger in one,
+part by part.
 """
 
 from __future__ import annotations
@@ -234,6 +235,16 @@ def bench(folder: Path, leaves: int, rows: int) -> None:
         print_row(f"`{name}`", size_mib(folder / name))
 
 
+def forget_all_but_replies(folder: Path) -> None:
+    """Leave of a build nothing but its ledger."""
+    shutil.rmtree(folder / "dataset")
+    for path in (folder / ".labgen").iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif not path.name.startswith("ledger.sqlite"):
+            path.unlink()
+
+
 def bench_sizes(folder: Path, sizes: list[int], rows_per_leaf: int) -> None:
     """What a call costs at several sizes: a column for each."""
     from lab_teacher import write_settings, write_taxonomy
@@ -245,17 +256,22 @@ def bench_sizes(folder: Path, sizes: list[int], rows_per_leaf: int) -> None:
         write_settings(root, rows_per_leaf)
         asked = run(itself("--build", root, rows), root)
         kept = run(labgen(*GENERATE), root)
+        forget_all_but_replies(root)
+        replayed = run(itself("--build", root, rows), root)
+        forget_all_but_replies(root)
         single = run(itself("--parts", root, rows), root)
         calls = sum(json.loads(asked.said)["calls"].values())
         each = 1000 / calls
-        told = {"calls": calls, "asked, ms": asked.cpu_sec * each, "asked, peak MiB": asked.peak_mib}
-        told |= {"from the ledger, ms": kept.cpu_sec * each, "from the ledger, all processes MiB": kept.together_mib}
+        told = {"calls": calls, "asked, ms": asked.cpu_sec * each, "asked, MiB": asked.peak_mib}
+        told |= {"of outcomes, ms": kept.cpu_sec * each, "of outcomes, MiB": kept.peak_mib}
+        told |= {"from the ledger, ms": replayed.cpu_sec * each}
+        told |= {"from the ledger, all processes, MiB": replayed.together_mib}
         told |= {"in one process, ms": single.cpu_sec * each}
         columns.append(told | {f"of that {part}": sec * each for part, sec in json.loads(single.said).items()})
     print_row("", *(f"{leaves:,} leaves" for leaves in sizes))
     print_row("---", *["---:"] * len(sizes))
     for name in columns[0]:
-        form = ",.3f" if "ms" in name or name.startswith("of") else ",.0f"
+        form = ",.0f" if name == "calls" or name.endswith("MiB") else ",.3f"
         print_row(name, *(format(column[name], form) for column in columns))
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from labgen.export import dataset
 from labgen.export.dataset import DatasetWriter
+from labgen.export.kept_phases import KeptPhases
 from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.generate.spool import Spool
@@ -23,7 +23,7 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "duplicates across leaves": ((DuplicatesAcrossLeaves, "look_at"), (DuplicatesAcrossLeaves, "begin")),
     "candidates that wait": ((Spool, "append"), (Spool, "append_block"), (Spool, "take")),
     "rows": ((DatasetWriter, "add"), (DatasetWriter, "end_leaf")),
-    "phases": ((dataset, "write_phases"),),
+    "phases": ((KeptPhases, "write"),),
     "end of the dataset": ((DatasetWriter, "finish"),),
 }
 """Part to the functions that it is made of. Where one calls another of them, each has its own time."""
