@@ -127,8 +127,8 @@ class OutcomeStore:
                     yield number, content
 
     def keep(self, key: bytes, content: bytes) -> None:
-        """Keep an outcome under its hash, where there is room."""
-        if self._db is None or self._key is None:
+        """Keep an outcome under its hash, where there is room, and the file is not only read."""
+        if self._db is None or self._key is None or not self._round:
             return
         with self._untold():
             values = (key, self._round, len(content), seal(self._key, key, content))

@@ -10,21 +10,16 @@ from labgen.bulk.doors import Door, open_doors
 from labgen.bulk.frontier import Frontier
 from labgen.bulk.probe import probe
 from labgen.bulk.request_files import RequestFile, RequestFiles
-from labgen.export.collect import Collector
-from labgen.export.provenance import leaf_info
-from labgen.export.rows import LeafInfo
-from labgen.filters.duplicates_across_leaves import DuplicatesAcrossLeaves
 from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger
-from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless
 from labgen.generate.workers import Workers, spare_processes
 from labgen.ledger.parked import ParkedCalls, ParkedRow, parked_row
 from labgen.ledger.replies import Ledger
-from labgen.records import Call, Candidate
+from labgen.records import Call
 from labgen.teacher.ledger_only import LedgerOnly
-from labgen.verbs.begin import take_replayed
+from labgen.verbs.look_across import look_across
 from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Session
 
@@ -153,18 +148,10 @@ class Rounds:
     def _look_across(
         self, workers: Workers[LeafFound], ledger: Ledger, doors: Mapping[str, Door], writer: _Writer
     ) -> None:
-        session = self.session
-        leaves = {plan.leaf.path: leaf_info(plan) for plan in session.sources.plans}
-        thresholds, folder = session.config.thresholds, session.config.work_folder
-        across = DuplicatesAcrossLeaves(thresholds, folder) if session.filters.find_duplicates else None
-        with Spool(session.config.work_folder / "spool") as spool:
-            found = _Found(workers, writer.take)
-            collector = Collector(session.sources.plans, leaves, spool, _NoDataset(), across)
-            with session.replay.store() as store:
-                begun = take_replayed(session, found, collector, store, look_ahead=True)
-            writer.round.leaves = collector.progress
-        if across:
-            across.save()
+        session, found = self.session, _Found(workers, writer.take)
+        with session.replay.store() as store:
+            begun, collector = look_across(session, found, store, session.config.work_folder / "spool", keep=True)
+        writer.round.leaves = collector.progress
         with one_by_one() as at_once:
             frontier = self._frontier(ledger)
             for plan in begun.left:
@@ -190,17 +177,6 @@ class _Found:
             self._take(leaf.lines)
             self.done[place] = leaf.outcome.value.progress.done
             yield place, leaf.outcome
-
-
-class _NoDataset:
-    """What stands for the dataset where only the look across leaves is wanted."""
-
-    def add(self, candidate: Candidate, leaf: LeafInfo) -> tuple[()]:
-        """Nothing is written."""
-        return ()
-
-    def end_leaf(self, leaf: LeafInfo) -> None:
-        """Nothing is written."""
 
 
 @dataclass

@@ -132,6 +132,13 @@ class KeptBuild:
                     store.note_use([number])
         return found
 
+    def look(self) -> Found | None:
+        """What `find` would find, as far as can be told without keeping other runs away meanwhile."""
+        if not self.possible:
+            return None
+        with self._session.replay.store(read_only=True) as store:
+            return self._kept_in(store)[1]
+
     def _kept_in(self, store: OutcomeStore) -> tuple[int, Found | None]:
         """What is kept of the build that stands at its place, and its number; 0 and None for nothing."""
         config = self._session.config

@@ -10,20 +10,24 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from labgen.config import KINDS, CalibrationConfig, Config
 from labgen.export.extras import check_extras
+from labgen.export.provenance import build_info, leaf_info
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.follow_up import FOLLOW_UP
 from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes
+from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.price import (
     CallTotals,
@@ -45,6 +49,7 @@ from labgen.teacher.ledger_only import LedgerOnly, NotPaid
 from labgen.text.token_count import TokenCounter, load_token_counter
 from labgen.verbs.build_time import BuildTime, Work, build_times
 from labgen.verbs.event_loop import outside_event_loop
+from labgen.verbs.kept_build import KeptBuild
 from labgen.verbs.row_length import LengthEstimate, estimate_lengths
 from labgen.verbs.session import Session
 
@@ -222,9 +227,11 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
 
     with Workers(opened, len(plans), processes=session.replay.processes) as workers:
         found = dict(workers.results())
+    leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(plans))
+    if not any(leaf.calls for leaf in leaves):
+        _price_thinned(session, leaves, count_tokens, yields)
     # After the workers: the library that reads these starts threads. What is on the Hub is not fetched for a plan.
     check_extras(extra for extra in config.mix.extras if not is_hub_id(extra.path))
-    leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(plans))
     _add_further_rounds(leaves)
     estimate = Estimate(leaves, yields, None)
     tokens = estimate.total("prompt_tokens"), estimate.total("completion_tokens")
@@ -235,6 +242,46 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     for leaf in leaves if config.price else ():
         leaf.cost = config.price.cost(leaf.prompt_tokens, leaf.completion_tokens) if config.price else None
     return replace(estimate, cost=cost, currency=currency, time=time, lengths=lengths, bulk=_in_bulk(config, estimate))
+
+
+def _price_thinned(
+    session: Session, leaves: Sequence[LeafEstimate], count_tokens: TokenCounter, yields: Mapping[str, float]
+) -> None:
+    """Where all leaves are paid by themselves, add what some take further for rows too close to other leaves'.
+
+    Where the dataset in its place is that of the build, it says so; else all rows are held against each other as the
+    build does. Where other packages take part, only the build looks.
+    """
+    if not session.replay.possible or not session.filters.find_duplicates or len(leaves) == 1:
+        return
+    about = build_info(session.config, session.sources, session.filters, session.teacher, session.judge)
+    if stands := KeptBuild(session, about, [leaf_info(leaf.plan) for leaf in leaves]).look():
+        _note_further(leaves, stands.leaves)
+        return
+    from labgen.verbs.look_across import look_across  # most plans do without
+
+    with (
+        session.replay.workers() as workers,
+        session.replay.store(read_only=True) as store,
+        tempfile.TemporaryDirectory(prefix="labgen-") as folder,
+    ):
+        begun, collector = look_across(session, workers, store, Path(folder), keep=False)
+    _note_further(leaves, collector.progress)
+    with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
+        client = LedgerOnly(ledger)
+        run = session.replay.context(client)
+        for leaf in leaves:
+            if past := begun.pasts.get(leaf.plan.leaf.path):
+                pricing = _Pricing(leaf.plan, run, client, count_tokens, yields[leaf.plan.flow.name])
+                at_once(pricing.go_on(leaf, past))
+
+
+def _note_further(leaves: Sequence[LeafEstimate], came_to: Mapping[str, LeafProgress]) -> None:
+    """Note what leaves have drawn beyond what filled them by themselves, all of it paid."""
+    for leaf in leaves:
+        progress = came_to[leaf.plan.leaf.path]
+        if progress.slots > leaf.slots:
+            leaf.slots, leaf.paid = progress.slots, progress.calls
 
 
 def _paid_leaf(plan: LeafPlan, kept: LeafOutcome[Replayed], per_call: int) -> LeafEstimate:
@@ -343,11 +390,21 @@ class _Pricing:
 
         past = await replay_slots(LeafRun(self.plan, self.run), self.client, count_paid)
         count_paid()
+        await self._price_rest(leaf, past, count_paid)
+        leaf.paid = len(paid)
+        return leaf
+
+    async def go_on(self, leaf: LeafEstimate, past: Past) -> None:
+        """Add what a leaf takes further that had come to this."""
+        paid = set[bytes]()
+        self.client.begin()
+        await self._price_rest(leaf, past, lambda: paid.update(call.key for call, _ in self.client.paid))
+        leaf.paid += len(paid)
+
+    async def _price_rest(self, leaf: LeafEstimate, past: Past, count_paid: Callable[[], None]) -> None:
         leaf.slots, leaf.expected_rows = past.progress.slots, past.progress.accepted
         if not past.progress.done:
             await self._price_slots(leaf, past, count_paid)
-        leaf.paid = len(paid)
-        return leaf
 
     async def _price_test(self, leaf: LeafEstimate) -> set[bytes]:
         """Add what the test of the leaf's judges still costs; the leaf is then priced as if they had passed.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import bench_plan
 import pytest
+import yaml
+from workbench import Labgen, freeform, write_leaf
 
 from labgen.config import Config
 from labgen.verbs.plan import Estimate, estimate_build, expected_slots
@@ -60,6 +63,29 @@ def test_a_judge_that_erred_in_tests_that_are_paid_is_priced_with_more_rounds_in
         return sum(leaf.to_pay.calls["tidy"] for leaf in estimate.leaves if leaf.plan.leaf.path.startswith("knowledge"))
 
     assert price(after) > price(before)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_plan_of_nothing_is_of_nothing_also_where_leaves_thin_each_other(tmp_path: Path, *, kept: bool) -> None:
+    """Each leaf was built by itself: together, the later ones have rows that are too close to the first one's."""
+    project, names = Labgen(tmp_path), ("requests", "requests_too")
+    settings: dict[str, object] = {"samples": 16, "calibration": {"enabled": False}}
+    settings |= {"thresholds": {"duplicate_rouge_l": 0.4, "duplicate_rouge_l_cap": 0.4}}
+    settings |= {} if kept else {"outcomes": {"max_bytes": 0}}
+    (tmp_path / "labgen.yaml").write_text(yaml.safe_dump(settings))
+    for name in names:
+        write_leaf(tmp_path / "taxonomy", f"foundational_skills/{name}", **freeform())
+        assert project("generate", "--replace", "--leaf", f"**/{name}").status == 0
+    planned = project("plan", "--json").json["leaves"]
+    assert planned["foundational_skills/requests"]["calls_to_pay"] == 0
+    assert planned["foundational_skills/requests_too"]["calls_to_pay"] > 0
+    assert project("generate", "--replace", "--json").json["calls"]["sent"] > 0
+    assert project("generate", "--json").json["calls"]["sent"] == 0
+    stands = project("plan", "--json").json
+    shutil.rmtree(tmp_path / "dataset")
+    assert project("plan", "--json").json["leaves"] == stands["leaves"]
+    assert stands["calls_to_pay"] == 0
+    assert stands["calls_paid"] == project("generate", "--json").json["calls"]["from_ledger"]
 
 
 def test_a_plan_says_what_a_row_of_each_kind_costs(tmp_path: Path) -> None:
