@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from labgen.export.configs import ASKED
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.generate.context import RunContext
+from labgen.generate.leaf_price import PRICED_SLOTS, expected_slots
 from labgen.generate.price import CallTotals, average_price, slot_prices, take_paid, typical_slots
 from labgen.generate.resume import one_by_one, open_ledger
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.text.token_count import TokenCounter, load_token_counter
 from labgen.verbs.held_out import held_out_plan
-from labgen.verbs.plan import PRICED_SLOTS, expected_slots
 from labgen.verbs.session import Session
 
 

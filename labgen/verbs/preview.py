@@ -16,6 +16,7 @@ from labgen.errors import LabgenError
 from labgen.filters.calibration import JudgeResult, weakness
 from labgen.generate.context import RunContext
 from labgen.generate.engine import Engine
+from labgen.generate.leaf_price import LeafEstimate
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun
 from labgen.plan.leaf_plan import LeafPlan
@@ -26,7 +27,7 @@ from labgen.taxonomy.check import CheckOptions, check_files
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.teacher.client import TeacherClient
 from labgen.verbs.event_loop import outside_event_loop
-from labgen.verbs.plan import LEAST_YIELD, LeafEstimate, estimate_build
+from labgen.verbs.plan import LEAST_YIELD, estimate_build
 from labgen.verbs.session import Hooks, Session
 
 

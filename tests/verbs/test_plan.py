@@ -12,7 +12,8 @@ import yaml
 from workbench import Labgen, freeform, write_leaf
 
 from labgen.config import Config
-from labgen.verbs.plan import Estimate, estimate_build, expected_slots
+from labgen.generate.leaf_price import expected_slots
+from labgen.verbs.plan import Estimate, estimate_build
 from labgen.verbs.row_length import estimate_lengths
 from labgen.verbs.session import Session
 
