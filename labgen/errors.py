@@ -77,10 +77,11 @@ class TeacherError(LabgenError):
     """The teacher did not answer as asked.
 
     `retry_after_sec` is what the endpoint asked us to wait, where it did. `maybe_paid` says whether the request may
-    have been answered, and so be paid for, all the same.
+    have been answered, and so be paid for, all the same. `waited_sec` is as that of `labgen.records.Reply`.
     """
 
     maybe_paid = False
+    waited_sec = 0.0
 
     def __init__(self, message: str, *, request_id: str = "", retry_after_sec: float | None = None) -> None:
         super().__init__(message)

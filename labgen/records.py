@@ -420,6 +420,7 @@ class Reply:
         reasoning: what the model thought aloud before its answer, where it did; part of a row only where its
             leaf asks for it.
         served: where the reply comes from.
+        waited_sec: so long the call waited in line at whoever sends it before it was sent (seconds); never kept.
     """
 
     text: str
@@ -430,6 +431,7 @@ class Reply:
     detail: str = ""
     reasoning: str = ""
     served: Served = Served()
+    waited_sec: float = field(default=0.0, compare=False)
 
     @property
     def whole(self) -> bool:

@@ -118,6 +118,7 @@ class Engine:
         self._open: list[LeafRun] = []
         self._ready: dict[LeafRun, None] = {}
         self._retired_slots = 0
+        self._live_at_end: int | None = None
         self._ledger_only = client.ledger_only()
         self._replaying = replace(run, client=self._ledger_only, yields=YieldSeen())
 
@@ -253,13 +254,18 @@ class Engine:
     def _room(self) -> int:
         """Slots that may be started now: enough calls waiting for every place, and memory stays flat.
 
-        Once every leaf has begun, what is needed is begun at once: a slot is a chain of calls, and what begins late
-        ends late, when nothing else fills the teacher any more.
+        Once every leaf has begun, what is needed is begun sooner, two slots for each that ends: a slot is a chain of
+        calls, and what begins late ends late, when nothing else fills the teacher any more. Not all at once: draws are
+        what a slot costs this machine the most, and a teacher would wait for it.
         """
         target = int(self._client.capacity * HEADROOM) + 4
         flat = 2 * target - self._live_slots
-        all_at_once = not self._waiting and not self._run.breadth_first
-        return flat if all_at_once else min(target - self._client.demand, flat)
+        needed = target - self._client.demand
+        if not self._waiting and not self._run.breadth_first:
+            if self._live_at_end is None:
+                self._live_at_end = self._live_slots
+            needed = max(needed, self._live_at_end - self._live_slots)
+        return min(needed, flat)
 
     def _room_for_another(self) -> int:
         """The same for the slots of a further leaf. One that waits for its first draw needs no places beside it, but
@@ -281,6 +287,8 @@ class Engine:
             return
         slots = leaf.retire()
         self._retired_slots += len(slots)
+        if self._live_at_end is not None:
+            self._live_at_end += len(slots)
         candidates = [candidate for slot in slots for candidate in slot.candidates]
         if self._outcomes:
             self._outcomes.take(leaf, slots)

@@ -123,7 +123,7 @@ class TeacherClient:
     @property
     def in_flight(self) -> int:
         """Calls sent and not yet in the ledger."""
-        return sum(endpoint.pressure.in_flight for endpoint in self._endpoints())
+        return sum(endpoint.pressure.sent for endpoint in self._endpoints())
 
     @property
     def capacity(self) -> int:

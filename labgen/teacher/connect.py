@@ -215,6 +215,7 @@ def _endpoint(
     backend: HttpBackend | ElsewhereBackend = here()
     if http:
         backend = http.open(spec, here, pause=pressure.pause, notice=notice, resent=trouble.note_resent, notes=notes)
+        pressure.hand_over_to(backend)
 
     async def look() -> Stated | None:
         stated = await backend.stated()

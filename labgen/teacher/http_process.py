@@ -15,6 +15,8 @@ import pickle
 import signal
 import socket
 import struct
+import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,7 +25,7 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Self
 
-from labgen.errors import LabgenError, TeacherUnavailable
+from labgen.errors import LabgenError, TeacherError, TeacherUnavailable
 from labgen.records import Call, Message, Reply, Schema, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.quirks import Notes, Quirks, noted
@@ -131,6 +133,10 @@ class HttpProcess:
             if self._asked.pop(number, None) and self.running:
                 self._wire.send(("cancel", number))
 
+    def tell(self, what: str, place: int, *given: Any) -> None:
+        """Say something that nobody waits for."""
+        self._wire.send((what, place, *given))
+
     def schema(self, schema: Schema | None) -> Any:
         """A schema as it is sent: its number where the process knows it."""
         if schema is None:
@@ -197,6 +203,16 @@ class ElsewhereBackend:
         reply = await self._process.do("ask", self._place, _sent_call(call, self._process.schema(call.schema)))
         return _reply_of(reply)
 
+    @property
+    def open(self) -> bool:
+        """See `labgen.teacher.pressure.Line`."""
+        return self._process.running
+
+    def set(self, places: int, wait_sec: float) -> None:
+        """See `labgen.teacher.pressure.Line`."""
+        if self._process.running:
+            self._process.tell("line", self._place, places, wait_sec)
+
     async def stated(self) -> Stated | None:
         """What the server says of itself; None while it says nothing."""
         if not self._process.running:
@@ -234,16 +250,18 @@ def _received_call(sent: tuple[Any, ...], schemas: Mapping[int, Schema]) -> Call
     return Call(model, asked, max_tokens, temperature, seed, top_p, stop, schema, extra_body, reasoning)
 
 
-def _sent_reply(reply: Reply) -> tuple[Any, ...]:
+def _sent_reply(reply: Reply, waited_sec: float) -> tuple[Any, ...]:
     served = reply.served
     counts = (reply.prompt_tokens, reply.completion_tokens)
     origin = (served.address, served.model, served.fingerprint, served.listed)
-    return (reply.text, reply.finish_reason, *counts, reply.failure, reply.detail, reply.reasoning, origin)
+    said = (reply.failure, reply.detail, reply.reasoning)
+    return (reply.text, reply.finish_reason, *counts, *said, origin, waited_sec)
 
 
 def _reply_of(sent: tuple[Any, ...]) -> Reply:
-    text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, origin = sent
-    return Reply(text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, Served(*origin))
+    text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, origin, waited_sec = sent
+    served = Served(*origin)
+    return Reply(text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, served, waited_sec)
 
 
 class _Wire:
@@ -348,11 +366,73 @@ class _Told:
 
 
 @dataclass
+class _Line:
+    """The calls of an endpoint in the process: those that are with it, and those that wait for a place, in order.
+
+    Attributes:
+        places: calls that may be with it at a time; busy: that are.
+        free_at_sec: none is sent before, by the clock of `time.monotonic`.
+    """
+
+    places: int = 1
+    busy: int = 0
+    free_at_sec: float = 0.0
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """While a call has a place, which `turn` has given it."""
+        try:
+            yield
+        finally:
+            self.busy -= 1
+            self.move_on()
+
+    async def turn(self) -> float:
+        """Wait for a place. Returns: how long that took (seconds)."""
+        if self.busy < self.places and not self.waiting and not self.free_at_sec:
+            self.busy += 1
+            return 0.0
+        begun_sec = time.monotonic()
+        turn = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        self.move_on()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.busy -= 1
+                self.move_on()
+            raise
+        return time.monotonic() - begun_sec
+
+    def set(self, places: int, wait_sec: float) -> None:
+        """See `labgen.teacher.pressure.Line`."""
+        self.places = places
+        if wait_sec:
+            self.free_at_sec = max(self.free_at_sec, time.monotonic() + wait_sec)
+            asyncio.get_running_loop().call_later(wait_sec + 0.001, self.move_on)  # never a hair too early
+        self.move_on()
+
+    def move_on(self) -> None:
+        """Give free places to those who have waited longest."""
+        if self.free_at_sec and time.monotonic() < self.free_at_sec:
+            return
+        self.free_at_sec = 0.0
+        while self.waiting and self.busy < self.places:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                self.busy += 1
+                turn.set_result(None)
+
+
+@dataclass
 class _Serving:
     """The process's side."""
 
     end: socket.socket
     backends: dict[int, HttpBackend] = field(default_factory=dict)
+    lines: dict[int, _Line] = field(default_factory=dict)
     schemas: dict[int, Schema] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -368,6 +448,8 @@ class _Serving:
         for kind, number, *given in messages:
             if kind == "open":
                 self._open(number, *given)
+            elif kind == "line":
+                self.lines[number].set(*given)
             elif kind == "schema":
                 self.schemas[number] = given[0]
             elif kind == "cancel":
@@ -390,13 +472,21 @@ class _Serving:
         merges = spec.merges_system
         quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=merges)
         pause, resent = partial(tell, "pause"), partial(tell, "resent", None)
+        self.lines[place] = _Line()
         self.backends[place] = HttpBackend.of(spec, quirks, pause=pause, notice=notice, resent=resent)
 
     async def _work(self, what: str, place: int, sent: tuple[Any, ...] = ()) -> Any:
         backend = self.backends[place]
         if what == "ask":
-            call = _received_call(sent, self.schemas)
-            return _sent_reply(await backend.ask(call))
+            call, line = _received_call(sent, self.schemas), self.lines[place]
+            waited_sec = await line.turn()
+            with line.place():
+                try:
+                    return _sent_reply(await backend.ask(call), waited_sec)
+                except TeacherError as error:
+                    if waited_sec:
+                        error.waited_sec = waited_sec
+                    raise
         if what == "stated":
             return await backend.stated()
         return await self.backends.pop(place).close()

@@ -9,12 +9,13 @@ it is not our calls that they wait for. An endpoint that does not answer at all 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 SLOW_START = 64
 """Calls in flight that a run begins with, where the cap allows: what one inference server usually batches."""
 
 CALM_SHARE = 0.1
-"""Share of refusals in a window above which the limit no longer doubles per window."""
+"""Share of refusals in a window above which the limit no longer grows with each reply, which doubles it per window."""
 
 SLOWER_HOLD = 3.0
 SLOWER_DECREASE = 6.0
@@ -29,6 +30,9 @@ FASTEST_PACE_SEC = 0.003
 HELD = 4
 """Calls in flight at most while it is not known yet what an endpoint says of its slots."""
 
+AHEAD_SHARE, MOST_AHEAD = 1 / 8, 64
+"""Calls handed over beyond its places to whoever holds them in line, as a share of the places, and at most (count)."""
+
 QUEUED = 1
 """Calls sent beyond an endpoint's slots, so that a slot that becomes free is taken at once."""
 
@@ -37,6 +41,20 @@ DEAD_AFTER = 8
 
 PROBE_SEC = (0.5, 5.0)
 """Pause between probes of an endpoint that is down: shortest and longest."""
+
+
+class Line(Protocol):
+    """Whoever sends calls, and holds those in line for which there is no place, so that the next one is sent at once.
+
+    The way to and from it may take long beside a reply: where another process sends.
+    """
+
+    @property
+    def open(self) -> bool:
+        """Whether it is there."""
+
+    def set(self, places: int, wait_sec: float) -> None:
+        """Say how many calls may be with the endpoint at a time, and that none is to be sent for so many seconds."""
 
 
 class Pressure:
@@ -50,6 +68,7 @@ class Pressure:
     Attributes:
         held: whether it is given few calls, see `hold`.
         slots: calls that the endpoint says it works on at a time; 0 where it does not say.
+        line: where calls wait for a place, told of every change; None where each is sent as it comes.
     """
 
     def __init__(
@@ -68,6 +87,8 @@ class Pressure:
         self.answered = 0
         self.held = False
         self.slots = 0
+        self.line: Line | None = None
+        self._told_places = 0
         self._now = now
         self._request_sec = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._token_sec = 60.0 / tokens_per_minute if tokens_per_minute else 0.0
@@ -104,14 +125,34 @@ class Pressure:
 
     @property
     def has_place(self) -> bool:
-        """Whether fewer calls are in flight than may be, pauses left aside."""
-        return self.in_flight < (1 if self.down else self.places)
+        """Whether one more call may be handed over, pauses left aside."""
+        return self.in_flight < (1 if self.down else self.places + self.ahead)
+
+    @property
+    def ahead(self) -> int:
+        """Calls that may be handed over beyond its places, to wait in line there (count).
+
+        None where each call has its time (limits by the minute), nor where the endpoint holds calls in line itself.
+        """
+        if not self.line or not self.line.open or self.held or self.slots or self._request_sec or self._token_sec:
+            return 0
+        return min(MOST_AHEAD, int(self.places * AHEAD_SHARE))
+
+    @property
+    def sent(self) -> int:
+        """Calls that are with the endpoint, as far as is known: not those that wait in line."""
+        return min(self.in_flight, self.places) if self.ahead else self.in_flight
 
     @property
     def places(self) -> int:
         """Calls that may be in flight while the endpoint answers."""
         most = max(1, int(self.limit))
         return min(most, HELD) if self.held else most
+
+    def hand_over_to(self, line: Line) -> None:
+        """Have calls wait in line there for a place."""
+        self.line = line
+        self._tell_line()
 
     def hold(self) -> None:
         """Give it few calls until `settle` says what it can take."""
@@ -124,11 +165,12 @@ class Pressure:
             self.slots = slots
             self.cap = min(self.cap, slots + QUEUED)
             self.limit = float(self.cap)
+        self._tell_line()
 
     def enter(self) -> None:
-        """One more call is sent."""
+        """One more call is sent, or handed over to be."""
         self.in_flight += 1
-        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        self.peak_in_flight = max(self.peak_in_flight, self.sent)
         if self._request_sec:
             self._reserve(self._request_sec)
 
@@ -139,6 +181,7 @@ class Pressure:
     def pause(self, seconds: float) -> None:
         """Send nothing for so long; a longer pause already begun stays."""
         self._free_at_sec = max(self._free_at_sec, self._now() + seconds)
+        self._tell_line(seconds)
 
     def succeeded(self, latency_sec: float, prompt_tokens: int, completion_tokens: int) -> None:
         """A reply came."""
@@ -150,6 +193,10 @@ class Pressure:
             self._reserve(self._token_sec * (prompt_tokens + completion_tokens))
         self._note_pace(latency_sec, completion_tokens)
         self._window_good += 1
+        if self._slow_start and self.slower < SLOWER_HOLD:
+            # One more for each reply, as in RFC 5681: places need not wait for a whole window to be doubled.
+            self.limit = min(float(self.cap), self.limit + 1.0)
+            self._tell_line()
         self._close_window()
 
     def heard(self) -> None:
@@ -161,6 +208,7 @@ class Pressure:
         """A call was given up: so many at a time are more than it can finish."""
         self._slow_start = False
         self.limit = max(1.0, min(self.limit, self.in_flight) / 2.0)
+        self._tell_line()
 
     def refused(self, retry_after_sec: float | None) -> None:
         """The endpoint said that it is too much. A wall of refusals is waited out, a single one is not."""
@@ -208,8 +256,15 @@ class Pressure:
             self._lower()
         if slower < SLOWER_HOLD and share <= CALM_SHARE:
             self._lowered_at_pace_sec = float("inf")
-            self.limit = self.limit * 2.0 if self._slow_start else self.limit + 1.0
+            self.limit += not self._slow_start
         self.limit = min(float(self.cap), max(1.0, self.limit))
+        self._tell_line()
+
+    def _tell_line(self, wait_sec: float = 0.0) -> None:
+        """Tell whoever holds calls in line of the places, where that is news, or of a pause."""
+        if self.line and (wait_sec or self.places != self._told_places):
+            self._told_places = self.places
+            self.line.set(self.places, wait_sec)
 
     def _lower(self) -> None:
         """Take a tenth off the limit, as long as that helps."""

@@ -195,7 +195,8 @@ class Retries:
         self._flying += 1
         if endpoint.pressure.in_flight <= 1:
             replicas.silence.asked_sec = begun_sec
-        traffic.peak_in_flight = max(traffic.peak_in_flight, self._flying)
+        in_line = max(0, endpoint.pressure.in_flight - endpoint.pressure.sent)
+        traffic.peak_in_flight = max(traffic.peak_in_flight, self._flying - in_line)
         try:
             reply = await endpoint.backend.ask(call)
         except PERMANENT as error:
@@ -204,12 +205,13 @@ class Retries:
         except TeacherError as error:
             if bill and error.maybe_paid:
                 bill.pay_all()
-            latency_sec = self.standstill.ran_sec() - begun_ran_sec
+            latency_sec = max(0.0, self.standstill.ran_sec() - begun_ran_sec - error.waited_sec)
             self._note_problem(call, pending, replicas, endpoint, error, latency_sec)
             raise
         finally:
             self._flying -= 1
-        now_sec, latency_sec = time.monotonic(), self.standstill.ran_sec() - begun_ran_sec
+        now_sec = time.monotonic()
+        latency_sec = max(0.0, self.standstill.ran_sec() - begun_ran_sec - reply.waited_sec)
         if bill:
             bill.pay(call, reply)
         replicas.silence.end(now_sec)

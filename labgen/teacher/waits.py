@@ -72,7 +72,7 @@ def _of_replicas(client: TeacherClient, replicas: Replicas, now_sec: float) -> I
             troubled = True
             detail = one_line(without_credentials(endpoint.trouble.words), DETAIL_CHARS)
             yield RunWait(*wait, endpoint.name, detail, wait[0] not in ("outage", "loading"))
-    in_flight = sum(endpoint.pressure.in_flight for endpoint in replicas.endpoints)
+    in_flight = sum(endpoint.pressure.sent for endpoint in replicas.endpoints)
     silent_sec = now_sec - max(replicas.silence.asked_sec, replicas.silence.last_answer_sec)
     if not troubled and in_flight and silent_sec > SLOW_SEC:
         name = replicas.endpoints[0].name if len(replicas.endpoints) == 1 else ""
