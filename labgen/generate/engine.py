@@ -22,12 +22,15 @@ from labgen.generate.live_leaves import LiveLeaves
 from labgen.generate.resume import replay_reopened, replay_slots
 from labgen.generate.slot_run import SlotResult
 from labgen.generate.yields import YieldSeen
-from labgen.plan.leaf_plan import LeafPlan
+from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.records import Candidate, State
 from labgen.teacher.client import Client
 
 HEADROOM = 1.25
 """Calls kept waiting for each call in flight, so that a place that becomes free is taken at once."""
+
+LAST_LEAVES = 0.75
+"""Slots of the leaves that have not begun, as a share of the places, from which on these leaves are the last ones."""
 
 PART_AT_ONCE = 0.25
 """Of the slots that what is left of a budget is good for, so many may be on their way: the last ones are in vain."""
@@ -112,6 +115,9 @@ class Engine:
         self._reopening = reopening
         self._outcomes = outcomes
         self._waiting = deque(plans)
+        per_call = run.config.generation.instructions_per_call
+        self._slots_of = {plan.leaf.path: fewest_slots(plan, per_call) for plan in plans}
+        self._slots_to_begin = sum(self._slots_of.values())
         self._run = run
         self._client = client
         self._on_retired = on_retired
@@ -191,6 +197,7 @@ class Engine:
     async def _begin(self, plan: LeafPlan) -> LeafRun:
         """The next leaf, as far as the ledger alone takes it."""
         path = plan.leaf.path
+        self._slots_to_begin -= self._slots_of[path]
         past = self._pasts.pop(path) if path in self._pasts else await self._replay(plan)
         unbegun = not past.progress.slots
         leaf = self._outcomes.begin(plan) if self._outcomes and unbegun else LeafRun(plan, self._run)
@@ -254,14 +261,14 @@ class Engine:
     def _room(self) -> int:
         """Slots that may be started now: enough calls waiting for every place, and memory stays flat.
 
-        Once every leaf has begun, what is needed is begun sooner, two slots for each that ends: a slot is a chain of
-        calls, and what begins late ends late, when nothing else fills the teacher any more. Not all at once: draws are
-        what a slot costs this machine the most, and a teacher would wait for it.
+        Of the last leaves what is needed is begun sooner, two slots for each that ends: a slot is a chain of calls, and
+        what begins late ends late, when nothing else fills the teacher any more. Not all at once: draws are what a slot
+        costs this machine the most, and the teacher would wait for it.
         """
         target = int(self._client.capacity * HEADROOM) + 4
         flat = 2 * target - self._live_slots
         needed = target - self._client.demand
-        if not self._waiting and not self._run.breadth_first:
+        if self._slots_to_begin <= LAST_LEAVES * self._client.capacity and not self._run.breadth_first:
             if self._live_at_end is None:
                 self._live_at_end = self._live_slots
             needed = max(needed, self._live_at_end - self._live_slots)

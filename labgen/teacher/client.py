@@ -196,12 +196,14 @@ class TeacherClient:
         for pending in list(self._pending.values()):
             if not pending.sent:
                 pending.task.cancel()
+        endpoints = self._endpoints()
+        for endpoint in endpoints:
+            endpoint.pressure.withdraw()
         while self._pending:
             await asyncio.wait([pending.task for pending in self._pending.values()])
             await asyncio.sleep(0)
         for replicas in set(self.models.values()):
             await replicas.close()
-        endpoints = self._endpoints()
         for backend in {endpoint.backend for endpoint in endpoints}:
             await backend.close()
         self.traffic.resent = sum(endpoint.trouble.resent for endpoint in endpoints)

@@ -152,7 +152,10 @@ class HttpProcess:
 
     def _take(self, messages: Iterable[Any]) -> None:
         for kind, number, value in messages:
-            if kind in ("done", "raised"):
+            if kind == "withdrawn":
+                if asked := self._asked.pop(number, None):
+                    asked.cancel()
+            elif kind in ("done", "raised"):
                 asked = self._asked.pop(number, None)
                 if asked and not asked.done():
                     (asked.set_result if kind == "done" else asked.set_exception)(value)
@@ -212,6 +215,11 @@ class ElsewhereBackend:
         """See `labgen.teacher.pressure.Line`."""
         if self._process.running:
             self._process.tell("line", self._place, places, wait_sec)
+
+    def withdraw(self) -> None:
+        """See `labgen.teacher.pressure.Line`."""
+        if self._process.running:
+            self._process.tell("withdraw", self._place)
 
     async def stated(self) -> Stated | None:
         """What the server says of itself; None while it says nothing."""
@@ -365,18 +373,23 @@ class _Told:
         self.tell("note", (name, value))
 
 
+class _Withdrawn(Exception):
+    """A call is not wanted any more that was not sent yet."""
+
+
 @dataclass
 class _Line:
     """The calls of an endpoint in the process: those that are with it, and those that wait for a place, in order.
 
     Attributes:
         places: calls that may be with it at a time; busy: that are.
-        free_at_sec: none is sent before, by the clock of `time.monotonic`.
+        free_at_sec: none is sent before, by the clock of `time.monotonic`; over: none is sent any more.
     """
 
     places: int = 1
     busy: int = 0
     free_at_sec: float = 0.0
+    over: bool = False
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     @contextmanager
@@ -389,7 +402,9 @@ class _Line:
             self.move_on()
 
     async def turn(self) -> float:
-        """Wait for a place. Returns: how long that took (seconds)."""
+        """Wait for a place. Returns: how long that took (seconds). Raises: _Withdrawn: there will be none."""
+        if self.over:
+            raise _Withdrawn
         if self.busy < self.places and not self.waiting and not self.free_at_sec:
             self.busy += 1
             return 0.0
@@ -413,6 +428,14 @@ class _Line:
             self.free_at_sec = max(self.free_at_sec, time.monotonic() + wait_sec)
             asyncio.get_running_loop().call_later(wait_sec + 0.001, self.move_on)  # never a hair too early
         self.move_on()
+
+    def withdraw(self) -> None:
+        """Send none any more, neither of those that wait nor of those that are about to."""
+        self.over = True
+        waiting, self.waiting = self.waiting, deque()
+        for turn in waiting:
+            if not turn.done():
+                turn.set_exception(_Withdrawn())
 
     def move_on(self) -> None:
         """Give free places to those who have waited longest."""
@@ -450,6 +473,8 @@ class _Serving:
                 self._open(number, *given)
             elif kind == "line":
                 self.lines[number].set(*given)
+            elif kind == "withdraw":
+                self.lines[number].withdraw()
             elif kind == "schema":
                 self.schemas[number] = given[0]
             elif kind == "cancel":
@@ -495,6 +520,8 @@ class _Serving:
         async def done() -> None:
             try:
                 self.wire.send(("done", number, await work))
+            except _Withdrawn:
+                self.wire.send(("withdrawn", number, None))
             except LabgenError as error:
                 self.wire.send(("raised", number, error))
             except Exception as error:  # which others may not be read there

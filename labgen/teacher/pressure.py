@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-SLOW_START = 64
+SLOW_START = 128
 """Calls in flight that a run begins with, where the cap allows: what one inference server usually batches."""
 
 CALM_SHARE = 0.1
@@ -30,7 +30,7 @@ FASTEST_PACE_SEC = 0.003
 HELD = 4
 """Calls in flight at most while it is not known yet what an endpoint says of its slots."""
 
-AHEAD_SHARE, MOST_AHEAD = 1 / 8, 64
+AHEAD_SHARE, MOST_AHEAD = 1 / 4, 64
 """Calls handed over beyond its places to whoever holds them in line, as a share of the places, and at most (count)."""
 
 QUEUED = 1
@@ -55,6 +55,9 @@ class Line(Protocol):
 
     def set(self, places: int, wait_sec: float) -> None:
         """Say how many calls may be with the endpoint at a time, and that none is to be sent for so many seconds."""
+
+    def withdraw(self) -> None:
+        """Have none sent of those that wait: whoever asked is cancelled."""
 
 
 class Pressure:
@@ -153,6 +156,11 @@ class Pressure:
         """Have calls wait in line there for a place."""
         self.line = line
         self._tell_line()
+
+    def withdraw(self) -> None:
+        """Have none sent of the calls that wait in line."""
+        if self.line and self.line.open:
+            self.line.withdraw()
 
     def hold(self) -> None:
         """Give it few calls until `settle` says what it can take."""

@@ -208,6 +208,9 @@ class Retries:
             latency_sec = max(0.0, self.standstill.ran_sec() - begun_ran_sec - error.waited_sec)
             self._note_problem(call, pending, replicas, endpoint, error, latency_sec)
             raise
+        except asyncio.CancelledError:
+            traffic.sent -= 1  # it was withdrawn while it waited in line: what is sent is waited for
+            raise
         finally:
             self._flying -= 1
         now_sec = time.monotonic()

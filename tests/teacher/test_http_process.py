@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from labgen.errors import TeacherError, TeacherUnavailable
 from labgen.records import Reply, Schema
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.http import HttpBackend
-from labgen.teacher.http_process import SCHEMAS_KNOWN, HttpProcess
+from labgen.teacher.http_process import SCHEMAS_KNOWN, ElsewhereBackend, HttpProcess
 from labgen.teacher.quirks import Quirks
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux only")
@@ -162,3 +162,68 @@ def test_where_the_process_ends_its_calls_fail_as_maybe_paid_and_the_parent_asks
     assert isinstance(lost, TeacherUnavailable)
     assert lost.maybe_paid
     assert isinstance(answered, Reply)
+
+
+def ask_at_once(
+    process: HttpProcess, base_url: str, count: int, meanwhile: Callable[[ElsewhereBackend], Awaitable[None]]
+) -> list[Reply | BaseException]:
+    """Ask calls all at once, in the process, with two places; `meanwhile` is done as soon as they are handed over."""
+    told = Told()
+    spec = EndpointSpec("m", "", HTTP, base_url, "LABGEN_TEST_KEY", 1.0, 4, 10.0)
+    heard: dict[str, Any] = {"pause": told.pauses.append, "notice": told.notices.append, "resent": told.note_resent}
+
+    def here() -> HttpBackend:
+        raise AssertionError("the process is there")
+
+    async def run() -> list[Reply | BaseException]:
+        with process.at_work():
+            backend = process.open(spec, here, notes=told.notes, **heard)
+            backend.set(2, 0.0)
+            asking = asyncio.gather(
+                *(backend.ask(make_call(str(number))) for number in range(count)), return_exceptions=True
+            )
+            await asyncio.sleep(0.3)
+            await meanwhile(backend)
+            try:
+                return await asking
+            finally:
+                await backend.close()
+
+    return asyncio.run(run())
+
+
+def test_calls_without_a_place_wait_in_line_where_they_are_sent(process: HttpProcess) -> None:
+    """The endpoint never has more than its places; that a call waited is no time of its reply."""
+
+    async def more_places(backend: ElsewhereBackend) -> None:
+        backend.set(3, 0.0)
+
+    with FaultyServer(delay_sec=0.5) as server:
+        replies = ask_at_once(process, server.base_url, 8, more_places)
+    assert all(isinstance(reply, Reply) for reply in replies), replies
+    waited_sec = sorted(reply.waited_sec for reply in replies if isinstance(reply, Reply))
+    assert waited_sec[:2] == [0.0, 0.0] and waited_sec[2] > 0.2 and waited_sec[-1] > 1.0
+    assert server.most_at_once == 3
+
+
+def test_a_pause_holds_what_waits_in_line(process: HttpProcess) -> None:
+    async def pause(backend: ElsewhereBackend) -> None:
+        backend.set(2, 1.0)
+        await asyncio.sleep(0.8)
+        assert len(server.bodies) == 2
+
+    with FaultyServer(delay_sec=0.5) as server:
+        replies = ask_at_once(process, server.base_url, 5, pause)
+    assert all(isinstance(reply, Reply) for reply in replies), replies
+
+
+def test_what_waits_in_line_when_a_run_ends_is_never_sent(process: HttpProcess) -> None:
+    """What is under way is waited for, since it is paid for."""
+
+    async def withdraw(backend: ElsewhereBackend) -> None:
+        backend.withdraw()
+
+    with FaultyServer(delay_sec=0.5) as server:
+        replies = ask_at_once(process, server.base_url, 6, withdraw)
+    assert [type(reply) for reply in replies] == [Reply] * 2 + [asyncio.CancelledError] * 4
+    assert len(server.bodies) == 2

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from labgen.teacher.pressure import DEAD_AFTER, PROBE_SEC, Pressure
+from labgen.teacher.pressure import AHEAD_SHARE, DEAD_AFTER, PROBE_SEC, SLOW_START, Pressure
 
 Answer = Callable[[int], str]
 """Calls in flight to `ok`, `429` or `dead`."""
@@ -231,3 +231,61 @@ def test_the_limit_never_falls_below_one_call() -> None:
     assert simulation.pressure.limit >= 1.0
     simulation.run(100.0, always("ok"))
     assert simulation.mean_in_flight / 100.0 > 12.0
+
+
+def test_a_run_begins_with_few_calls_and_one_more_for_each_reply() -> None:
+    endpoint = Simulation(cap=1000)
+    assert endpoint.pressure.places == SLOW_START
+    endpoint.pressure.succeeded(1.0, 300, 100)
+    assert endpoint.pressure.places == SLOW_START + 1
+    endpoint.run(5, always("ok"))
+    assert endpoint.pressure.places == 1000
+
+
+class Told:
+    """A line that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self.told: list[tuple[int, float]] = []
+
+    def set(self, places: int, wait_sec: float) -> None:
+        self.told.append((places, wait_sec))
+
+    def withdraw(self) -> None:
+        raise AssertionError("the run goes on")
+
+
+def test_calls_are_handed_over_to_a_line_beyond_the_places_and_it_is_told_of_these() -> None:
+    """So many as are taken at once when places become free; they do not count as being with the endpoint."""
+    endpoint, line = Simulation(cap=SLOW_START), Told()
+    endpoint.pressure.hand_over_to(line)
+    ahead = endpoint.pressure.ahead
+    assert ahead == int(SLOW_START * AHEAD_SHARE)
+    endpoint.run(0.1, always("ok"))
+    assert endpoint.pressure.in_flight == SLOW_START + ahead
+    assert endpoint.pressure.sent == endpoint.pressure.peak_in_flight == SLOW_START
+    endpoint.pressure.timed_out()
+    endpoint.pressure.pause(7.0)
+    assert line.told == [(SLOW_START, 0.0), (SLOW_START // 2, 0.0), (SLOW_START // 2, 7.0)]
+
+
+@pytest.mark.parametrize(
+    "why", ["no line", "line is gone", "calls by the minute", "tokens by the minute", "slots", "held"]
+)
+def test_no_call_is_handed_over_beyond_the_places_where_it_would_have_to_be_sent(why: str) -> None:
+    """Or where each call has its time, or the endpoint's own queue holds the next one."""
+    endpoint = Simulation(
+        requests=6e5 if why == "calls by the minute" else None, tokens=6e6 if why == "tokens by the minute" else None
+    )
+    line = Told()
+    line.open = why != "line is gone"
+    if why != "no line":
+        endpoint.pressure.hand_over_to(line)
+    if why == "slots":
+        endpoint.pressure.settle(40)
+    if why == "held":
+        endpoint.pressure.hold()
+    assert endpoint.pressure.ahead == 0
+    endpoint.run(2, always("ok"))
+    assert endpoint.most_in_flight <= endpoint.pressure.cap
