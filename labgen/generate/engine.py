@@ -115,16 +115,14 @@ class Engine:
         self._reopening = reopening
         self._outcomes = outcomes
         self._waiting = deque(plans)
-        per_call = run.config.generation.instructions_per_call
-        self._slots_of = {plan.leaf.path: fewest_slots(plan, per_call) for plan in plans}
-        self._slots_to_begin = sum(self._slots_of.values())
         self._run = run
+        self._slots_waiting = sum(map(self._least_slots, plans))
         self._client = client
         self._on_retired = on_retired
         self._open: list[LeafRun] = []
         self._ready: dict[LeafRun, None] = {}
         self._retired_slots = 0
-        self._live_at_end: int | None = None
+        self._most_live: int | None = None  # slots that may be on their way, once the last leaves' turn has come
         self._ledger_only = client.ledger_only()
         self._replaying = replace(run, client=self._ledger_only, yields=YieldSeen())
 
@@ -197,7 +195,7 @@ class Engine:
     async def _begin(self, plan: LeafPlan) -> LeafRun:
         """The next leaf, as far as the ledger alone takes it."""
         path = plan.leaf.path
-        self._slots_to_begin -= self._slots_of[path]
+        self._slots_waiting -= self._least_slots(plan)
         past = self._pasts.pop(path) if path in self._pasts else await self._replay(plan)
         unbegun = not past.progress.slots
         leaf = self._outcomes.begin(plan) if self._outcomes and unbegun else LeafRun(plan, self._run)
@@ -268,10 +266,10 @@ class Engine:
         target = int(self._client.capacity * HEADROOM) + 4
         flat = 2 * target - self._live_slots
         needed = target - self._client.demand
-        if self._slots_to_begin <= LAST_LEAVES * self._client.capacity and not self._run.breadth_first:
-            if self._live_at_end is None:
-                self._live_at_end = self._live_slots
-            needed = max(needed, self._live_at_end - self._live_slots)
+        if self._slots_waiting <= LAST_LEAVES * self._client.capacity and not self._run.breadth_first:
+            if self._most_live is None:
+                self._most_live = self._live_slots
+            needed = max(needed, self._most_live - self._live_slots)
         return min(needed, flat)
 
     def _room_for_another(self) -> int:
@@ -280,6 +278,9 @@ class Engine:
         """
         held_back = any(leaf.held_back for leaf in self._open)
         return min(self._room(), self._free_places()) if held_back else self._room()
+
+    def _least_slots(self, plan: LeafPlan) -> int:
+        return fewest_slots(plan, self._run.config.generation.instructions_per_call)
 
     def _free_places(self) -> int:
         """Places at the teacher that no call is waiting for, nor a slot that may be about to call."""
@@ -294,8 +295,8 @@ class Engine:
             return
         slots = leaf.retire()
         self._retired_slots += len(slots)
-        if self._live_at_end is not None:
-            self._live_at_end += len(slots)
+        if self._most_live is not None:
+            self._most_live += len(slots)
         candidates = [candidate for slot in slots for candidate in slot.candidates]
         if self._outcomes:
             self._outcomes.take(leaf, slots)
