@@ -22,15 +22,12 @@ from labgen.generate.live_leaves import LiveLeaves
 from labgen.generate.resume import replay_reopened, replay_slots
 from labgen.generate.slot_run import SlotResult
 from labgen.generate.yields import YieldSeen
-from labgen.plan.leaf_plan import LeafPlan, fewest_slots
+from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
 from labgen.teacher.client import Client
 
 HEADROOM = 1.25
 """Calls kept waiting for each call in flight, so that a place that becomes free is taken at once."""
-
-LAST_LEAVES = 0.75
-"""Slots of the leaves that have not begun, as a share of the places, from which on these leaves are the last ones."""
 
 PART_AT_ONCE = 0.25
 """Of the slots that what is left of a budget is good for, so many may be on their way: the last ones are in vain."""
@@ -116,13 +113,12 @@ class Engine:
         self._outcomes = outcomes
         self._waiting = deque(plans)
         self._run = run
-        self._slots_waiting = sum(map(self._least_slots, plans))
         self._client = client
         self._on_retired = on_retired
         self._open: list[LeafRun] = []
         self._ready: dict[LeafRun, None] = {}
         self._retired_slots = 0
-        self._most_live: int | None = None  # slots that may be on their way, once the last leaves' turn has come
+        self._most_live: int | None = None  # slots that may be on their way, once every leaf has begun
         self._ledger_only = client.ledger_only()
         self._replaying = replace(run, client=self._ledger_only, yields=YieldSeen())
 
@@ -195,7 +191,6 @@ class Engine:
     async def _begin(self, plan: LeafPlan) -> LeafRun:
         """The next leaf, as far as the ledger alone takes it."""
         path = plan.leaf.path
-        self._slots_waiting -= self._least_slots(plan)
         past = self._pasts.pop(path) if path in self._pasts else await self._replay(plan)
         unbegun = not past.progress.slots
         leaf = self._outcomes.begin(plan) if self._outcomes and unbegun else LeafRun(plan, self._run)
@@ -259,14 +254,14 @@ class Engine:
     def _room(self) -> int:
         """Slots that may be started now: enough calls waiting for every place, and memory stays flat.
 
-        Of the last leaves what is needed is begun sooner, two slots for each that ends: a slot is a chain of calls, and
-        what begins late ends late, when nothing else fills the teacher any more. Not all at once: draws are what a slot
-        costs this machine the most, and the teacher would wait for it.
+        Once every leaf has begun, what is needed is begun sooner, two slots for each that ends: a slot is a chain of
+        calls, and what begins late ends late, when nothing else fills the teacher any more. Not all at once: draws are
+        what a slot costs this machine the most, and the teacher would wait for it.
         """
         target = int(self._client.capacity * HEADROOM) + 4
         flat = 2 * target - self._live_slots
         needed = target - self._client.demand
-        if self._slots_waiting <= LAST_LEAVES * self._client.capacity and not self._run.breadth_first:
+        if not self._waiting and not self._run.breadth_first:
             if self._most_live is None:
                 self._most_live = self._live_slots
             needed = max(needed, self._most_live - self._live_slots)
@@ -278,9 +273,6 @@ class Engine:
         """
         held_back = any(leaf.held_back for leaf in self._open)
         return min(self._room(), self._free_places()) if held_back else self._room()
-
-    def _least_slots(self, plan: LeafPlan) -> int:
-        return fewest_slots(plan, self._run.config.generation.instructions_per_call)
 
     def _free_places(self) -> int:
         """Places at the teacher that no call is waiting for, nor a slot that may be about to call."""
