@@ -101,6 +101,10 @@ class TeacherStarting(NoConnection):
     """A server is there, and still loads its model."""
 
 
+class NotSent(TeacherError):
+    """The call was taken back before it was sent: it may be asked elsewhere, or later, and this was no attempt."""
+
+
 class CallRejected(TeacherError):
     """The endpoint turned this call down with a status of 400 or more, for a reason that nobody here knows.
 

@@ -198,7 +198,7 @@ class TeacherClient:
                 pending.task.cancel()
         endpoints = self._endpoints()
         for endpoint in endpoints:
-            endpoint.pressure.withdraw()
+            endpoint.pressure.end()
         while self._pending:
             await asyncio.wait([pending.task for pending in self._pending.values()])
             await asyncio.sleep(0)

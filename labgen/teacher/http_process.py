@@ -25,7 +25,7 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Self
 
-from labgen.errors import LabgenError, TeacherError, TeacherUnavailable
+from labgen.errors import LabgenError, NotSent, TeacherError, TeacherUnavailable
 from labgen.records import Call, Message, Reply, Schema, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.quirks import Notes, Quirks, noted
@@ -39,6 +39,8 @@ WORTH_A_PROCESS = 32
 
 SCHEMAS_KNOWN = 256
 """Schemas that are sent once and known by their numbers from then on; further ones are sent with each call."""
+
+TAKEN_BACK = "taken back before it was sent"
 
 _HEAD = struct.Struct("!I")
 _RECEIVED_BYTES = 2**18
@@ -152,10 +154,7 @@ class HttpProcess:
 
     def _take(self, messages: Iterable[Any]) -> None:
         for kind, number, value in messages:
-            if kind == "withdrawn":
-                if asked := self._asked.pop(number, None):
-                    asked.cancel()
-            elif kind in ("done", "raised"):
+            if kind in ("done", "raised"):
                 asked = self._asked.pop(number, None)
                 if asked and not asked.done():
                     (asked.set_result if kind == "done" else asked.set_exception)(value)
@@ -211,15 +210,15 @@ class ElsewhereBackend:
         """See `labgen.teacher.pressure.Line`."""
         return self._process.running
 
-    def set(self, places: int, wait_sec: float) -> None:
+    def set(self, places: int) -> None:
         """See `labgen.teacher.pressure.Line`."""
         if self._process.running:
-            self._process.tell("line", self._place, places, wait_sec)
+            self._process.tell("places", self._place, places)
 
-    def withdraw(self) -> None:
+    def take_back(self, *, for_good: bool) -> None:
         """See `labgen.teacher.pressure.Line`."""
         if self._process.running:
-            self._process.tell("withdraw", self._place)
+            self._process.tell("take back", self._place, for_good)
 
     async def stated(self) -> Stated | None:
         """What the server says of itself; None while it says nothing."""
@@ -373,22 +372,17 @@ class _Told:
         self.tell("note", (name, value))
 
 
-class _Withdrawn(Exception):
-    """A call is not wanted any more that was not sent yet."""
-
-
 @dataclass
 class _Line:
     """The calls of an endpoint in the process: those that are with it, and those that wait for a place, in order.
 
     Attributes:
         places: calls that may be with it at a time; busy: that are.
-        free_at_sec: none is sent before, by the clock of `time.monotonic`; over: none is sent any more.
+        over: whether none is sent any more.
     """
 
     places: int = 1
     busy: int = 0
-    free_at_sec: float = 0.0
     over: bool = False
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
@@ -402,16 +396,15 @@ class _Line:
             self.move_on()
 
     async def turn(self) -> float:
-        """Wait for a place. Returns: how long that took (seconds). Raises: _Withdrawn: there will be none."""
+        """Wait for a place. Returns: how long that took (seconds). Raises: NotSent: it was taken back."""
         if self.over:
-            raise _Withdrawn
-        if self.busy < self.places and not self.waiting and not self.free_at_sec:
+            raise NotSent(TAKEN_BACK)
+        if self.busy < self.places and not self.waiting:
             self.busy += 1
             return 0.0
         begun_sec = time.monotonic()
         turn = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
-        self.move_on()
         try:
             await turn
         except asyncio.CancelledError:
@@ -421,27 +414,21 @@ class _Line:
             raise
         return time.monotonic() - begun_sec
 
-    def set(self, places: int, wait_sec: float) -> None:
+    def set(self, places: int) -> None:
         """See `labgen.teacher.pressure.Line`."""
         self.places = places
-        if wait_sec:
-            self.free_at_sec = max(self.free_at_sec, time.monotonic() + wait_sec)
-            asyncio.get_running_loop().call_later(wait_sec + 0.001, self.move_on)  # never a hair too early
         self.move_on()
 
-    def withdraw(self) -> None:
-        """Send none any more, neither of those that wait nor of those that are about to."""
-        self.over = True
+    def take_back(self, for_good: bool) -> None:
+        """See `labgen.teacher.pressure.Line`."""
+        self.over = self.over or for_good
         waiting, self.waiting = self.waiting, deque()
         for turn in waiting:
             if not turn.done():
-                turn.set_exception(_Withdrawn())
+                turn.set_exception(NotSent(TAKEN_BACK))
 
     def move_on(self) -> None:
         """Give free places to those who have waited longest."""
-        if self.free_at_sec and time.monotonic() < self.free_at_sec:
-            return
-        self.free_at_sec = 0.0
         while self.waiting and self.busy < self.places:
             turn = self.waiting.popleft()
             if not turn.done():
@@ -471,10 +458,10 @@ class _Serving:
         for kind, number, *given in messages:
             if kind == "open":
                 self._open(number, *given)
-            elif kind == "line":
+            elif kind == "places":
                 self.lines[number].set(*given)
-            elif kind == "withdraw":
-                self.lines[number].withdraw()
+            elif kind == "take back":
+                self.lines[number].take_back(*given)
             elif kind == "schema":
                 self.schemas[number] = given[0]
             elif kind == "cancel":
@@ -520,8 +507,6 @@ class _Serving:
         async def done() -> None:
             try:
                 self.wire.send(("done", number, await work))
-            except _Withdrawn:
-                self.wire.send(("withdrawn", number, None))
             except LabgenError as error:
                 self.wire.send(("raised", number, error))
             except Exception as error:  # which others may not be read there

@@ -53,11 +53,11 @@ class Line(Protocol):
     def open(self) -> bool:
         """Whether it is there."""
 
-    def set(self, places: int, wait_sec: float) -> None:
-        """Say how many calls may be with the endpoint at a time, and that none is to be sent for so many seconds."""
+    def set(self, places: int) -> None:
+        """Say how many calls may be with the endpoint at a time."""
 
-    def withdraw(self) -> None:
-        """Have none sent of those that wait: whoever asked is cancelled."""
+    def take_back(self, *, for_good: bool) -> None:
+        """Have none sent of those that wait, which are then `NotSent`; `for_good`: nor of any that come later."""
 
 
 class Pressure:
@@ -157,10 +157,9 @@ class Pressure:
         self.line = line
         self._tell_line()
 
-    def withdraw(self) -> None:
-        """Have none sent of the calls that wait in line."""
-        if self.line and self.line.open:
-            self.line.withdraw()
+    def end(self) -> None:
+        """Send nothing more: what waits in line is taken back."""
+        self._take_back(for_good=True)
 
     def hold(self) -> None:
         """Give it few calls until `settle` says what it can take."""
@@ -189,7 +188,7 @@ class Pressure:
     def pause(self, seconds: float) -> None:
         """Send nothing for so long; a longer pause already begun stays."""
         self._free_at_sec = max(self._free_at_sec, self._now() + seconds)
-        self._tell_line(seconds)
+        self._take_back(for_good=False)  # another endpoint may have a place
 
     def succeeded(self, latency_sec: float, prompt_tokens: int, completion_tokens: int) -> None:
         """A reply came."""
@@ -268,11 +267,15 @@ class Pressure:
         self.limit = min(float(self.cap), max(1.0, self.limit))
         self._tell_line()
 
-    def _tell_line(self, wait_sec: float = 0.0) -> None:
-        """Tell whoever holds calls in line of the places, where that is news, or of a pause."""
-        if self.line and (wait_sec or self.places != self._told_places):
+    def _tell_line(self) -> None:
+        """Tell whoever holds calls in line of the places, where that is news."""
+        if self.line and self.places != self._told_places:
             self._told_places = self.places
-            self.line.set(self.places, wait_sec)
+            self.line.set(self.places)
+
+    def _take_back(self, *, for_good: bool) -> None:
+        if self.line:
+            self.line.take_back(for_good=for_good)
 
     def _lower(self) -> None:
         """Take a tenth off the limit, as long as that helps."""

@@ -18,6 +18,7 @@ from labgen.errors import (
     CallRejected,
     ContextTooLong,
     NoConnection,
+    NotSent,
     RateLimited,
     TeacherDown,
     TeacherError,
@@ -149,6 +150,7 @@ class Retries:
 
     async def _until_answered(self, call: Call, pending: Pending, wanted: Callable[[], bool]) -> Reply:
         replicas = self._models[call.model]
+        problem: TeacherError | None
         backoff_sec, failed_at = self._patience.first_backoff_sec, None
         while True:
             bill = await self._budget.open(call, self._wake) if self._budget else None
@@ -157,6 +159,8 @@ class Retries:
                 try:
                     pending.sent = True
                     return await self._attempt(call, pending, replicas, endpoint, bill)
+                except NotSent:
+                    problem = None
                 except RETRYABLE as error:
                     problem = error
                 finally:
@@ -169,6 +173,8 @@ class Retries:
                         self._wake()
             if not wanted():
                 raise asyncio.CancelledError
+            if problem is None:
+                continue
             if isinstance(problem, CallRejected) and problem.status == pending.rejected:
                 return await self._reject(call, replicas, endpoint, problem)
             pending.rejected = problem.status if isinstance(problem, CallRejected) else 0
@@ -202,14 +208,14 @@ class Retries:
         except PERMANENT as error:
             failure = "too_long" if isinstance(error, ContextTooLong) else "refused"
             reply = Reply("", "", failure=failure, detail=_shorten(error))
+        except NotSent:
+            traffic.sent -= 1
+            raise
         except TeacherError as error:
             if bill and error.maybe_paid:
                 bill.pay_all()
             latency_sec = max(0.0, self.standstill.ran_sec() - begun_ran_sec - error.waited_sec)
             self._note_problem(call, pending, replicas, endpoint, error, latency_sec)
-            raise
-        except asyncio.CancelledError:
-            traffic.sent -= 1  # it was withdrawn while it waited in line: what is sent is waited for
             raise
         finally:
             self._flying -= 1

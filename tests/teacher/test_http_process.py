@@ -13,7 +13,7 @@ import pytest
 from faulty_server import KEY, Fault, FaultyServer, make_call, refusal
 
 from labgen.config import HTTP
-from labgen.errors import TeacherError, TeacherUnavailable
+from labgen.errors import NotSent, TeacherError, TeacherUnavailable
 from labgen.records import Reply, Schema
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.http import HttpBackend
@@ -178,7 +178,7 @@ def ask_at_once(
     async def run() -> list[Reply | BaseException]:
         with process.at_work():
             backend = process.open(spec, here, notes=told.notes, **heard)
-            backend.set(2, 0.0)
+            backend.set(2)
             asking = asyncio.gather(
                 *(backend.ask(make_call(str(number))) for number in range(count)), return_exceptions=True
             )
@@ -196,7 +196,7 @@ def test_calls_without_a_place_wait_in_line_where_they_are_sent(process: HttpPro
     """The endpoint never has more than its places; that a call waited is no time of its reply."""
 
     async def more_places(backend: ElsewhereBackend) -> None:
-        backend.set(3, 0.0)
+        backend.set(3)
 
     with FaultyServer(delay_sec=0.5) as server:
         replies = ask_at_once(process, server.base_url, 8, more_places)
@@ -206,24 +206,17 @@ def test_calls_without_a_place_wait_in_line_where_they_are_sent(process: HttpPro
     assert server.most_at_once == 3
 
 
-def test_a_pause_holds_what_waits_in_line(process: HttpProcess) -> None:
-    async def pause(backend: ElsewhereBackend) -> None:
-        backend.set(2, 1.0)
-        await asyncio.sleep(0.8)
-        assert len(server.bodies) == 2
+@pytest.mark.parametrize("for_good", [True, False])
+def test_what_waits_in_line_can_be_taken_back(process: HttpProcess, *, for_good: bool) -> None:
+    """What is under way is waited for, since it is paid for; at a run's end nothing more is sent."""
+    later: list[Reply | BaseException] = []
+
+    async def take_back(backend: ElsewhereBackend) -> None:
+        backend.take_back(for_good=for_good)
+        later.extend(await asyncio.gather(backend.ask(make_call("later")), return_exceptions=True))
 
     with FaultyServer(delay_sec=0.5) as server:
-        replies = ask_at_once(process, server.base_url, 5, pause)
-    assert all(isinstance(reply, Reply) for reply in replies), replies
-
-
-def test_what_waits_in_line_when_a_run_ends_is_never_sent(process: HttpProcess) -> None:
-    """What is under way is waited for, since it is paid for."""
-
-    async def withdraw(backend: ElsewhereBackend) -> None:
-        backend.withdraw()
-
-    with FaultyServer(delay_sec=0.5) as server:
-        replies = ask_at_once(process, server.base_url, 6, withdraw)
-    assert [type(reply) for reply in replies] == [Reply] * 2 + [asyncio.CancelledError] * 4
-    assert len(server.bodies) == 2
+        replies = ask_at_once(process, server.base_url, 6, take_back)
+    assert [type(reply) for reply in replies] == [Reply] * 2 + [NotSent] * 4
+    assert [type(reply) for reply in later] == [NotSent if for_good else Reply]
+    assert len(server.bodies) == (2 if for_good else 3)

@@ -247,13 +247,13 @@ class Told:
 
     def __init__(self) -> None:
         self.open = True
-        self.told: list[tuple[int, float]] = []
+        self.told: list[int | str] = []
 
-    def set(self, places: int, wait_sec: float) -> None:
-        self.told.append((places, wait_sec))
+    def set(self, places: int) -> None:
+        self.told.append(places)
 
-    def withdraw(self) -> None:
-        raise AssertionError("the run goes on")
+    def take_back(self, *, for_good: bool) -> None:
+        self.told.append("all, for good" if for_good else "all")
 
 
 def test_calls_are_handed_over_to_a_line_beyond_the_places_and_it_is_told_of_these() -> None:
@@ -267,7 +267,8 @@ def test_calls_are_handed_over_to_a_line_beyond_the_places_and_it_is_told_of_the
     assert endpoint.pressure.sent == endpoint.pressure.peak_in_flight == SLOW_START
     endpoint.pressure.timed_out()
     endpoint.pressure.pause(7.0)
-    assert line.told == [(SLOW_START, 0.0), (SLOW_START // 2, 0.0), (SLOW_START // 2, 7.0)]
+    endpoint.pressure.end()
+    assert line.told == [SLOW_START, SLOW_START // 2, "all", "all, for good"]
 
 
 @pytest.mark.parametrize(
