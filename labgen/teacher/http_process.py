@@ -207,16 +207,16 @@ class ElsewhereBackend:
 
     @property
     def open(self) -> bool:
-        """See `labgen.teacher.pressure.Line`."""
+        """See `labgen.teacher.pressure.WaitingLine`."""
         return self._process.running
 
     def set(self, places: int) -> None:
-        """See `labgen.teacher.pressure.Line`."""
+        """See `labgen.teacher.pressure.WaitingLine`."""
         if self._process.running:
             self._process.tell("places", self._place, places)
 
     def take_back(self, *, for_good: bool) -> None:
-        """See `labgen.teacher.pressure.Line`."""
+        """See `labgen.teacher.pressure.WaitingLine`."""
         if self._process.running:
             self._process.tell("take back", self._place, for_good)
 
@@ -415,12 +415,12 @@ class _Line:
         return time.monotonic() - begun_sec
 
     def set(self, places: int) -> None:
-        """See `labgen.teacher.pressure.Line`."""
+        """See `labgen.teacher.pressure.WaitingLine`."""
         self.places = places
         self.move_on()
 
     def take_back(self, for_good: bool) -> None:
-        """See `labgen.teacher.pressure.Line`."""
+        """See `labgen.teacher.pressure.WaitingLine`."""
         self.over = self.over or for_good
         waiting, self.waiting = self.waiting, deque()
         for turn in waiting:

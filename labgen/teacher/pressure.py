@@ -43,7 +43,7 @@ PROBE_SEC = (0.5, 5.0)
 """Pause between probes of an endpoint that is down: shortest and longest."""
 
 
-class Line(Protocol):
+class WaitingLine(Protocol):
     """Whoever sends calls, and holds those in line for which there is no place, so that the next one is sent at once.
 
     The way to and from it may take long beside a reply: where another process sends.
@@ -90,7 +90,7 @@ class Pressure:
         self.answered = 0
         self.held = False
         self.slots = 0
-        self.line: Line | None = None
+        self.line: WaitingLine | None = None
         self._told_places = 0
         self._now = now
         self._request_sec = 60.0 / requests_per_minute if requests_per_minute else 0.0
@@ -152,7 +152,7 @@ class Pressure:
         most = max(1, int(self.limit))
         return min(most, HELD) if self.held else most
 
-    def hand_over_to(self, line: Line) -> None:
+    def hand_over_to(self, line: WaitingLine) -> None:
         """Have calls wait in line there for a place."""
         self.line = line
         self._tell_line()
