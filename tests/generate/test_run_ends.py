@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from test_leaf_run import PROMPTS, Kept, agreeable, leaf
+import pytest
+from test_leaf_run import PROMPTS, Backend, Kept, agreeable, leaf
 
 from labgen.config import Config
 from labgen.errors import RateLimited
 from labgen.filters.available import FilterSet, standard_filters
 from labgen.flows.known import SHIPPED_FLOWS
 from labgen.generate.context import RunContext
-from labgen.generate.engine import Engine
+from labgen.generate.engine import HEADROOM, Engine
+from labgen.generate.leaf_run import LeafRun
+from labgen.generate.slot_run import SlotResult, SlotRun
 from labgen.plan.leaf_plan import plan_leaves
 from labgen.records import Call, Reply
 from labgen.teacher.budget import Budget, Limits
@@ -60,3 +64,36 @@ def test_a_budget_that_is_reached_while_a_call_waits_for_its_next_attempt_ends_t
 
     assert asyncio.run(asyncio.wait_for(work(), 30.0)) is False
     assert budget.spent.calls == 3
+
+
+def test_what_is_left_of_the_last_leaf_is_begun_two_slots_for_each_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond those that the places call for: sooner than they become free, and never all at once."""
+    config = Config.model_validate({"samples": 200, "calibration": {"enabled": False}})
+    plans, places = plan_leaves((leaf(),), {}, config, PROMPTS, SHIPPED_FLOWS), 4
+    begun, ended, most_ahead = 0, 0, 0
+    issue, retire = LeafRun.issue, LeafRun.retire
+
+    def issued(self: LeafRun, on_done: Callable[[], None]) -> SlotRun:
+        nonlocal begun, most_ahead
+        begun += 1
+        most_ahead = max(most_ahead, begun - 2 * ended)
+        return issue(self, on_done)
+
+    def retired(self: LeafRun) -> list[SlotResult]:
+        nonlocal ended
+        slots = retire(self)
+        ended += len(slots)
+        return slots
+
+    monkeypatch.setattr(LeafRun, "issue", issued)
+    monkeypatch.setattr(LeafRun, "retire", retired)
+
+    async def work() -> bool:
+        backend = Backend(agreeable, lambda call: 3)
+        endpoint = Endpoint("test", backend, Pressure(places, now=asyncio.get_running_loop().time))
+        client = TeacherClient({"m": Replicas([endpoint])}, Kept(), Patience(3))  # type: ignore[arg-type]
+        context = RunContext(client, PROMPTS, config, "m", "m", FilterSet(standard_filters()))
+        return await Engine(plans, context, client, lambda leaf, candidates: None).run()
+
+    assert asyncio.run(asyncio.wait_for(work(), 30.0))
+    assert places < most_ahead <= int(places * HEADROOM) + 4 + places
