@@ -151,7 +151,7 @@ class LeafPricing:
         return leaf
 
     async def go_on(self, leaf: LeafEstimate, past: Past) -> None:
-        """Add what a leaf takes further that had come to this."""
+        """Add what a leaf takes from where `past` leaves off."""
         paid = set[bytes]()
         self.client.begin()
         await self._price_rest(leaf, past, lambda: paid.update(call.key for call, _ in self.client.paid))

@@ -277,18 +277,22 @@ class Replay:
         with closing(open_ledger(self.config)) as ledger, one_by_one() as at_once:
             client = LedgerOnly(ledger)
             outcomes = LeafOutcomes(store, self.context(client), ledger)
+            newest: dict[tuple[str, tuple[int, ...]], Replayed] = {}  # one: a leaf's times follow one upon the other
 
             def upto(plan: LeafPlan, left: Sequence[int], paid: Paid = self._tell) -> Replayed | None:
                 if not left:
                     whole = _making(at_once, lambda plan, run, near: replay_leaf(plan, run, client, unheard, near))
                     return outcomes.of(plan, whole, REPLAYED).tell(store)
-                before = upto(plan, left[:-1], unheard)
+                earlier = plan.leaf.path, tuple(left[:-1])
+                before = newest[earlier] if earlier in newest else upto(plan, left[:-1], unheard)
                 if before is None or not before.progress.done:
                     return None
                 past, rows = before.past, left[-1]
                 further = _making(at_once, lambda plan, run, _: replay_further(plan, run, client, past, rows, paid))
-                found = outcomes.of(plan, further, REOPENED, rows, repr(past)).tell(store)
-                return replace(found, before=past.seen)
+                found = replace(outcomes.of(plan, further, REOPENED, rows, repr(past)).tell(store), before=past.seen)
+                newest.clear()
+                newest[plan.leaf.path, tuple(left)] = found
+                return found
 
             yield upto
 

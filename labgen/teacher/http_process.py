@@ -501,6 +501,7 @@ class _Serving:
                     raise
         if what == "stated":
             return await backend.stated()
+        del self.lines[place]
         return await self.backends.pop(place).close()
 
     def _begin(self, number: int, work: Coroutine[Any, Any, Any]) -> None:

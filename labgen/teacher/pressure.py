@@ -129,7 +129,11 @@ class Pressure:
     @property
     def has_place(self) -> bool:
         """Whether one more call may be handed over, pauses left aside."""
-        return self.in_flight < (1 if self.down else self.places + self.ahead)
+        return self.in_flight < self._most_sent + self.ahead
+
+    @property
+    def _most_sent(self) -> int:
+        return 1 if self.down else self.places
 
     @property
     def ahead(self) -> int:
@@ -137,7 +141,8 @@ class Pressure:
 
         None where each call has its time (limits by the minute), nor where the endpoint holds calls in line itself.
         """
-        if not self.line or not self.line.open or self.held or self.slots or self._request_sec or self._token_sec:
+        timed = self._request_sec or self._token_sec
+        if not self.line or not self.line.open or self.held or self.slots or self.down or timed:
             return 0
         return min(MOST_AHEAD, int(self.places * AHEAD_SHARE))
 
@@ -196,6 +201,7 @@ class Pressure:
         self._failed_in_a_row = self._refused_in_a_row = 0
         if self.down:
             self.down, self._probe_sec = False, PROBE_SEC[0]
+            self._tell_line()
         if self._token_sec:
             self._reserve(self._token_sec * (prompt_tokens + completion_tokens))
         self._note_pace(latency_sec, completion_tokens)
@@ -210,6 +216,7 @@ class Pressure:
         """It said something of one call, be it no: it is there."""
         self._failed_in_a_row = 0
         self.down = False
+        self._tell_line()
 
     def timed_out(self) -> None:
         """A call was given up: so many at a time are more than it can finish."""
@@ -240,6 +247,7 @@ class Pressure:
             return  # Sent before it was known to be down: no news, and no reason to wait longer.
         if self._failed_in_a_row >= DEAD_AFTER or self.down:
             self.down = True
+            self._tell_line()
             self.pause(self._probe_sec)
             self._probe_sec = min(self._probe_sec * 1.5, PROBE_SEC[1])
 
@@ -269,9 +277,9 @@ class Pressure:
 
     def _tell_line(self) -> None:
         """Tell whoever holds calls in line of the places, where that is news."""
-        if self.line and self.places != self._told_places:
-            self._told_places = self.places
-            self.line.set(self.places)
+        if self.line and self._most_sent != self._told_places:
+            self._told_places = self._most_sent
+            self.line.set(self._most_sent)
 
     def _take_back(self, *, for_good: bool) -> None:
         if self.line:

@@ -150,7 +150,9 @@ class Rounds:
     ) -> None:
         session, found = self.session, _Found(workers, writer.take)
         with session.replay.store() as store:
-            begun, collector = look_across(session, found, store, session.config.work_folder / "spool", keep=True)
+            begun, collector = look_across(
+                session, found, store, session.config.work_folder / "spool", keep_compared=True
+            )
         writer.round.leaves = collector.progress
         with one_by_one() as at_once:
             frontier = self._frontier(ledger)

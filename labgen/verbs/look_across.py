@@ -17,13 +17,13 @@ from labgen.verbs.session import Session
 
 
 def look_across(
-    session: Session, workers: LeavesReplayed, store: OutcomeStore, spool_folder: Path, *, keep: bool
+    session: Session, workers: LeavesReplayed, store: OutcomeStore, spool_folder: Path, *, keep_compared: bool
 ) -> tuple[Begun, Collector]:
-    """Hold the rows of all leaves against those of the leaves before them, these being done or not.
+    """Hold the rows of each leaf against those of all leaves before it, also where these are not done yet.
 
     Args:
         store: where what leaves came to is kept; spool_folder: where their candidates wait for their turn.
-        keep: keep what was compared for the next build.
+        keep_compared: keep what was compared for the next build.
     Returns: what is begun with that: a leaf that is thinned is not done; and what its leaves came to.
     Raises: LedgerError; OutputError: no space.
     """
@@ -34,7 +34,7 @@ def look_across(
     with Spool(spool_folder) as spool:
         collector = Collector(plans, leaves, spool, _NoDataset(), across)
         begun = take_replayed(session, workers, collector, store, look_ahead=True)
-    if across and keep:
+    if across and keep_compared:
         across.save()
     return begun, collector
 

@@ -188,14 +188,17 @@ def _price_thinned(
         session.replay.store(read_only=True) as store,
         tempfile.TemporaryDirectory(prefix="labgen-") as folder,
     ):
-        begun, collector = look_across(session, workers, store, Path(folder), keep=False)
+        begun, collector = look_across(session, workers, store, Path(folder), keep_compared=False)
     _note_further(leaves, collector.progress)
     with closing(open_ledger(session.config)) as ledger, one_by_one() as at_once:
         client = LedgerOnly(ledger)
         run = session.replay.context(client)
         for leaf in leaves:
             if past := begun.pasts.get(leaf.plan.leaf.path):
-                pricing = LeafPricing(leaf.plan, run, client, count_tokens, yields[leaf.plan.flow.name])
+                # Its own share of rows that were left, where it is known: such a leaf repeats what others say.
+                drawn, usual = past.progress.drawn, yields[leaf.plan.flow.name]
+                share = max(LEAST_YIELD, past.progress.accepted / drawn) if drawn else usual
+                pricing = LeafPricing(leaf.plan, run, client, count_tokens, share)
                 at_once(pricing.go_on(leaf, past))
 
 
