@@ -260,6 +260,31 @@ def test_a_leaf_that_was_taken_further_goes_on_from_what_is_kept_of_it(
         assert project.build() == built and len(further) == times
 
 
+def test_a_leaf_that_was_taken_further_is_taken_through_each_time_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing is kept, by a build and by a plan."""
+    steps: list[tuple[str, int]] = []
+    replay = resume.replay_further
+
+    async def noted(plan: LeafPlan, run: Any, client: Any, past: Any, *others: Any) -> resume.Replayed:
+        steps.append((plan.leaf.path, past.progress.slots))
+        return await replay(plan, run, client, past, *others)
+
+    project = Project(tmp_path)
+    shutil.rmtree(tmp_path / "taxonomy")
+    for name in ("requests", "requests_too", "third"):
+        write_leaf(tmp_path / "taxonomy", f"foundational_skills/{name}", **freeform())
+    project.settings = {"samples": 16, "calibration": {"enabled": False}, "outcomes": {"max_bytes": 0}}
+    project.settings["thresholds"] = {"duplicate_rouge_l": 0.4, "duplicate_rouge_l_cap": 0.4}
+    project.build()
+    monkeypatch.setattr(resume, "replay_further", noted)
+    for go in (project.build, lambda: project.labgen("plan")):
+        steps.clear()
+        go()
+        assert len(steps) > 2 and len(set(steps)) == len(steps)
+
+
 def test_a_threshold_that_decides_nothing_otherwise_costs_no_leaf(tmp_path: Path, drawn: list[str]) -> None:
     project = Project(tmp_path)
     project.build()
