@@ -15,8 +15,6 @@ import pickle
 import signal
 import socket
 import struct
-import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,9 +23,10 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Self
 
-from labgen.errors import LabgenError, NotSent, TeacherError, TeacherUnavailable
+from labgen.errors import LabgenError, TeacherError, TeacherUnavailable
 from labgen.records import Call, Message, Reply, Schema, Served
 from labgen.teacher.addresses import EndpointSpec
+from labgen.teacher.calls_in_line import CallsInLine
 from labgen.teacher.quirks import Notes, Quirks, noted
 from labgen.teacher.stated import Stated
 
@@ -39,8 +38,6 @@ WORTH_A_PROCESS = 32
 
 SCHEMAS_KNOWN = 256
 """Schemas that are sent once and known by their numbers from then on; further ones are sent with each call."""
-
-TAKEN_BACK = "taken back before it was sent"
 
 _HEAD = struct.Struct("!I")
 _RECEIVED_BYTES = 2**18
@@ -373,76 +370,12 @@ class _Told:
 
 
 @dataclass
-class _Line:
-    """The calls of an endpoint in the process: those that are with it, and those that wait for a place, in order.
-
-    Attributes:
-        places: calls that may be with it at a time; busy: that are.
-        over: whether none is sent any more.
-    """
-
-    places: int = 1
-    busy: int = 0
-    over: bool = False
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """While a call has a place, which `turn` has given it."""
-        try:
-            yield
-        finally:
-            self.busy -= 1
-            self.move_on()
-
-    async def turn(self) -> float:
-        """Wait for a place. Returns: how long that took (seconds). Raises: NotSent: it was taken back."""
-        if self.over:
-            raise NotSent(TAKEN_BACK)
-        if self.busy < self.places and not self.waiting:
-            self.busy += 1
-            return 0.0
-        begun_sec = time.monotonic()
-        turn = asyncio.get_running_loop().create_future()
-        self.waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.busy -= 1
-                self.move_on()
-            raise
-        return time.monotonic() - begun_sec
-
-    def set(self, places: int) -> None:
-        """See `labgen.teacher.pressure.WaitingLine`."""
-        self.places = places
-        self.move_on()
-
-    def take_back(self, for_good: bool) -> None:
-        """See `labgen.teacher.pressure.WaitingLine`."""
-        self.over = self.over or for_good
-        waiting, self.waiting = self.waiting, deque()
-        for turn in waiting:
-            if not turn.done():
-                turn.set_exception(NotSent(TAKEN_BACK))
-
-    def move_on(self) -> None:
-        """Give free places to those who have waited longest."""
-        while self.waiting and self.busy < self.places:
-            turn = self.waiting.popleft()
-            if not turn.done():
-                self.busy += 1
-                turn.set_result(None)
-
-
-@dataclass
 class _Serving:
     """The process's side."""
 
     end: socket.socket
     backends: dict[int, HttpBackend] = field(default_factory=dict)
-    lines: dict[int, _Line] = field(default_factory=dict)
+    lines: dict[int, CallsInLine] = field(default_factory=dict)
     schemas: dict[int, Schema] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -484,7 +417,7 @@ class _Serving:
         merges = spec.merges_system
         quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=merges)
         pause, resent = partial(tell, "pause"), partial(tell, "resent", None)
-        self.lines[place] = _Line()
+        self.lines[place] = CallsInLine()
         self.backends[place] = HttpBackend.of(spec, quirks, pause=pause, notice=notice, resent=resent)
 
     async def _work(self, what: str, place: int, sent: tuple[Any, ...] = ()) -> Any:
