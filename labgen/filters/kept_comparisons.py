@@ -287,15 +287,18 @@ def _hash(text: str) -> bytes:
 
 def _read(path: Path, threshold: float) -> dict[str, Any]:
     """A file's arrays, by name; none where it is not to be believed."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return {}
     import numpy
 
     try:
-        content = path.read_bytes()
         if _sum(memoryview(content)[SUM_BYTES:]) != content[:SUM_BYTES]:
             return {}
         with numpy.load(io.BytesIO(content[SUM_BYTES:]), allow_pickle=False) as arrays:
             kept = dict(arrays)
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # numpy's own words for a broken archive
         return {}
     return kept if float(kept["threshold"]) <= threshold else {}
 

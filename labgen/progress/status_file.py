@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
 
 from labgen.errors import UsageError
 from labgen.progress.run_state import RunState
@@ -18,8 +17,6 @@ NAME = "status.json"
 STALE_SEC = 15.0
 """A run that has said nothing for so long is not well, or what it does takes its time."""
 LARGEST_BYTES = 1_000_000
-
-_STATE = TypeAdapter(RunState)
 
 
 def write_status(folder: Path, state: RunState) -> bool:
@@ -31,7 +28,7 @@ def write_status(folder: Path, state: RunState) -> bool:
     path = folder / NAME
     new = folder / f"{NAME}.{os.getpid()}.new"
     try:
-        new.write_bytes(_STATE.dump_json(state))
+        new.write_bytes(json.dumps(asdict(state), ensure_ascii=False).encode("utf-8", "backslashreplace"))
         new.replace(path)
     except OSError:
         new.unlink(missing_ok=True)
@@ -41,11 +38,13 @@ def write_status(folder: Path, state: RunState) -> bool:
 
 def read_status(folder: Path) -> RunState | None:
     """The state that was written last; None where there is none. Raises: UsageError: the file can't be read."""
+    from pydantic import TypeAdapter, ValidationError
+
     path = folder / NAME
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError
-        return _STATE.validate_json(path.read_bytes())
+        return TypeAdapter(RunState).validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, ValidationError):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from labgen.config import HTTP, Config, EndpointConfig, ModelConfig
 from labgen.errors import ConfigError
@@ -26,8 +27,11 @@ from labgen.teacher.http_process import WORTH_A_PROCESS, ElsewhereBackend, HttpP
 from labgen.teacher.parameters import call_parameters
 from labgen.teacher.pressure import QUEUED, Pressure
 from labgen.teacher.quirks import Notes, Quirks
-from labgen.teacher.stated import Stated
 from labgen.teacher.trouble import Trouble
+
+if TYPE_CHECKING:
+    from labgen.teacher.http import HttpBackend
+    from labgen.teacher.stated import Stated
 
 Backends = Backend | Mapping[str, Backend]
 """A back end that a caller brings: one for all models, or one for each by its logical name."""
@@ -121,7 +125,7 @@ def connect(
     specs = _unserved(config, backend)
     if backend is not None or endpoint_specs(config):
         names = (teacher, judge, *filter(None, [responder_name(config, asked_otherwise=backend is not None)]))
-        with _elsewhere(http, specs) as elsewhere:
+        with _elsewhere(http) as elsewhere:
             served = open_endpoints(specs, notice, notes, elsewhere) | _brought(config, backend, names)
             yield Models(teacher, judge, served)
         return
@@ -133,15 +137,22 @@ def connect(
             "that leaves pass every stage; they teach a model nothing. For real rows, give --base-url and --model."
         )
         rehearsal = _rehearsal_spec(config, server.base_url)
-        with _elsewhere(http, (rehearsal, *specs)) as elsewhere:
+        with _elsewhere(http) as elsewhere:
             yield Models(teacher, judge, open_endpoints((rehearsal, *specs), notice, None, elsewhere))
 
 
+def worth_a_process(config: Config) -> bool:
+    """Whether so many HTTP calls may be in flight that there is a process for them."""
+    specs = all_specs(config)
+    if not endpoint_specs(config):
+        specs = (_rehearsal_spec(config, "http://localhost"), *specs)
+    return sum(spec.concurrency for spec in specs if spec.kind == HTTP) >= WORTH_A_PROCESS
+
+
 @contextmanager
-def _elsewhere(http: HttpProcess | None, specs: Iterable[EndpointSpec]) -> Iterator[HttpProcess | None]:
-    """The process in which endpoints are asked, where that is worth it; None for this one."""
-    places = sum(spec.concurrency for spec in specs if spec.kind == HTTP)
-    if http is None or not http.running or places < WORTH_A_PROCESS:
+def _elsewhere(http: HttpProcess | None) -> Iterator[HttpProcess | None]:
+    """The process in which endpoints are asked; None for this one."""
+    if http is None or not http.running:
         yield None
         return
     with http.at_work():
@@ -205,15 +216,17 @@ def _endpoint(
     pressure, trouble = _pressure(spec.concurrency, spec), Trouble()
     if spec.kind != HTTP:
         return Endpoint(spec.name, make_backend(spec), pressure, spec.weight)
-    from labgen.teacher.http import HttpBackend
-
     quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=spec.merges_system)
 
     def here() -> HttpBackend:
+        from labgen.teacher.http import HttpBackend
+
         return HttpBackend.of(spec, quirks, pause=pressure.pause, notice=notice, resent=trouble.note_resent)
 
-    backend: HttpBackend | ElsewhereBackend = here()
-    if http:
+    backend: HttpBackend | ElsewhereBackend
+    if http is None:
+        backend = here()
+    else:
         backend = http.open(spec, here, pause=pressure.pause, notice=notice, resent=trouble.note_resent, notes=notes)
         pressure.hand_over_to(backend)
 

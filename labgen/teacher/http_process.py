@@ -48,11 +48,12 @@ class HttpProcess:
 
     Args:
         wanted: whether there is to be one; without, all is asked in this process.
+        at_once: whether it is sure to be needed: then it loads what it needs while its parent gets ready.
     """
 
-    def __init__(self, *, wanted: bool) -> None:
+    def __init__(self, *, wanted: bool, at_once: bool = False) -> None:
         self.running = False
-        self._wanted = wanted
+        self._wanted, self._at_once = wanted, at_once
         self._process: BaseProcess
         self._wire: _Wire
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -68,7 +69,7 @@ class HttpProcess:
 
     def _fork(self) -> None:
         ours, theirs = socket.socketpair()
-        self._process = get_context("fork").Process(target=_run, args=(theirs, ours), daemon=True)
+        self._process = get_context("fork").Process(target=_run, args=(theirs, ours, self._at_once), daemon=True)
         self._process.start()
         theirs.close()
         self._wire = _Wire(ours, self._take, self._gone)
@@ -345,12 +346,16 @@ class _Wire:
             self._take(messages)
 
 
-def _run(end: socket.socket, inherited: socket.socket) -> None:
+def _run(end: socket.socket, inherited: socket.socket, at_once: bool) -> None:
     """The process's whole life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     inherited.close()
     with suppress(Exception):
+        if at_once:
+            import aiohttp  # noqa: F401 (loading it takes a quarter of the time before a run's first call)
+
+            import labgen.teacher.http  # noqa: F401
         asyncio.run(_Serving(end).serve())
 
 

@@ -62,25 +62,29 @@ def build_dataset(
     watch = RunWatch(config, session.sources.plans, verb, session.hooks.progress, spent=spent)
     if not retry_failed and (found := kept.find()):
         return _as_before(session, found, run_budget(limits, config), watch)
-    session.check_flows()
-    from labgen.generate.spool import Spool
-    from labgen.verbs.building import run_build
-
-    # Workers come before the lock, which they would hold for as long as they live, and before others' datasets: the
+    # Processes come before the lock, which they would hold for as long as they live, and before others' datasets: the
     # library that reads these starts threads, with which nothing is forked.
-    with session.replay.workers() as workers, session.beside_http() as session:
-        check_extras(config.mix.extras)
-        with session.locked() as ledger, Spool(config.work_folder / "spool") as spool:
-            if retry_failed:
-                session.hooks.notice(f"{ledger.forget(ledger.failures())} calls that failed for good are asked again.")
-            try:
-                build = run_build(session, workers, ledger, spool, about, leaves, replace_output, limits, watch, kept)
-            except BaseException as error:
-                by_hand = isinstance(error, (KeyboardInterrupt, StoppedByUser))
-                watch.end(STOPPED if by_hand else f"ended early: {_first_line(error)}")
-                raise
-            watch.end(_ending(build))
-            return build
+    with session.beside_http() as session:
+        session.check_flows()
+        from labgen.generate.spool import Spool
+        from labgen.verbs.building import run_build
+
+        with session.replay.workers() as workers:
+            check_extras(config.mix.extras)
+            with session.locked() as ledger, Spool(config.work_folder / "spool") as spool:
+                if retry_failed:
+                    forgotten = ledger.forget(ledger.failures())
+                    session.hooks.notice(f"{forgotten} calls that failed for good are asked again.")
+                try:
+                    build = run_build(
+                        session, workers, ledger, spool, about, leaves, replace_output, limits, watch, kept
+                    )
+                except BaseException as error:
+                    by_hand = isinstance(error, (KeyboardInterrupt, StoppedByUser))
+                    watch.end(STOPPED if by_hand else f"ended early: {_first_line(error)}")
+                    raise
+                watch.end(_ending(build))
+                return build
 
 
 def _as_before(session: Session, found: Found, budget: Budget, watch: RunWatch) -> Build:

@@ -25,7 +25,7 @@ from labgen.generate.context import RunContext
 from labgen.generate.dry_run import NobodyAsked, dry_run
 from labgen.generate.resume import Replay
 from labgen.generate.workers import spare_processes
-from labgen.ledger.replies import Ledger
+from labgen.ledger.replies import LEDGER_NAME, Ledger
 from labgen.ledger.run_lock import run_lock
 from labgen.plan.flow import Flow
 from labgen.plan.sources import Sources, gather_sources
@@ -35,7 +35,7 @@ from labgen.records import Taxonomy
 from labgen.teacher.addresses import responder_name
 from labgen.teacher.budget import Budget
 from labgen.teacher.client import TeacherClient
-from labgen.teacher.connect import Backends, check_endpoints, connect
+from labgen.teacher.connect import Backends, check_endpoints, connect, worth_a_process
 from labgen.teacher.http_process import HttpProcess
 from labgen.teacher.retries import Patience
 from labgen.teacher.traffic import Watch
@@ -160,10 +160,10 @@ class Session:
 
     @contextmanager
     def beside_http(self) -> Iterator[Session]:
-        """The same with HTTP in a process of its own, where a core is free for it. For runs that ask much."""
+        """The same with HTTP in a process of its own, where a core is free for it, and there is enough to be asked."""
         alone = threading.current_thread() is threading.main_thread()
-        wanted = alone and self.backend is None and spare_processes() > 0
-        with HttpProcess(wanted=wanted) as http:
+        wanted = alone and self.backend is None and spare_processes() > 0 and worth_a_process(self.config)
+        with HttpProcess(wanted=wanted, at_once=not (self.config.work_folder / LEDGER_NAME).exists()) as http:
             yield replace(self, http=http)
 
     def check_leaves(self) -> None:
