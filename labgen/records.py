@@ -421,6 +421,7 @@ class Reply:
             leaf asks for it.
         served: where the reply comes from.
         waited_sec: so long the call waited in line at whoever sends it before it was sent (seconds); never kept.
+        kept: whether whoever sent the call has kept the reply in the ledger already.
     """
 
     text: str
@@ -432,6 +433,7 @@ class Reply:
     reasoning: str = ""
     served: Served = Served()
     waited_sec: float = field(default=0.0, compare=False)
+    kept: bool = field(default=False, compare=False)
 
     @property
     def whole(self) -> bool:

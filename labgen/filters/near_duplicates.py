@@ -191,29 +191,31 @@ class NearDuplicates:
             return
         import numpy
 
-        lengths = numpy.frombuffer(self._lengths, numpy.int64)
-        numbers = numpy.arange(self._indexed, len(self))
-        numbers = numbers[(lengths[numbers] >= shortest) & (lengths[numbers] <= longest)]
-        rows = numpy.repeat(numpy.arange(len(asked)), len(numbers))
-        pairs = [(rows, numpy.tile(numbers, len(asked)))]
-        if self._parts:
-            bags = bag_of(numpy.array(asked))
-            pairs += [part.sharing(bags) for part in self._parts]
         signatures = [_signature(ids) for ids in asked]
         ours = numpy.frombuffer(b"".join(map(_bytes, signatures)), numpy.uint64).reshape(-1, _WORDS)
         slack = numpy.array([length - signature.bit_count() for signature in signatures])
         theirs = numpy.frombuffer(self._signatures, numpy.uint64).reshape(-1, _WORDS)
         slacks = numpy.frombuffer(self._slacks, numpy.int64)
-        for all_rows, all_numbers in pairs:
+        lengths = numpy.frombuffer(self._lengths, numpy.int64)
+        # Those that are not indexed yet: one of ours at a time, against all of them side by side.
+        tail = slice(self._indexed, None)
+        needed = self._threshold * (length + lengths[tail]) / 2 - _SLACK
+        needed[(lengths[tail] < shortest) | (lengths[tail] > longest)] = math.inf
+        for row in range(len(asked)):
+            shared = _bit_counts(theirs[tail] & ours[row]) + numpy.minimum(slacks[tail], slack[row])
+            for place in (shared >= needed).nonzero()[0].tolist():
+                yield row, self._indexed + place
+        if not self._parts:
+            return
+        bags = bag_of(numpy.array(asked))
+        for all_rows, all_numbers in [part.sharing(bags) for part in self._parts]:
             for begin in range(0, len(all_rows), _PAIRS):
-                row, number = all_rows[begin : begin + _PAIRS], all_numbers[begin : begin + _PAIRS]
-                other = lengths[number]
-                # A bit of a signature that is not in the other one is a token, at least, that the two don't share.
-                shared = numpy.bitwise_count(theirs[number] & ours[row]).sum(axis=1, dtype=numpy.int64)
-                shared += numpy.minimum(slacks[number], slack[row])
+                rows, numbers = all_rows[begin : begin + _PAIRS], all_numbers[begin : begin + _PAIRS]
+                other = lengths[numbers]
+                shared = _bit_counts(theirs[numbers] & ours[rows]) + numpy.minimum(slacks[numbers], slack[rows])
                 enough = shared >= self._threshold * (length + other) / 2 - _SLACK
                 enough &= (other >= shortest) & (other <= longest)
-                yield from zip(row[enough].tolist(), number[enough].tolist(), strict=True)
+                yield from zip(rows[enough].tolist(), numbers[enough].tolist(), strict=True)
 
     @property
     def _indexed(self) -> int:
@@ -278,6 +280,20 @@ def _signature(ids: Sequence[int]) -> int:
     for token in set(ids):
         bits |= 1 << (token * 0x9E3779B1 >> 7 & 255)
     return bits
+
+
+def _bit_counts(signatures: Any) -> Any:
+    """Set bits of each of many signatures (64-bit words, `_WORDS` in a row). Returns: int64, one for each.
+
+    A bit of a signature that is not in the other one is a token, at least, that two texts don't share; so the bits of
+    both, and the tokens of either that have no bit of their own, bound what they do.
+    """
+    import numpy
+
+    # The four bytes of a row's counts are added up in one number: a sum along so short an axis takes five times that.
+    counts = numpy.bitwise_count(signatures).view(numpy.uint32)[:, 0]
+    pairs = (counts & 0x00FF00FF) + (counts >> 8 & 0x00FF00FF)
+    return ((pairs & 0xFFFF) + (pairs >> 16)).astype(numpy.int64)
 
 
 def _bytes(signature: int) -> bytes:

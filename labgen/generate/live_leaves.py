@@ -11,9 +11,11 @@ from labgen.generate.leaf_outcomes import LeafOutcomes, Noting
 from labgen.generate.leaf_run import LeafRun
 from labgen.generate.resume import REPLAYED, Taking
 from labgen.generate.slot_run import SlotResult
-from labgen.ledger.replies import KeptRow, Ledger
+from labgen.ledger.replies import Ledger
 from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
+from labgen.records import Call, Reply
+from labgen.teacher.client import Asking
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.teacher.traffic import Origin
 
@@ -28,20 +30,21 @@ class LiveLeaves:
     def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
         self._store, self._ledger = store, ledger
         self._outcomes = LeafOutcomes(store, run, ledger)
-        self._open: dict[LeafRun, tuple[Noting, Taking]] = {}
+        self._open: dict[LeafRun, tuple[Noting, Taking, dict[bytes, Origin]]] = {}
 
     def begin(self, plan: LeafPlan) -> LeafRun:
         """A leaf that nothing was drawn from yet."""
         noting = self._outcomes.noting()
-        leaf = LeafRun(plan, noting.run)
-        self._open[leaf] = noting, Taking(LedgerOnly(self._ledger))
+        told = _Told(noting.run.client)
+        leaf = LeafRun(plan, replace(noting.run, client=told))
+        self._open[leaf] = noting, Taking(LedgerOnly(self._ledger)), told.origins
         return leaf
 
     def take(self, leaf: LeafRun, slots: Sequence[SlotResult]) -> None:
         """Take what was retired of a leaf, in slot order; one that is done is kept. Others' leaves are left aside."""
         if leaf not in self._open:
             return
-        noting, taking = self._open[leaf]
+        noting, taking, told = self._open[leaf]
         for slot in slots:
             taking.take(slot)
         if not leaf.progress.done:
@@ -52,12 +55,27 @@ class LiveLeaves:
         if (rows := self._ledger.rows(used)) is None:
             return
         found = taking.replayed(leaf.progress)
-        told = {row[0]: self._origin(row) for row in rows.values()}
-        origins = Counter(told[key] for key in used)
-        kept = replace(found, kept_from=origins, used=())
-        rest = taking.kept_slots(leaf, noting.run, told)
+        kept = replace(found, kept_from=Counter(told[key] for key in used), used=())
+        rest = taking.kept_slots(leaf, noting.run, {row[0]: told[row[0]] for row in rows.values()})
         self._outcomes.made(leaf.plan, kept, noting, rows, REPLAYED, slots=rest).tell(self._store)
 
-    def _origin(self, row: KeptRow) -> Origin:
-        served = self._ledger.reply(row).served
-        return Origin(row[1], served.address, served.model)
+
+class _Told:
+    """A client that notes where the replies come from that it gives."""
+
+    def __init__(self, client: Asking) -> None:
+        self._client = client
+        self.origins: dict[bytes, Origin] = {}
+
+    def kept(self, call: Call) -> Reply | None:
+        """As the client."""
+        reply = self._client.kept(call)
+        return reply and self._noted(call, reply)
+
+    async def ask(self, call: Call) -> Reply:
+        """As the client."""
+        return self._noted(call, await self._client.ask(call))
+
+    def _noted(self, call: Call, reply: Reply) -> Reply:
+        self.origins[call.key] = Origin.of(call, reply)
+        return reply

@@ -1,8 +1,8 @@
 """The ledger: every reply that was ever paid for, under the hash of the call that asked for it.
 
 Resume, incremental builds, moved thresholds and reproducible releases all follow from it; there is no other state. It
-is one SQLite file in the work folder, written by one process, in WAL mode: a reply is in the file before its call
-counts as done, so that `kill -9` loses at most the calls in flight. Beside it lies a ballast file that only holds disk
+is one SQLite file in the work folder, written by one run, in WAL mode: a reply is in the file before its call counts as
+done, so that `kill -9` loses at most the calls in flight. Beside it lies a ballast file that only holds disk
 space: when the disk is full it is given up, so that the calls in flight, which are paid for, can still be kept.
 """
 
@@ -111,6 +111,9 @@ class ReplyRow(NamedTuple):
     reply: bytes
 
 
+_CALL = ReplyRow._fields.index("call")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One paid call as the ledger keeps it. `call` is its canonical JSON."""
@@ -124,12 +127,13 @@ class Entry:
 
 
 class Ledger:
-    """An open ledger. Not for use from several threads; one process writes at a time (see `labgen.ledger.run_lock`).
+    """An open ledger. Not for use from several threads; one run writes at a time (see `labgen.ledger.run_lock`).
 
     Args:
         folder: the work folder; made where it is missing.
         read_only: open for reading alone, and as it is at the first look; a missing file is then an empty ledger.
-        ballast_bytes: space that is held back for the calls in flight when the disk is full; 0 for none.
+        ballast_bytes: space that is held back for the calls in flight when the disk is full; 0 for none, and what is
+            there is not given up.
     Raises: LedgerError: damaged, written by a newer labgen, or the disk is full.
 
     """
@@ -138,15 +142,15 @@ class Ledger:
         self.path = folder / LEDGER_NAME
         self._rows: list[ReplyRow] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._ballast = folder / BALLAST_NAME
+        self._ballast = folder / BALLAST_NAME if ballast_bytes else None
         self._full = ""
         check_no_repair(folder)
         _check_file(self.path)
         _check_journal(self.path)
         with self._explained():
             self._db = self._open(folder, read_only)
-            if not read_only and ballast_bytes:
-                self._take_ballast(ballast_bytes)
+            if not read_only and self._ballast:
+                self._take_ballast(self._ballast, ballast_bytes)
         self.calls = CallDictionaries(self._db)
 
     def _open(self, folder: Path, read_only: bool) -> sqlite3.Connection:
@@ -177,18 +181,18 @@ class Ledger:
             steps = "".join(_MIGRATIONS[version:])
             database.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
 
-    def _take_ballast(self, size: int) -> None:
-        if self._ballast.exists() and self._ballast.stat().st_size >= size:
+    def _take_ballast(self, ballast: Path, size: int) -> None:
+        if ballast.exists() and ballast.stat().st_size >= size:
             return
         try:
-            with self._ballast.open("wb") as file:
+            with ballast.open("wb") as file:
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, size)
                 else:
                     file.write(bytes(size))
         except OSError:
             with suppress(OSError):
-                self._ballast.unlink(missing_ok=True)
+                ballast.unlink(missing_ok=True)
             self._db.close()
             raise
 
@@ -265,7 +269,8 @@ class Ledger:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """The database, for statements that are all done or none. Raises: LedgerError: it can't be written."""
         with self._explained():
-            self._db.execute("BEGIN")
+            # For writing, at once: where another process of the run writes just now, this one waits for it.
+            self._db.execute("BEGIN IMMEDIATE")
             try:
                 # The file's head is written with every change, so that any journal says whose it is.
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -291,7 +296,7 @@ class Ledger:
             with self._explained():
                 return self._insert(rows, beside)
         except LedgerError as error:
-            if not (_lacks_room(str(error)) and self._ballast.exists()):
+            if not (self._ballast and _lacks_room(str(error)) and self._ballast.exists()):
                 raise
             self._full = str(error)
         with self._explained():
@@ -300,7 +305,10 @@ class Ledger:
 
     def _insert(self, rows: list[ReplyRow], beside: Sequence[Statements] = ()) -> int:
         with self.transaction() as database:
-            new = sum(database.execute(_INSERT, self._packed(row)).rowcount for row in rows)
+            new = 0
+            for row in rows:
+                packed = self.calls.pack(row.leaf, row.step, row.call)
+                new += database.execute(_INSERT, (*row[:_CALL], packed, *row[_CALL + 1 :])).rowcount
             for statement, values in beside:
                 database.executemany(statement, values)
         return new
@@ -367,9 +375,6 @@ class Ledger:
         if self._waiting:
             self._commit()
         self._db.close()
-
-    def _packed(self, row: ReplyRow) -> ReplyRow:
-        return row._replace(call=self.calls.pack(row.leaf, row.step, row.call))
 
     def _call(self, key: bytes, packed: bytes) -> str:
         with self._explained():

@@ -1,9 +1,10 @@
 """HTTP in a process of its own, where the machine has a core for it: what goes there, and what comes back.
 
-Writing a request, sending it and taking in the answer are a good part of what a call costs. The process holds
-connections, and what it found that endpoints lack; ledger, pressure, budget and retries stay with its parent, so that
-there is one of each. It is forked off as workers are (see `labgen.generate.workers`), and ends with its parent, however
-that ends. Where it has ended, the parent asks by itself.
+Writing a request, sending it, taking in the answer and writing it into the ledger are half of what a call costs. The
+process holds connections, and what it found that endpoints lack; pressure, budget and retries stay with its parent, so
+that there is one of each. A reply is in the ledger before the parent hears of it; where it could not be written, the
+parent writes it, and says what is wrong. The process is forked off as workers are (see `labgen.generate.workers`), and
+ends with its parent, however that ends. Where it has ended, the parent asks by itself.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ import pickle
 import signal
 import socket
 import struct
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from labgen.errors import LabgenError, TeacherError, TeacherUnavailable
+from labgen.errors import LabgenError, LedgerError, TeacherError, TeacherUnavailable
 from labgen.records import Call, Message, Reply, Schema, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.calls_in_line import CallsInLine
@@ -31,6 +33,7 @@ from labgen.teacher.quirks import Notes, Quirks, noted
 from labgen.teacher.stated import Stated
 
 if TYPE_CHECKING:
+    from labgen.ledger.replies import Ledger
     from labgen.teacher.http import HttpBackend
 
 WORTH_A_PROCESS = 32
@@ -81,6 +84,16 @@ class HttpProcess:
             self._wire.close()
             self._process.kill()
             self._process.join()
+
+    @asynccontextmanager
+    async def keeping(self, folder: Path) -> AsyncIterator[None]:
+        """Meanwhile the process writes the replies that it gets into the ledger of a work folder."""
+        if self.running:
+            self._wire.send(("keep", folder))
+        yield
+        if self.running:
+            with suppress(TeacherUnavailable):
+                await self.do("let go", 0)
 
     @property
     def pid(self) -> int | None:
@@ -245,28 +258,28 @@ def _sent_call(call: Call, schema: Any) -> tuple[Any, ...]:
     """A call as plain values, which cost the least to write and to read."""
     messages = [(message.role, message.content) for message in call.messages]
     sampling = (call.max_tokens, call.temperature, call.seed, call.top_p, call.stop)
-    return (call.model, messages, *sampling, schema, call.extra_body, call.reasoning)
+    return (call.model, messages, *sampling, schema, call.extra_body, call.reasoning, call.leaf, call.step)
 
 
 def _received_call(sent: tuple[Any, ...], schemas: Mapping[int, Schema]) -> Call:
-    model, messages, max_tokens, temperature, seed, top_p, stop, schema, extra_body, reasoning = sent
+    model, messages, max_tokens, temperature, seed, top_p, stop, schema, *rest = sent
     schema = schemas[schema] if isinstance(schema, int) else schema
     asked = tuple(Message(*message) for message in messages)
-    return Call(model, asked, max_tokens, temperature, seed, top_p, stop, schema, extra_body, reasoning)
+    return Call(model, asked, max_tokens, temperature, seed, top_p, stop, schema, *rest)
 
 
-def _sent_reply(reply: Reply, waited_sec: float) -> tuple[Any, ...]:
+def _sent_reply(reply: Reply, waited_sec: float, kept: bool) -> tuple[Any, ...]:
     served = reply.served
     counts = (reply.prompt_tokens, reply.completion_tokens)
     origin = (served.address, served.model, served.fingerprint, served.listed)
     said = (reply.failure, reply.detail, reply.reasoning)
-    return (reply.text, reply.finish_reason, *counts, *said, origin, waited_sec)
+    return (reply.text, reply.finish_reason, *counts, *said, origin, waited_sec, kept)
 
 
 def _reply_of(sent: tuple[Any, ...]) -> Reply:
-    text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, origin, waited_sec = sent
+    text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, origin, *sending = sent
     served = Served(*origin)
-    return Reply(text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, served, waited_sec)
+    return Reply(text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, served, *sending)
 
 
 class _Wire:
@@ -383,6 +396,7 @@ class _Serving:
     lines: dict[int, CallsInLine] = field(default_factory=dict)
     schemas: dict[int, Schema] = field(default_factory=dict)
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    ledger: Ledger | None = None
 
     async def serve(self) -> None:
         """Until the parent is gone."""
@@ -394,7 +408,9 @@ class _Serving:
 
     def _take(self, messages: Iterable[Any]) -> None:
         for kind, number, *given in messages:
-            if kind == "open":
+            if kind == "keep":
+                self._keep(number)
+            elif kind == "open":
                 self._open(number, *given)
             elif kind == "places":
                 self.lines[number].set(*given)
@@ -425,18 +441,38 @@ class _Serving:
         self.lines[place] = CallsInLine()
         self.backends[place] = HttpBackend.of(spec, quirks, pause=pause, notice=notice, resent=resent)
 
+    def _keep(self, folder: Path) -> None:
+        from labgen.ledger.replies import Ledger
+
+        with suppress(LedgerError):  # which the parent meets as well, and says
+            self.ledger = Ledger(folder, ballast_bytes=0)
+
+    async def _kept(self, call: Call, reply: Reply) -> bool:
+        """Write a reply into the ledger. Returns: whether it is there now."""
+        if self.ledger is None:
+            return False
+        try:
+            await self.ledger.put(call, reply)
+        except LedgerError:
+            return False
+        return True
+
     async def _work(self, what: str, place: int, sent: tuple[Any, ...] = ()) -> Any:
+        if what == "let go":
+            ledger, self.ledger = self.ledger, None
+            return ledger.close() if ledger else None
         backend = self.backends[place]
         if what == "ask":
             call, line = _received_call(sent, self.schemas), self.lines[place]
             waited_sec = await line.turn()
             with line.place():
                 try:
-                    return _sent_reply(await backend.ask(call), waited_sec)
+                    reply = await backend.ask(call)
                 except TeacherError as error:
                     if waited_sec:
                         error.waited_sec = waited_sec
                     raise
+            return _sent_reply(reply, waited_sec, await self._kept(call, reply))
         if what == "stated":
             return await backend.stated()
         del self.lines[place]

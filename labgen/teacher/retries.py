@@ -232,7 +232,8 @@ class Retries:
         traffic.prompt_tokens += reply.prompt_tokens
         traffic.completion_tokens += reply.completion_tokens
         traffic.answered_from[Origin.of(call, reply)] += not reply.failure
-        await self._ledger.put(call, reply)
+        if not reply.kept:
+            await self._ledger.put(call, reply)
         if self._watch:
             self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, latency_sec, reply))
         return reply

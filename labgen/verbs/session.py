@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, TypeVar
@@ -221,7 +221,8 @@ class Session:
                 self.filters,
                 breadth_first=budget is not None and budget.limits.any,
             )
-            try:
-                return await work(run, client)
-            finally:
-                await client.close()
+            async with self.http.keeping(config.work_folder) if self.http else nullcontext():
+                try:
+                    return await work(run, client)
+                finally:
+                    await client.close()
