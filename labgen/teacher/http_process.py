@@ -90,10 +90,12 @@ class HttpProcess:
         """Meanwhile the process writes the replies that it gets into the ledger of a work folder."""
         if self.running:
             self._wire.send(("keep", folder))
-        yield
-        if self.running:
-            with suppress(TeacherUnavailable):
-                await self.do("let go", 0)
+        try:
+            yield
+        finally:
+            if self.running:
+                with suppress(TeacherUnavailable):
+                    await self.do("let go", 0)
 
     @property
     def pid(self) -> int | None:

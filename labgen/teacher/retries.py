@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from labgen.changed import changed
 from labgen.errors import (
     PERMANENT,
     RETRYABLE,
@@ -212,11 +213,14 @@ class Retries:
             traffic.sent -= 1
             raise
         except TeacherError as error:
-            if bill and error.maybe_paid:
-                bill.pay_all()
-            latency_sec = max(0.0, self.standstill.ran_sec() - begun_ran_sec - error.waited_sec)
-            self._note_problem(call, pending, replicas, endpoint, error, latency_sec)
-            raise
+            kept = self._ledger.get(call.key) if error.maybe_paid else None
+            if kept is None:
+                if bill and error.maybe_paid:
+                    bill.pay_all()
+                latency_sec = max(0.0, self.standstill.ran_sec() - begun_ran_sec - error.waited_sec)
+                self._note_problem(call, pending, replicas, endpoint, error, latency_sec)
+                raise
+            reply = changed(kept, kept=True)  # whoever sent it has ended since
         finally:
             self._flying -= 1
         now_sec = time.monotonic()

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from faulty_server import KEY, Fault, FaultyServer, make_call, refusal
 
 from labgen.config import HTTP
 from labgen.errors import NotSent, TeacherError, TeacherUnavailable
+from labgen.ledger.replies import Ledger
 from labgen.records import Reply, Schema
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.http import HttpBackend
@@ -58,8 +61,14 @@ class Told:
         self.resent += 1
 
 
-def ask(process: HttpProcess, base_url: str, *calls: Any, told: Told | None = None) -> list[Any]:
-    """Ask calls one after the other, in the process or, where it has ended, here; errors are returned."""
+def ask(
+    process: HttpProcess, base_url: str, *calls: Any, told: Told | None = None, work_folder: Path | None = None
+) -> list[Any]:
+    """Ask calls one after the other, in the process or, where it has ended, here; errors are returned.
+
+    Args:
+        work_folder: where the process keeps what it gets; None for nowhere.
+    """
     told = told or Told()
     spec = EndpointSpec("m", "", HTTP, base_url, "LABGEN_TEST_KEY", 1.0, 4, 0.3)
     quirks = Quirks(spec.name, "", notice=told.notices.append, notes=told.notes)
@@ -72,6 +81,9 @@ def ask(process: HttpProcess, base_url: str, *calls: Any, told: Told | None = No
     async def run() -> list[Any]:
         with process.at_work():
             backend = process.open(spec, here, notes=told.notes, **heard) if process.running else here()
+            if work_folder:
+                async with process.keeping(work_folder):
+                    return [(await asyncio.gather(backend.ask(call), return_exceptions=True))[0] for call in calls]
             try:
                 return [(await asyncio.gather(backend.ask(call), return_exceptions=True))[0] for call in calls]
             finally:
@@ -162,6 +174,30 @@ def test_where_the_process_ends_its_calls_fail_as_maybe_paid_and_the_parent_asks
     assert isinstance(lost, TeacherUnavailable)
     assert lost.maybe_paid
     assert isinstance(answered, Reply)
+
+
+def test_a_reply_is_in_the_ledger_before_the_parent_hears_of_it(process: HttpProcess, tmp_path: Path) -> None:
+    """The same row as the parent would write; afterwards the process has nothing of the ledger open."""
+    calls = [make_call(str(number), schema=Schema(type="object"), leaf="knowledge/a", step="draw") for number in "abc"]
+    with FaultyServer(lambda number, body: refusal(400, "odd") if number == 1 else None) as server:
+        replies = ask(process, server.base_url, *calls, work_folder=tmp_path)
+    assert [reply.kept for reply in replies if isinstance(reply, Reply)] == [True, True]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger.sqlite"]
+    with closing(Ledger(tmp_path)) as ledger:
+        found = list(ledger.entries([call.key for call in calls]))
+        assert [(entry.call, entry.leaf, entry.step) for entry in found] == [
+            (call.canonical, call.leaf, call.step) for call in (calls[0], calls[2])
+        ]
+        assert [entry.reply for entry in found] == [replies[0], replies[2]]
+
+
+def test_a_reply_that_the_process_cannot_keep_is_left_to_the_parent(process: HttpProcess, tmp_path: Path) -> None:
+    """It is no loss, and no error of the call."""
+    (tmp_path / "ledger.sqlite").write_bytes(b"something else, and not a database at all. " * 20)
+    with FaultyServer() as server:
+        (reply,) = ask(process, server.base_url, make_call("a"), work_folder=tmp_path)
+    assert isinstance(reply, Reply)
+    assert not reply.kept
 
 
 def ask_at_once(

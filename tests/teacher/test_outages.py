@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from labgen.errors import NoConnection, RateLimited, TeacherDown, TeacherMisconfigured, TeacherUnavailable
-from labgen.ledger.replies import Ledger
+from labgen.ledger.replies import Ledger, reply_row
 from labgen.records import Call, Message, Reply
 from labgen.teacher import standstill
 from labgen.teacher.client import TeacherClient
@@ -104,6 +104,25 @@ def test_where_nobody_listens_no_attempt_is_spent(ledger: Ledger) -> None:
     async def work() -> None:
         client = client_to(ledger, endpoint(script), max_attempts=1)
         assert (await client.ask(call("x"))).text == "fine"
+        await client.close()
+
+    run(work())
+
+
+def test_a_reply_that_its_sender_kept_before_it_ended_is_not_asked_for_again(ledger: Ledger) -> None:
+    """The process that sends may be gone before it has said what it got."""
+
+    def ends(asked: Call) -> Reply | str | Exception:
+        ledger.insert([reply_row(asked, Reply("kept", prompt_tokens=7))])
+        gone = TeacherUnavailable("it is gone")
+        gone.maybe_paid = True
+        return gone
+
+    async def work() -> None:
+        client = client_to(ledger, endpoint(ends))
+        assert (await client.ask(call("one"))).text == "kept"
+        assert (client.traffic.sent, client.traffic.answered, client.traffic.retries) == (1, 1, 0)
+        assert client.traffic.prompt_tokens == 7
         await client.close()
 
     run(work())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workbench import Labgen, Teacher, digest
+from workbench import Labgen, Teacher, clean_environment, digest
 
 from labgen.teacher.http_process import WORTH_A_PROCESS
 
@@ -55,6 +55,40 @@ def test_a_build_has_the_same_bytes_with_the_process_without_it_and_where_it_die
     alone = labgen("generate", "--samples", "10", "--concurrency", "4", "--output", "alone", "--work", "elsewhere")
     assert alone.status == 0
     assert digest(labgen.folder / "dataset") == digest(labgen.folder / "alone")
+
+
+WITH_A_LEDGER_THAT_REFUSES = """
+import multiprocessing, pathlib
+from labgen import cli, errors
+from labgen.ledger.replies import Ledger
+
+insert = Ledger.insert
+
+def fails_there(ledger, *rows):
+    if multiprocessing.current_process().daemon:
+        pathlib.Path("refused").touch()
+        raise errors.LedgerError("no room there")
+    return insert(ledger, *rows)
+
+Ledger.insert = fails_there
+cli.main()
+"""
+
+
+def test_what_the_process_cannot_write_into_the_ledger_its_parent_writes(
+    taxonomy: Path, labgen: Labgen, teacher: Teacher
+) -> None:
+    """Nothing is lost or asked twice, and nobody hears of it."""
+    asked = ("generate", "--samples", "5", "--base-url", teacher.base_url, "--model", "labgen-rehearsal")
+    command = [sys.executable, "-c", WITH_A_LEDGER_THAT_REFUSES, *asked]
+    ran = subprocess.run(
+        command, cwd=labgen.folder, env=clean_environment(), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert (labgen.folder / "refused").exists() and "no room" not in ran.stderr
+    requests = teacher.stats()["requests"]
+    assert teacher.stats()["answered_twice"] == 0
+    assert (labgen(*asked).status, teacher.stats()["requests"]) == (0, requests)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
