@@ -86,9 +86,10 @@ def unsupported_figures(answer: str, passage: str, question: str) -> list[str]:
     Returns: the words as the answer has them, in order, each once. Deterministic.
     """
     answer = plain_digits(_URL.sub(lambda match: _blank(match) if match.group() in passage else match.group(), answer))
-    seen = plain_digits(_seen(passage))
-    source = f"{seen}\n{plain_digits(question)}"
-    known = _facts(seen) | _facts(plain_digits(question)) | _Facts(words=_facts(plain_digits(passage)).words)
+    seen, facts = _of_passage(passage)
+    question = plain_digits(question)
+    source = f"{seen}\n{question}"
+    known = facts | _facts(question)
     found = [*_numbers(answer, source, known), *_names(answer, source, known)]
     words = [text for _, text in sorted(found)]
     return list(dict.fromkeys(words))
@@ -107,8 +108,7 @@ def unsupported_in_sentence(sentence: str, passage: str, cited: str, documents: 
     Returns: the words as the sentence has them without its marks, each once.
     """
     plain = plain_digits(" ".join(without_marks(sentence, find_marks(sentence)).split()))
-    words = plain_digits(_seen(passage))
-    known = _facts(words) | _Facts(words=_facts(plain_digits(passage)).words)
+    words, known = _of_passage(passage)
     found = [*_cited_numbers(plain, plain_digits(_seen(cited))), *_names(plain, words, known)]
     for word in _WORD.finditer(plain):
         if any(_is_new_name(part, known.words, words, documents) for part in word.group().split("-") if part):
@@ -177,6 +177,14 @@ class _Facts:
 
 
 @lru_cache(maxsize=256)
+def _of_passage(passage: str) -> tuple[str, _Facts]:
+    """What a reader sees of a passage, with plain digits; and its facts, with the words of its marks."""
+    # A passage is looked at once for all the answers on it, by all the slots that are on their way.
+    seen = plain_digits(_seen(passage))
+    return seen, _facts(seen) | _Facts(words=_facts(plain_digits(passage)).words)
+
+
+@lru_cache(maxsize=256)
 def _seen(passage: str) -> str:
     """What a reader sees of a passage: without marks, but with the numbers of lists, and with broken words whole."""
     marks = [mark for mark in find_marks(passage) if not _LISTED.match(passage, mark.start, mark.end)]
@@ -185,16 +193,14 @@ def _seen(passage: str) -> str:
 
 @lru_cache(maxsize=256)
 def _facts(text: str) -> _Facts:
-    # A passage is looked at once for each answer on it, by all the slots that are on their way.
     months = (str(_MONTHS.index(month.lower()) + 1) for month in _MONTH.findall(text))
     acronyms = (word for word in _WORD.findall(text) if word.isupper() and len(word) > 2)
     return _Facts(frozenset(all_values(text)), frozenset(months), frozenset(_known_words(text)), frozenset(acronyms))
 
 
 def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str]]:
-    known, months = facts.values, facts.months
+    known, months, lowered = facts.values, facts.months, ""
     enumerators = list(chain.from_iterable(match.span() for match in _ENUMERATOR.finditer(answer)))
-    scales = source.lower()
     for number in find_numerals(answer):
         if bisect_right(enumerators, number.start) % 2:
             continue  # within one of them
@@ -202,8 +208,10 @@ def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str
             continue  # part of a word: host1, ext4, H2O
         if number.values & known or number.values & months or _stands_in(source, number.text):
             continue
-        if number.scale and number.unscaled & known and number.scale.rstrip("s") in scales:
-            continue  # "5.2 million" from a table in millions
+        if number.scale and number.unscaled & known:
+            lowered = lowered or source.lower()
+            if number.scale.rstrip("s") in lowered:
+                continue  # "5.2 million" from a table in millions
         yield number.start, number.text
     for number in find_spelled(answer):
         if not number.values & known and all(int(value) >= _LEAST_SPELLED for value in number.values):
