@@ -42,7 +42,7 @@ def interruptible(wish: StopWish, note: Callable[[str], None]) -> Iterator[None]
     def hear(number: int, frame: FrameType | None) -> None:
         if wish.wished:
             _end_at_once(number)
-        wish.wished = True
+        wish.say()
         if not wish.heeded:
             raise KeyboardInterrupt
         if hasattr(signal, "SIGALRM"):  # not on Windows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from labgen.errors import LabgenError
@@ -33,6 +34,12 @@ class StopWish:
         self.wished = False
         self.heeded = False
         self.seen = False
+        self._wake: Callable[[], object] = lambda: None
+
+    def say(self) -> None:
+        """Say it, from a signal's handler or another thread: a run that looks for it stops at once."""
+        self.wished = True
+        self._wake()
 
     def check(self) -> None:
         """Raises: StoppedByUser: the run is to stop, and nothing is to be written."""
@@ -53,18 +60,22 @@ class StopWish:
 
         Returns: what it gives; None where it was stopped. Raises: what it raises.
         """
-        task = asyncio.create_task(work)
+        loop, said = asyncio.get_running_loop(), asyncio.Event()
+        task, saying = asyncio.create_task(work), asyncio.create_task(said.wait())
+        self._wake = partial(loop.call_soon_threadsafe, said.set)
         with self.heeding():
             try:
                 while not task.done() and not self.wished:
-                    await asyncio.wait({task}, timeout=LOOK_SEC)
+                    await asyncio.wait({task, saying}, timeout=LOOK_SEC, return_when=asyncio.FIRST_COMPLETED)
                     look()
                 self.seen = self.wished
                 if task.done():
                     return task.result()
                 return None
             finally:
-                if not task.done():
-                    task.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await task
+                self._wake = lambda: None
+                for each in (saying, task):
+                    if not each.done():
+                        each.cancel()
+                        with suppress(asyncio.CancelledError):
+                            await each
