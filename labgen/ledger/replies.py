@@ -418,8 +418,13 @@ def _lacks_room(words: str) -> bool:
 
 def _advice(words: str) -> str:
     if _lacks_room(words):
-        limit = " Or raise the limit on the size of files (`ulimit -f`)." if "large" in words or "I/O" in words else ""
-        return f"Make room on the disk and run again: every reply up to here is kept.{limit}"
+        if "large" in words or "I/O" in words:
+            # A ballast makes no room below a limit on the file itself.
+            return (
+                "Raise the limit on the size of files (`ulimit -f`), or make room on the disk, and run again: what is "
+                "in the ledger is kept; calls that were in flight may be asked again."
+            )
+        return "Make room on the disk and run again: every reply up to here is kept."
     if "malformed" in words or "not a database" in words:
         return f"The file is damaged. {_DAMAGED}"
     if "locked" in words:

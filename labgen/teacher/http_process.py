@@ -201,7 +201,8 @@ class _Place:
         elif kind == "resent":
             self.resent()
         elif self.notes is not None:
-            self.notes.set_note(*value)
+            with suppress(LedgerError):  # as `Quirks` does
+                self.notes.set_note(*value)
 
 
 class ElsewhereBackend:
@@ -363,8 +364,10 @@ class _Wire:
 
 def _run(end: socket.socket, inherited: socket.socket, at_once: bool) -> None:
     """The process's whole life."""
+    # What is sent to all of a run's processes (Ctrl-C, `timeout`, a service that is stopped) is the parent's to heed:
+    # it waits for the calls in flight, and ends this process then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     inherited.close()
     with suppress(Exception):
         if at_once:

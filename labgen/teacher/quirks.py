@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
+from labgen.errors import LedgerError
 from labgen.teacher.schema_fields import BOUNDED, OWN
 
 OPTIONAL_PARAMETERS = (
@@ -75,7 +77,7 @@ class Quirks:
     def note_answered(self) -> None:
         """Remember that the endpoint has answered."""
         if self._notes and not self.answered_before:
-            self._notes.set_note(self._answered_name, "yes")
+            self._write(self._notes, self._answered_name, "yes")
 
     def lacks(self, what: str) -> bool:
         """Whether a parameter (or `system`) is to be left out."""
@@ -104,7 +106,11 @@ class Quirks:
     def remember(self) -> None:
         """Write down what is known, for the runs to come."""
         if self._notes:
-            self._notes.set_note(self._note_name, json.dumps(sorted(self.lacking - self._known_before)))
+            self._write(self._notes, self._note_name, json.dumps(sorted(self.lacking - self._known_before)))
+
+    def _write(self, notes: Notes, name: str, value: str) -> None:
+        with suppress(LedgerError):  # it is found out anew; that replies can't be kept is told where they are kept
+            notes.set_note(name, value)
 
 
 def note_names(name: str, model: str) -> tuple[str, str]:

@@ -122,6 +122,7 @@ class Retries:
         watch: Watch | None,
     ) -> None:
         self._models = models
+        self._endpoints = {endpoint for replicas in models.values() for endpoint in replicas.endpoints}
         self._ledger = ledger
         self._traffic = traffic
         self._patience = patience
@@ -202,8 +203,8 @@ class Retries:
         self._flying += 1
         if endpoint.pressure.in_flight <= 1:
             replicas.silence.asked_sec = begun_sec
-        in_line = max(0, endpoint.pressure.in_flight - endpoint.pressure.sent)
-        traffic.peak_in_flight = max(traffic.peak_in_flight, self._flying - in_line)
+        if self._flying > traffic.peak_in_flight:
+            traffic.peak_in_flight = max(traffic.peak_in_flight, self._flying - self._in_line)
         try:
             reply = await endpoint.backend.ask(call)
         except PERMANENT as error:
@@ -241,6 +242,11 @@ class Retries:
         if self._watch:
             self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, latency_sec, reply))
         return reply
+
+    @property
+    def _in_line(self) -> int:
+        """Calls that wait for a place at whoever sends them, of all endpoints."""
+        return sum(max(0, each.pressure.in_flight - each.pressure.sent) for each in self._endpoints)
 
     async def _reject(self, call: Call, replicas: Replicas, endpoint: Endpoint, problem: CallRejected) -> Reply:
         """Take for final what an endpoint has said twice of the same call, and keep it like a reply.

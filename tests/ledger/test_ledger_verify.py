@@ -345,7 +345,7 @@ def test_when_no_file_may_grow_the_run_stops_and_all_that_was_kept_is_there(tmp_
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 
     kept, words = fill_the_disk(tmp_path, 0, preexec_fn=limit)
-    assert "Make room on the disk and run again" in words
+    assert "make room on the disk, and run again" in words
     assert kept > 100
     assert len(known(tmp_path)) >= kept
     assert verify(tmp_path).well

@@ -15,7 +15,7 @@ import pytest
 from faulty_server import KEY, Fault, FaultyServer, make_call, refusal
 
 from labgen.config import HTTP
-from labgen.errors import NotSent, TeacherError, TeacherUnavailable
+from labgen.errors import LedgerError, NotSent, TeacherError, TeacherUnavailable
 from labgen.ledger.replies import Ledger
 from labgen.records import Reply, Schema
 from labgen.teacher.addresses import EndpointSpec
@@ -138,6 +138,24 @@ def test_what_an_endpoint_lacks_is_told_once_and_remembered_where_the_ledger_is(
         assert [value for name, value in told.notes.kept.items() if name.startswith("lacks")] == ['["seed"]']
         ask(process, server.base_url, make_call("again"), told=told)
         assert "seed" not in server.bodies[-1]
+
+
+def test_a_note_that_cannot_be_written_down_keeps_nobody_waiting(process: HttpProcess) -> None:
+    """The endpoint is asked all the same, from either process; that the disk is full is told where replies are kept."""
+
+    class Full(Memory):
+        def set_note(self, name: str, value: str) -> None:
+            raise LedgerError("no room")
+
+    for by in (process, HttpProcess(wanted=False)):
+        told = Told()
+        told.notes = Full()
+        with FaultyServer(
+            lambda number, body: refusal(400, "unknown field: seed") if "seed" in body else None
+        ) as server:
+            replies = ask(by, server.base_url, make_call("a"), make_call("b"), told=told)
+        assert all(isinstance(reply, Reply) for reply in replies), replies
+        assert ["seed" in body for body in server.bodies] == [True, False, False]
 
 
 def test_what_is_sent_once_more_is_counted_by_the_run(process: HttpProcess) -> None:

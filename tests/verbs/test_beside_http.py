@@ -91,6 +91,22 @@ def test_what_the_process_cannot_write_into_the_ledger_its_parent_writes(
     assert (labgen(*asked).status, teacher.stats()["requests"]) == (0, requests)
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_of_a_run_s_processes_loses_no_call_in_flight(
+    taxonomy: Path, labgen: Labgen, teacher: Teacher, how: int
+) -> None:
+    """As `timeout`, a terminal and whatever stops a service send it."""
+    asked = ("generate", "--samples", "20", "--base-url", teacher.base_url, "--model", "labgen-rehearsal")
+    building = labgen.start(*asked)
+    _wait(lambda: teacher.stats()["requests"] > 20, building)
+    for each in (*_forked(building.pid), building.pid):
+        os.kill(each, how)
+    _, err = building.communicate(timeout=60)
+    assert building.returncode == 1, err
+    assert labgen(*asked).status == 0
+    assert teacher.stats()["answered_twice"] == 0
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_process_ends_with_its_parent(taxonomy: Path, labgen: Labgen, teacher: Teacher, how: int) -> None:
     """However that ends; and no word of it."""
