@@ -109,6 +109,36 @@ def test_where_nobody_listens_no_attempt_is_spent(ledger: Ledger) -> None:
     run(work())
 
 
+def test_calls_that_wait_in_line_are_not_in_flight_at_any_of_several_endpoints(ledger: Ledger) -> None:
+    """The most that were in flight at once is what the endpoints had together."""
+
+    class Line:
+        open = True
+
+        def set(self, places: int) -> None:
+            pass
+
+        def take_back(self, *, for_good: bool) -> None:
+            pass
+
+    async def work() -> None:
+        async def ask(asked: Call) -> Reply:
+            await asyncio.sleep(0.02)
+            return Reply("fine")
+
+        several = [endpoint(lambda asked: "fine", name, cap=16) for name in ("one", "two")]
+        for each in several:
+            each.backend.ask = ask  # type: ignore[method-assign]
+            each.pressure.hand_over_to(Line())
+        assert all(each.pressure.ahead for each in several)
+        client = client_to(ledger, *several)
+        await asyncio.gather(*(client.ask(call(str(number))) for number in range(100)))
+        assert client.traffic.peak_in_flight == 32
+        await client.close()
+
+    run(work())
+
+
 def test_a_reply_that_its_sender_kept_before_it_ended_is_not_asked_for_again(ledger: Ledger) -> None:
     """The process that sends may be gone before it has said what it got."""
 
