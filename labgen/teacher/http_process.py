@@ -11,29 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import pickle
-import signal
 import socket
-import struct
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from labgen.errors import LabgenError, LedgerError, TeacherError, TeacherUnavailable
-from labgen.records import Call, Message, Reply, Schema, Served
+from labgen.errors import LedgerError, TeacherUnavailable
+from labgen.records import Call, Reply, Schema
 from labgen.teacher.addresses import EndpointSpec
-from labgen.teacher.calls_in_line import CallsInLine
-from labgen.teacher.quirks import Notes, Quirks, noted
+from labgen.teacher.http_serving import serve_http
+from labgen.teacher.process_wire import Wire, received_reply, sent_call
+from labgen.teacher.quirks import Notes, noted
 from labgen.teacher.stated import Stated
 
 if TYPE_CHECKING:
-    from labgen.ledger.replies import Ledger
     from labgen.teacher.http import HttpBackend
 
 WORTH_A_PROCESS = 32
@@ -41,9 +36,6 @@ WORTH_A_PROCESS = 32
 
 SCHEMAS_KNOWN = 256
 """Schemas that are sent once and known by their numbers from then on; further ones are sent with each call."""
-
-_HEAD = struct.Struct("!I")
-_RECEIVED_BYTES = 2**18
 
 
 class HttpProcess:
@@ -58,7 +50,7 @@ class HttpProcess:
         self.running = False
         self._wanted, self._at_once = wanted, at_once
         self._process: BaseProcess
-        self._wire: _Wire
+        self._wire: Wire
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._places: dict[int, _Place] = {}
         self._numbers = itertools.count()
@@ -72,10 +64,10 @@ class HttpProcess:
 
     def _fork(self) -> None:
         ours, theirs = socket.socketpair()
-        self._process = get_context("fork").Process(target=_run, args=(theirs, ours, self._at_once), daemon=True)
+        self._process = get_context("fork").Process(target=serve_http, args=(theirs, ours, self._at_once), daemon=True)
         self._process.start()
         theirs.close()
-        self._wire = _Wire(ours, self._take, self._gone)
+        self._wire = Wire(ours, self._take, self._gone)
         self.running = True
 
     def __exit__(self, *ended: object) -> None:
@@ -216,8 +208,8 @@ class ElsewhereBackend:
         """Answer one call, once. Raises: as `HttpBackend.ask`."""
         if not self._process.running:
             return await self._asked_here().ask(call)
-        reply = await self._process.do("ask", self._place, _sent_call(call, self._process.schema(call.schema)))
-        return _reply_of(reply)
+        reply = await self._process.do("ask", self._place, sent_call(call, self._process.schema(call.schema)))
+        return received_reply(reply)
 
     @property
     def open(self) -> bool:
@@ -255,242 +247,3 @@ class ElsewhereBackend:
     def _asked_here(self) -> HttpBackend:
         self._here = self._here or self._make_here()
         return self._here
-
-
-def _sent_call(call: Call, schema: Any) -> tuple[Any, ...]:
-    """A call as plain values, which cost the least to write and to read."""
-    messages = [(message.role, message.content) for message in call.messages]
-    sampling = (call.max_tokens, call.temperature, call.seed, call.top_p, call.stop)
-    return (call.model, messages, *sampling, schema, call.extra_body, call.reasoning, call.leaf, call.step)
-
-
-def _received_call(sent: tuple[Any, ...], schemas: Mapping[int, Schema]) -> Call:
-    model, messages, max_tokens, temperature, seed, top_p, stop, schema, *rest = sent
-    schema = schemas[schema] if isinstance(schema, int) else schema
-    asked = tuple(Message(*message) for message in messages)
-    return Call(model, asked, max_tokens, temperature, seed, top_p, stop, schema, *rest)
-
-
-def _sent_reply(reply: Reply, waited_sec: float, kept: bool) -> tuple[Any, ...]:
-    served = reply.served
-    counts = (reply.prompt_tokens, reply.completion_tokens)
-    origin = (served.address, served.model, served.fingerprint, served.listed)
-    said = (reply.failure, reply.detail, reply.reasoning)
-    return (reply.text, reply.finish_reason, *counts, *said, origin, waited_sec, kept)
-
-
-def _reply_of(sent: tuple[Any, ...]) -> Reply:
-    text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, origin, *sending = sent
-    served = Served(*origin)
-    return Reply(text, end, prompt_tokens, completion_tokens, failure, detail, reasoning, served, *sending)
-
-
-class _Wire:
-    """One end of the socket: lists of messages, one for all that a turn of the event loop has to say.
-
-    Args:
-        take: given the messages that came; gone: called when the other end is gone.
-    """
-
-    def __init__(self, end: socket.socket, take: Callable[[Iterable[Any]], None], gone: Callable[[], None]) -> None:
-        end.setblocking(False)
-        self._end, self._take, self._gone = end, take, gone
-        self._loop: asyncio.AbstractEventLoop
-        self._messages: list[Any] = []
-        self._out, self._in = bytearray(), bytearray()
-
-    def attach(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._end, self._read)
-        if self._messages:  # the event loop before this one ended in the same turn
-            self._loop.call_soon(self._flush)
-
-    def detach(self) -> None:
-        if self._end.fileno() >= 0:
-            self._loop.remove_reader(self._end)
-            self._loop.remove_writer(self._end)
-
-    def close(self) -> None:
-        self._end.close()
-
-    def send(self, message: Any) -> None:
-        self._messages.append(message)
-        if len(self._messages) == 1:
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        messages, self._messages = self._messages, []
-        packed = pickle.dumps(messages, pickle.HIGHEST_PROTOCOL)
-        waiting = bool(self._out)
-        self._out += _HEAD.pack(len(packed))
-        self._out += packed
-        if not waiting:
-            self._write()
-
-    def _write(self) -> None:
-        try:
-            del self._out[: self._end.send(self._out)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._out.clear()  # that it is gone is read
-        if self._end.fileno() < 0:
-            return
-        if self._out:
-            self._loop.add_writer(self._end, self._write)
-        else:
-            self._loop.remove_writer(self._end)
-
-    def _read(self) -> None:
-        try:
-            piece = self._end.recv(_RECEIVED_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            piece = b""
-        if not piece:
-            self.detach()
-            self._gone()
-            return
-        self._in += piece
-        while len(self._in) >= _HEAD.size:
-            end = _HEAD.size + _HEAD.unpack_from(self._in)[0]
-            if len(self._in) < end:
-                return
-            messages = pickle.loads(bytes(self._in[_HEAD.size : end]))  # noqa: S301 (of our own process)
-            del self._in[:end]
-            self._take(messages)
-
-
-def _run(end: socket.socket, inherited: socket.socket, at_once: bool) -> None:
-    """The process's whole life."""
-    # What is sent to all of a run's processes (Ctrl-C, `timeout`, a service that is stopped) is the parent's to heed:
-    # it waits for the calls in flight, and ends this process then.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    inherited.close()
-    with suppress(Exception):
-        if at_once:
-            import aiohttp  # noqa: F401 (loading it takes a quarter of the time before a run's first call)
-
-            import labgen.teacher.http  # noqa: F401
-        asyncio.run(_Serving(end).serve())
-
-
-@dataclass
-class _Told:
-    """What is remembered of an endpoint, in the process: what was known, and what the parent is told."""
-
-    known: dict[str, str]
-    tell: Callable[[str, Any], None]
-
-    def note(self, name: str) -> str | None:
-        return self.known.get(name)
-
-    def set_note(self, name: str, value: str) -> None:
-        self.known[name] = value
-        self.tell("note", (name, value))
-
-
-@dataclass
-class _Serving:
-    """The process's side."""
-
-    end: socket.socket
-    backends: dict[int, HttpBackend] = field(default_factory=dict)
-    lines: dict[int, CallsInLine] = field(default_factory=dict)
-    schemas: dict[int, Schema] = field(default_factory=dict)
-    tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
-    ledger: Ledger | None = None
-
-    async def serve(self) -> None:
-        """Until the parent is gone."""
-        over = asyncio.Event()
-        self.wire = _Wire(self.end, self._take, over.set)
-        self.wire.attach()
-        await over.wait()
-        os._exit(0)  # what is on its way nobody waits for any more
-
-    def _take(self, messages: Iterable[Any]) -> None:
-        for kind, number, *given in messages:
-            if kind == "keep":
-                self._keep(number)
-            elif kind == "open":
-                self._open(number, *given)
-            elif kind == "places":
-                self.lines[number].set(*given)
-            elif kind == "take back":
-                self.lines[number].take_back(*given)
-            elif kind == "schema":
-                self.schemas[number] = given[0]
-            elif kind == "cancel":
-                if number in self.tasks:
-                    self.tasks[number].cancel()
-            else:
-                self._begin(number, self._work(kind, *given))
-
-    def _open(self, place: int, spec: EndpointSpec, known: dict[str, str] | None) -> None:
-        from labgen.teacher.http import HttpBackend
-
-        def tell(kind: str, value: Any) -> None:
-            if place in self.backends:  # what was known before, the parent has said
-                self.wire.send((kind, place, value))
-
-        def notice(words: str) -> None:
-            tell("notice", words)
-
-        notes = None if known is None else _Told(known, tell)
-        merges = spec.merges_system
-        quirks = Quirks(spec.name, spec.send_model, notice=notice, notes=notes, merges_system=merges)
-        pause, resent = partial(tell, "pause"), partial(tell, "resent", None)
-        self.lines[place] = CallsInLine()
-        self.backends[place] = HttpBackend.of(spec, quirks, pause=pause, notice=notice, resent=resent)
-
-    def _keep(self, folder: Path) -> None:
-        from labgen.ledger.replies import Ledger
-
-        with suppress(LedgerError):  # which the parent meets as well, and says
-            self.ledger = Ledger(folder, ballast_bytes=0)
-
-    async def _kept(self, call: Call, reply: Reply) -> bool:
-        """Write a reply into the ledger. Returns: whether it is there now."""
-        if self.ledger is None:
-            return False
-        try:
-            await self.ledger.put(call, reply)
-        except LedgerError:
-            return False
-        return True
-
-    async def _work(self, what: str, place: int, sent: tuple[Any, ...] = ()) -> Any:
-        if what == "let go":
-            ledger, self.ledger = self.ledger, None
-            return ledger.close() if ledger else None
-        backend = self.backends[place]
-        if what == "ask":
-            call, line = _received_call(sent, self.schemas), self.lines[place]
-            waited_sec = await line.turn()
-            with line.place():
-                try:
-                    reply = await backend.ask(call)
-                except TeacherError as error:
-                    if waited_sec:
-                        error.waited_sec = waited_sec
-                    raise
-            return _sent_reply(reply, waited_sec, await self._kept(call, reply))
-        if what == "stated":
-            return await backend.stated()
-        del self.lines[place]
-        return await self.backends.pop(place).close()
-
-    def _begin(self, number: int, work: Coroutine[Any, Any, Any]) -> None:
-        async def done() -> None:
-            try:
-                self.wire.send(("done", number, await work))
-            except LabgenError as error:
-                self.wire.send(("raised", number, error))
-            except Exception as error:  # which others may not be read there
-                self.wire.send(("raised", number, RuntimeError(f"{type(error).__name__}: {error}")))
-
-        task = self.tasks[number] = asyncio.create_task(done())
-        task.add_done_callback(lambda task: self.tasks.pop(number))
