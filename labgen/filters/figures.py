@@ -11,7 +11,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 
 from labgen import lazy_re as re
@@ -86,11 +86,8 @@ def unsupported_figures(answer: str, passage: str, question: str) -> list[str]:
     Returns: the words as the answer has them, in order, each once. Deterministic.
     """
     answer = plain_digits(_URL.sub(lambda match: _blank(match) if match.group() in passage else match.group(), answer))
-    seen, facts = _of_passage(passage)
-    question = plain_digits(question)
-    source = f"{seen}\n{question}"
-    known = facts | _facts(question)
-    found = [*_numbers(answer, source, known), *_names(answer, source, known)]
+    source = _Source(passage, plain_digits(question))
+    found = [*_numbers(answer, source), *_names(answer, source)]
     words = [text for _, text in sorted(found)]
     return list(dict.fromkeys(words))
 
@@ -108,10 +105,10 @@ def unsupported_in_sentence(sentence: str, passage: str, cited: str, documents: 
     Returns: the words as the sentence has them without its marks, each once.
     """
     plain = plain_digits(" ".join(without_marks(sentence, find_marks(sentence)).split()))
-    words, known = _of_passage(passage)
-    found = [*_cited_numbers(plain, plain_digits(_seen(cited))), *_names(plain, words, known)]
+    source = _Source(passage)
+    found = [*_cited_numbers(plain, _seen(cited)), *_names(plain, source)]
     for word in _WORD.finditer(plain):
-        if any(_is_new_name(part, known.words, words, documents) for part in word.group().split("-") if part):
+        if any(_is_new_name(part, source, documents) for part in word.group().split("-") if part):
             found.append((word.start(), word.group()))
     return list(dict.fromkeys(text for _, text in sorted(found)))
 
@@ -140,11 +137,11 @@ def unsupported_in_title(title: str, passage: str, about: str) -> list[str]:
     return unsupported_figures(shown, passage, f"{about}\n{_OF_TITLES}")
 
 
-def _is_new_name(word: str, words: frozenset[str], source: str, documents: Iterable[str]) -> bool:
+def _is_new_name(word: str, source: _Source, documents: Iterable[str]) -> bool:
     """Whether a word has a capital, is none that its passage has, and may be a name."""
-    if not word[0].isupper() or len(_GERMAN & words) >= 4 or word.lower() in _SMALL | _OPENINGS:
+    if not word[0].isupper() or source.is_german or word.lower() in _SMALL | _OPENINGS:
         return False
-    if word.lower().endswith("ly") or _is_known(word, words, source):
+    if word.lower().endswith("ly") or _is_known(word, source):
         return False
     return not any(word.lower() in _small_words(text) for text in documents)
 
@@ -158,63 +155,74 @@ def _small_words(text: str) -> frozenset[str]:
     return frozenset(word for word in found if word == word.lower())
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What stands in a text: values of numbers, numbers of months, folded words, acronyms."""
+class _Source:
+    """A passage, and a question on it: what an answer's words may stand in. Each is found when it is first asked for,
+    since most answers ask for few; of a passage once for all the answers on it.
 
-    values: frozenset[str] = frozenset()
-    months: frozenset[str] = frozenset()
-    words: frozenset[str] = frozenset()
-    acronyms: frozenset[str] = frozenset()
+    Attributes:
+        text: what a reader sees, with plain digits.
+        values: of its numbers; months: numbers of those that it names.
+        words: folded, those of its marks, too; acronyms: words of capitals alone.
+    """
 
-    def __or__(self, other: _Facts) -> _Facts:
-        return _Facts(
-            self.values | other.values,
-            self.months | other.months,
-            self.words | other.words,
-            self.acronyms | other.acronyms,
-        )
+    def __init__(self, passage: str, question: str = "") -> None:
+        self._passage, self._question = passage, question
 
+    @cached_property
+    def text(self) -> str:
+        seen = _seen(self._passage)
+        return f"{seen}\n{self._question}" if self._question else seen
 
-@lru_cache(maxsize=256)
-def _of_passage(passage: str) -> tuple[str, _Facts]:
-    """What a reader sees of a passage, with plain digits; and its facts, with the words of its marks."""
-    # A passage is looked at once for all the answers on it, by all the slots that are on their way.
-    seen = plain_digits(_seen(passage))
-    return seen, _facts(seen) | _Facts(words=_facts(plain_digits(passage)).words)
+    @cached_property
+    def values(self) -> frozenset[str]:
+        return _values(_seen(self._passage)) | _values(self._question)
+
+    @cached_property
+    def months(self) -> frozenset[str]:
+        return frozenset(str(_MONTHS.index(month.lower()) + 1) for month in _MONTH.findall(self.text))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return _known_words(_seen(self._passage)) | _known_words(self._passage) | _known_words(self._question)
+
+    @cached_property
+    def acronyms(self) -> frozenset[str]:
+        return frozenset(word for word in _WORD.findall(self.text) if word.isupper() and len(word) > 2)
+
+    @cached_property
+    def is_german(self) -> bool:
+        return len(_GERMAN & self.words) >= 4
 
 
 @lru_cache(maxsize=256)
 def _seen(passage: str) -> str:
     """What a reader sees of a passage: without marks, but with the numbers of lists, and with broken words whole."""
     marks = [mark for mark in find_marks(passage) if not _LISTED.match(passage, mark.start, mark.end)]
-    return _BROKEN.sub("", without_marks(passage, marks).replace("\u00ad", ""))
+    return plain_digits(_BROKEN.sub("", without_marks(passage, marks).replace("\u00ad", "")))
 
 
 @lru_cache(maxsize=256)
-def _facts(text: str) -> _Facts:
-    months = (str(_MONTHS.index(month.lower()) + 1) for month in _MONTH.findall(text))
-    acronyms = (word for word in _WORD.findall(text) if word.isupper() and len(word) > 2)
-    return _Facts(frozenset(all_values(text)), frozenset(months), frozenset(_known_words(text)), frozenset(acronyms))
+def _values(text: str) -> frozenset[str]:
+    return frozenset(all_values(text))
 
 
-def _numbers(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str]]:
-    known, months, lowered = facts.values, facts.months, ""
+def _numbers(answer: str, source: _Source) -> Iterator[tuple[int, str]]:
+    lowered = ""
     enumerators = list(chain.from_iterable(match.span() for match in _ENUMERATOR.finditer(answer)))
     for number in find_numerals(answer):
         if bisect_right(enumerators, number.start) % 2:
             continue  # within one of them
         if number.start and answer[number.start - 1].isalpha():
             continue  # part of a word: host1, ext4, H2O
-        if number.values & known or number.values & months or _stands_in(source, number.text):
+        if number.values & source.values or number.values & source.months or _stands_in(source.text, number.text):
             continue
-        if number.scale and number.unscaled & known:
-            lowered = lowered or source.lower()
+        if number.scale and number.unscaled & source.values:
+            lowered = lowered or source.text.lower()
             if number.scale.rstrip("s") in lowered:
                 continue  # "5.2 million" from a table in millions
         yield number.start, number.text
     for number in find_spelled(answer):
-        if not number.values & known and all(int(value) >= _LEAST_SPELLED for value in number.values):
+        if all(int(value) >= _LEAST_SPELLED for value in number.values) and not number.values & source.values:
             yield number.start, number.text
 
 
@@ -233,24 +241,21 @@ def _from_digits(source: str) -> list[str]:
     return sorted(source[digit.start() : digit.start() + _LONGEST_NUMBER] for digit in _DIGIT.finditer(source))
 
 
-def _names(answer: str, source: str, facts: _Facts) -> Iterator[tuple[int, str]]:
-    known, acronyms = facts.words, facts.acronyms
-    if len(_GERMAN & known) >= 4:
-        return
+def _names(answer: str, source: _Source) -> Iterator[tuple[int, str]]:
     text = _URL.sub(_blank, _blank_code(answer))
-    capitals = (word for word in _WORD.findall(text) if word[0].isupper())
-    if all(_is_known(word, known, source) for word in capitals):
+    capitals = [word for word in _WORD.findall(text) if word[0].isupper() and word.lower() not in _SMALL]
+    if not capitals or source.is_german or all(_is_known(word, source) for word in capitals):
         return
     for run in _capital_runs(text):
         missing = [
             word
             for place, word in enumerate(run)
-            if not _is_known(word.group(), known, source) and not _completes(run, place, known, source)
+            if not _is_known(word.group(), source) and not _completes(run, place, source)
         ]
         if not missing:
             continue
         initials = "".join(word.group()[0] for word in run).upper()
-        if len(run) > 1 and initials in acronyms:
+        if len(run) > 1 and initials in source.acronyms:
             continue  # an acronym of the source, written out
         yield missing[0].start(), text[missing[0].start() : missing[-1].end()]
 
@@ -286,13 +291,12 @@ def _is_heading(text: str, start: int) -> bool:
     return len(words) >= 3 and sum(word[0].isupper() for word in words) > 0.8 * len(words)
 
 
-def _known_words(source: str) -> set[str]:
-    known: set[str] = set()
-    for word in map(_fold, set(_WORD.findall(source))):
-        known.add(word)
-        if "-" in word or "'" in word:
-            known.update(re.split(r"['-]", word))
-    return known
+@lru_cache(maxsize=256)
+def _known_words(text: str) -> frozenset[str]:
+    known = set(map(_fold, set(_WORD.findall(plain_digits(text)))))
+    for word in [word for word in known if "-" in word or "'" in word]:
+        known.update(re.split(r"['-]", word))
+    return frozenset(known)
 
 
 def _fold(word: str) -> str:
@@ -303,8 +307,8 @@ def _fold(word: str) -> str:
     return bare[:-2] if bare.endswith("'s") else bare.removesuffix("'")
 
 
-def _is_known(word: str, known: frozenset[str], source: str) -> bool:
-    folded = _fold(word)
+def _is_known(word: str, source: _Source) -> bool:
+    folded, known = _fold(word), source.words
     if folded in known or len(folded) < 2 or (word.isupper() and folded in _COMMON_ACRONYMS):
         return True
     if all(part in known or part in _SMALL for part in re.split(r"['-]", folded)):
@@ -313,11 +317,11 @@ def _is_known(word: str, known: frozenset[str], source: str) -> bool:
     if stem in known or f"{folded}s" in known or f"{folded}es" in known:
         return True
     if folded in _MONTHS:
-        return folded[:3] in known or _has_month(source, _MONTHS.index(folded) + 1)
+        return folded[:3] in known or _has_month(source.text, _MONTHS.index(folded) + 1)
     if folded in _DAYS:
         return folded[:3] in known
     if word.isupper() and len(word) <= 8:
-        return folded.upper() in _acronyms(source)
+        return folded.upper() in _acronyms(source.text)
     return _is_derived(folded, known)
 
 
@@ -364,12 +368,12 @@ def _stem(word: str) -> str:
     return stem if stem != word and len(stem) >= _LEAST_STEM else ""
 
 
-def _completes(run: list[re.Match[str]], place: int, known: frozenset[str], source: str) -> bool:
+def _completes(run: list[re.Match[str]], place: int, source: _Source) -> bool:
     """Whether a word makes a name of the source more complete ("Taylor" Swift) and the source has no other there."""
-    if place + 1 < len(run) and _fold(run[place + 1].group()) in known:
-        return _neighbours(source).before.get(run[place + 1].group(), frozenset()) <= _SMALL
-    if place and _fold(run[place - 1].group()) in known:
-        return run[place - 1].group() not in _neighbours(source).followed
+    if place + 1 < len(run) and _fold(run[place + 1].group()) in source.words:
+        return _neighbours(source.text).before.get(run[place + 1].group(), frozenset()) <= _SMALL
+    if place and _fold(run[place - 1].group()) in source.words:
+        return run[place - 1].group() not in _neighbours(source.text).followed
     return False
 
 

@@ -102,7 +102,7 @@ class Budget:
     @property
     def waiting(self) -> int:
         """Calls that wait for budget."""
-        return sum(not entry[3].done() for entry in self._waiters)
+        return sum(not entry[3].done() for entry in self._waiters) if self._waiters else 0
 
     @property
     def share_left(self) -> float:
