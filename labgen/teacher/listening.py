@@ -28,13 +28,17 @@ class Wait:
         number: calls sent to the endpoint before it (count).
         heard_sec: when its last byte came, or it was sent.
         quiet_sec: its longest silence so far.
-        overtaken: calls sent later and answered already (count).
+        answered: calls answered when it was sent (count); earlier: those in flight then that were answered since, or
+            may yet be (count).
+        ended: whether it was answered.
     """
 
     number: int
     heard_sec: float
+    answered: int
+    earlier: int
     quiet_sec: float = 0.0
-    overtaken: int = 0
+    ended: bool = False
 
 
 class Listening:
@@ -48,7 +52,7 @@ class Listening:
     def __init__(self, timeout_sec: float, now: Callable[[], float]) -> None:
         self.timeout_sec = timeout_sec
         self._now = now
-        self._sent = 0
+        self._sent = self._answered = 0
         self._heard_sec = float("-inf")
         self._longest_sec = 0.0
         self._doubled_at = 0
@@ -61,7 +65,7 @@ class Listening:
 
     def begin(self) -> Wait:
         """A call is sent."""
-        wait = Wait(self._sent, self._now())
+        wait = Wait(self._sent, self._now(), self._answered, len(self._waits))
         self._sent += 1
         self._waits.add(wait)
         return wait
@@ -85,12 +89,20 @@ class Listening:
     def answered(self, wait: Wait) -> None:
         """A call has its whole answer."""
         self._longest_sec = max(self._longest_sec, wait.quiet_sec)
-        for other in self._waits:
-            other.overtaken += other.number < wait.number
+        self._answered += 1
+        wait.ended = True
 
     def end(self, wait: Wait) -> None:
         """A call is over, however it ended."""
         self._waits.discard(wait)
+        if not wait.ended:
+            for other in self._waits:
+                other.earlier -= wait.number < other.number
+
+    def _overtaken(self, wait: Wait) -> int:
+        """Calls sent after another, and answered before it (count): those answered since, but for earlier ones."""
+        waiting = sum(other.number < wait.number and not other.ended for other in self._waits)
+        return self._answered - wait.answered - (wait.earlier - waiting)
 
     def given_up(self, wait: Wait) -> None:
         """A call was given up: those sent from now on get twice the time."""
@@ -104,7 +116,7 @@ class Listening:
         own_sec = allowed_sec - (now_sec - wait.heard_sec)
         if own_sec > 0.0:
             return own_sec
-        if wait.overtaken >= max(OVERTAKEN_MIN, OVERTAKEN_PER_CALL * len(self._waits)):
+        if self._overtaken(wait) >= max(OVERTAKEN_MIN, OVERTAKEN_PER_CALL * len(self._waits)):
             return 0.0
         return max(0.0, allowed_sec - (now_sec - self._heard_sec))
 

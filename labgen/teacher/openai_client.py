@@ -8,7 +8,6 @@ translated here and nowhere else, and no word that leaves it holds the key.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -72,7 +71,6 @@ class Listener(Protocol):
 
 
 _JSON = {"Content-Type": "application/json"}
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]{0,100}\d)[A-Za-z0-9_*.-]{6,}")
 
@@ -240,12 +238,13 @@ class OpenAIClient:
         self, method: str, path: str, body: Mapping[str, Any] | None, listener: Listener | None, most_bytes: int
     ) -> Answer:
         from aiohttp import ClientError
+        from pydantic_core import to_json
 
         session, address, wait = self._session, self._address(path), self.listening.begin()
         sending = _Sending(time.monotonic())
         sent: dict[str, Any] = {"trace_request_ctx": sending}
         if body is not None:
-            sent |= {"data": _json(body).encode(), "headers": _JSON}
+            sent |= {"data": to_json(body), "headers": _JSON}
         try:
             async with asyncio.timeout(None) as limit:
                 unwatch = self.listening.watch(wait, limit)

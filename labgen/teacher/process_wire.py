@@ -19,14 +19,16 @@ def sent_call(call: Call, schema: Any) -> tuple[Any, ...]:
     """A call as plain values, which cost the least to write and to read."""
     messages = [(message.role, message.content) for message in call.messages]
     sampling = (call.max_tokens, call.temperature, call.seed, call.top_p, call.stop)
-    return (call.model, messages, *sampling, schema, call.extra_body, call.reasoning, call.leaf, call.step)
+    return (call.key, call.model, messages, *sampling, schema, call.extra_body, call.reasoning, call.leaf, call.step)
 
 
 def received_call(sent: tuple[Any, ...], schemas: Mapping[int, Schema]) -> Call:
-    model, messages, max_tokens, temperature, seed, top_p, stop, schema, *rest = sent
+    key, model, messages, max_tokens, temperature, seed, top_p, stop, schema, *rest = sent
     schema = schemas[schema] if isinstance(schema, int) else schema
     asked = tuple(Message(*message) for message in messages)
-    return Call(model, asked, max_tokens, temperature, seed, top_p, stop, schema, *rest)
+    call = Call(model, asked, max_tokens, temperature, seed, top_p, stop, schema, *rest)
+    call.__dict__["key"] = key  # the same, at no price
+    return call
 
 
 def sent_reply(reply: Reply, waited_sec: float, kept: bool) -> tuple[Any, ...]:

@@ -111,6 +111,8 @@ def _span_sec(value: str, now_sec: float) -> float | None:
 
 
 def _number(value: str) -> float | None:
+    if not value:
+        return None  # most headers are not there
     try:
         number = float(value)
     except ValueError:

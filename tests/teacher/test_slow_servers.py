@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from faulty_server import make_call, make_taxonomy, run
 
 from labgen.records import Reply
 from labgen.teacher.http import HttpBackend
-from labgen.teacher.listening import OVERTAKEN_MIN, Listening
+from labgen.teacher.listening import OVERTAKEN_MIN, OVERTAKEN_PER_CALL, Listening, Wait
 from labgen.teacher.rehearsal.wire import answer, as_events
 from labgen.teacher.streamed import PERIODIC_CHARS, is_periodic
 
@@ -173,6 +174,35 @@ def test_what_is_lost_is_given_up_though_the_endpoint_answers_others() -> None:
     listening.answered(other)
     listening.end(other)
     assert listening.patience_sec(lost) == 0.0
+
+
+def test_a_call_is_lost_where_enough_later_ones_were_answered() -> None:
+    """Whatever is sent, answered, and given up in between: as by a count of later answers for each call."""
+    now, dice, found = [0.0], random.Random(0), Counter[bool]()
+    listening = Listening(10.0, lambda: now[0])
+    later: dict[Wait, int] = {}
+    for _ in range(3000):
+        event = dice.choices(("send", "answer", "fail", "hear"), (10, 8, 2, 1))[0]
+        if event == "send" or not later:
+            later[listening.begin()] = 0
+            continue
+        wait = dice.choice(list(later)[-5:])  # some of the first are never answered
+        if event == "hear":
+            now[0] += 11.0
+            listening.heard(wait)
+            enough = max(OVERTAKEN_MIN, OVERTAKEN_PER_CALL * len(later))
+            for other, answers in later.items():
+                lost = now[0] - other.heard_sec >= listening.allowed_sec and answers >= enough
+                assert (listening.patience_sec(other) == 0.0) == lost
+                found[lost] += 1
+            continue
+        del later[wait]
+        if event == "answer":
+            listening.answered(wait)
+            for other in later:
+                later[other] += wait.number > other.number
+        listening.end(wait)
+    assert min(found[True], found[False]) > 20
 
 
 def test_silence_of_all_is_given_up_and_the_next_wait_is_longer() -> None:
