@@ -14,7 +14,7 @@ from labgen.generate.context import RunContext
 from labgen.generate.trial import Hopeless, Trial
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
-from labgen.records import Call
+from labgen.records import Call, Reply
 from labgen.teacher.ledger_only import LedgerOnly
 
 
@@ -39,6 +39,10 @@ class _Nobody(LedgerOnly):
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger, failing=True)
         self.changed = asyncio.Event()
+
+    async def ask_first(self, call: Call) -> Reply:
+        """As `ask`."""
+        return await self.ask(call)
 
     def count_once(self, keys: Iterable[bytes]) -> None:
         """Nothing is counted."""

@@ -122,6 +122,16 @@ class Engine:
         self._ledger_only = client.ledger_only()
         self._replaying = replace(run, client=self._ledger_only, yields=YieldSeen())
 
+    async def begin(self) -> None:
+        """Start the first slots, of which nothing is retired before `run`. Whoever does not run it ends it."""
+        await self._reopen()
+        await self._issue()
+
+    def end(self) -> None:
+        """Withdraw the slots that are on their way."""
+        for leaf in self._open:
+            leaf.cancel()
+
     async def run(self) -> bool:
         """Run until every leaf is done, or until the client has no more to give.
 
@@ -143,8 +153,7 @@ class Engine:
                     self._retire(leaf)
             return False
         finally:
-            for leaf in self._open:
-                leaf.cancel()
+            self.end()
 
     async def _issue(self) -> None:
         if self._run.breadth_first:

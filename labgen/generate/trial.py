@@ -6,6 +6,8 @@ first questions of the judges' test: calls that the build makes anyway, whose re
 first sign of hope opens the run. Where there is none, more leaves are asked, and where all of them have none, the run
 ends: a sequential test with evidence from all leaves instead of one from each.
 
+Meanwhile the build gets its first calls ready, and in a large one sends a few of them (`labgen.verbs.building`).
+
 It ends only where not one of `stop.hopeless_after` draws (or verdicts) is as it should be, over every flow, which of
 those that are right half the time one in 256 meets. What is asked does not depend on timing, so neither does what comes
 of it, and a second run says the same from the ledger alone.
@@ -187,6 +189,9 @@ class TrialClient(Asking, Protocol):
     def finished(self) -> bool:
         """Whether no further call can be answered in this run."""
 
+    async def ask_first(self, call: Call) -> Reply:
+        """As `ask`, before all that others ask."""
+
     def count_once(self, keys: Iterable[bytes]) -> None:
         """Calls that will be asked for once more: that is no second use of them."""
 
@@ -329,5 +334,5 @@ class _Noting:
         return self._client.kept(call)
 
     async def ask(self, call: Call) -> Reply:
-        """As the client."""
-        return await self._client.ask(call)
+        """As the client, before all that others ask."""
+        return await self._client.ask_first(call)

@@ -7,6 +7,7 @@ endpoints as they are asked for.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -97,6 +98,9 @@ class TeacherClient:
         )
         self._pending: dict[bytes, Pending] = {}
         self._once: set[bytes] = set()
+        self._held: deque[Pending] | None = None
+        self._ahead_of_held = 0
+        self._first_asked = False
         self._closing = False
         for replicas in models.values():
             replicas.changed = self.changed.set
@@ -172,11 +176,45 @@ class TeacherClient:
         paid for, and its reply is kept.
         Raises: TeacherMisconfigured, TeacherDown: no call can succeed; LedgerError: nothing can be kept.
         """
+        return await self._ask(call, first=False)
+
+    async def ask_first(self, call: Call) -> Reply:
+        """The same for a call that is not held back (`hold`)."""
+        return await self._ask(call, first=True)
+
+    def hold(self) -> None:
+        """Hold back what is asked, but for what is asked first, until `let_go`."""
+        self._held = deque()
+
+    def let_go(self, most: int | None = None) -> None:
+        """Send what was held back, and hold nothing back any more.
+
+        Args:
+            most: so many calls at most, now or as they come, once something had to be asked first, and hold back all
+                others; None for all.
+        """
+        if most is not None:
+            self._ahead_of_held = most
+            self._let_some_go()
+            return
+        held, self._held = self._held or (), None
+        for pending in held:
+            _let_go(pending)
+
+    def _let_some_go(self) -> None:
+        while self._held and self._ahead_of_held and self._first_asked:
+            self._ahead_of_held -= _let_go(self._held.popleft())
+
+    async def _ask(self, call: Call, *, first: bool) -> Reply:
         if self._closing:
             raise asyncio.CancelledError  # Whoever still asks belongs to a run that has ended.
         pending = self._pending.get(call.key)
         if pending is None:
-            pending = self._begin(call)
+            pending = self._begin(call, held=not first)
+        if first:
+            self._first_asked = True
+            _let_go(pending)
+            self._let_some_go()
         pending.callers += 1
         try:
             return await asyncio.shield(pending.task)
@@ -211,8 +249,12 @@ class TeacherClient:
     def _endpoints(self) -> set[Endpoint]:
         return {endpoint for replicas in self.models.values() for endpoint in replicas.endpoints}
 
-    def _begin(self, call: Call) -> Pending:
+    def _begin(self, call: Call, *, held: bool) -> Pending:
         pending = self._pending[call.key] = Pending()
+        if held and self._held is not None:
+            pending.held = asyncio.get_running_loop().create_future()
+            self._held.append(pending)
+            self._let_some_go()
 
         def wanted() -> bool:
             if self._closing or not pending.callers:
@@ -228,10 +270,23 @@ class TeacherClient:
             if not task.cancelled():
                 task.exception()  # Retrieved here, since all its callers may have been cancelled.
 
-        pending.task = asyncio.create_task(self._retries.fetch(call, pending, wanted))
+        async def fetch() -> Reply:
+            if pending.held:
+                await pending.held
+            return await self._retries.fetch(call, pending, wanted)
+
+        pending.task = asyncio.create_task(fetch() if pending.held else self._retries.fetch(call, pending, wanted))
         pending.task.add_done_callback(finished)
         return pending
 
     def _forget(self, call: Call, pending: Pending) -> None:
         if self._pending.get(call.key) is pending:
             del self._pending[call.key]
+
+
+def _let_go(pending: Pending) -> bool:
+    """Whether it was held back until now, and is waited for."""
+    if pending.held is None or pending.held.done():
+        return False
+    pending.held.set_result(None)
+    return True

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-SLOW_START = 128
-"""Calls in flight that a run begins with, where the cap allows: what one inference server usually batches."""
+SLOW_START = 256
+"""Calls in flight that a run begins with, where the cap allows: what one inference server usually batches (vLLM 256
+or more)."""
 
 CALM_SHARE = 0.1
 """Share of refusals in a window above which the limit no longer grows with each reply, which doubles it per window."""

@@ -84,9 +84,11 @@ class Pending:
         callers: who waits (count); sent: whether an attempt is under way.
         attempts: made so far, those aside that don't count.
         rejected: HTTP status of the last attempt where that was rejected, else 0.
+        held: done once it may be sent, where it was held back; None where it was not.
     """
 
     task: asyncio.Task[Reply] = field(init=False)
+    held: asyncio.Future[None] | None = None
     callers: int = 0
     sent: bool = False
     attempts: int = 0

@@ -45,6 +45,9 @@ from labgen.verbs.kept_build import Found, KeptBuild
 from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Session
 
+FIRST_WAVE_SHARE = 0.01
+"""Of the calls that a build is expected to take, so many may be sent while its trial is under way."""
+
 LOAD_AHEAD_SEC = 0.1
 """Time in which the first calls of a run are sent, before anything else is loaded."""
 
@@ -212,7 +215,6 @@ class _Asking:
             reopening=self.collector,
             outcomes=LiveLeaves(self.store, run, self.ledger) if self.store else None,
         )
-        self.watch.expected = await self._expected(run)
         loading = asyncio.create_task(_load_ahead(client))
         try:
             ended = await self.session.hooks.stop.run(self._work(engine, run, client), lambda: self._look(client))
@@ -227,8 +229,38 @@ class _Asking:
         return client.traffic, complete, hopeless
 
     async def _work(self, engine: Engine, run: RunContext, client: TeacherClient) -> tuple[bool, Hopeless | None]:
-        hopeless = await self._trial(run, client)
-        return not hopeless and await engine.run(), hopeless
+        if self.begun.progress.accepted:  # rows that are there are hope enough
+            self.watch.expected = await self._expected(run)
+            return await engine.run(), None
+        client.hold()
+        trial = asyncio.ensure_future(Trial(self.session.sources.plans, run, client).hopeless())
+        beginning = asyncio.ensure_future(self._begin(trial, engine, run, client))
+        try:
+            hopeless = await trial
+            if hopeless:
+                return False, hopeless
+            client.let_go()
+            await beginning
+            return await engine.run(), None
+        finally:
+            for task in (trial, beginning):
+                task.cancel()
+            await asyncio.gather(trial, beginning, return_exceptions=True)
+            engine.end()
+
+    async def _begin(
+        self, trial: asyncio.Future[Hopeless | None], engine: Engine, run: RunContext, client: TeacherClient
+    ) -> None:
+        """Have the first calls ready once the trial has given hope; in a large build, send a few of them before."""
+        while not client.traffic.sent and not trial.done():  # noqa: ASYNC110 (it had better not wait for this machine)
+            await asyncio.sleep(0.01)
+        self.watch.expected = expected = await self._expected(run)
+        if trial.done() or not expected:
+            return  # the ledger knew what comes of the trial, or packages' own code takes part
+        if not run.breadth_first:
+            calls = sum(plan.wanted * expected[plan.flow.name].per_row for plan in self.begun.left)
+            client.let_go(int(FIRST_WAVE_SHARE * calls))
+        await engine.begin()
 
     async def _expected(self, run: RunContext) -> dict[str, ExpectedCalls]:
         """What the time left is reckoned from at first; nothing where other packages' code would have to run for it."""
@@ -238,11 +270,6 @@ class _Asking:
         usual = dict.fromkeys((flow.name for flow in self.session.flows), config.expected_yield)
         found = await expected_calls(self.begun.left, run, usual | observed_yields(config, plans))
         return {flow: ExpectedCalls(*calls) for flow, calls in found.items()}
-
-    async def _trial(self, run: RunContext, client: TeacherClient) -> Hopeless | None:
-        if self.begun.progress.accepted:
-            return None  # Rows that are there are hope enough.
-        return await Trial(self.session.sources.plans, run, client).hopeless()
 
     def _look(self, client: TeacherClient, phase: str = "asking") -> None:
         self.watch.look(phase, self.collector.progress, client.traffic, client, client.budget)

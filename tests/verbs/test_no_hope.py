@@ -162,6 +162,23 @@ def test_a_hopeless_teacher_or_judge_ends_a_run_of_14_leaves_within_40_calls(
         assert (second.status, second.requests, second.cause) == (1, 0, first.cause)
 
 
+def test_a_large_build_sends_a_hundredth_of_its_calls_at_most_before_there_is_hope(
+    generate: Generate, tmp_path: Path
+) -> None:
+    """Beside the trial; what it says is the same, also the second time, which asks nothing."""
+    samples, rehearsed = 300, tmp_path / "rehearsed"
+    plan = ["plan", "--json", "--samples", str(samples), "--taxonomy", str(BUNDLED), "--work", str(rehearsed)]
+    leaves = json.loads(CliRunner().invoke(app, plan, standalone_mode=False).stdout)["leaves"]
+    expected = sum(leaf["calls_to_pay"] for leaf in leaves.values())
+    behave, cause, _ = HOPELESS["draws unreadable"]
+    with FaultyServer(lambda number, body: behave(body), delay_sec=0.2) as server:
+        first = generate(server, "--concurrency", "500", samples=samples)
+        assert first.status == 1 and cause in first.cause
+        assert 40 < first.requests <= 40 + 0.011 * expected
+        second = generate(server, "--concurrency", "500", samples=samples)
+        assert (second.status, second.requests, second.cause) == (1, 0, first.cause)
+
+
 @pytest.mark.parametrize("concurrency", ["1", "200"])
 def test_what_ends_a_run_does_not_depend_on_how_many_calls_are_out(concurrency: str, generate: Generate) -> None:
     """Nor does how often it asks."""
