@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -23,10 +24,13 @@ HASH_BYTES = 32
 def code_version() -> str:
     """Hex digits that change with any file of labgen, any installed package's version, and Python's own."""
     digest = hashlib.blake2b(f"{sys.version}\0{sys.flags.optimize}".encode(), digest_size=HASH_BYTES)
-    root = Path(labgen.__file__).parent
-    for path in sorted(root.rglob("*")):
-        if path.suffix in (".py", ".md", ".jinja", *EXTENSION_SUFFIXES):
-            digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
+    root = str(Path(labgen.__file__).parent)
+    for folder, folders, names in os.walk(root):  # in half the time that `Path.rglob` takes, before every build
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith((".py", ".md", ".jinja", *EXTENSION_SUFFIXES)):
+                path = f"{folder}/{name}"
+                digest.update(f"\0{path.removeprefix(root)}\0".encode() + Path(path).read_bytes())
     for folder in sorted({entry for entry in sys.path if entry}):
         # A distribution's folder has its version in its name.
         for name in sorted(each.name for each in Path(folder).glob("*.dist-info")):
