@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 Name = TypeVar("Name", int, tuple[int, str])
@@ -13,18 +13,29 @@ NUMBERS = 1 << 64
 """`number` is below this."""
 
 
+def numbers(seed: int, purpose: str) -> Callable[[str], int]:
+    """What gives each name a number from 0 to 2**64 - 1, evenly spread, fixed by all three on every machine."""
+    begun = hashlib.blake2b(f"{seed}\0{purpose}\0".encode("utf-8", "surrogatepass"), digest_size=8)
+
+    def of(name: str) -> int:
+        whole = begun.copy()
+        whole.update(name.encode("utf-8", "surrogatepass"))
+        return int.from_bytes(whole.digest(), "big")
+
+    return of
+
+
 def number(seed: int, purpose: str, name: str) -> int:
-    """A number from 0 to 2**64 - 1, evenly spread, fixed by its arguments on every machine."""
-    text = f"{seed}\0{purpose}\0{name}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+    """The number of one name."""
+    return numbers(seed, purpose)(name)
 
 
 def draw(names: Iterable[tuple[str, Name]], count: int, seed: int, purpose: str) -> set[Name]:
     """`count` of the names, without replacement: those whose texts have the smallest numbers."""
-    return {
-        name
-        for _, _, name in heapq.nsmallest(count, ((number(seed, purpose, text), text, name) for text, name in names))
-    }
+    names, of = list(names), numbers(seed, purpose)
+    if count >= len(names):
+        return {name for _, name in names}
+    return {name for _, _, name in heapq.nsmallest(count, ((of(text), text, name) for text, name in names))}
 
 
 class Quota:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
-from labgen.export.chance import NUMBERS, number
+from labgen.export.chance import NUMBERS, number, numbers
 from labgen.export.fit import RowLength, evidence_span, excerpt, shrink_to_fit
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK
 
@@ -127,10 +127,10 @@ class Forms:
     def _wrong(self, row: Mapping[str, Any], near: Passages) -> list[str]:
         passages: list[str] = []
         gold = row["context"] or ""
+        of = numbers(self.mix.seed, f"distractor {row['id']}")
         for pool in (near.others(gold), self.far.others(gold)):
             # Ranked by the passage's number, not its text: hashing 64 passages for every row would be most of the work.
-            ranked = sorted((number(self.mix.seed, f"distractor {row['id']}", str(key)), text) for key, text in pool)
-            fresh = [text for _, text in ranked if text not in passages]
+            fresh = [text for _, text in sorted((of(str(key)), text) for key, text in pool) if text not in passages]
             passages += fresh[: self.mix.distractor_passages - len(passages)]
         return passages
 
@@ -172,7 +172,8 @@ def in_form(rows: pa.Table, form: str, near: Sequence[Passages], forms: Forms) -
 
     if form == CLOSED_BOOK:
         return rows
-    given = rows.select(["id", "context", "messages", "verdicts"]).to_pylist()
+    looked_at = ["id", "context", "messages", *(["verdicts"] if forms.length.max_tokens is not None else [])]
+    given = rows.select(looked_at).to_pylist()
     turns = [_turns(row, forms.asked(row, form, own) or "") for row, own in zip(given, near, strict=True)]
     for name, values in (("form", [form] * len(turns)), ("messages", turns)):
         place, field = rows.schema.get_field_index(name), rows.schema.field(name)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labgen.export.chance import NUMBERS, number
+from labgen.export.chance import NUMBERS, numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +36,8 @@ class Shuffle:
     """Several shuffled streams in one nameless temporary file.
 
     A row's place in its stream depends on the seed, the stream's name and the row's id only; so a row that comes or
-    goes moves no other.
+    goes moves no other. Rows are put in order and written by a thread, while further ones come. Once `settle` was
+    called, each stream may be read by a thread of its own.
     """
 
     def __init__(self, folder: Path, *, seed: int, rows: int) -> None:
@@ -47,38 +50,53 @@ class Shuffle:
         self._waiting_bytes = 0
         self._end = 0
         self._schema: pa.Schema | None = None
+        self._thread = ThreadPoolExecutor(1, "shuffle")
+        self._writing: Future[None] | None = None
+        self._reading = threading.Lock()
 
     def add(self, stream: str, table: pa.Table) -> None:
         """Put rows, each with an `id` that is unique in its stream."""
         import pyarrow as pa
 
-        places = [number(self._seed, f"order of {stream}", name) for name in table["id"].to_pylist()]
+        places = list(map(numbers(self._seed, f"order of {stream}"), table["id"].to_pylist()))
         placed = table.append_column(PLACE, pa.array(places, pa.uint64()))
         self._waiting.setdefault(stream, []).append(placed)
         self._waiting_bytes += table.nbytes
         if self._waiting_bytes >= max(MAX_WAITING_BYTES, self._buckets * BUCKET_BYTES):
             self._write()
 
+    def settle(self) -> None:
+        """No more rows come. Raises: OSError: they can't be written."""
+        if self._writing and self._waiting:
+            self._write()
+        if self._writing:
+            self._writing.result()
+
     def read(self, stream: str) -> Iterator[pa.Table]:
         """The stream's rows in their order, as tables."""
-        if not self._blocks:
+        self.settle()
+        if not self._writing:
             yield from _in_order(self._waiting.get(stream, ()))
             return
-        self._write()
         for bucket in range(self._buckets):
             yield from _in_order(list(self._bucket(stream, bucket)))
 
     def close(self) -> None:
         """Give the disk space back."""
+        self._thread.shutdown(cancel_futures=True)
         self._file.close()
 
     def _write(self) -> None:
-        for stream, tables in self._waiting.items():
+        waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+        if self._writing:
+            self._writing.result()
+        self._writing = self._thread.submit(self._write_all, waiting)
+
+    def _write_all(self, waiting: Mapping[str, Sequence[pa.Table]]) -> None:
+        for stream, tables in waiting.items():
             for placed in _in_order(tables, keep_places=True):
                 self._write_buckets(stream, placed)
         self._file.flush()
-        self._waiting.clear()
-        self._waiting_bytes = 0
 
     def _write_buckets(self, stream: str, placed: pa.Table) -> None:
         """Write rows that are in order, those of each bucket as a block of their own."""
@@ -109,8 +127,10 @@ class Shuffle:
         blocks = self._blocks.get((stream, bucket), array("Q"))
         for index in range(0, len(blocks), 3):
             begin, size, message_bytes = blocks[index : index + 3]
-            self._file.seek(begin)
-            message = pa.decompress(self._file.read(size), message_bytes, "lz4")
+            with self._reading:
+                self._file.seek(begin)
+                block = self._file.read(size)
+            message = pa.decompress(block, message_bytes, "lz4")
             yield pa.Table.from_batches([pa.ipc.read_record_batch(message, self._schema)])
 
 
