@@ -23,6 +23,7 @@ from labgen.errors import LedgerError
 from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
 from labgen.ledger.journal import FOREIGN, journal_fits, new_identity
 from labgen.ledger.packed_replies import pack_reply, reply_of
+from labgen.ledger.possible_keys import PossibleKeys
 from labgen.records import Call, Reply
 
 SCHEMA_VERSION = 5
@@ -134,11 +135,14 @@ class Ledger:
         read_only: open for reading alone, and as it is at the first look; a missing file is then an empty ledger.
         ballast_bytes: space that is held back for the calls in flight when the disk is full; 0 for none, and what is
             there is not given up.
+        alone: whether nobody else writes replies of whom this ledger does not hear (`note_kept`).
     Raises: LedgerError: damaged, written by a newer labgen, or the disk is full.
 
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False, ballast_bytes: int = BALLAST_BYTES) -> None:
+    def __init__(
+        self, folder: Path, *, read_only: bool = False, ballast_bytes: int = BALLAST_BYTES, alone: bool = False
+    ) -> None:
         self.path = folder / LEDGER_NAME
         self._rows: list[ReplyRow] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -151,6 +155,7 @@ class Ledger:
             self._db = self._open(folder, read_only)
             if not read_only and self._ballast:
                 self._take_ballast(self._ballast, ballast_bytes)
+            self._possible = PossibleKeys() if alone and _is_empty(self._db) else None
         self.calls = CallDictionaries(self._db)
 
     def _open(self, folder: Path, read_only: bool) -> sqlite3.Connection:
@@ -196,8 +201,14 @@ class Ledger:
             self._db.close()
             raise
 
-    def get(self, key: bytes) -> Reply | None:
-        """The reply kept for a call, or None where it was never paid for."""
+    def get(self, key: bytes, *, unheard: bool = False) -> Reply | None:
+        """The reply kept for a call, or None where it was never paid for.
+
+        Args:
+            unheard: whether another process may have written it that has ended before it said so.
+        """
+        if self._possible and not unheard and key not in self._possible:
+            return None
         with self._explained():
             row = self._db.execute(_SELECT, (key,)).fetchone()
         return self._decoded(key, row) if row else None
@@ -303,7 +314,14 @@ class Ledger:
             self._ballast.unlink()
             return self._insert(rows, beside)
 
+    def note_kept(self, key: bytes) -> None:
+        """Another process has written the reply to a call."""
+        if self._possible:
+            self._possible.add(key)
+
     def _insert(self, rows: list[ReplyRow], beside: Sequence[Statements] = ()) -> int:
+        for row in rows:
+            self.note_kept(row.key)
         with self.transaction() as database:
             new = 0
             for row in rows:
@@ -512,6 +530,10 @@ def _has_journal(path: Path) -> bool:
 
 def _has_replies(database: sqlite3.Connection) -> bool:
     return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'replies'").fetchone() is not None
+
+
+def _is_empty(database: sqlite3.Connection) -> bool:
+    return database.execute("SELECT 1 FROM replies LIMIT 1").fetchone() is None
 
 
 def reply_row(call: Call, reply: Reply) -> ReplyRow:

@@ -216,7 +216,7 @@ class Retries:
             traffic.sent -= 1
             raise
         except TeacherError as error:
-            kept = self._ledger.get(call.key) if error.maybe_paid else None
+            kept = self._ledger.get(call.key, unheard=True) if error.maybe_paid else None
             if kept is None:
                 if bill and error.maybe_paid:
                     bill.pay_all()
@@ -239,7 +239,9 @@ class Retries:
         traffic.prompt_tokens += reply.prompt_tokens
         traffic.completion_tokens += reply.completion_tokens
         traffic.answered_from[Origin.of(call, reply)] += not reply.failure
-        if not reply.kept:
+        if reply.kept:
+            self._ledger.note_kept(call.key)
+        else:
             await self._ledger.put(call, reply)
         if self._watch:
             self._watch(CallOutcome(call, reply.failure or "ok", endpoint.name, latency_sec, reply))

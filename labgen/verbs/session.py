@@ -189,7 +189,7 @@ class Session:
     @contextmanager
     def locked(self) -> Iterator[Ledger]:
         """The ledger, for writing, while no other run has the work folder. Raises: LedgerError: another has it."""
-        with run_lock(self.config.work_folder), closing(Ledger(self.config.work_folder)) as ledger:
+        with run_lock(self.config.work_folder), closing(Ledger(self.config.work_folder, alone=True)) as ledger:
             yield ledger
 
     def ask(self, ledger: Ledger, work: AskingWork[T], *, budget: Budget | None = None) -> T:
