@@ -13,7 +13,7 @@ NUMBERS = 1 << 64
 """`number` is below this."""
 
 
-def numbers(seed: int, purpose: str) -> Callable[[str], int]:
+def numbering(seed: int, purpose: str) -> Callable[[str], int]:
     """What gives each name a number from 0 to 2**64 - 1, evenly spread, fixed by all three on every machine."""
     begun = hashlib.blake2b(f"{seed}\0{purpose}\0".encode("utf-8", "surrogatepass"), digest_size=8)
 
@@ -27,12 +27,12 @@ def numbers(seed: int, purpose: str) -> Callable[[str], int]:
 
 def number(seed: int, purpose: str, name: str) -> int:
     """The number of one name."""
-    return numbers(seed, purpose)(name)
+    return numbering(seed, purpose)(name)
 
 
 def draw(names: Iterable[tuple[str, Name]], count: int, seed: int, purpose: str) -> set[Name]:
     """`count` of the names, without replacement: those whose texts have the smallest numbers."""
-    names, of = list(names), numbers(seed, purpose)
+    names, of = list(names), numbering(seed, purpose)
     if count >= len(names):
         return {name for _, name in names}
     return {name for _, _, name in heapq.nsmallest(count, ((of(text), text, name) for text, name in names))}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
-from labgen.export.chance import NUMBERS, number, numbers
+from labgen.export.chance import NUMBERS, number, numbering
 from labgen.export.fit import RowLength, evidence_span, excerpt, shrink_to_fit
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK
 
@@ -127,7 +127,7 @@ class Forms:
     def _wrong(self, row: Mapping[str, Any], near: Passages) -> list[str]:
         passages: list[str] = []
         gold = row["context"] or ""
-        of = numbers(self.mix.seed, f"distractor {row['id']}")
+        of = numbering(self.mix.seed, f"distractor {row['id']}")
         for pool in (near.others(gold), self.far.others(gold)):
             # Ranked by the passage's number, not its text: hashing 64 passages for every row would be most of the work.
             fresh = [text for _, text in sorted((of(str(key)), text) for key, text in pool) if text not in passages]

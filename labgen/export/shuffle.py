@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labgen.export.chance import NUMBERS, numbers
+from labgen.export.chance import NUMBERS, numbering
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,7 +58,7 @@ class Shuffle:
         """Put rows, each with an `id` that is unique in its stream."""
         import pyarrow as pa
 
-        places = list(map(numbers(self._seed, f"order of {stream}"), table["id"].to_pylist()))
+        places = list(map(numbering(self._seed, f"order of {stream}"), table["id"].to_pylist()))
         placed = table.append_column(PLACE, pa.array(places, pa.uint64()))
         self._waiting.setdefault(stream, []).append(placed)
         self._waiting_bytes += table.nbytes

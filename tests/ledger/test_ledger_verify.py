@@ -392,7 +392,7 @@ def test_a_build_on_a_full_disk_stops_clearly_and_pays_for_nothing_twice(
     """Status 1 and what to do; with room again the build goes on to the bytes of one that had room from the start."""
     monkeypatch.chdir(tmp_path)
     make_taxonomy(tmp_path / "taxonomy")
-    monkeypatch.setattr(Ledger.__init__, "__kwdefaults__", {"read_only": False, "ballast_bytes": 2**20})
+    monkeypatch.setattr(Ledger.__init__, "__kwdefaults__", {"read_only": False, "ballast_bytes": 2**20, "alone": False})
     with FaultyServer() as server:
         options = ("--base-url", server.base_url, "--model", MODEL, "--samples", 24)
         run("generate", *options, "--work", "roomy", "--output", "expected")
