@@ -230,26 +230,28 @@ def bench_speed(
         )  # fmt: skip
 
 
-def bench_cpu(samples: int, leaves: int) -> None:
+def bench_cpu(samples: int, leaves: int, slots: int = 64) -> None:
     """Calls a second, CPU per call and memory against a teacher that takes no time; then from the ledger alone."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         write_taxonomy(root, leaves, samples=samples, uneven=False)
 
         def row(who: str, kind: str, calls: int, wall: float, cpu: float, memory: int) -> None:
-            print_row(who, kind, calls, "-", wall, "-", "-", 1000 * cpu / calls, calls / wall, memory, "-", "-")
+            print_row(
+                who, f"{slots} {kind}", calls, "-", wall, "-", "-", 1000 * cpu / calls, calls / wall, memory, "-", "-"
+            )
 
         for who, python in WHO.items():
             forget(root)
             with mock_teachers(1, "--mean-sec", "0") as urls:
-                wall, cpu, memory, result = run_labgen(python, root, urls, 64)
+                wall, cpu, memory, result = run_labgen(python, root, urls, slots)
                 answered = result["calls"]["answered"]
-                row(who, "no latency", answered, wall, cpu, memory)
-                wall, cpu, memory, result = run_labgen(python, root, urls, 64)
+                row(who, "at once", answered, wall, cpu, memory)
+                wall, cpu, memory, result = run_labgen(python, root, urls, slots)
                 row(who, "replay", result["calls"]["from_ledger"], wall, cpu, memory)
         with mock_teachers(1, "--mean-sec", "0") as urls:
-            wall, cpu, memory = run_bare(root, urls, 64)
-            row("bare", "no latency", answered, wall, cpu, memory)
+            wall, cpu, memory = run_bare(root, urls, slots)
+            row("bare", "at once", answered, wall, cpu, memory)
 
 
 def main() -> None:
@@ -262,7 +264,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the calls")
     parser.add_argument(
         "--only",
-        choices=("speed", "cpu", "faults", "large", "64", "256", "1024", "bundled"),
+        choices=("speed", "cpu", "faults", "large", "cluster", "64", "256", "1024", "bundled"),
         help="one part of the table",
     )
     arguments = parser.parse_args()
@@ -290,6 +292,9 @@ def main() -> None:
         bench_speed(64, round(88 * scale), faults=0.05)
     if arguments.only in (None, "cpu"):
         bench_cpu(round(60 * scale), 24)
+    if arguments.only == "cluster":
+        for slots in (64, 256):  # some 30 s each
+            bench_cpu(round(480 * scale), 24, slots)
     if arguments.only == "large":
         bench_cpu(round(1925 * scale), 24)
     return None
