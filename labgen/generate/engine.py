@@ -138,6 +138,8 @@ class Engine:
         Returns: whether every leaf was done.
         Raises: LabgenError: the teacher or the ledger can't go on; what was retired up to then stays retired.
         """
+        if self._ready:
+            self._client.changed.set()  # of what was begun before, some is done, and somebody else may have heard of it
         try:
             while not self._client.finished:
                 await self._reopen()
