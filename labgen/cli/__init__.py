@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -124,10 +126,29 @@ def _fill_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
 
 
+def _let_all_be_said() -> None:
+    """Have characters that standard output can't hold (an ASCII terminal, a lone surrogate) be spelled as in JSON.
+
+    Else a command would end in the middle of what it says.
+    """
+
+    def spelled(error: UnicodeError) -> tuple[str, int]:
+        import json
+
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+    codecs.register_error("labgen.spelled", spelled)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="labgen.spelled")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; the one place that turns a `LabgenError` into a message and an exit status."""
     gc.set_threshold(GARBAGE_OBJECTS)
     _fill_streams()
+    _let_all_be_said()
     stdout = sys.stdout
     try:
         status = app.main(args=arguments, prog_name="labgen", standalone_mode=False)

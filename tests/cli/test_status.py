@@ -86,3 +86,13 @@ def test_a_file_that_is_no_state_is_told(tmp_path: Path, text: str) -> None:
 def test_a_work_folder_that_can_not_be_written_stops_no_run(tmp_path: Path) -> None:
     """A full or read-only disk: the run itself says what is wrong with it."""
     assert not write_status(tmp_path / "missing", a_state())
+
+
+def test_an_output_that_holds_ascii_alone_is_told_all(tmp_path: Path) -> None:
+    """What it can't hold is spelled as JSON spells it."""
+    assert write_status(tmp_path, a_state(ended="done – at last ✓ 🎉"))
+    command = [sys.executable, "-m", "labgen", "status", "--work", str(tmp_path)]
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    found = subprocess.run(command, env=ascii_only, capture_output=True, text=True, timeout=60)
+    assert not found.stderr and found.stdout.isascii()
+    assert json.loads(f'"{found.stdout.split("ended  ")[1].strip()}"') == "done – at last ✓ 🎉"
