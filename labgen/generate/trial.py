@@ -6,7 +6,8 @@ first questions of the judges' test: calls that the build makes anyway, whose re
 first sign of hope opens the run. Where there is none, more leaves are asked, and where all of them have none, the run
 ends: a sequential test with evidence from all leaves instead of one from each.
 
-Meanwhile the build gets its first calls ready, and in a large one sends a few of them (`labgen.verbs.building`).
+Meanwhile the build gets its first calls ready, and in a large one sends some of its first draws, which say nothing here
+(`labgen.verbs.building`).
 
 It ends only where not one of `stop.hopeless_after` draws (or verdicts) is as it should be, over every flow, which of
 those that are right half the time one in 256 meets. What is asked does not depend on timing, so neither does what comes

@@ -98,8 +98,10 @@ class TeacherClient:
         )
         self._pending: dict[bytes, Pending] = {}
         self._once: set[bytes] = set()
-        self._held: deque[Pending] | None = None
-        self._ahead_of_held = 0
+        self._held: list[Pending] | None = None
+        self._may_go: Callable[[Call], bool] = lambda call: False
+        self._next_to_go: deque[Pending] = deque()
+        self._most_to_go = 0
         self._first_asked = False
         self._closing = False
         for replicas in models.values():
@@ -182,28 +184,28 @@ class TeacherClient:
         """The same for a call that is not held back (`hold`)."""
         return await self._ask(call, first=True)
 
-    def hold(self) -> None:
-        """Hold back what is asked, but for what is asked first, until `let_go`."""
-        self._held = deque()
-
-    def let_go(self, most: int | None = None) -> None:
-        """Send what was held back, and hold nothing back any more.
+    def hold(self, may_go: Callable[[Call], bool]) -> None:
+        """Hold back what is asked, but for what is asked first, until `let_go`.
 
         Args:
-            most: so many calls at most, now or as they come, once something had to be asked first, and hold back all
-                others; None for all.
+            may_go: whether a call is one of those that `let_some_go`.
         """
-        if most is not None:
-            self._ahead_of_held = most
-            self._let_some_go()
-            return
+        self._held, self._may_go = [], may_go
+
+    def let_some_go(self, most: int) -> None:
+        """Send, of what is held back, so many calls at most, now or as they come, once something was asked first."""
+        self._most_to_go = most
+        self._let_next_go()
+
+    def let_go(self) -> None:
+        """Send what was held back, and hold nothing back any more."""
         held, self._held = self._held or (), None
         for pending in held:
             _let_go(pending)
 
-    def _let_some_go(self) -> None:
-        while self._held and self._ahead_of_held and self._first_asked:
-            self._ahead_of_held -= _let_go(self._held.popleft())
+    def _let_next_go(self) -> None:
+        while self._next_to_go and self._most_to_go and self._first_asked:
+            self._most_to_go -= _let_go(self._next_to_go.popleft())
 
     async def _ask(self, call: Call, *, first: bool) -> Reply:
         if self._closing:
@@ -214,7 +216,7 @@ class TeacherClient:
         if first:
             self._first_asked = True
             _let_go(pending)
-            self._let_some_go()
+            self._let_next_go()
         pending.callers += 1
         try:
             return await asyncio.shield(pending.task)
@@ -254,7 +256,9 @@ class TeacherClient:
         if held and self._held is not None:
             pending.held = asyncio.get_running_loop().create_future()
             self._held.append(pending)
-            self._let_some_go()
+            if self._may_go(call):
+                self._next_to_go.append(pending)
+                self._let_next_go()
 
         def wanted() -> bool:
             if self._closing or not pending.callers:

@@ -24,6 +24,7 @@ from labgen.generate.expected_calls import expected_calls
 from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.live_leaves import LiveLeaves
 from labgen.generate.resume import Replayed
+from labgen.generate.slot_run import FIRST
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
@@ -46,7 +47,7 @@ from labgen.verbs.plan import observed_yields
 from labgen.verbs.session import Session
 
 FIRST_WAVE_SHARE = 0.01
-"""Of the calls that a build is expected to take, so many may be sent while its trial is under way."""
+"""Of the calls that a build is expected to take, so many first draws may be sent while its trial is under way."""
 
 LOAD_AHEAD_SEC = 0.1
 """Time in which the first calls of a run are sent, before anything else is loaded."""
@@ -232,7 +233,7 @@ class _Asking:
         if self.begun.progress.accepted:  # rows that are there are hope enough
             self.watch.expected = await self._expected(run)
             return await engine.run(), None
-        client.hold()
+        client.hold(lambda call: call.priority[0] == FIRST)
         trial = asyncio.ensure_future(Trial(self.session.sources.plans, run, client).hopeless())
         beginning = asyncio.ensure_future(self._begin(trial, engine, run, client))
         try:
@@ -257,9 +258,10 @@ class _Asking:
         self.watch.expected = expected = await self._expected(run)
         if trial.done() or not expected:
             return  # the ledger knew what comes of the trial, or packages' own code takes part
-        if not run.breadth_first:
+        # Draws alone, of which a judge has to say something before they are rows: those would be hope for the next run.
+        if all(run.bound(plan.flow).judges for plan in self.begun.left):
             calls = sum(plan.wanted * expected[plan.flow.name].per_row for plan in self.begun.left)
-            client.let_go(int(FIRST_WAVE_SHARE * calls))
+            client.let_some_go(int(FIRST_WAVE_SHARE * calls))
         await engine.begin()
 
     async def _expected(self, run: RunContext) -> dict[str, ExpectedCalls]:

@@ -179,6 +179,22 @@ def test_a_large_build_sends_a_hundredth_of_its_calls_at_most_before_there_is_ho
         assert (second.status, second.requests, second.cause) == (1, 0, first.cause)
 
 
+def test_a_good_draw_that_the_trial_has_not_seen_opens_no_later_run(generate: Generate, tmp_path: Path) -> None:
+    """What is sent beside it makes no row, which would be hope for the next run."""
+
+    def behave(number: int, body: dict[str, Any]) -> Fault | None:
+        prompt = prompt_of(body)
+        return None if judges(body) or "## Task: respond" in prompt or "UTF-8" in prompt else say(body, "Sure, gladly!")
+
+    (tmp_path / "labgen.yaml").write_text("calibration: {enabled: false}\n")
+    options = ("--concurrency", "400", "--config", str(tmp_path / "labgen.yaml"))
+    with FaultyServer(behave, delay_sec=0.2) as server:
+        first = generate(server, *options, samples=800)
+        assert first.status == 1 and first.cause and first.requests > 100
+        second = generate(server, *options, samples=800)
+        assert (second.status, second.requests, second.cause) == (1, 0, first.cause)
+
+
 @pytest.mark.parametrize("concurrency", ["1", "200"])
 def test_what_ends_a_run_does_not_depend_on_how_many_calls_are_out(concurrency: str, generate: Generate) -> None:
     """Nor does how often it asks."""
