@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 PHASES = {1: "phase_1_knowledge_short", 2: "phase_2_knowledge_long", 3: "phase_3_skills"}
 COUNTED = ("own", "replay", "extras", "forms", "leaves", "too_long")
 """What `mix.json` counts of a phase's rows. `too_long` are rows that were drawn and left out of it, by form or name."""
-PHASES_AT_ONCE = 2
 REPLAYS = ((1, 2), (1, 3), (2, 3))
 """Which phase's own rows are replayed in which later one."""
 
@@ -71,29 +68,14 @@ def write_phases(root: Path, branches: Mapping[str, Sequence[DataFile]], mix: Mi
         if mix.documents:
             mixer.add_documents([root / file.path for file in branches.get(DOCUMENTS, ())])
         mixer.add_extras()
-        shuffle.settle()
-        configs = _write_shuffled(root, shuffle)
+        configs = {}
+        for phase in PHASES.values():
+            with ShardedTable(root, f"data/{phase}", row_schema()) as config:
+                for table in shuffle.read(phase):
+                    config.extend(table)
+            if config.files:
+                configs[phase] = tuple(config.files)
     return Phases(configs, mixer.report())
-
-
-def _write_shuffled(root: Path, shuffle: Shuffle) -> dict[str, tuple[DataFile, ...]]:
-    """Write each phase's rows in their order, two phases at a time: most of it is the libraries' work."""
-    over = threading.Event()
-
-    def write(phase: str) -> tuple[DataFile, ...]:
-        with ShardedTable(root, f"data/{phase}", row_schema()) as config:
-            for table in shuffle.read(phase):
-                if over.is_set():
-                    break
-                config.extend(table)
-        return tuple(config.files)
-
-    with ThreadPoolExecutor(PHASES_AT_ONCE, "phases") as threads:
-        try:
-            written = dict(zip(PHASES.values(), threads.map(write, PHASES.values()), strict=True))
-        finally:
-            over.set()
-    return {phase: files for phase, files in written.items() if files}
 
 
 @dataclass(slots=True)

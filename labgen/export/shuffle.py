@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +35,7 @@ class Shuffle:
     """Several shuffled streams in one nameless temporary file.
 
     A row's place in its stream depends on the seed, the stream's name and the row's id only; so a row that comes or
-    goes moves no other. Rows are put in order and written by a thread, while further ones come. Once `settle` was
-    called, each stream may be read by a thread of its own.
+    goes moves no other. Rows are put in order and written by a thread, while further ones come.
     """
 
     def __init__(self, folder: Path, *, seed: int, rows: int) -> None:
@@ -52,7 +50,6 @@ class Shuffle:
         self._schema: pa.Schema | None = None
         self._thread = ThreadPoolExecutor(1, "shuffle")
         self._writing: Future[None] | None = None
-        self._reading = threading.Lock()
 
     def add(self, stream: str, table: pa.Table) -> None:
         """Put rows, each with an `id` that is unique in its stream."""
@@ -65,19 +62,14 @@ class Shuffle:
         if self._waiting_bytes >= max(MAX_WAITING_BYTES, self._buckets * BUCKET_BYTES):
             self._write()
 
-    def settle(self) -> None:
-        """No more rows come. Raises: OSError: they can't be written."""
-        if self._writing and self._waiting:
-            self._write()
-        if self._writing:
-            self._writing.result()
-
     def read(self, stream: str) -> Iterator[pa.Table]:
-        """The stream's rows in their order, as tables."""
-        self.settle()
+        """The stream's rows in their order, as tables. Raises: OSError: they can't be written."""
         if not self._writing:
             yield from _in_order(self._waiting.get(stream, ()))
             return
+        if self._waiting:
+            self._write()
+        self._writing.result()
         for bucket in range(self._buckets):
             yield from _in_order(list(self._bucket(stream, bucket)))
 
@@ -127,10 +119,8 @@ class Shuffle:
         blocks = self._blocks.get((stream, bucket), array("Q"))
         for index in range(0, len(blocks), 3):
             begin, size, message_bytes = blocks[index : index + 3]
-            with self._reading:
-                self._file.seek(begin)
-                block = self._file.read(size)
-            message = pa.decompress(block, message_bytes, "lz4")
+            self._file.seek(begin)
+            message = pa.decompress(self._file.read(size), message_bytes, "lz4")
             yield pa.Table.from_batches([pa.ipc.read_record_batch(message, self._schema)])
 
 
