@@ -1,7 +1,7 @@
 """Which keys may be in a ledger: what is none of them need not be looked for in the file.
 
-A look into a file that another process is writing costs as much as all else that sending a call takes, and in a first
-build nearly all are in vain.
+A look into a file that another process is writing takes some 50 us, a twentieth of what a call takes here, and in a
+first build nearly all are in vain.
 """
 
 from __future__ import annotations

@@ -200,6 +200,7 @@ class TeacherClient:
     def let_go(self) -> None:
         """Send what was held back, and hold nothing back any more."""
         held, self._held = self._held or (), None
+        self._next_to_go.clear()
         for pending in held:
             _let_go(pending)
 
