@@ -9,10 +9,12 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from labgen.lazy.dataclasses import dataclass
 
 BRANCHES = ("knowledge", "foundational_skills", "compositional_skills")
 

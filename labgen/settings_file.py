@@ -10,11 +10,11 @@ import difflib
 import os.path
 from collections.abc import Collection
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from labgen.errors import ConfigError
+from labgen.lazy.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "labgen"
 
 ORDER = (
-    {"records", "errors", "config", "packages", "changed", "html_table", "lazy_re"},
+    {"lazy"},
+    {"records", "errors", "config", "packages", "changed", "html_table"},
     {"text"},
     {"outcomes"},
     {"settings_file"},

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labgen import lazy_re as re
 from labgen.bulk.doors import Door
 from labgen.bulk.request_files import file_errors
 from labgen.errors import LabgenError, RateLimited, TeacherError
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.refusals import refusal_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +28,7 @@ from labgen.errors import (
     TeacherMisconfigured,
     UsageError,
 )
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.parked import BatchNote, ParkedCalls
 
 T = TypeVar("T")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from labgen import lazy_re as re
 from labgen.bulk.providers import Provider, provider_of
 from labgen.config import HTTP, Config
 from labgen.errors import ConfigError
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Call
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.backends import BULK

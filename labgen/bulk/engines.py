@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from labgen.bulk.doors import Door
 from labgen.bulk.reply_files import LinesTold, ReplyReader
 from labgen.bulk.request_files import RequestFile, file_errors
 from labgen.errors import UsageError
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.parameters import expanded
 
 REPLIES = "replies"

@@ -13,7 +13,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labgen.config import CalibrationConfig
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
@@ -23,6 +23,7 @@ from labgen.generate.leaf_run import Past
 from labgen.generate.price import CallTotals, SlotPrice, average_price, slot_prices, typical_slots
 from labgen.generate.slot_run import SlotRun
 from labgen.generate.yields import LEAF_WEIGHT_SLOTS
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan, per_slot
 from labgen.plan.seed_sampling import asked_for

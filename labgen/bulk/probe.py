@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labgen.generate.context import RunContext
 from labgen.generate.trial import Hopeless, Trial
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Ledger
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Call, Reply

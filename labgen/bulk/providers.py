@@ -6,11 +6,12 @@ their documentation of autumn 2026, the smaller one where two pages differ; `bul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 from urllib.parse import urlsplit
 
 from labgen.config import BulkConfig
+from labgen.lazy.dataclasses import dataclass
 
 MB = 1_000_000
 

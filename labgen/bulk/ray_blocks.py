@@ -15,9 +15,11 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from labgen.lazy.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

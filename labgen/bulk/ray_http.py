@@ -15,8 +15,9 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from labgen.lazy.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from labgen.bulk.doors import Door
 from labgen.bulk.remote_files import SUFFIXES, fetched, is_address
 from labgen.bulk.request_files import file_errors
 from labgen.errors import PERMANENT, CallRejected, ContextTooLong, TeacherError, TeacherMisconfigured, UsageError
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.parked import Parked, ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Reply

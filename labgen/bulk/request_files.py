@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO
 
 from labgen.bulk.providers import Provider
 from labgen.errors import OutputError
+from labgen.lazy.dataclasses import dataclass
 
 PART = ".part"
 """End of the name of a file that is being written."""

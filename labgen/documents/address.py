@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.text.printable import shown
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"

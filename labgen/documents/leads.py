@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 
 HEADING_CHARS, ITEM_CHARS = 120, 200
 """Longer headings and items of a list are cut in a lead."""

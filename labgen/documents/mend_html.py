@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.text.super_and_subscripts import subscript, superscript
 
 MOST_SCRIPT_CHARS = 60

@@ -6,16 +6,16 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.config import DocumentsConfig
 from labgen.documents.address import cache_name
 from labgen.documents.files import write_whole
 from labgen.errors import TaxonomyError
 from labgen.git.run import MAX_STDOUT_BYTES, GitFailed, Why, import_git, run_git
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.printable import shown
 
 FULL_HASH_CHARS = (40, 64)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from labgen import lazy_re as re
 from labgen.config import DocumentsConfig
 from labgen.documents.address import address_problem
 from labgen.documents.beside import list_beside, read_beside
@@ -19,6 +17,8 @@ from labgen.documents.remarks import without_text
 from labgen.documents.repository import Repository, check_sizes
 from labgen.documents.text import is_document, is_markdown, read_text
 from labgen.errors import ConfigError, TaxonomyError
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Document, DocumentSource, Leaf
 from labgen.taxonomy.names import unseen_in_name
 from labgen.text.printable import shown

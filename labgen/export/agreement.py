@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from labgen.export.markdown import code, markdown_table
 from labgen.filters.calibration import Counts
 from labgen.flows.obey_marks import REVIEW
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import State
 from labgen.taxonomy.marks import MarkVerdict, RowMark
 from labgen.text.columns import align_columns

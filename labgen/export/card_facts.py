@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from labgen.export.funnel import Funnel
 from labgen.export.licences import spdx, strictness
 from labgen.export.pictures import LeafYield
 from labgen.export.rows import BuildInfo, LeafInfo
+from labgen.lazy.dataclasses import dataclass
 
 TERMS = {
     "mistralai/Mixtral-8x7B-Instruct-v0.1": "Apache-2.0",

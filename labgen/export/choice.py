@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from labgen.export.chance import number
 from labgen.export.held_out import answer_of, evidence_of, exchanges_of, question_of
 from labgen.filters.leaks import Place, overlap
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.rouge_words import tokenize
 from labgen.text.words import COMMON_ENGLISH
 

@@ -6,7 +6,7 @@ import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from labgen.export.configs import DOCUMENTS
 from labgen.export.folder import MANIFEST, read_manifest
 from labgen.filters.near_duplicates import NearDuplicates
 from labgen.formats.dataset_reader import read_dataset
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES
 from labgen.text.columns import align_columns
 from labgen.text.printable import one_line

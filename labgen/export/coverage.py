@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, Chunk, State
 from labgen.text.sentences import sentence_spans

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import UsageError
+from labgen.lazy.dataclasses import dataclass
 
 if TYPE_CHECKING:
     import pyarrow as pa

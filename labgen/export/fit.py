@@ -7,7 +7,6 @@ passages, so what is lost is the answer: the one part that is learned from.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from labgen.config import MixConfig
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
 from labgen.formats.template_files import read_template
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Message
 from labgen.text.sentences import sentence_spans
 from labgen.text.token_count import ESTIMATE, TokenCounter, load_token_counter

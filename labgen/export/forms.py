@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
 from labgen.export.chance import NUMBERS, number, numbering
 from labgen.export.fit import RowLength, evidence_span, excerpt, shrink_to_fit
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK
+from labgen.lazy.dataclasses import dataclass
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from labgen.export.coverage import NOT_FROM_DOCUMENTS, Coverage
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES, Candidate, State
 from labgen.text.columns import align_columns
 

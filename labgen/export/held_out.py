@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from labgen.export.rows import OPEN_BOOK, BuildInfo, LeafInfo, row_of, row_schem
 from labgen.filters.leaks import HeldOutText, Leak, LeakIndex, Place, Training, TrainingText
 from labgen.filters.sentence_support import NAME as SENTENCE_SUPPORT
 from labgen.formats.training.base import PREFERENCE_CONFIGS
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import SECOND_TURN, Candidate
 
 if TYPE_CHECKING:

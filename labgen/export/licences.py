@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labgen import lazy_re as re
 from labgen.export.rows import Licence
+from labgen.lazy import re
 from labgen.taxonomy.attribution import read_attribution
 
 _FIELDS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.text.printable import one_line
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$!&])")

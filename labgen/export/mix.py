@@ -6,7 +6,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK, row_schema
 from labgen.export.shuffle import Shuffle
 from labgen.export.survey import Survey
 from labgen.formats.training.reasoning import with_reasoning
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES
 
 if TYPE_CHECKING:

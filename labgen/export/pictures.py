@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from itertools import takewhile
 
 from labgen.export.funnel import Funnel, Tally
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import State
 
 WIDTH, HEIGHT, HEAD = 960.0, 560.0, 20.0

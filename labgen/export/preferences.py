@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from labgen.export.rows import BuildInfo, LeafInfo, is_rehearsal, storable
 from labgen.flows.repair import MENDABLE, QUESTIONS_FAULT
 from labgen.flows.rivals import HARMFUL
 from labgen.formats.training.base import CHECKABLE, FEEDBACK, PREFERENCE_CONFIGS, PREFERENCES
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import ID_CHARS, Candidate, Rival, State, Verdict
 from labgen.text.final_answer import final_answer
 from labgen.text.secrets import find_sensitive

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.errors import UsageError
 from labgen.export.configs import HELD_OUT, REJECTED
 from labgen.export.files import read_tables
 from labgen.export.find import SHOWN
 from labgen.export.folder import read_manifest
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import State
 from labgen.taxonomy.path_patterns import match_path
 
@@ -111,7 +111,7 @@ class RowFilter:
         )
 
 
-def list_rows(folder: Path, wanted: RowFilter = RowFilter()) -> Iterator[ListedRow]:
+def list_rows(folder: Path, wanted: RowFilter) -> Iterator[ListedRow]:
     """The rows of a dataset that a filter lets through, configs in their order, held-out ones last.
 
     Raises: UsageError: no dataset there.

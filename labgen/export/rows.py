@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from labgen import __version__
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Answerer, Candidate, Verdict
 from labgen.taxonomy.marks import LeafMarks
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from labgen.errors import UsageError
 from labgen.export.fit import RowLength, conversations_of
 from labgen.export.mix import PHASES
 from labgen.formats.runs.base import HyperParameters, Run, Trainer, run_script
+from labgen.lazy.dataclasses import dataclass
 
 STACKED = "stacked"
 """The schedule, and its one config: the rows of all phases together, none twice."""

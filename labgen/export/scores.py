@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from labgen.export.configs import CHOICE, HELD_OUT, SKILLS
 from labgen.filters.calibration import Calibration, Counts, JudgeResult, add_up
+from labgen.lazy.dataclasses import dataclass
 
 SECOND_TURNS = "skills_turn_2"
 """What the second questions of held-out skills are counted as."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from labgen.export.scores import BOTH_TURNS, Evaluation, StudentScores
 from labgen.filters.calibration import Counts, JudgeResult
 from labgen.filters.intervals import corrected_share, mean_interval, paired_difference
 from labgen.filters.rating import HIGHEST, LOWEST
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.columns import align_columns
 from labgen.text.printable import one_line
 

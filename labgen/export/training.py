@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from labgen.formats.training.base import KINDS, PREFERENCE_CONFIGS, READS
 from labgen.formats.training.reasoning import NO_REASONING
 from labgen.formats.training.registry import shipped_formats
 from labgen.formats.training.rows import RowFormat
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.yaml_data import YamlError, read_yaml
 
 RECORD = "export.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 
 from labgen.config import Config
 from labgen.errors import ConfigError
@@ -16,6 +15,7 @@ from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge
 from labgen.filters.privacy import Privacy
 from labgen.filters.reasoning_result import ReasoningResult
 from labgen.filters.recomputed import Arithmetic, Code
+from labgen.lazy.dataclasses import dataclass
 from labgen.packages import installed_names
 from labgen.plan.flow import Flow
 from labgen.text.secret_settings import find_secret_setting

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from labgen.changed import changed
 from labgen.config import KnowledgeConfig, ThresholdsConfig
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
 from labgen.formats.conversation_rows import LISTS, ROLES
 from labgen.formats.dataset_reader import FILE_ENDINGS, read_dataset
+from labgen.lazy.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from labgen.config import CalibrationConfig, ThresholdsConfig
 from labgen.filters.base import Cost, Filter, SlotContext, settle
 from labgen.filters.calibration_items import TRUE, Item, instruction_items, pair_items
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
+from labgen.lazy.dataclasses import dataclass
 from labgen.outcomes.thresholds import no_lower_than
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan

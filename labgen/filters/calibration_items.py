@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 from typing import TypeVar
 
-from labgen import lazy_re as re
 from labgen.filters.near_duplicates import rouge_l
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.example_pairs import ExamplePair
 
 T = TypeVar("T")

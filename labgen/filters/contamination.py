@@ -19,15 +19,15 @@ import struct
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labgen import lazy_re as re
 from labgen.config import Config
 from labgen.errors import ConfigError, OutputError, UsageError
 from labgen.filters.ngrams import hash_ngrams
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.rouge_words import tokenize
 
 if TYPE_CHECKING:

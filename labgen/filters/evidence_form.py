@@ -5,10 +5,11 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from re import VERBOSE, Match
 from re import compile as pattern
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.markdown_marks import Mark
 from labgen.text.unspaced import is_unspaced
 

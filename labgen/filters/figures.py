@@ -10,12 +10,12 @@ import calendar
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
 
-from labgen import lazy_re as re
 from labgen.filters.numerals import all_values, find_numerals, find_spelled, plain_digits
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.markdown_marks import find_marks, without_marks
 
 _MONTHS = [month.lower() for month in calendar.month_name[1:]]

@@ -6,9 +6,9 @@ import unicodedata
 from array import array
 from functools import lru_cache
 
-from labgen import lazy_re as re
 from labgen.filters.evidence_form import BROKEN, EvidenceForm, evidence_form
 from labgen.filters.figures import unsupported_figures
+from labgen.lazy import re
 from labgen.text.markdown_marks import find_marks
 from labgen.text.unspaced import hides_words
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from labgen import lazy_re as re
 from labgen.config import GuardConfig
 from labgen.filters.base import Cost, Ending, EveryFlow, SlotContext
+from labgen.lazy import re
 from labgen.records import Call, Candidate, Message, State, Verdict
 
 MAX_TOKENS = 40

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -17,6 +17,7 @@ from labgen.filters.base import Cost, Ending, Filter, SlotContext
 from labgen.filters.calibration_items import DEFECTS
 from labgen.filters.given import labgens_own_pass, plain_decision, plain_ending, plain_verdict
 from labgen.formats.prompts import Prompt, shipped_prompts
+from labgen.lazy.dataclasses import dataclass
 from labgen.packages import PackageFault, entries_of, guarded, package_of, plain_text
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, State, Verdict

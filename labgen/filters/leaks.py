@@ -18,11 +18,11 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from labgen.filters.ngrams import hash_ngrams, hash_words
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.rouge_words import tokenize
 from labgen.text.words import COMMON_ENGLISH
 

@@ -23,13 +23,13 @@ import math
 import statistics
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, combinations, product
 from typing import Any
 
 from rapidfuzz.distance import LCSseq
 
 from labgen.filters.token_combinations import TokenCombinations, bag_of, index_texts
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.rouge_words import tokenize, untokenize
 
 __all__ = ["Match", "NearDuplicates", "f_measure", "leaf_threshold", "rouge_l", "tokenize"]

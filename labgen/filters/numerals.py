@@ -8,10 +8,10 @@ from __future__ import annotations
 import string
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.super_and_subscripts import SUBSCRIPTS, SUPERSCRIPTS
 
 _DIGIT = re.compile(r"\d")

@@ -6,13 +6,13 @@ there is one (section 3.4). Ours has other words, says what the numbers mean, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 from labgen.filters.base import SlotContext
 from labgen.formats.prompts import Prompt
 from labgen.formats.reading import read_fields
 from labgen.formats.schemas import bounded_text, object_of
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Schema
 
 RATE = Prompt("rate_answer", rehearsed_as="rate an answer")

@@ -6,7 +6,7 @@ for your loss" a letter.
 
 from __future__ import annotations
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 _BEGINNINGS = (
     r"(?:i['’]?m|i am) (?:very |so |truly )?sorry[,.]? (?:but |however,? )?(?:i\b|as an?\b|this\b|that\b|there is no)",

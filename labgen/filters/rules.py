@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 
-from labgen import lazy_re as re
 from labgen.config import ThresholdsConfig
 from labgen.filters.loops import repeats_itself
 from labgen.filters.refusals import find_refusal
 from labgen.formats.prompts import TAGS, shipped_prompts
+from labgen.lazy import re
 from labgen.records import Evidence, Pair, Verdict
 from labgen.text.rouge_words import tokenize
 

@@ -8,7 +8,7 @@ words and every name in the passage. So a judge that always says yes lets no alt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from labgen.filters.base import SlotContext
@@ -16,6 +16,7 @@ from labgen.filters.figures import unsupported_in_sentence, unsupported_in_title
 from labgen.filters.groundedness import find_evidence
 from labgen.filters.verdict_forms import document_evidence_chars, document_schema
 from labgen.formats.reading import read_fields, read_yes_no
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Candidate, Evidence, State, Verdict
 from labgen.teacher.asker import CandidateEnds
 from labgen.text.statements import Statement, statements_of, without_statements

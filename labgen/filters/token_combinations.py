@@ -17,10 +17,11 @@ with a given one is reckoned from both lengths.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from labgen.lazy.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

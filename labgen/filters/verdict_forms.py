@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from labgen import lazy_re as re
 from labgen.formats.schemas import CHARS_PER_TOKEN, YES_NO, array_of, bounded_text, object_of
+from labgen.lazy import re
 from labgen.records import Schema
 
 HAZARD_CHARS = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import cast
 
@@ -20,6 +20,7 @@ from labgen.flows.self_consistency import NAME as SELF_CONSISTENCY
 from labgen.flows.self_consistency import SelfConsistency
 from labgen.flows.steps import CandidateStep, FreeFilters, Judges, SlotStep, Step, wrong_step
 from labgen.flows.take_step import take_one, take_slot
+from labgen.lazy.dataclasses import dataclass
 from labgen.packages import PackageFault, guarded
 from labgen.plan.flow import Flow
 from labgen.records import Candidate

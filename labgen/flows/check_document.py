@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from labgen.filters.base import SlotContext
@@ -12,6 +11,7 @@ from labgen.filters.sentence_support import SENTENCES_PER_CALL, check_sentences
 from labgen.flows.draw import typical_document
 from labgen.flows.steps import OneByOne
 from labgen.formats.prompts import Prompt
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
 from labgen.text.statements import statements_of

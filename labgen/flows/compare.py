@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar, Self
 
@@ -19,6 +19,7 @@ from labgen.flows.steps import RESPOND, OneByOne, answered, ask_for_response, re
 from labgen.formats.prompts import Prompt
 from labgen.formats.reading import read_fields
 from labgen.formats.schemas import bounded_text, object_of
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import SAMPLE, Candidate, Rival, Schema, Verdict
 from labgen.teacher.asker import CandidateEnds, Reading

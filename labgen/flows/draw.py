@@ -7,7 +7,7 @@ that the slot fixes; a slot of a skill with contexts is one new context with sev
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import cycle, islice
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from labgen.filters.rules import check_context
 from labgen.flows.steps import WholeSlot
 from labgen.formats.draw_forms import Drawn, context_form, document_form, instructions_form, pairs_form
 from labgen.formats.prompts import Prompt
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.passages import passage_of
 from labgen.records import DOCUMENT_KINDS, Candidate, Source, State
 from labgen.teacher.asker import CandidateEnds, Reading

@@ -7,12 +7,12 @@ it with all that came as far as this step, whatever judges say of them later, so
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from labgen.filters.available import FilterSet
 from labgen.filters.base import SlotContext
 from labgen.flows.steps import WholeSlot
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
 

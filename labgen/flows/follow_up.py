@@ -8,7 +8,7 @@ like the first one. A second turn that fails costs the row nothing but that turn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from labgen.filters.available import FilterSet
@@ -21,6 +21,7 @@ from labgen.flows.steps import OneByOne, usual_temperature
 from labgen.formats.conversation_text import question_after
 from labgen.formats.draw_forms import Drawn, pairs_form
 from labgen.formats.prompts import Prompt
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, Grounding, State, Verdict
 from labgen.teacher.asker import CandidateEnds, Reading

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from labgen.filters.available import DUPLICATES, FilterSet
 from labgen.filters.base import Cost, Filter
@@ -13,6 +12,7 @@ from labgen.filters.sentence_support import SENTENCES_PER_CALL, VERSION
 from labgen.flows.bound import BoundFlow
 from labgen.flows.self_consistency import NAME as SELF_CONSISTENCY
 from labgen.flows.self_consistency import VERSION as CONSISTENCY_VERSION
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 
 

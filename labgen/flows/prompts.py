@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from labgen import lazy_re as re
 from labgen.errors import ConfigError
 from labgen.filters.available import FilterSet
 from labgen.formats.prompts import Prompt, PromptSet, shipped_prompts
+from labgen.lazy import re
 from labgen.plan.flow import Flow
 
 _NAME = re.compile(r"\w[\w-]*", re.ASCII)

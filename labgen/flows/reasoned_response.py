@@ -7,13 +7,14 @@ judged like any other and each export decides whether a model is to learn the pl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import ClassVar
 
 from labgen.filters.base import SlotContext
 from labgen.flows.steps import OneByOne, Respond, answered, ask_for_response
 from labgen.formats.planned_reply import read_planned_reply
 from labgen.formats.prompts import Prompt
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
 from labgen.teacher.asker import Reading

@@ -8,7 +8,7 @@ Of a candidate that is saved, the first response stays as its rival: a pair of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from labgen.filters.available import FilterSet
@@ -17,6 +17,7 @@ from labgen.filters.rules import REASONS
 from labgen.flows.rivals import screened
 from labgen.flows.steps import FreeFilters, Judges, answered, ask_for_response, read_response
 from labgen.formats.prompts import Prompt
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import REPAIR, Candidate, Rival, State, Verdict
 from labgen.teacher.asker import CandidateEnds, Reading

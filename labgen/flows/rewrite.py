@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from labgen.filters.base import SlotContext, ended
 from labgen.flows.draw import ask_document, document_of, typical_document
 from labgen.flows.steps import WholeSlot
 from labgen.formats.prompts import Prompt
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Candidate
 from labgen.teacher.asker import CandidateEnds
 

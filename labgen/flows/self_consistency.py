@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import ClassVar
 
 from labgen.filters.base import SlotContext
 from labgen.flows.reasoned_response import PLAN, RespondReasoned
 from labgen.flows.steps import OneByOne
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Candidate, Evidence, State, Verdict
 from labgen.teacher.asker import CandidateEnds
 from labgen.text.stated_result import StatedResult, contradict, stated_result

@@ -7,7 +7,7 @@ for a slot's other candidates.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args
 
 from labgen.changed import changed
@@ -15,6 +15,7 @@ from labgen.filters.available import SHIPPED_JUDGES, FilterSet
 from labgen.filters.base import Filter, SlotContext, settle
 from labgen.formats.prompts import Prompt
 from labgen.formats.reading import read_blocks
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
 from labgen.teacher.asker import Reading

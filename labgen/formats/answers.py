@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 from itertools import islice
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 _YES = """
 yes yep yeah y true correct affirmative yea aye

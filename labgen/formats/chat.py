@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import ConfigError
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Message
 
 if TYPE_CHECKING:

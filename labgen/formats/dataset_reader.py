@@ -23,8 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.errors import UsageError
+from labgen.lazy import re
 from labgen.text.printable import one_line, shown
 
 FILE_ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".parquet", ".csv")

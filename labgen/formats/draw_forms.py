@@ -8,13 +8,13 @@ is told from the reply alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.formats.reading import read_blocks, read_json
 from labgen.formats.schemas import CHARS_PER_TOKEN, array_of, bounded_text, object_of
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Schema
 
 _FORM_CHARS = 60

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 MAX_CHARS = 100_000
 """Longer replies are cut here before they are read; a verdict has a few thousand characters."""

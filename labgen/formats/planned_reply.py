@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labgen import lazy_re as re
 from labgen.formats.reading import read_blocks, read_json
+from labgen.lazy import re
 
 _PLAN_END = re.compile(r"<\s*+/\s*+plan\s*+>", re.IGNORECASE)
 _PLAN_TAG = re.compile(r"<\s*+(?:/\s*+)?plan\b[^<>]{0,200}>", re.IGNORECASE)

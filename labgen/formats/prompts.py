@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labgen import lazy_re as re
 from labgen.errors import ConfigError
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Message
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.formats.answers import read_score, read_yes_no
 from labgen.formats.jsonish import MAX_CHARS, read_json
 from labgen.formats.prompts import TAGS
+from labgen.lazy import re
 
 __all__ = ["read_blocks", "read_fields", "read_json", "read_score", "read_yes_no"]
 

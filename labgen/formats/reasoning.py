@@ -7,9 +7,8 @@ came first; then there is no answer at all).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

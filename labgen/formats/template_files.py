@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
+from labgen.lazy import re
 from labgen.records import Message
 from labgen.text.yaml_data import YamlError, read_yaml
 

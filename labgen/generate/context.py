@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from labgen.config import Config
@@ -11,6 +11,7 @@ from labgen.filters.available import FilterSet
 from labgen.flows.bound import BoundFlow
 from labgen.formats.prompts import PromptSet
 from labgen.generate.yields import YieldSeen
+from labgen.lazy.dataclasses import dataclass
 from labgen.outcomes.thresholds import NotedThresholds
 from labgen.plan.flow import Flow
 from labgen.records import Candidate

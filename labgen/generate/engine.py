@@ -12,7 +12,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from labgen.generate.blocks import unpack
@@ -22,6 +22,7 @@ from labgen.generate.live_leaves import LiveLeaves
 from labgen.generate.resume import replay_reopened, replay_slots
 from labgen.generate.slot_run import SlotResult
 from labgen.generate.yields import YieldSeen
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
 from labgen.teacher.client import Client

@@ -7,7 +7,6 @@ resemble; its replies are those of the outcome. So a moved threshold costs the s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 
 from labgen.changed import changed
@@ -17,6 +16,7 @@ from labgen.generate.blocks import Block, unpack, unpack_seen
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun
 from labgen.generate.slot_run import SlotResult
+from labgen.lazy.dataclasses import dataclass
 from labgen.outcomes.thresholds import Range, all_within, pack_ranges, unpack_ranges
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State

@@ -12,13 +12,14 @@ import pickle
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from labgen.generate.context import RunContext
 from labgen.generate.known_slots import KeptSlots
 from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import KeptRow, Ledger, digest_of
 from labgen.outcomes.store import OutcomeStore
 from labgen.outcomes.thresholds import NotedThresholds, Range, all_within

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from labgen.config import CalibrationConfig
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
@@ -27,6 +27,7 @@ from labgen.generate.price import (
 from labgen.generate.question_price import prompt_size
 from labgen.generate.resume import Replayed, replay_slots
 from labgen.generate.slot_run import SlotResult
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.plan.seed_sampling import kind_of
 from labgen.records import Call

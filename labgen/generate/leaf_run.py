@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.generate.context import RunContext
@@ -16,6 +16,7 @@ from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.slot_run import SlotResult, SlotRun
 from labgen.generate.yields import falls_short
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan, per_slot
 from labgen.plan.seed_sampling import asked_for
 from labgen.records import Candidate

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, cast
 
 from labgen.errors import ConfigError
@@ -27,6 +27,7 @@ from labgen.generate.context import RunContext
 from labgen.generate.price_of_rivals import price_of_comparing, price_of_following, price_of_repair
 from labgen.generate.question_price import QuestionPrice, Recorder, prompt_size
 from labgen.generate.slot_run import asker_for, slot_context
+from labgen.lazy.dataclasses import dataclass
 from labgen.packages import PackageFault, guarded, plain_text
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan

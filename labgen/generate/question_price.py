@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from labgen.filters.base import Filter
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Call, Reply
 from labgen.teacher.ledger_only import NotPaid
 from labgen.text.token_count import TokenCounter

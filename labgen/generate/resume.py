@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from labgen.config import Config
@@ -26,6 +26,7 @@ from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.slot_run import SlotResult
 from labgen.generate.spool import BLOCK_CANDIDATES
 from labgen.generate.workers import Workers, spare_processes
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Ledger
 from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from labgen.changed import changed
 from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.flows.obey_marks import obey_marks
 from labgen.generate.context import RunContext
+from labgen.lazy.dataclasses import dataclass
 from labgen.outcomes.thresholds import Range
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan

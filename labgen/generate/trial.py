@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain, zip_longest
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_progress import barren
 from labgen.generate.slot_run import slot_context
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import REHEARSAL_MODEL, Call, Candidate, Reply, State
 from labgen.teacher.causes import cause_of

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from labgen.lazy.dataclasses import dataclass
 
 LEAF_WEIGHT_SLOTS = 2.0
 """Slots' worth of weight that the yield of all leaves of a flow has in what is expected of one leaf."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from labgen.errors import UsageError
 from labgen.git.run import GitFailed, run_git
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.printable import one_line, without_credentials
 
 SUBMODULE = "160000"

@@ -15,11 +15,12 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from labgen.errors import UsageError
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.packed_replies import pack_reply, unpack_reply
 from labgen.ledger.parked import forget_parked
 from labgen.ledger.replies import Ledger, ReplyRow

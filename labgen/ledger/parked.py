@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Ledger, Statements, reply_row
 from labgen.records import Call, Reply
 

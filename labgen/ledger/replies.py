@@ -15,11 +15,11 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from labgen.errors import LedgerError
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
 from labgen.ledger.journal import FOREIGN, journal_fits, new_identity
 from labgen.ledger.packed_replies import pack_reply, reply_of

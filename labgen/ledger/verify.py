@@ -7,10 +7,11 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from labgen.errors import LedgerError
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.call_dictionaries import MARK, TABLE, CallDictionaries
 from labgen.ledger.journal import FOREIGN, journal_fits
 from labgen.ledger.packed_replies import reply_of

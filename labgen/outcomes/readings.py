@@ -15,8 +15,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.config import Config
+from labgen.lazy import re
 from labgen.outcomes.hashing import code_version, plain_hash
 from labgen.outcomes.store import OutcomeStore
 from labgen.records import Chunk, Document, DocumentSource, Leaf

@@ -11,10 +11,10 @@ import marshal
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from labgen.config import ThresholdsConfig
+from labgen.lazy.dataclasses import dataclass
 
 Number = int | float
 

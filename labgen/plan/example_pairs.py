@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import Leaf, SeedExample
 

@@ -8,13 +8,13 @@ judges' test, the rehearsal teacher and the documentation read the same list. Th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, Protocol
 
 from labgen.errors import ConfigError
 from labgen.formats.prompts import RESTATE, Prompt
+from labgen.lazy.dataclasses import dataclass
 from labgen.packages import PackageFault, guarded
 from labgen.records import Grounding, Leaf
 

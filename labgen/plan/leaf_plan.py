@@ -6,11 +6,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from labgen.config import Config, LeafOverride
 from labgen.formats.prompts import PromptSet
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow, flow_of
 from labgen.plan.persona import Persona, persona_of
 from labgen.plan.reserved import reserved_passages

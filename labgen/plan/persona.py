@@ -7,10 +7,10 @@ leaf without any sign of creative writing is answered precisely.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Leaf
 
 CREATIVE, PRECISE = "creative", "precise"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+from labgen.lazy.dataclasses import dataclass
 
 WINDOW_SEC = 15.0
 """Rates are over so much time at least, where there were enough calls in it."""

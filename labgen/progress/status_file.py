@@ -7,10 +7,11 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from labgen.errors import UsageError
+from labgen.lazy.dataclasses import dataclass
 from labgen.progress.run_state import RunState
 
 NAME = "status.json"

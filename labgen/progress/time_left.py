@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from labgen.config import StopConfig
 from labgen.generate.leaf_progress import LeafProgress
+from labgen.lazy.dataclasses import dataclass
 
 FLOW_WEIGHT_ROWS = 10.0
 """What the plan expects of a flow counts like so many rows."""

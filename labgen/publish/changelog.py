@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labgen.export.configs import DOCUMENTS
 from labgen.export.files import read_rows
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES
 
 BEGIN = "<!-- changes by release, written by labgen push -->"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labgen import lazy_re as re
 from labgen.errors import PublishError, UsageError
 from labgen.export.folder import MANIFEST
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.publish.changelog import (
     LeafRows,
     branch_files,

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT
 from labgen.export.files import hash_file, read_rows
 from labgen.export.folder import MANIFEST, read_manifest
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.yaml_data import YamlError, read_yaml
 
 CARD = "README.md"

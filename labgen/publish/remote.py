@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import PublishError
 from labgen.export.folder import FORMAT, MANIFEST
+from labgen.lazy.dataclasses import dataclass
 from labgen.publish.release import CARD, ReleaseFile
 
 if TYPE_CHECKING:

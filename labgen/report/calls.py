@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from labgen.config import PriceConfig
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Entry, Ledger
 from labgen.report.blocks import Blocks, Series
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.report.evidence import utf16_offset
 from labgen.text.printable import without_credentials
 

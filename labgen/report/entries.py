@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from labgen.formats.conversation_text import texts_by_role
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import SECOND_TURN
 from labgen.report.blocks import Names
 from labgen.report.evidence import place

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from labgen.export.files import read_tables
+from labgen.lazy.dataclasses import dataclass
 
 MOST_ROWS = 100_000
 """Rows and rejections on a page unless it is said otherwise: it opens in seconds, and each key finds in all of them."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.taxonomy.names import leads_out
 
 ATTRIBUTION_FILE = "attribution.txt"

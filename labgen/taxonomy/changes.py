@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from labgen.errors import OutputError
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES, Leaf
 from labgen.taxonomy.describe import Detail, describe_leaf
 from labgen.taxonomy.load import load_leaf, to_leaf

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from labgen.config import CheckConfig
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Leaf, Severity, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
 from labgen.taxonomy.content import ContentHooks, check_content, read_examples

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Document, DocumentSource, Leaf, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE, judge_licences, read_attribution
 from labgen.taxonomy.copied import Copied

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Document
 from labgen.text.printable import shorten
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import DocumentSource, Leaf, SeedExample
 
 REWORDED_ABOVE = 0.5

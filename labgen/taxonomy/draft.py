@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.records import Pair, SeedExample
 from labgen.taxonomy.scaffold import GAP
 

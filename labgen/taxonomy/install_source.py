@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
-from labgen import lazy_re as re
 from labgen.errors import UsageError
+from labgen.lazy import re
 
 EXTRA = "labgen[documents]"
 PLACEHOLDER = "to be filled in"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 LINT_NAMES = {
     "LG102": "key-duplicates",

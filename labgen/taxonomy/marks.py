@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from labgen import lazy_re as re
 from labgen.errors import TaxonomyError
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import ID_CHARS, Candidate, Severity, Violation
 from labgen.taxonomy.names import leads_out
 from labgen.taxonomy.rules import RULES

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 MOST_NAME_CHARS = 100
 MOST_PATH_CHARS = 300

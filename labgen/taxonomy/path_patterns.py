@@ -12,7 +12,7 @@ import fnmatch
 from collections.abc import Sequence
 from functools import lru_cache
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 LEAF_FILE = "qna.yaml"
 

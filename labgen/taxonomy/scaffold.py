@@ -11,11 +11,12 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from labgen.errors import OutputError, UsageError
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES, DocumentSource, Pair, SeedExample
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
 from labgen.taxonomy.path_patterns import LEAF_FILE

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES
 from labgen.settings_file import CONFIG_NAME
 from labgen.taxonomy.path_patterns import LEAF_FILE

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.yamltree import Node
 
 SCHEMAS = Path(__file__).parent / "schemas"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from labgen.errors import UsageError
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES
 from labgen.taxonomy.load import is_taxonomy, select_leaf_files
 from labgen.taxonomy.marks import MARKS_FILE

@@ -7,11 +7,11 @@ and a fast measure, which propose, and the reference's, which decides on what is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.taxonomy.content import QuestionNodes, read_examples
 from labgen.taxonomy.source import MAX_BYTES, LeafSource, leaf_path
 from labgen.text.printable import shorten

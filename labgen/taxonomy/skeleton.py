@@ -9,12 +9,13 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
-from labgen import lazy_re as re
 from labgen.errors import OutputError, UsageError
 from labgen.git.history import History, begin_repository
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.taxonomy.install_source import PLACEHOLDER
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.taxonomy.scaffold import SCHEMA_FOLDERS, copy_schemas

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from labgen.errors import UsageError
 from labgen.git.history import SUBMODULE, Base, Blob, History, nested_repository
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES
 
 

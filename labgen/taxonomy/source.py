@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from labgen.errors import TaxonomyError
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES, Severity, Violation
 from labgen.taxonomy.names import leads_out, same_elsewhere, unfit_name
 from labgen.taxonomy.repeated_keys import find_repeats

@@ -5,7 +5,7 @@ And asking what it asks for and labgen does not.
 
 from __future__ import annotations
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.records import BESIDE_LEAF
 from labgen.taxonomy.source import LeafSource, parse_source
 

@@ -6,9 +6,10 @@ import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.taxonomy.source import LeafSource
 from labgen.text.yamltree import Node, walk
 

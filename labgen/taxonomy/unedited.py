@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
 from labgen.taxonomy.content import QuestionNodes

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.errors import OutputError
+from labgen.lazy import re
 from labgen.taxonomy.marks import KEYS, MARKS_FILE, MarksFile, RowMark, load_marks, parse_marks
 
 HEADER = "# What reviewers say of rows (`labgen review`). The next build obeys.\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -22,6 +22,7 @@ from labgen.config import (
 )
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.parameters import CallParameters, call_parameters, expanded
 

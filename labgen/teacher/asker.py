@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
 from labgen.changed import changed
@@ -11,6 +11,7 @@ from labgen.config import GenerationConfig
 from labgen.errors import LabgenError
 from labgen.formats.prompts import PromptSet
 from labgen.formats.reasoning import split_reasoning
+from labgen.lazy.dataclasses import dataclass
 from labgen.packages import PackageFault
 from labgen.records import Answerer, Call, Message, Reply, Schema, Slot, State
 from labgen.teacher.causes import FINAL, how_unread

@@ -7,9 +7,9 @@ import heapq
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from labgen.config import PriceConfig
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Call, Reply
 from labgen.text.token_count import estimate_tokens
 

@@ -7,9 +7,10 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from labgen.errors import NotSent
+from labgen.lazy.dataclasses import dataclass
 
 TAKEN_BACK = "taken back before it was sent"
 

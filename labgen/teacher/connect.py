@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labgen.config import HTTP, Config, EndpointConfig, ModelConfig
 from labgen.errors import ConfigError
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import (
     EndpointSpec,

@@ -7,9 +7,10 @@ import heapq
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from labgen.errors import LabgenError
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.backends import Backend
 from labgen.teacher.pressure import Pressure
 from labgen.teacher.stated import Stated

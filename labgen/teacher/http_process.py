@@ -14,13 +14,13 @@ import itertools
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from labgen.errors import LedgerError, TeacherUnavailable
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Call, Reply, Schema
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.http_serving import serve_http

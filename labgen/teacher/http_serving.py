@@ -8,12 +8,13 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import LabgenError, LedgerError, TeacherError
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Call, Reply, Schema
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.calls_in_line import CallsInLine

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from labgen.lazy.dataclasses import dataclass
 
 LONGER_THAN_HEARD = 3.0
 """Silence of so many times the longest one that an answer followed upon is not yet too long."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.quirks import Notes
 
 

@@ -11,15 +11,15 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from labgen import __version__
-from labgen import lazy_re as re
 from labgen.errors import BadReply, NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.addresses import is_loopback
 from labgen.teacher.listening import Listening, Wait
 from labgen.teacher.parameters import expanded, secrets_in

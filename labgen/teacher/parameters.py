@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
-from labgen import lazy_re as re
 from labgen.config import OWN_PARAMETERS, Config, ModelConfig
 from labgen.errors import ConfigError
+from labgen.lazy import re
 from labgen.records import Schema
 from labgen.text.secret_settings import find_secret_setting, secret_header, secret_text
 

@@ -7,10 +7,10 @@ import statistics
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
-from labgen import lazy_re as re
 from labgen.errors import TeacherError
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import REHEARSAL_MODEL
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.advice import advise, tell_context

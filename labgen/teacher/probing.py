@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from labgen.errors import TeacherError
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Message
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.finding import NOTHING, Finding, Tell

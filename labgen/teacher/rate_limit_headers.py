@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 LONGEST_PAUSE_SEC = 120.0
 """Longest pause that a rate-limit header alone causes. Such headers may count a whole day."""

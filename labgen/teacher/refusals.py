@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.errors import (
     CallRejected,
     ContextTooLong,
@@ -20,6 +19,7 @@ from labgen.errors import (
     TeacherStarting,
     TeacherUnavailable,
 )
+from labgen.lazy import re
 from labgen.teacher.openai_client import Answer
 from labgen.teacher.rate_limit_headers import retry_after, wait_said
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from labgen.errors import BadReply, TeacherRefused
 from labgen.formats.reasoning import split_reasoning
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import MOST_TOKENS, Message, Reply
 from labgen.text.bounded_json import read_bounded
 

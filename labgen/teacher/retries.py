@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from labgen.changed import changed
 from labgen.errors import (
@@ -28,6 +28,7 @@ from labgen.errors import (
     TeacherTimeout,
     TeacherUnavailable,
 )
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Message, Reply
 from labgen.teacher.budget import Bill, Budget

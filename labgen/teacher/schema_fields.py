@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.formats.schemas import BOUNDS, without_bounds
+from labgen.lazy import re
 from labgen.records import Schema
 
 FORMAT = "response_format"

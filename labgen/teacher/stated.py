@@ -7,11 +7,12 @@ own, which is asked for only where the list (or the server's header) shows that 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from labgen.errors import TeacherError
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.openai_client import Answer, OpenAIClient
 
 LENGTH_NAMES = ("n_ctx", "max_model_len", "context_length", "context_window", "max_context_length")

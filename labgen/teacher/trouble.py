@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from labgen.lazy.dataclasses import dataclass
 
 LATELY_SEC = 15.0
 KEPT = 512

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.trouble import ANSWERED, LATELY_SEC
 from labgen.text.durations import duration
 from labgen.text.printable import one_line, without_credentials

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 MOST_PARTS = 20_000
 """Objects, lists and their members in one document (count): a reply has some fifty, whatever it says."""

@@ -8,11 +8,11 @@ text takes more than linear time.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 
 NUMBER, CHOICE, EXACT_WORDS, JSON_SHAPE = "number", "choice", "exact_words", "json_shape"
 

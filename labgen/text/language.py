@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.text.words import COMMON_ENGLISH
 
 SAMPLE_CHARS = 700

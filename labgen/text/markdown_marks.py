@@ -10,9 +10,9 @@ from __future__ import annotations
 import html
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 
 _FENCE = re.compile(r"[ \t>]*+(`{3,}+|~{3,}+)[ \t]*+([^`\n]*+)$")
 _RULE = re.compile(r"(?:[ \t]*+>)*+[-=+:|_*~^ \t]{3,}+$")

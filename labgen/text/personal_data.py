@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.text.sensitive_span import PERSONAL, SensitiveSpan, without_overlaps
 
 _LONG_NUMBER = re.compile(r"\d[ .-]?\d{4}")  # what every number that is sought has in it, a country code apart

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 # Beside control characters: direction and invisible marks (zero-width joiners hold words and emoji together and stay),
 # and halves of characters, which names of files that are not UTF-8 come with and no terminal can be sent.

@@ -10,9 +10,9 @@ import ast
 import textwrap
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 
 MOST_CHARS = 20_000
 _FENCE = re.compile(r"^[ \t]*(?P<ticks>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^\n`]*$", re.MULTILINE)

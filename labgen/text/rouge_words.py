@@ -17,7 +17,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.text.unspaced import is_unspaced
 
 _WORD = re.compile(r"[a-z0-9]+")

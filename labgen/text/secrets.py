@@ -11,7 +11,7 @@ import base64
 import importlib
 from functools import cache
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.text.personal_data import find_personal_data
 from labgen.text.sensitive_span import SECRET, SensitiveSpan, without_overlaps
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from labgen.lazy.dataclasses import dataclass
 
 SECRET = "secret"  # noqa: S105 - a kind of span, no password
 PERSONAL = "personal data"

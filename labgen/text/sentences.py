@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 _END = re.compile(r"(?<![.!?])[.!?]++[\"'”’»)\]*_]*+(?=\s)|[。！？]++[」』”]*+|\n[ \t]*+\n")
 _WORD = re.compile(r"[^\W\d_]{2,}")

@@ -6,11 +6,11 @@ in two ways give no result. Nothing is worked out here; what a text says is only
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 
 MOST_LINE_CHARS = 300
 """A result stands in a short line; longer ones are prose."""

@@ -7,9 +7,10 @@ one pattern, so that no text costs more than its length.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 
 _CODE = re.compile(r"^[ \t>]*(`{3,}|~{3,}).*?(?:^[ \t>]*\1|\Z)|(`{1,2})(?!`)[^`\n]+\2", re.DOTALL | re.MULTILINE)
 _URL = re.compile(r"\b(?:https?://|www\.)\S+")

@@ -7,10 +7,10 @@ Nothing is evaluated but that, and every number, exponent and depth is bounded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.sum_tokens import Token
 
 MOST_DIGITS = 30

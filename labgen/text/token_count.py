@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from labgen import lazy_re as re
 from labgen.errors import ConfigError
+from labgen.lazy import re
 
 TokenCounter = Callable[[str], int]
 """Text to its number of tokens: deterministic, 0 for empty text, at least 1 for any other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 

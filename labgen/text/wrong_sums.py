@@ -8,10 +8,11 @@ letters, dates, ranges, ratios, conversions of units, what a text calls wrong it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.sum_tokens import Token, clauses, hide_code
 from labgen.text.sum_values import NotReckoned, Value, read_number, reckon
 

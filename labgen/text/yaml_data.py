@@ -7,10 +7,11 @@ read as what it looks like is an error with its place, never a guess.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.printable import shorten
 from labgen.text.yaml_guess import explain_yaml_error
 from labgen.text.yamltree import Node, Positions, TreeError, parse_tree

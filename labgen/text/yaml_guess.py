@@ -7,9 +7,9 @@ contributors make, and says nothing unless it sees it; the first that speaks win
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.yamltree import TreeError
 
 _KEY = re.compile(r"^(?P<lead>[ \t]*(?:-[ \t]+)*)(?P<key>['\"]?[A-Za-z_][\w -]{0,40}['\"]?)[ \t]*:(?P<rest>[ \t].*|)$")

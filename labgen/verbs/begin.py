@@ -6,7 +6,7 @@ import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Protocol, Self
 
@@ -17,6 +17,7 @@ from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import Past
 from labgen.generate.resume import Replayed
 from labgen.generate.yields import YieldSeen
+from labgen.lazy.dataclasses import dataclass
 from labgen.outcomes.store import OutcomeStore
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.progress.watch import RunWatch

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 
 from labgen.config import Config
 from labgen.errors import LedgerError
 from labgen.generate.resume import open_ledger
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.addresses import endpoint_specs
 from labgen.teacher.measured import Measured, recall
 from labgen.teacher.quirks import Notes

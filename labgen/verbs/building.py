@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labgen.errors import UsageError
 from labgen.export.calibration_report import calibration_json, calibration_markdown
@@ -28,6 +28,7 @@ from labgen.generate.slot_run import FIRST
 from labgen.generate.spool import Spool
 from labgen.generate.trial import Hopeless, Trial
 from labgen.generate.workers import Workers
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.outcomes.store import OutcomeStore

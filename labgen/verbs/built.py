@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from labgen.export.funnel import Funnel
 from labgen.filters.calibration import Calibration
 from labgen.generate.engine import Progress
 from labgen.generate.leaf_progress import JUDGE_NOT_FIT
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import REHEARSAL_MODEL, Answerer, State
 from labgen.teacher.addresses import all_specs
 from labgen.teacher.budget import Budget, Limits

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from labgen.bulk.batch_api import RemoteBatch
@@ -20,6 +20,7 @@ from labgen.bulk.remote_files import holds_rounds, is_address, put
 from labgen.bulk.reply_files import LinesTold, ReplyReader, reply_files
 from labgen.config import Config
 from labgen.errors import UsageError
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.parked import BatchNote, ParkedCalls
 from labgen.teacher.addresses import endpoint_specs
 from labgen.verbs.bulk_rounds import Round, Shard

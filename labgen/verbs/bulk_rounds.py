@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from labgen.bulk.doors import Door, open_doors
 from labgen.bulk.frontier import Frontier
@@ -15,6 +15,7 @@ from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.resume import WORTH_SHARING, Replayed, one_by_one, open_ledger
 from labgen.generate.trial import Hopeless
 from labgen.generate.workers import Workers, spare_processes
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.parked import ParkedCalls, ParkedRow, parked_row
 from labgen.ledger.replies import Ledger
 from labgen.records import Call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.generate.trial import Hopeless
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.progress.stop import STOPPED

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from labgen.formats.dataset_reader import FILE_ENDINGS, read_dataset
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.slot_run import slot_context
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow, flow_of
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.persona import persona_of

@@ -11,7 +11,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from labgen.config import HTTP, Config
@@ -19,6 +18,7 @@ from labgen.errors import ConfigError, LabgenError, LedgerError
 from labgen.filters.guard import guard_call, read_verdict
 from labgen.generate.context import RunContext
 from labgen.generate.dry_run import NobodyAsked, dry_run, plans_without_documents
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import LEDGER_NAME, Ledger
 from labgen.ledger.verify import file_bytes
 from labgen.records import Call, Candidate, Reply

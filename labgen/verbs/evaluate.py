@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.config import Config, JudgeConfig, ModelConfig, TeacherConfig
 from labgen.errors import ConfigError, UsageError
 from labgen.export.choice import LETTERS
@@ -34,6 +33,8 @@ from labgen.formats.conversation_text import question_after
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.slot_run import slot_context
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import REHEARSAL_MODEL, Call, Candidate, Message, State
 from labgen.teacher.addresses import addresses

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from labgen.export.choice import choice_rows
@@ -29,6 +29,7 @@ from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.resume import one_by_one, open_ledger, replay_slots
 from labgen.generate.slot_run import SlotResult
 from labgen.generate.yields import YieldSeen
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Ledger
 from labgen.plan.held_out import reading_plan, recall_plan, skills_plan
 from labgen.plan.leaf_plan import LeafPlan

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 
 from labgen.export.configs import ASKED
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
@@ -16,6 +15,7 @@ from labgen.generate.context import RunContext
 from labgen.generate.leaf_price import PRICED_SLOTS, expected_slots
 from labgen.generate.price import CallTotals, average_price, slot_prices, take_paid, typical_slots
 from labgen.generate.resume import one_by_one, open_ledger
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.text.token_count import TokenCounter, load_token_counter

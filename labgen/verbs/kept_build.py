@@ -11,7 +11,6 @@ import hashlib
 import pickle
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +24,7 @@ from labgen.generate.dry_run import NobodyAsked
 from labgen.generate.engine import Progress
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import LEDGER_NAME
 from labgen.ledger.run_lock import run_lock
 from labgen.outcomes.hashing import as_plain, plain_hash

@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.price import CallTotals
 from labgen.generate.resume import REPLAYED, Replayed, one_by_one, open_ledger
 from labgen.generate.workers import Workers
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.text.token_count import TokenCounter, load_token_counter

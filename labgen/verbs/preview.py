@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from labgen.config import Config, PriceConfig
@@ -19,6 +19,7 @@ from labgen.generate.engine import Engine
 from labgen.generate.leaf_price import LeafEstimate
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.sources import Sources, gather_sources
 from labgen.records import REHEARSAL_MODEL, Candidate, State, Violation

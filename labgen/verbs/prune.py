@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from labgen.config import Config
@@ -17,6 +17,7 @@ from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun
 from labgen.generate.resume import one_by_one, open_ledger
 from labgen.generate.workers import Workers
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.teacher.ledger_only import LedgerOnly
 from labgen.verbs.event_loop import outside_event_loop

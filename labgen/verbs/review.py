@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.config import Config
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT, Agreement
@@ -17,6 +16,8 @@ from labgen.export.find import find_row
 from labgen.export.folder import read_manifest
 from labgen.formats.conversation_text import texts_by_role
 from labgen.git.history import author_name
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES, ID_CHARS, Candidate
 from labgen.taxonomy.marks import MAX_CHARS, MAX_EDIT_CHARS, MarksFile, MarkVerdict, RowMark, load_marks
 from labgen.taxonomy.write_marks import set_mark

@@ -12,7 +12,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,10 +21,11 @@ from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from labgen import lazy_re as re
 from labgen.config import Config
 from labgen.errors import LabgenError, OutputError
 from labgen.export.folder import MANIFEST
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import ID_CHARS
 from labgen.report.build import report_page
 from labgen.report.write import write_page

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from labgen.config import MixConfig
 from labgen.export.fit import RowLength
+from labgen.lazy.dataclasses import dataclass
 from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 

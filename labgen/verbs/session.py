@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
@@ -25,6 +25,7 @@ from labgen.generate.context import RunContext
 from labgen.generate.dry_run import NobodyAsked, dry_run
 from labgen.generate.resume import Replay
 from labgen.generate.workers import spare_processes
+from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import LEDGER_NAME, Ledger
 from labgen.ledger.run_lock import run_lock
 from labgen.plan.flow import Flow

@@ -11,9 +11,9 @@ import json
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 
 SMALL_PARAMETERS = 3_000_000_000
 """Models with fewer parameters than that are small."""

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labgen import lazy_re as re
 from labgen.formats.chat import ChatFormat
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import DOCUMENT_KINDS, Message
 
 if TYPE_CHECKING:

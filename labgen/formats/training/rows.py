@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from labgen.formats.known import SHIPPED_TEMPLATES as TEMPLATES
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
 from labgen.formats.training.reasoning import CEREBRUM, NO_REASONING, with_reasoning
 from labgen.formats.training.registry import find_export_format, shipped_formats
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Message
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Severity
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from labgen.errors import UsageError
+from labgen.lazy.dataclasses import dataclass
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)

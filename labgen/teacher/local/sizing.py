@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from labgen.errors import UsageError
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.local.gguf_header import GgufModel
 from labgen.teacher.local.machine import Machine
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.rehearsal.responses import as_response
 from labgen.teacher.rehearsal.wire import RequestRefused, page
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from labgen.lazy.dataclasses import dataclass
 
 MAX_LINES = 50_000
 """Most requests in a file, OpenAI's limit."""

@@ -9,10 +9,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.rehearsal.batch_files import BatchFiles, open_file
 from labgen.teacher.rehearsal.batch_lines import InputCheck, LineError, not_run_line, parsed_line, result_line
 from labgen.teacher.rehearsal.responses import as_response

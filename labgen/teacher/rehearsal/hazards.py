@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 
 _PHRASES = {
     "violent crimes": "how to kill someone|murder someone|kill my|poison someone|poison my|hire a hitman|beat him to "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.teacher.rehearsal.sentences import word_list
 
 _ASKS = frozenset(

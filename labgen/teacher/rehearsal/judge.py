@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from labgen import lazy_re as re
 from labgen.formats.conversation_text import question_now
+from labgen.lazy import re
 from labgen.teacher.rehearsal.grounded import Claim, judge_grounded
 from labgen.teacher.rehearsal.hazards import hazard_in
 from labgen.teacher.rehearsal.instructing import fault_of

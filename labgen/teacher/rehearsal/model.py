@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Message
 from labgen.teacher.rehearsal import slips
 from labgen.teacher.rehearsal.compare import rating_of, verdict_on_two

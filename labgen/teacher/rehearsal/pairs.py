@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from labgen import lazy_re as re
+from labgen.lazy import re
 from labgen.teacher.rehearsal.request import Example
 from labgen.teacher.rehearsal.sentences import STOP_WORDS, content, numbers, split_words, stems
 from labgen.teacher.rehearsal.wholeness import breaks_off

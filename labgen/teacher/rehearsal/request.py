@@ -7,9 +7,9 @@ the same thing as a chat with a system turn, as one merged turn, or as plain tex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import Message
 
 _HEADER = "## Task: "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
-from labgen import lazy_re as re
+from labgen.lazy import re
+from labgen.lazy.dataclasses import dataclass
 from labgen.text.unspaced import WORDS_DO_NOT_SHOW
 
 _WORD = re.compile(r"[^\W_]+(?:['’.,:/][^\W_]+)*")

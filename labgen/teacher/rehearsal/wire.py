@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from labgen.lazy.dataclasses import dataclass
 from labgen.records import REHEARSAL_MODEL, Message
 from labgen.teacher.rehearsal.model import BYTES_PER_TOKEN, Completion, reply
 
