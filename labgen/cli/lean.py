@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from typing import Any
 
 
-class _NoPandas(MetaPathFinder):
+class _NoPandas:
     """Answers the import system that there is no pandas."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from labgen.cli import option
+from labgen.cli import end_loading, option
 from labgen.cli.file_options import SETTING_OF, defaults_from
 from labgen.settings_file import SettingsFile, make_config, read_settings
 
@@ -207,4 +207,6 @@ def chosen_leaves(config: Config, options: dict[str, Any]) -> tuple[str, ...] | 
 def config_from(options: dict[str, Any]) -> Config:
     """The configuration: the file's settings with the given options laid over them."""
     overrides = {setting: options[name] for name, setting in SETTING_OF.items() if options.get(name) is not None}
-    return make_config(options["config"], overrides)
+    config = make_config(options["config"], overrides)
+    end_loading()
+    return config

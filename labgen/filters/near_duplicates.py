@@ -22,11 +22,10 @@ from __future__ import annotations
 import math
 import statistics
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain, combinations, product
 from typing import Any
-
-from rapidfuzz.distance import LCSseq
 
 from labgen.filters.token_combinations import TokenCombinations, bag_of, index_texts
 from labgen.lazy.dataclasses import dataclass
@@ -64,7 +63,7 @@ def f_measure(common: int, length_a: int, length_b: int) -> float:
 def rouge_l(a: str, b: str) -> float:
     """ROUGE-L F-measure of two texts, 0 to 1; symmetric; equals `rouge_score`'s where neither has non-ASCII letters."""
     tokens_a, tokens_b = tokenize(a), tokenize(b)
-    return f_measure(int(LCSseq.similarity(tokens_a, tokens_b)), len(tokens_a), len(tokens_b))
+    return f_measure(int(_lcs()(tokens_a, tokens_b)), len(tokens_a), len(tokens_b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +270,14 @@ def _least_overlap(threshold: float, total: int) -> int:
 
 
 def _common(a: _Packed, b: _Packed, cutoff: int) -> int:
-    return int(LCSseq.similarity(a, b, score_cutoff=cutoff))
+    return int(_lcs()(a, b, score_cutoff=cutoff))
+
+
+@cache
+def _lcs() -> Callable[..., Any]:
+    from rapidfuzz.distance import LCSseq
+
+    return LCSseq.similarity
 
 
 def _signature(ids: Sequence[int]) -> int:

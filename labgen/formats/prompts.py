@@ -130,11 +130,18 @@ class PromptSet:
         found = _TASK.search(self._texts[name])
         return found[1].strip() if found else ""
 
+    @property
+    def shipped(self) -> bool:
+        """Whether all come with labgen."""
+        return not self._others()
+
     def check(self) -> None:
         """Raises: ConfigError: a template is not valid. Those that come with labgen are, and need no look."""
-        for step, text in self._texts.items():
-            if step not in shipped_prompts() or text != _shipped(step):
-                self._compiled(step)
+        for step in self._others():
+            self._compiled(step)
+
+    def _others(self) -> list[str]:
+        return [step for step, text in self._texts.items() if step not in shipped_prompts() or text != _shipped(step)]
 
     def render(self, step: str, **values: Any) -> tuple[Message, ...]:
         """The messages of a step: at most one system turn, then one user turn.

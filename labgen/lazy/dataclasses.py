@@ -51,7 +51,7 @@ def _later(cls: type, name: str) -> Callable[..., Any]:
     """A method that becomes the one which the standard library makes, at its first use."""
 
     def method(self: Any, *args: Any, **named: Any) -> Any:
-        made = _compiled(cls, name)
+        made = _init(cls) if name == "__init__" else _compiled(cls, name)
         made.__qualname__ = f"{cls.__qualname__}.{name}"
         type.__setattr__(cls, name, made)
         return made(self, *args, **named)
@@ -60,21 +60,41 @@ def _later(cls: type, name: str) -> Callable[..., Any]:
     return method
 
 
+def _init(cls: type) -> Callable[..., Any]:
+    """`__init__`, written here: the standard library's own, of a frozen class, comes with two more methods."""
+    given, body = ["self"], []
+    known: dict[str, Any] = {"_set": object.__setattr__, "_absent": dataclasses.MISSING}
+    for field in dataclasses.fields(cls):
+        name, default, made = field.name, f"_default_{field.name}", field.default_factory is not dataclasses.MISSING
+        known[default] = field.default_factory if made else field.default
+        if field.init:
+            given.append(name if known[default] is dataclasses.MISSING else f"{name}={'_absent' if made else default}")
+            value = f"{default}() if {name} is _absent else {name}" if made else name
+        elif known[default] is dataclasses.MISSING:
+            continue
+        else:
+            value = f"{default}()" if made else default
+        frozen = cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        body.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        body.append("self.__post_init__()")
+    exec(f"def __init__({', '.join(given)}):\n " + "\n ".join(body or ["pass"]), known)  # noqa: S102 (names of fields)
+    method: Callable[..., Any] = known["__init__"]
+    return method
+
+
 def _compiled(cls: type, name: str) -> Callable[..., Any]:
-    """A method of a class that has the same fields, and needs no other method."""
+    """A method that the standard library makes of a class with the same fields; all but `__init__`."""
     fields = dataclasses.fields(cls)
     alike: dict[str, Any] = {field.name: copy(field) for field in fields}
     alike |= {"__annotations__": {field.name: field.type for field in fields}, "__module__": cls.__module__}
     alike["__doc__"] = cls.__doc__
-    if hasattr(cls, "__post_init__"):
-        alike["__post_init__"] = None
     alone: type = dataclasses.dataclass(
-        init=name == "__init__",
+        init=False,
         repr=name == "__repr__",
         eq=name == "__eq__" or name in ORDER,
         order=name in ORDER,
         unsafe_hash=name == "__hash__",
-        frozen=name == "__init__" and cls.__dataclass_params__.frozen,  # type: ignore[attr-defined]
     )(type(cls.__name__, (), alike))
     method: Callable[..., Any] = vars(alone)[name]
     return method

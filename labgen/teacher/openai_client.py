@@ -14,7 +14,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from labgen import __version__
 from labgen.errors import BadReply, NoConnection, TeacherError, TeacherMisconfigured, TeacherTimeout, TeacherUnavailable
@@ -448,6 +447,8 @@ def _server(address: str) -> tuple[str, str | None, int | None]:
 
 def _proxy_to(address: str) -> str | None:
     """The proxy that the environment names for an address; None for none, as always on this machine."""
+    from urllib.request import getproxies, proxy_bypass
+
     parts = urlsplit(address)
     if is_loopback(address) or proxy_bypass(parts.netloc):
         return None

@@ -7,7 +7,7 @@ by behaviour elsewhere: `labgen.teacher.retries` takes the same refusal of the s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labgen.errors import (
     CallRejected,
@@ -20,8 +20,10 @@ from labgen.errors import (
     TeacherUnavailable,
 )
 from labgen.lazy import re
-from labgen.teacher.openai_client import Answer
 from labgen.teacher.rate_limit_headers import retry_after, wait_said
+
+if TYPE_CHECKING:
+    from labgen.teacher.openai_client import Answer
 
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|exceed_context|maximum context|max_model_len|"
