@@ -39,16 +39,13 @@ SCHEMAS_KNOWN = 256
 
 
 class HttpProcess:
-    """The process, from its parent's side. To be entered before anything is opened that it must not hold.
+    """The process, from its parent's side. Until it has begun, and where it has ended, all is asked in the parent.
 
-    Args:
-        wanted: whether there is to be one; without, all is asked in this process.
-        at_once: whether it is sure to be needed: then it loads what it needs while its parent gets ready.
+    As a context manager, it ends the process.
     """
 
-    def __init__(self, *, wanted: bool, at_once: bool = False) -> None:
+    def __init__(self) -> None:
         self.running = False
-        self._wanted, self._at_once = wanted, at_once
         self._process: BaseProcess
         self._wire: Wire
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -57,14 +54,21 @@ class HttpProcess:
         self._schemas: dict[int, tuple[Schema, int]] = {}
 
     def __enter__(self) -> Self:
-        if self._wanted:
-            with suppress(OSError, ImportError):  # where the system has no further process to give, there is none
-                self._fork()
         return self
 
-    def _fork(self) -> None:
+    def begin(self, *, at_once: bool = False) -> None:
+        """Fork the process off, before anything is opened that it must not hold; nothing where it has begun.
+
+        Args:
+            at_once: whether it is sure to be needed: then it loads what it needs while its parent gets ready.
+        """
+        if not self.running:
+            with suppress(OSError, ImportError):  # where the system has no further process to give, there is none
+                self._fork(at_once)
+
+    def _fork(self, at_once: bool) -> None:
         ours, theirs = socket.socketpair()
-        self._process = get_context("fork").Process(target=serve_http, args=(theirs, ours, self._at_once), daemon=True)
+        self._process = get_context("fork").Process(target=serve_http, args=(theirs, ours, at_once), daemon=True)
         self._process.start()
         theirs.close()
         self._wire = Wire(ours, self._take, self._gone)

@@ -14,6 +14,7 @@ from labgen.progress.stop import STOPPED, StoppedByUser
 from labgen.progress.watch import RunWatch
 from labgen.teacher.budget import Budget, Limits
 from labgen.teacher.connect import Backends
+from labgen.teacher.http_process import HttpProcess
 from labgen.teacher.traffic import Traffic
 from labgen.text.printable import shown
 from labgen.verbs.built import Build, kept_from_elsewhere, run_budget
@@ -53,18 +54,17 @@ def build_dataset(
     Raises: LabgenError: see `labgen.errors`; every reply received is in the ledger.
     """
     require_memory()
-    session = Session.prepare(config, leaf_patterns, hooks=hooks, backend=backend)
-    session.check_leaves()
-    RowLength.of(config.mix)  # a tokenizer that can't be read is told before anything is paid
-    about = check_output_of(session, replace=replace_output)
-    leaves = {plan.leaf.path: leaf_info(plan) for plan in session.sources.plans}
-    kept = KeptBuild(session, about, list(leaves.values()))
-    watch = RunWatch(config, session.sources.plans, verb, session.hooks.progress, spent=spent)
-    if not retry_failed and (found := kept.find()):
-        return _as_before(session, found, run_budget(limits, config), watch)
-    # Processes come before the lock, which they would hold for as long as they live, and before others' datasets: the
-    # library that reads these starts threads, with which nothing is forked.
-    with session.beside_http() as session:
+    with HttpProcess() as http:
+        session = Session.prepare(config, leaf_patterns, hooks=hooks, backend=backend, http=http)
+        session.check_leaves()
+        RowLength.of(config.mix)  # a tokenizer that can't be read is told before anything is paid
+        about = check_output_of(session, replace=replace_output)
+        leaves = {plan.leaf.path: leaf_info(plan) for plan in session.sources.plans}
+        kept = KeptBuild(session, about, list(leaves.values()))
+        watch = RunWatch(config, session.sources.plans, verb, session.hooks.progress, spent=spent)
+        if not retry_failed and (found := kept.find()):
+            return _as_before(session, found, run_budget(limits, config), watch)
+        session.begin_http()
         session.check_flows()
         from labgen.generate.spool import Spool
         from labgen.verbs.building import run_build

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import field, replace
+from dataclasses import field
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
@@ -75,6 +75,11 @@ def check_configuration(config: Config, backend: Backends | None = None) -> Part
         prompts = PromptSet(config.prompts, prompts_of(flows, filters))
         prompts.check()
     return Parts(flows, filters, prompts, teacher, judge)
+
+
+def _worth_a_process(config: Config, backend: Backends | None) -> bool:
+    alone = threading.current_thread() is threading.main_thread()
+    return alone and backend is None and spare_processes() > 0 and worth_a_process(config)
 
 
 @contextmanager
@@ -144,28 +149,33 @@ class Session:
         hooks: Hooks | None = None,
         backend: Backends | None = None,
         leaves: bool = True,
+        http: HttpProcess | None = None,
     ) -> Session:
         """Read all that a run depends on. Nothing is asked or locked yet.
 
         Args:
             leaf_patterns: only the leaves that one of these matches; none for all.
             leaves: whether any are wanted; without, the taxonomy is not looked at.
+            http: where endpoints are asked, once it has begun; it does here, where the run is the first.
         Raises: LabgenError: what is wrong with the configuration, the taxonomy, a package's filter or flow.
         """
         hooks = hooks or _hooks_here()
         allow_open_files(0)
         flows, filters, prompts, teacher, judge = check_configuration(config, backend)
+        if http and not (config.work_folder / LEDGER_NAME).exists() and _worth_a_process(config, backend):
+            http.begin(at_once=True)
         nothing = Sources(Taxonomy(config.taxonomy, (), ()), (), prompts)
         sources = gather_sources(config, flows, prompts, leaf_patterns, hooks.notice) if leaves else nothing
-        return cls(config, hooks, flows, filters, prompts, sources, teacher, judge, backend)
+        return cls(config, hooks, flows, filters, prompts, sources, teacher, judge, backend, http)
 
-    @contextmanager
-    def beside_http(self) -> Iterator[Session]:
-        """The same with HTTP in a process of its own, where a core is free for it, and there is enough to be asked."""
-        alone = threading.current_thread() is threading.main_thread()
-        wanted = alone and self.backend is None and spare_processes() > 0 and worth_a_process(self.config)
-        with HttpProcess(wanted=wanted, at_once=not (self.config.work_folder / LEDGER_NAME).exists()) as http:
-            yield replace(self, http=http)
+    def begin_http(self) -> None:
+        """Have HTTP in its process from now on, where a core is free for it, and there is enough to be asked.
+
+        Before the lock, which the process would hold for as long as it lives, and before datasets of others: the
+        library that reads these starts threads, with which nothing is forked.
+        """
+        if self.http and _worth_a_process(self.config, self.backend):
+            self.http.begin()
 
     def check_leaves(self) -> None:
         """Raises: UsageError: there is no leaf to draw from."""

@@ -43,7 +43,8 @@ class Memory:
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpProcess]:
     """The process, forked before any server's thread is there."""
     monkeypatch.setenv("LABGEN_TEST_KEY", KEY)
-    with HttpProcess(wanted=True) as made:
+    with HttpProcess() as made:
+        made.begin()
         assert made.running
         yield made
 
@@ -108,7 +109,7 @@ def ask(
 )
 def test_what_comes_of_a_call_is_the_same_from_either_process(process: HttpProcess, fault: Fault | None) -> None:
     """A reply to the last word, an error with all that is decided by."""
-    nobody = HttpProcess(wanted=False)
+    nobody = HttpProcess()
     with FaultyServer(lambda number, body: fault) as server:
         call = make_call(schema=Schema(type="object"))
         (there,), (here,) = ask(process, server.base_url, call), ask(nobody, server.base_url, call)
@@ -147,7 +148,7 @@ def test_a_note_that_cannot_be_written_down_keeps_nobody_waiting(process: HttpPr
         def set_note(self, name: str, value: str) -> None:
             raise LedgerError("no room")
 
-    for by in (process, HttpProcess(wanted=False)):
+    for by in (process, HttpProcess()):
         told = Told()
         told.notes = Full()
         with FaultyServer(
@@ -160,7 +161,7 @@ def test_a_note_that_cannot_be_written_down_keeps_nobody_waiting(process: HttpPr
 
 def test_what_is_sent_once_more_is_counted_by_the_run(process: HttpProcess) -> None:
     """A connection kept open that breaks at once is no attempt, yet the server may have read what came over it."""
-    for by, told in ((process, Told()), (HttpProcess(wanted=False), Told())):
+    for by, told in ((process, Told()), (HttpProcess(), Told())):
         with FaultyServer(lambda number, body: Fault(drop=True) if number == 1 else None) as server:
             replies = ask(by, server.base_url, make_call("a"), make_call("b"), make_call("c"), told=told)
         assert all(isinstance(reply, Reply) for reply in replies), replies
