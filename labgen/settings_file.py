@@ -7,9 +7,8 @@ such as `options:` for `labgen teacher`, starts without them.
 from __future__ import annotations
 
 import difflib
-import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import os.path
+from collections.abc import Collection
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from labgen.text.yaml_data import YamlData
 
 CONFIG_NAME = "labgen.yaml"
-_PLUGINS_OFF = "PYDANTIC_DISABLE_PLUGINS"
 LONGEST_SHOWN_CHARS = 20
 """Words of the settings that are as long as this may be a key in the wrong place, and are not repeated."""
 
@@ -89,27 +87,13 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
     for name, value in given.items():
         _override(data, name, value)
     try:
-        with _no_plugins():
-            config = Config.model_validate(data)
+        config = Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError(_explain(error, file, given)) from None
     if config.work is None:
         config = config.model_copy(update={"work": folder / WORK_FOLDER})
     config._file, config._given = file, tuple(given)
     return config
-
-
-@contextmanager
-def _no_plugins() -> Iterator[None]:
-    """Let pydantic look for no plugins, as it would in every installed package; see its `PYDANTIC_DISABLE_PLUGINS`."""
-    before = os.environ.get(_PLUGINS_OFF)
-    os.environ[_PLUGINS_OFF] = "__all__"
-    try:
-        yield
-    finally:
-        del os.environ[_PLUGINS_OFF]
-        if before is not None:
-            os.environ[_PLUGINS_OFF] = before
 
 
 def _override(data: dict[str, Any], name: str, value: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from labgen.config import Config
 
 CommandFunction = Callable[..., Any]
+
+PLUGINS_OFF = "PYDANTIC_DISABLE_PLUGINS"
 
 
 def config_option(command: CommandFunction) -> CommandFunction:
@@ -207,6 +211,23 @@ def chosen_leaves(config: Config, options: dict[str, Any]) -> tuple[str, ...] | 
 def config_from(options: dict[str, Any]) -> Config:
     """The configuration: the file's settings with the given options laid over them."""
     overrides = {setting: options[name] for name, setting in SETTING_OF.items() if options.get(name) is not None}
-    config = make_config(options["config"], overrides)
+    with _no_plugins():
+        config = make_config(options["config"], overrides)
     end_loading()
     return config
+
+
+@contextmanager
+def _no_plugins() -> Iterator[None]:
+    """Let pydantic look for no plugins, as it would in every installed package; see its `PYDANTIC_DISABLE_PLUGINS`.
+
+    Only for the process of a command, which has one thread then: an environment is everybody's.
+    """
+    before = os.environ.get(PLUGINS_OFF)
+    os.environ[PLUGINS_OFF] = "__all__"
+    try:
+        yield
+    finally:
+        del os.environ[PLUGINS_OFF]
+        if before is not None:
+            os.environ[PLUGINS_OFF] = before

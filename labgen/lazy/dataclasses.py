@@ -7,6 +7,8 @@ them: compiling all would be a fifth of the time that it takes to start.
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import sys
 from collections.abc import Callable
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,8 @@ def _made(cls: type, *, eq: bool = True, frozen: bool = False, order: bool = Fal
     methods: dict[str, Any] = {name: _later(cls, name) for name in names if name not in own}
     if eq and own.get("__hash__") is None:  # Python puts None there for a class with an `__eq__` of its own
         methods["__hash__"] = _later(cls, "__hash__") if frozen else None
+    if "__init__" in methods:
+        methods["__signature__"] = _Signature(cls)
     if frozen:
         methods |= {"__setattr__": _refusing(cls, "assign to"), "__delattr__": _refusing(cls, "delete")}
         if slots:  # without, what is unpickled or copied would be assigned
@@ -53,7 +57,8 @@ def _later(cls: type, name: str) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **named: Any) -> Any:
         made = _init(cls) if name == "__init__" else _compiled(cls, name)
         made.__qualname__ = f"{cls.__qualname__}.{name}"
-        type.__setattr__(cls, name, made)
+        if vars(cls).get(name) is method:  # else somebody has put another in its place
+            type.__setattr__(cls, name, made)
         return made(self, *args, **named)
 
     method.__name__, method.__qualname__ = name, f"{cls.__qualname__}.{name}"
@@ -63,13 +68,13 @@ def _later(cls: type, name: str) -> Callable[..., Any]:
 def _init(cls: type) -> Callable[..., Any]:
     """`__init__`, written here: the standard library's own, of a frozen class, comes with two more methods."""
     given, body = ["self"], []
-    known: dict[str, Any] = {"_set": object.__setattr__, "_absent": dataclasses.MISSING}
+    known: dict[str, Any] = {"_set": object.__setattr__, "_factory": _FACTORY}
     for field in dataclasses.fields(cls):
         name, default, made = field.name, f"_default_{field.name}", field.default_factory is not dataclasses.MISSING
         known[default] = field.default_factory if made else field.default
         if field.init:
-            given.append(name if known[default] is dataclasses.MISSING else f"{name}={'_absent' if made else default}")
-            value = f"{default}() if {name} is _absent else {name}" if made else name
+            given.append(name if known[default] is dataclasses.MISSING else f"{name}={'_factory' if made else default}")
+            value = f"{default}() if {name} is _factory else {name}" if made else name
         elif known[default] is dataclasses.MISSING:
             continue
         else:
@@ -78,9 +83,36 @@ def _init(cls: type) -> Callable[..., Any]:
         body.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
-    exec(f"def __init__({', '.join(given)}):\n " + "\n ".join(body or ["pass"]), known)  # noqa: S102 (names of fields)
-    method: Callable[..., Any] = known["__init__"]
+    lines = [f"def made({', '.join(known)}):", f" def __init__({', '.join(given)}):", *(f"  {line}" for line in body)]
+    found: dict[str, Any] = {}
+    exec("\n".join([*lines, "  pass", " return __init__"]), vars(sys.modules[cls.__module__]), found)  # noqa: S102
+    method: Callable[..., Any] = found["made"](**known)
+    method.__annotations__ = {field.name: field.type for field in dataclasses.fields(cls) if field.init}
+    method.__annotations__["return"] = None
     return method
+
+
+class _Factory:
+    """In the place of a default that is made anew for each instance."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_FACTORY = _Factory()
+
+
+class _Signature:
+    """What `inspect.signature` says of a class, whose `__init__` may not be compiled yet."""
+
+    def __init__(self, cls: type) -> None:
+        self._cls = cls
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        if instance is not None or getattr(owner, "__init__", None) is not vars(self._cls)["__init__"]:
+            raise AttributeError("__signature__")  # it is another method's, which speaks for itself
+        whole = inspect.signature(_init(self._cls))
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
 def _compiled(cls: type, name: str) -> Callable[..., Any]:

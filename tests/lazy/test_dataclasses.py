@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, field
@@ -158,6 +159,37 @@ def test_a_package_may_extend_it_with_the_standard_librarys_own() -> None:
 def test_methods_that_a_class_has_stay_its_own() -> None:
     assert Own(1) == Own(2) and repr(Own(1)) == "own" and Own.__hash__ is None
     assert hash(OwnHash(1)) == 7
+
+
+def test_its_signature_is_known_before_it_is_used() -> None:
+    for how in HOWS:
+        theirs, ours = (inspect.signature(kind) for kind in pair(how))
+        assert str(ours) == str(theirs)
+    ours = pair({})[1]
+    ours(1)
+    assert str(inspect.signature(ours)) == str(inspect.signature(pair({})[0]))
+
+    class Made(Point):
+        def __init__(self, z: int) -> None: ...
+
+    assert list(inspect.signature(Made).parameters) == ["z"]
+
+
+@pytest.mark.parametrize("name", ["__init__", "__eq__", "__repr__"])
+def test_what_is_put_in_the_place_of_a_method_stays_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = pair({})[1]
+    before, times = getattr(kind, name), 0
+
+    def counted(*given: Any) -> Any:
+        nonlocal times
+        times += 1
+        return before(*given)
+
+    monkeypatch.setattr(kind, name, counted)
+    for count in range(1, 4):
+        one = kind(1)
+        assert one == one and repr(one)
+        assert times == count
 
 
 def test_instances_go_through_pickle_and_copy() -> None:
