@@ -44,15 +44,15 @@ def _made(cls: type, *, eq: bool = True, frozen: bool = False, order: bool = Fal
     if frozen:
         methods |= {"__setattr__": _refusing(cls, "assign to"), "__delattr__": _refusing(cls, "delete")}
         if slots:  # without, what is unpickled or copied would be assigned
-            methods |= {"__getstate__": _state, "__setstate__": _set_state}
+            states = {"__getstate__": _state, "__setstate__": _set_state}
+            methods |= {name: method for name, method in states.items() if name not in own}
     for name, method in methods.items():
-        if name not in ("__getstate__", "__setstate__") or name not in own:
-            setattr(cls, name, method)
+        setattr(cls, name, method)
     return cls
 
 
 def _later(cls: type, name: str) -> Callable[..., Any]:
-    """A method that becomes the one which the standard library makes, at its first use."""
+    """A method in whose place the one that it stands for is put, once that is made, at its first use."""
 
     def method(self: Any, *args: Any, **named: Any) -> Any:
         made = _init(cls) if name == "__init__" else _compiled(cls, name)
