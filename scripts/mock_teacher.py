@@ -15,7 +15,9 @@ import random
 import re
 import sys
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
@@ -37,7 +39,8 @@ WORDS = tuple(
 )
 BLOCK_TOKENS = 16
 CHARS_PER_TOKEN = 4
-DRAWS = re.compile(r"^## Task: (?:question-answer pairs|new (?:instructions|context)$)", re.MULTILINE)
+DRAWS = ("question-answer pairs", "new instructions", "new context")
+"""What the tasks begin with by which something new is drawn."""
 WRAPPED = re.compile(r"(?<!\n)\n(?!\n)")
 LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 SENTENCE = re.compile(r"[^\n]{20,}?[.!?](?=\s|$)")
@@ -47,13 +50,16 @@ SENTENCE = re.compile(r"[^\n]{20,}?[.!?](?=\s|$)")
 Answer = tuple[HTTPStatus, Any]
 """A status, and what the body is JSON of."""
 
+Say = Callable[[Answer], None]
+"""Takes the answer once it is due."""
+
 
 class Mock:
     """Capacity, faults, statistics."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.arguments = arguments
-        self.free = asyncio.Semaphore(arguments.slots)
+        self.waiting: deque[tuple[float, Say, Answer]] = deque()
         self.busy = 0
         self.busy_sec = 0.0
         self.changed_sec = 0.0
@@ -67,36 +73,49 @@ class Mock:
         self.blocks: OrderedDict[int, None] = OrderedDict()
         self.prompt_tokens = self.cached_tokens = 0
 
-    async def chat(self, raw: bytes) -> Answer:
+    def chat(self, raw: bytes, say: Say) -> None:
         """One chat completion, after its time; or a fault, where one is due."""
         body = json.loads(raw)
         self.requests += 1
         digest = blake2b(raw, digest_size=16).digest()
         attempt = self.seen[digest] = self.seen.get(digest, 0) + 1
         if (fault := self.fault(digest, attempt)) is not None:
-            return fault
+            return say(fault)
         prompt = "\n".join(message["content"] for message in body["messages"])
         said_by = blake2b(prompt.encode(), digest_size=16).digest() if self.arguments.by_prompt else digest
+        task = task_of(prompt)
         text = reply_to(prompt, random.Random(said_by))
-        if DRAWS.search(prompt):
+        if task.startswith(DRAWS):
             self.draws += 1
             self.distinct.add(blake2b(prompt.encode(), digest_size=8).digest())
         tokens = len(prompt) // CHARS_PER_TOKEN, len(text) // CHARS_PER_TOKEN + 1
         if self.arguments.prefix_cache:
             self.count_blocks(prompt)
-        if self.arguments.mean_sec:
-            await self.serve(tokens, random.Random(digest + b"time"))
-        self.answered += 1
         self.twice += attempt > 1 and not self.arguments.faults
         message = {"role": "assistant", "content": text}
-        return HTTPStatus.OK, {
-            "id": "mock",
-            "object": "chat.completion",
-            "created": 0,
-            "model": body["model"],
-            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            "usage": {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)},
-        }
+        answer = (
+            HTTPStatus.OK,
+            {
+                "id": "mock",
+                "object": "chat.completion",
+                "created": 0,
+                "model": body["model"],
+                "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+                "usage": {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)},
+            },
+        )
+        if not self.arguments.mean_sec:
+            return self.said(say, answer)
+        # Give or take a twentieth, by the request: a whole generator of random numbers would take longer than the rest.
+        more_or_less = int.from_bytes(digest[:4], "big") / 2**32 - 0.5
+        work = 0.35 + 0.65 * min(4.0, tokens[0] / 4000 + tokens[1] / 120) + more_or_less / 10
+        self.serve(self.arguments.mean_sec * work, say, answer)
+        return None
+
+    def said(self, say: Say, answer: Answer) -> None:
+        """Give a reply."""
+        self.answered += 1
+        say(answer)
 
     def fault(self, digest: bytes, attempt: int) -> Answer | None:
         """429 and 500 for a share of answers, 500 at every attempt for a share of prompts."""
@@ -112,18 +131,24 @@ class Mock:
             return HTTPStatus.TOO_MANY_REQUESTS, {"error": {"message": "slow down", "code": "rate_limit"}}
         return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": {"message": "internal error"}}
 
-    async def serve(self, tokens: tuple[int, int], dice: random.Random) -> None:
-        """Hold one of the slots for as long as the reply takes."""
-        work = 0.35 + 0.65 * min(4.0, tokens[0] / 4000 + tokens[1] / 120) + dice.uniform(-0.05, 0.05)
-        seconds = self.arguments.mean_sec * work
-        async with self.free:
-            now = time.monotonic()
-            self.first_sec = self.first_sec if self.first_sec is not None else now
-            self.note(now, +1)
-            self.ideal_sec += seconds
-            await asyncio.sleep(seconds)
-            self.last_sec = time.monotonic()
-            self.note(self.last_sec, -1)
+    def serve(self, seconds: float, say: Say, answer: Answer) -> None:
+        """Hold one of the slots for as long as the reply takes, as soon as one is free."""
+        if self.busy >= self.arguments.slots:
+            self.waiting.append((seconds, say, answer))
+            return
+        now = time.monotonic()
+        self.first_sec = self.first_sec if self.first_sec is not None else now
+        self.note(now, +1)
+        self.ideal_sec += seconds
+        asyncio.get_running_loop().call_later(seconds, self.end, say, answer)
+
+    def end(self, say: Say, answer: Answer) -> None:
+        """Free a slot for who waits longest, and give the reply."""
+        self.last_sec = time.monotonic()
+        self.note(self.last_sec, -1)
+        if self.waiting:
+            self.serve(*self.waiting.popleft())
+        self.said(say, answer)
 
     def note(self, now: float, step: int) -> None:
         """Keep the integral of busy slots over time."""
@@ -168,7 +193,6 @@ class Connection(asyncio.Protocol):
     def __init__(self, mock: Mock) -> None:
         self.mock = mock
         self.received = bytearray()
-        self.tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to answer."""
@@ -185,18 +209,16 @@ class Connection(asyncio.Protocol):
                 return
             body = bytes(self.received[end + 4 : whole])
             del self.received[:whole]
-            task = asyncio.create_task(self.answer(head, body))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            if head.startswith(b"POST /v1/chat/completions "):
+                self.mock.chat(body, self.say)
+            elif head.startswith(b"GET /v1/mock/stats "):
+                self.say((HTTPStatus.OK, self.mock.stats()))
+            else:
+                self.say((HTTPStatus.NOT_FOUND, {"error": {"message": "no such path"}}))
 
-    async def answer(self, head: bytes, body: bytes) -> None:
-        """Send what a request asks for."""
-        if head.startswith(b"POST /v1/chat/completions "):
-            status, found = await self.mock.chat(body)
-        elif head.startswith(b"GET /v1/mock/stats "):
-            status, found = HTTPStatus.OK, self.mock.stats()
-        else:
-            status, found = HTTPStatus.NOT_FOUND, {"error": {"message": "no such path"}}
+    def say(self, answer: Answer) -> None:
+        """Send an answer."""
+        status, found = answer
         content = json.dumps(found).encode()
         more = "Retry-After: 1\r\n" if status == HTTPStatus.TOO_MANY_REQUESTS else ""
         self.transport.write(
@@ -217,11 +239,23 @@ def words(dice: random.Random, count: int) -> str:
     return " ".join(dice.choices(WORDS, k=count))
 
 
+def task_of(prompt: str) -> str:
+    """What a prompt calls its task."""
+    begin = prompt.rfind("## Task: ") + 9
+    return prompt[begin : begin + 80].split("\n", 1)[0]
+
+
+@lru_cache(maxsize=256)
+def sentences_of(document: str) -> list[str]:
+    """The sentences of a document, of which there are few for many prompts."""
+    return SENTENCE.findall(WRAPPED.sub(" ", document)) or ["Nothing is said here at all."]
+
+
 def reply_to(prompt: str, dice: random.Random) -> str:
     """A reply of the form that the prompt asks for."""
-    task = prompt[prompt.rfind("## Task: ") + 9 :].split("\n", 1)[0]
+    task = task_of(prompt)
     if task.startswith("question-answer"):
-        sentences = SENTENCE.findall(WRAPPED.sub(" ", between(prompt, "document"))) or ["Nothing is said here at all."]
+        sentences = sentences_of(between(prompt, "document"))
         return "\n".join(
             f"<pair>\n<question>What about {words(dice, 9)}?</question>\n"
             f"<answer>{dice.choice(sentences).strip()}</answer>\n</pair>"
