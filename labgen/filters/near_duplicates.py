@@ -24,7 +24,7 @@ import statistics
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain, combinations, product
+from itertools import chain, combinations
 from typing import Any
 
 from labgen.filters.token_combinations import TokenCombinations, bag_of, index_texts
@@ -35,7 +35,7 @@ __all__ = ["Match", "NearDuplicates", "f_measure", "leaf_threshold", "rouge_l", 
 
 _SLACK = 1e-6  # far above rounding errors, far below the step of 1 in which overlaps grow
 _LAST_CHAR = 0x10FFFF
-FEW = 40  # texts that are looked at one by one sooner than all together
+FEW = 30_000  # texts times tokens that RapidFuzz goes through sooner than signatures are looked at, side by side
 TAIL = 2048  # texts that come before they are indexed
 _GROWTH = 4
 _PAIRS = 1 << 14  # of texts that are looked at together: 2 MB, which a processor has at hand
@@ -163,7 +163,7 @@ class NearDuplicates:
                 by_length.setdefault(len(ids), []).append((place, ids))
         for length, asked in by_length.items():
             packed = [_pack(ids) for _, ids in asked]
-            for row, number in self._candidates(length, [ids for _, ids in asked]):
+            for row, number in self._candidates(length, [ids for _, ids in asked], packed):
                 other = self._lengths[number]
                 cutoff = _least_overlap(self._threshold, length + other)
                 score = f_measure(_common(packed[row], self._texts[number], cutoff), length, other)
@@ -181,15 +181,18 @@ class NearDuplicates:
             for token in tokenize(text)
         ]
 
-    def _candidates(self, length: int, asked: Sequence[list[int]]) -> Iterator[tuple[int, int]]:
+    def _candidates(
+        self, length: int, asked: Sequence[list[int]], packed: Sequence[_Packed]
+    ) -> Iterator[tuple[int, int]]:
         """Rows of `asked`, which are ids of texts of one length, and numbers of the texts that they may be close to."""
-        shortest, longest = self._needs.lengths(length)
-        if len(self) <= FEW:
-            near = [place for place, other in enumerate(self._lengths) if shortest <= other <= longest]
-            yield from product(range(len(asked)), near)
+        if len(self) * length <= FEW:
+            least = max(0.0, self._threshold - _SLACK)
+            for row, text in enumerate(packed):
+                yield from ((row, number) for number in _above(text, self._texts, least))
             return
         import numpy
 
+        shortest, longest = self._needs.lengths(length)
         signatures = [_signature(ids) for ids in asked]
         ours = numpy.frombuffer(b"".join(map(_bytes, signatures)), numpy.uint64).reshape(-1, _WORDS)
         slack = numpy.array([length - signature.bit_count() for signature in signatures])
@@ -271,6 +274,23 @@ def _least_overlap(threshold: float, total: int) -> int:
 
 def _common(a: _Packed, b: _Packed, cutoff: int) -> int:
     return int(_lcs()(a, b, score_cutoff=cutoff))
+
+
+def _above(text: _Packed, others: Sequence[_Packed], least: float) -> Iterator[int]:
+    """Places of those whose ROUGE-L F-measure with a text is at least so much, give or take rounding errors.
+
+    RapidFuzz calls it the normalized similarity of insertions and deletions.
+    """
+    extract, similarity = _extract()
+    return (place for _, _, place in extract(text, others, scorer=similarity, score_cutoff=least, limit=None))
+
+
+@cache
+def _extract() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    from rapidfuzz.distance import Indel
+    from rapidfuzz.process import extract
+
+    return extract, Indel.normalized_similarity
 
 
 @cache
