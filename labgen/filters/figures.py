@@ -161,7 +161,7 @@ class _Source:
 
     Attributes:
         text: what a reader sees, with plain digits.
-        values: of its numbers; months: numbers of those that it names.
+        months: numbers of those that it names.
         words: folded, those of its marks, too; acronyms: words of capitals alone.
     """
 
@@ -173,9 +173,10 @@ class _Source:
         seen = _seen(self._passage)
         return f"{seen}\n{self._question}" if self._question else seen
 
-    @cached_property
-    def values(self) -> frozenset[str]:
-        return _values(_seen(self._passage)) | _values(self._question)
+    def has_one_of(self, values: frozenset[str]) -> bool:
+        """Whether one of its numbers may stand for one of these; most often one of the passage's does."""
+        texts = (_seen(self._passage), self._question)
+        return any(not values.isdisjoint(_values(text)) for text in texts)
 
     @cached_property
     def months(self) -> frozenset[str]:
@@ -214,15 +215,15 @@ def _numbers(answer: str, source: _Source) -> Iterator[tuple[int, str]]:
             continue  # within one of them
         if number.start and answer[number.start - 1].isalpha():
             continue  # part of a word: host1, ext4, H2O
-        if number.values & source.values or number.values & source.months or _stands_in(source.text, number.text):
+        if source.has_one_of(number.values) or number.values & source.months or _stands_in(source.text, number.text):
             continue
-        if number.scale and number.unscaled & source.values:
+        if number.scale and source.has_one_of(number.unscaled):
             lowered = lowered or source.text.lower()
             if number.scale.rstrip("s") in lowered:
                 continue  # "5.2 million" from a table in millions
         yield number.start, number.text
     for number in find_spelled(answer):
-        if all(int(value) >= _LEAST_SPELLED for value in number.values) and not number.values & source.values:
+        if all(int(value) >= _LEAST_SPELLED for value in number.values) and not source.has_one_of(number.values):
             yield number.start, number.text
 
 
