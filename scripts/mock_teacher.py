@@ -39,8 +39,8 @@ WORDS = tuple(
 )
 BLOCK_TOKENS = 16
 CHARS_PER_TOKEN = 4
-DRAWS = ("question-answer pairs", "new instructions", "new context")
-"""What the tasks begin with by which something new is drawn."""
+DRAWS = re.compile("question-answer pairs.*|new (?:instructions|context)")
+"""The tasks by which something new is drawn."""
 WRAPPED = re.compile(r"(?<!\n)\n(?!\n)")
 LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 SENTENCE = re.compile(r"[^\n]{20,}?[.!?](?=\s|$)")
@@ -85,7 +85,7 @@ class Mock:
         said_by = blake2b(prompt.encode(), digest_size=16).digest() if self.arguments.by_prompt else digest
         task = task_of(prompt)
         text = reply_to(prompt, random.Random(said_by))
-        if task.startswith(DRAWS):
+        if DRAWS.fullmatch(task):
             self.draws += 1
             self.distinct.add(blake2b(prompt.encode(), digest_size=8).digest())
         tokens = len(prompt) // CHARS_PER_TOKEN, len(text) // CHARS_PER_TOKEN + 1
@@ -172,7 +172,7 @@ class Mock:
 
     def stats(self) -> dict[str, float]:
         """What was measured."""
-        span = self.last_sec - self.first_sec if self.first_sec is not None else 0.0
+        span = max(0.0, self.last_sec - self.first_sec) if self.first_sec is not None else 0.0
         return {
             "requests": self.requests,
             "answered": self.answered,

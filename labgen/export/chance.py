@@ -12,9 +12,6 @@ Name = TypeVar("Name", int, tuple[int, str])
 NUMBERS = 1 << 64
 """`number` is below this."""
 
-ODD = 0x9E3779B97F4A7C15
-"""The golden ratio's part of `NUMBERS`: multiplied by it, numbers that are close are far apart (Knuth, 6.4)."""
-
 
 def numbering(seed: int, purpose: str) -> Callable[[str], int]:
     """What gives each name a number from 0 to 2**64 - 1, evenly spread, fixed by all three on every machine."""
@@ -31,15 +28,6 @@ def numbering(seed: int, purpose: str) -> Callable[[str], int]:
 def number(seed: int, purpose: str, name: str) -> int:
     """The number of one name."""
     return numbering(seed, purpose)(name)
-
-
-def number_of_pair(one: int, other: int) -> int:
-    """A number of two, as evenly spread as theirs are: for a choice among many that is made anew for each of many.
-
-    Theirs come of texts' hashes, so that mixing them will do, which takes a twentieth of hashing them once more.
-    """
-    mixed = (one ^ other) * ODD % NUMBERS
-    return (mixed ^ mixed >> 32) * ODD % NUMBERS
 
 
 def draw(names: Iterable[tuple[str, Name]], count: int, seed: int, purpose: str) -> set[Name]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
-from labgen.export.chance import NUMBERS, number, number_of_pair, numbering
+from labgen.export.chance import NUMBERS, number, numbering
 from labgen.export.fit import RowLength, evidence_span, excerpt, shrink_to_fit
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK
 from labgen.lazy.dataclasses import dataclass
@@ -30,12 +30,12 @@ class Passages:
     """A bounded sample of distinct passages, the same in whatever order they come."""
 
     def __init__(self, seed: int) -> None:
-        self._numbered = numbering(seed, "passage")
+        self._seed = seed
         self._heap: list[tuple[int, str]] = []
 
     def add(self, passage: str) -> None:
         """Offer a passage; offering it again changes nothing."""
-        entry = (-self._numbered(passage), passage)
+        entry = (-number(self._seed, "passage", passage), passage)
         if len(self._heap) >= POOL_PASSAGES and entry <= self._heap[0]:
             return
         if entry in self._heap:
@@ -127,10 +127,10 @@ class Forms:
     def _wrong(self, row: Mapping[str, Any], near: Passages) -> list[str]:
         passages: list[str] = []
         gold = row["context"] or ""
-        own = number(self.mix.seed, "distractor", row["id"])
+        of = numbering(self.mix.seed, f"distractor {row['id']}")
         for pool in (near.others(gold), self.far.others(gold)):
-            ranked = sorted((number_of_pair(own, key), text) for key, text in pool)
-            fresh = [text for _, text in ranked if text not in passages]
+            # Ranked by the passage's number, not its text: hashing 64 passages for every row would be most of the work.
+            fresh = [text for _, text in sorted((of(str(key)), text) for key, text in pool) if text not in passages]
             passages += fresh[: self.mix.distractor_passages - len(passages)]
         return passages
 

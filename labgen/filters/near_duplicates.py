@@ -35,7 +35,7 @@ __all__ = ["Match", "NearDuplicates", "f_measure", "leaf_threshold", "rouge_l", 
 
 _SLACK = 1e-6  # far above rounding errors, far below the step of 1 in which overlaps grow
 _LAST_CHAR = 0x10FFFF
-FEW = 30_000  # texts times tokens that RapidFuzz goes through sooner than signatures are looked at, side by side
+FEW = 7_000  # texts times tokens that RapidFuzz goes through sooner than signatures are looked at, side by side
 TAIL = 2048  # texts that come before they are indexed
 _GROWTH = 4
 _PAIRS = 1 << 14  # of texts that are looked at together: 2 MB, which a processor has at hand
@@ -87,8 +87,8 @@ class _Needs:
 class NearDuplicates:
     """An incremental index of texts that finds those more than `threshold` similar to a given one.
 
-    The last `TAIL` texts are looked at by their signatures, all others through `TokenCombinations`, of which there are
-    several, each more than `_GROWTH` times as large as the next. Costs about 8 bytes a token and 200 a text.
+    A few texts are gone through one by one (`FEW`). Of more, the last `TAIL` are looked at by their signatures, all
+    others through `TokenCombinations`, of which there are several, each more than `_GROWTH` times as large as the next. Costs about 8 bytes a token and 200 a text.
     Deterministic; the order of `add` matters only for texts with equal keys. Many texts are looked up faster together,
     with `expect`.
 

@@ -54,6 +54,21 @@ def test_every_decision_is_the_reference_s(texts, threshold):
         index.add(text, number)
 
 
+@pytest.mark.parametrize(
+    ("threshold", "lengths", "shared"), [(0.8, (5, 5), 4), (0.6, (14, 16), 9), (0.7, (10, 10), 7), (0.5, (4, 4), 2)]
+)
+def test_a_score_at_the_threshold_counts_by_what_it_is_to_the_last_bit(threshold, lengths, shared):
+    """Four of five words come to 0.8000000000000002, which is above 0.8; seven of ten to 0.7, which is not above it."""
+    one, other = ([f"w{number}" for number in range(shared)] for _ in lengths)
+    one += [f"a{number}" for number in range(lengths[0] - shared)]
+    other += [f"b{number}" for number in range(lengths[1] - shared)]
+    index = NearDuplicates(threshold)
+    index.add(" ".join(one), 1)
+    score = reference(" ".join(one), " ".join(other))
+    assert score == pytest.approx(threshold)
+    assert list(index.matches(" ".join(other))) == ([Match(1, score)] if score > threshold else [])
+
+
 @pytest.mark.parametrize("few", [0, near_duplicates.FEW])
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
 def test_decisions_hold_while_the_index_grows(monkeypatch, threshold, few):
