@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from labgen.config import MixConfig
@@ -21,6 +22,9 @@ LEAST_TOKENS = 24
 """A passage with less room than that is not shown at all."""
 MARK_TOKENS = 6
 """Tokens around a passage: its number and the blank line after it."""
+
+LEAST_CITED_CHARS = 40
+"""Evidence of less, a number or a name, stands in many a passage that does not bear the answer out."""
 
 POOL_PASSAGES = 64
 """Passages of a leaf from which distractors are drawn: about 200 kB, and more than any model would tell apart."""
@@ -72,13 +76,15 @@ class Forms:
         Open book: passage, blank line, question. Distractors, after RAFT (arXiv 2403.10131): the right passage among
         `distractor_passages` wrong ones, at a random place, or, with probability 1 - `gold_share`, wrong ones only, so
         that the model also learns to answer from what it knows. RAFT takes distractors from all documents; ours come
-        from the same leaf first (`near`), which are the harder ones, and from other leaves where it has too few.
+        from the same leaf first (`near`), which are the harder ones, and from other leaves where it has too few. One
+        that overlaps the right passage, as those of several chunks do, or has the answer's evidence itself, is no
+        wrong one; it is taken only where there is no other.
 
         Where all that is too long, the right passage is shown in part, around the evidence of the answer, then the
         wrong ones in part, then fewer of them, one at least.
 
         Args:
-            row: with `id`, `context` and `messages`, and `verdicts` where a length is set.
+            row: with `id`, `context` and `messages`, and `verdicts` for distractors and where a length is set.
             near: the passages of the row's leaf.
         """
         question = row["messages"][0]["content"]
@@ -125,13 +131,26 @@ class Forms:
         return "\n\n".join([*(f"[{at}] {text}" for at, text in enumerate(passages, start=1)), question])
 
     def _wrong(self, row: Mapping[str, Any], near: Passages) -> list[str]:
-        passages: list[str] = []
         gold = row["context"] or ""
+        begin, end = evidence_span(row)
+        cited = gold[begin:end] if end - begin >= LEAST_CITED_CHARS else gold
+
+        def is_wrong(text: str) -> bool:
+            return text not in gold and gold not in text and cited not in text
+
+        pools = near.others(gold), self.far.others(gold)
+        return self._chosen(row, pools, is_wrong) or self._chosen(row, pools, lambda text: True)
+
+    def _chosen(
+        self, row: Mapping[str, Any], pools: Iterable[list[tuple[int, str]]], is_wrong: Callable[[str], bool]
+    ) -> list[str]:
+        passages: list[str] = []
         of = numbering(self.mix.seed, f"distractor {row['id']}")
-        for pool in (near.others(gold), self.far.others(gold)):
+        for pool in pools:
             # Ranked by the passage's number, not its text: hashing 64 passages for every row would be most of the work.
-            fresh = [text for _, text in sorted((of(str(key)), text) for key, text in pool) if text not in passages]
-            passages += fresh[: self.mix.distractor_passages - len(passages)]
+            ranked = (text for _, text in sorted((of(str(key)), text) for key, text in pool))
+            fresh = (text for text in ranked if text not in passages and is_wrong(text))
+            passages += list(islice(fresh, self.mix.distractor_passages - len(passages)))
         return passages
 
     def _fits(self, row: Mapping[str, Any], asked: str) -> bool:
@@ -172,7 +191,8 @@ def in_form(rows: pa.Table, form: str, near: Sequence[Passages], forms: Forms) -
 
     if form == CLOSED_BOOK:
         return rows
-    looked_at = ["id", "context", "messages", *(["verdicts"] if forms.length.max_tokens is not None else [])]
+    by_evidence = form == DISTRACTORS or forms.length.max_tokens is not None
+    looked_at = ["id", "context", "messages", *(["verdicts"] if by_evidence else [])]
     given = rows.select(looked_at).to_pylist()
     turns = [_turns(row, forms.asked(row, form, own) or "") for row, own in zip(given, near, strict=True)]
     for name, values in (("form", [form] * len(turns)), ("messages", turns)):

@@ -88,9 +88,9 @@ class NearDuplicates:
     """An incremental index of texts that finds those more than `threshold` similar to a given one.
 
     A few texts are gone through one by one (`FEW`). Of more, the last `TAIL` are looked at by their signatures, all
-    others through `TokenCombinations`, of which there are several, each more than `_GROWTH` times as large as the next. Costs about 8 bytes a token and 200 a text.
-    Deterministic; the order of `add` matters only for texts with equal keys. Many texts are looked up faster together,
-    with `expect`.
+    others through `TokenCombinations`, of which there are several, each more than `_GROWTH` times as large as the next.
+    Costs about 8 bytes a token and 200 a text. Deterministic; the order of `add` matters only for texts with equal
+    keys. Many texts are looked up faster together, with `expect`.
 
     Args:
         threshold: ROUGE-L F-measure, 0 to 1; a duplicate is strictly above it.
