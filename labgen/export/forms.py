@@ -77,8 +77,8 @@ class Forms:
         `distractor_passages` wrong ones, at a random place, or, with probability 1 - `gold_share`, wrong ones only, so
         that the model also learns to answer from what it knows. RAFT takes distractors from all documents; ours come
         from the same leaf first (`near`), which are the harder ones, and from other leaves where it has too few. One
-        that overlaps the right passage, as those of several chunks do, or has the answer's evidence itself, is no
-        wrong one; it is taken only where there is no other.
+        that holds the right passage or is part of it, as those of several chunks are, or has the answer's evidence
+        itself, is no wrong one; it is taken only where there is no other.
 
         Where all that is too long, the right passage is shown in part, around the evidence of the answer, then the
         wrong ones in part, then fewer of them, one at least.
@@ -131,25 +131,24 @@ class Forms:
         return "\n\n".join([*(f"[{at}] {text}" for at, text in enumerate(passages, start=1)), question])
 
     def _wrong(self, row: Mapping[str, Any], near: Passages) -> list[str]:
+        """The wrong passages that a row is shown among; at most `distractor_passages`."""
         gold = row["context"] or ""
         begin, end = evidence_span(row)
         cited = gold[begin:end] if end - begin >= LEAST_CITED_CHARS else gold
-
-        def is_wrong(text: str) -> bool:
-            return text not in gold and gold not in text and cited not in text
-
         pools = near.others(gold), self.far.others(gold)
-        return self._chosen(row, pools, is_wrong) or self._chosen(row, pools, lambda text: True)
+        wrong = self._first(row, pools, lambda text: text not in gold and cited not in text)
+        return wrong or self._first(row, pools, lambda text: True)
 
-    def _chosen(
-        self, row: Mapping[str, Any], pools: Iterable[list[tuple[int, str]]], is_wrong: Callable[[str], bool]
+    def _first(
+        self, row: Mapping[str, Any], pools: Iterable[list[tuple[int, str]]], may_be: Callable[[str], bool]
     ) -> list[str]:
+        """Of those that may be, the first in the row's own order, of one pool before any of the next."""
         passages: list[str] = []
         of = numbering(self.mix.seed, f"distractor {row['id']}")
         for pool in pools:
             # Ranked by the passage's number, not its text: hashing 64 passages for every row would be most of the work.
             ranked = (text for _, text in sorted((of(str(key)), text) for key, text in pool))
-            fresh = (text for text in ranked if text not in passages and is_wrong(text))
+            fresh = (text for text in ranked if text not in passages and may_be(text))
             passages += list(islice(fresh, self.mix.distractor_passages - len(passages)))
         return passages
 
