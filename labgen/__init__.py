@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from labgen.config import Config
+    from labgen.config.file import load_config
+    from labgen.config.whole import Config
     from labgen.publish.hub import push_dataset
     from labgen.records import (
         Call,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         Verdict,
         Violation,
     )
-    from labgen.settings_file import load_config
     from labgen.taxonomy.load import load_taxonomy
     from labgen.verbs.built import Build
     from labgen.verbs.generate import build_dataset
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 _HOME = {
     "Build": "labgen.verbs.built",
     "build_dataset": "labgen.verbs.generate",
-    "Config": "labgen.config",
+    "Config": "labgen.config.whole",
     "Hooks": "labgen.verbs.session",
-    "load_config": "labgen.settings_file",
+    "load_config": "labgen.config.file",
     "push_dataset": "labgen.publish.hub",
     "load_taxonomy": "labgen.taxonomy.load",
     **dict.fromkeys(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from labgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from labgen.config import Config
+    from labgen.config.whole import Config
     from labgen.export.scores import Evaluation
     from labgen.export.training import ExportReport
     from labgen.filters.calibration import Calibration, JudgeResult
@@ -431,7 +431,7 @@ class ShownRow(dict[str, Any]):
         return f"ShownRow({self['id']!r}, {self['leaf']!r}, {state!r})"
 
     def _repr_html_(self) -> str:
-        from labgen.html_table import html_table, html_texts
+        from labgen.text.html_table import html_table, html_texts
 
         texts = [(message["role"], message["content"]) for message in self["messages"]]
         texts += [("raw text", self["raw"])] if self.get("raw") else []
@@ -447,8 +447,8 @@ class ShownRow(dict[str, Any]):
 def _configured(config: Given, settings: dict[str, Any]) -> Config:
     """The configuration with options laid over it. Raises: UsageError: an option that there is not."""
     from labgen.cli.file_options import SETTING_OF
-    from labgen.config import Config
-    from labgen.settings_file import load_config
+    from labgen.config.file import load_config
+    from labgen.config.whole import Config
 
     if unknown := sorted(settings.keys() - SETTING_OF.keys()):
         raise UsageError(

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from planted_teacher import MODEL, chance
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.filters.available import FilterSet, standard_filters
 from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet, as_data

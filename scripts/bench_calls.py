@@ -16,7 +16,7 @@ from pathlib import Path
 
 from planted_teacher import PER_SLOT, Planted, run_slots
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.records import State
 
 LIMITS = {"knowledge": 2.5, "freeform": 4.0}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from planted_teacher import DEFECTS, Planted, benchmark_index, run_slots
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.records import State
 
 FLOWS = ("knowledge", "grounded", "freeform")

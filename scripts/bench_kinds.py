@@ -24,7 +24,7 @@ def measure(folder: Path, options: list[str]) -> list[list[str]]:
     """Build in a folder. Returns: a line for each kind."""
     import pyarrow.parquet as pq
 
-    from labgen.config import KINDS
+    from labgen.config.drawing import KINDS
 
     (folder / "labgen.yaml").write_text(json.dumps({"knowledge": {"kinds": dict.fromkeys(KINDS, 0.1)}}))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LABGEN_", "OPENAI_"))}

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.dataset import write_dataset
 from labgen.export.folder import read_manifest
 from labgen.export.funnel import Funnel

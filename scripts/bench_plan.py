@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Literal
 from unittest import mock
 
-from labgen.config import KINDS, Config
+from labgen.config.drawing import KINDS
+from labgen.config.whole import Config
 from labgen.filters import installed
 from labgen.filters.base import Cost, Ending, SlotContext
 from labgen.filters.calibration_items import ANSWER_EXCHANGED

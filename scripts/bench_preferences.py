@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.records import REHEARSAL_MODEL, Call, Reply
 from labgen.teacher.rehearsal.model import reply

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab_teacher import LabTeacher
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.generate.leaf_run import LeafRun
 from labgen.generate.resume import one_by_one, replay_slots
 from labgen.generate.workers import Workers, spare_processes
@@ -81,6 +81,6 @@ def fill_ledger(config: Config, teacher: LabTeacher) -> int:
 
 def config_in(folder: Path) -> Config:
     """The settings of the build in a folder."""
-    from labgen.settings_file import load_config
+    from labgen.config.file import load_config
 
     return load_config(folder / "labgen.yaml")

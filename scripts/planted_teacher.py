@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.filters.available import filters_for
 from labgen.filters.contamination import ContaminationIndex, add_benchmark
 from labgen.flows.known import SHIPPED_FLOWS

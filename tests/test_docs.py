@@ -22,7 +22,7 @@ import labgen
 from labgen import __version__
 from labgen.cli import VERBS, app
 from labgen.cli.file_options import CONSENT, SETTING_OF
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.records import State
 from labgen.taxonomy.marks import parse_marks
 

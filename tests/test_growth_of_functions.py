@@ -20,7 +20,7 @@ from growth import SHAPES, grows_on_shapes, out_of_proportion
 
 import labgen
 from labgen.cli import preview_page
-from labgen.config import ThresholdsConfig
+from labgen.config.filtering import ThresholdsConfig
 from labgen.documents import chunk
 from labgen.documents.chunk import chunk_documents
 from labgen.documents.convert_child import markdown_of
@@ -39,7 +39,6 @@ from labgen.formats.chat import strip_end_tokens
 from labgen.formats.draw_forms import context_form, document_form, instructions_form, pairs_form
 from labgen.formats.known import find_format
 from labgen.formats.reading import read_blocks, read_fields
-from labgen.html_table import html_texts
 from labgen.records import Document, Message, Pair
 from labgen.report.documents import cut
 from labgen.taxonomy.check import CheckOptions, check_files
@@ -50,6 +49,7 @@ from labgen.teacher.openai_client import Answer, OpenAIClient
 from labgen.teacher.refusals import refusal_of
 from labgen.teacher.streamed import StreamedReply
 from labgen.text.final_answer import agrees, final_answer
+from labgen.text.html_table import html_texts
 from labgen.text.language import other_languages
 from labgen.text.markdown_marks import find_marks, without_marks
 from labgen.text.rouge_words import tokenize
@@ -69,7 +69,6 @@ LOOKED_AT = (
         "filters",
         "flows",
         "formats",
-        "html_table.py",
         "publish",
         "report",
     ),

@@ -13,10 +13,11 @@ PACKAGE = ROOT / "labgen"
 
 ORDER = (
     {"lazy"},
-    {"records", "errors", "config", "packages", "changed", "html_table"},
+    {"errors", "packages"},
     {"text"},
+    {"records"},
+    {"config"},
     {"outcomes"},
-    {"settings_file"},
     {"git"},
     {"taxonomy"},
     {"documents"},

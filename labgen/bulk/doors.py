@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 
 from labgen.bulk.providers import Provider, provider_of
-from labgen.config import HTTP, Config
+from labgen.config.models import HTTP
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.lazy import re
 from labgen.lazy.dataclasses import dataclass

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from labgen.config import CalibrationConfig
+from labgen.config.filtering import CalibrationConfig
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest

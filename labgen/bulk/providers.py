@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 from urllib.parse import urlsplit
 
-from labgen.config import BulkConfig
+from labgen.config.whole import BulkConfig
 from labgen.lazy.dataclasses import dataclass
 
 MB = 1_000_000

@@ -17,7 +17,7 @@ from labgen.cli.settings import base_option, config_from, config_option, leaf_co
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from labgen.config import Config
+    from labgen.config.whole import Config
     from labgen.records import Leaf, Violation
     from labgen.taxonomy.check import CheckOptions, CheckResult
     from labgen.taxonomy.content import ContentHooks

@@ -9,7 +9,7 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_option
-from labgen.settings_file import SettingsFile
+from labgen.config.file import SettingsFile
 
 
 @click.command("compare")

@@ -57,7 +57,7 @@ def templates(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def _root(ctx: click.Context) -> Path:
-    from labgen.settings_file import load_config
+    from labgen.config.file import load_config
 
     given = ctx.params.get("taxonomy")
     try:

@@ -8,7 +8,7 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option, work_option
-from labgen.settings_file import SettingsFile
+from labgen.config.file import SettingsFile
 
 
 @click.group("contaminate")

@@ -9,11 +9,11 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
+from labgen.config.file import SettingsFile
 from labgen.formats.runs.known import LM_EVAL, PHASED, STACKED, TRAINERS
 from labgen.formats.training.reasoning import NO_REASONING, REASONING_STYLES
 from labgen.formats.training.registry import FORMATS_GROUP, SHIPPED_FORMATS
 from labgen.packages import installed_names
-from labgen.settings_file import SettingsFile
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

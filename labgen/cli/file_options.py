@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from labgen.config.file import LONGEST_SHOWN_CHARS, SettingsFile, kind_in_words
 from labgen.errors import ConfigError
-from labgen.settings_file import LONGEST_SHOWN_CHARS, SettingsFile, kind_in_words
 
 SETTING_OF = {
     "taxonomy": "taxonomy",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from labgen.cli.new_questions import Answers
-    from labgen.config import Config
+    from labgen.config.whole import Config
     from labgen.records import SeedExample
     from labgen.taxonomy.scaffold import Draft
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from labgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from labgen.config import Config
+    from labgen.config.whole import Config
     from labgen.records import DocumentSource
 
 NEWEST = "newest"

@@ -11,7 +11,7 @@ from labgen.cli import option
 from labgen.cli.settings import base_option, config_from, leaf_completion, model_options, place_options, work_option
 
 if TYPE_CHECKING:
-    from labgen.config import Config
+    from labgen.config.whole import Config
     from labgen.verbs.preview import Preview
 
 

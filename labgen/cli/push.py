@@ -10,7 +10,7 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_from, config_option
-from labgen.settings_file import SettingsFile
+from labgen.config.file import SettingsFile
 
 if TYPE_CHECKING:
     from labgen.publish.hub import PushReport

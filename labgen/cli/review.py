@@ -13,7 +13,7 @@ from labgen.cli import option
 from labgen.cli.settings import config_from, place_options, work_option
 
 if TYPE_CHECKING:
-    from labgen.config import Config
+    from labgen.config.whole import Config
 
 
 @click.command("review")

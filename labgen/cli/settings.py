@@ -13,12 +13,12 @@ from click.core import ParameterSource
 
 from labgen.cli import end_loading, option
 from labgen.cli.file_options import SETTING_OF, defaults_from
-from labgen.settings_file import SettingsFile, make_config, read_settings
+from labgen.config.file import SettingsFile, make_config, read_settings
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from labgen.config import Config
+    from labgen.config.whole import Config
 
 CommandFunction = Callable[..., Any]
 

@@ -15,7 +15,7 @@ from labgen.errors import ConfigError
 from labgen.text.printable import indented, one_line, plain
 
 if TYPE_CHECKING:
-    from labgen.config import Config
+    from labgen.config.whole import Config
     from labgen.export.row_list import ListedRow, RowFilter
 
 

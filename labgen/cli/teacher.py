@@ -8,8 +8,8 @@ import click
 
 from labgen.cli import option
 from labgen.cli.settings import config_option
+from labgen.config.file import SettingsFile
 from labgen.errors import UsageError
-from labgen.settings_file import SettingsFile
 
 
 @click.command("teacher")
@@ -92,11 +92,11 @@ def _tasks_of_packages(config: SettingsFile | None) -> dict[str, str]:
 
     if not any(entries_of(group) for group in ("labgen.flows", "labgen.filters")):
         return {}
+    from labgen.config.file import make_config
     from labgen.filters.available import filters_for
     from labgen.flows.known import known_flows
     from labgen.flows.prompts import prompts_of, rehearsed_tasks
     from labgen.formats.prompts import PromptSet
-    from labgen.settings_file import make_config
 
     settings = make_config(config)
     prompts = prompts_of(known_flows(), filters_for(settings, None))

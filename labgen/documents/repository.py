@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labgen.config import DocumentsConfig
+from labgen.config.drawing import DocumentsConfig
 from labgen.documents.address import cache_name
 from labgen.documents.files import write_whole
 from labgen.errors import TaxonomyError

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from labgen.config import DocumentsConfig
+from labgen.config.drawing import DocumentsConfig
 from labgen.documents.address import address_problem
 from labgen.documents.beside import list_beside, read_beside
 from labgen.documents.convert import ConverterMissing

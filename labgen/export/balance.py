@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.errors import ConfigError
 
 

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from labgen.changed import changed
 from labgen.export.coverage import CoverageCount
 from labgen.export.funnel import Funnel
 from labgen.export.rows import LeafInfo
@@ -28,6 +27,7 @@ from labgen.generate.resume import Replayed
 from labgen.generate.spool import Spool
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
+from labgen.records.changed import changed
 
 LEAF_FULL = "leaf_already_full"
 AHEAD = "ahead_of_other_leaves"

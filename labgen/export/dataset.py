@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from labgen.config import MixConfig, PreferencesConfig
+from labgen.config.dataset import MixConfig
+from labgen.config.drawing import PreferencesConfig
 from labgen.errors import OutputError
 from labgen.export.agreement import AGREEMENT, Agreement
 from labgen.export.card import write_card

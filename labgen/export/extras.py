@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from labgen.config import ExtraDataset
+from labgen.config.dataset import ExtraDataset
 from labgen.errors import ConfigError, UsageError
 from labgen.export.rows import storable
 from labgen.formats.conversation_rows import read_conversation

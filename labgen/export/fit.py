@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
 from labgen.formats.template_files import read_template

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.chance import NUMBERS, number, numbering
 from labgen.export.fit import RowLength, evidence_span, excerpt, shrink_to_fit
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS, OPEN_BOOK

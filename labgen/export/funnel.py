@@ -162,7 +162,7 @@ class Funnel:
         return f"Funnel({len(self.leaves)} leaves, {total.accepted:,} rows of {total.candidates:,} candidates)"
 
     def _repr_html_(self) -> str:
-        from labgen.html_table import html_table
+        from labgen.text.html_table import html_table
 
         total = self.total()
         states = [state for state in State if state is State.ACCEPTED or total.count(state)]

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.files import DataFile, hash_file
 from labgen.export.mix import Phases, write_phases
 from labgen.export.survey import Survey

@@ -11,7 +11,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.chance import Quota, draw
 from labgen.export.configs import DOCUMENTS
 from labgen.export.extras import count_extra, draw_extra

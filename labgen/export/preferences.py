@@ -15,7 +15,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labgen.config import PreferencesConfig
+from labgen.config.drawing import PreferencesConfig
 from labgen.export.files import DataFile, ShardedTable
 from labgen.export.rows import BuildInfo, LeafInfo, is_rehearsal, storable
 from labgen.flows.repair import MENDABLE, QUESTIONS_FAULT

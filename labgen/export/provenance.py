@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from labgen.config import Config, HeldOutConfig
+from labgen.config.dataset import HeldOutConfig
+from labgen.config.whole import Config
 from labgen.errors import UsageError
 from labgen.export.licences import read_licences
 from labgen.export.mix import mix_settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.balance import allocate
 from labgen.export.forms import Passages
 from labgen.records import BRANCHES, DOCUMENT_KINDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.filters.base import Filter
 from labgen.filters.contamination import ContaminationIndex, load_index

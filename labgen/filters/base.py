@@ -8,14 +8,15 @@ from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
-from labgen.changed import changed
-from labgen.config import KnowledgeConfig, ThresholdsConfig
+from labgen.config.drawing import KnowledgeConfig
+from labgen.config.filtering import ThresholdsConfig
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.lazy.dataclasses import dataclass
 from labgen.plan.example_pairs import ExamplePair
 from labgen.plan.flow import Flow
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, Grounding, Pair, State, Verdict
+from labgen.records.changed import changed
 from labgen.teacher.asker import Asker, CandidateEnds
 
 Ending = tuple[State, str]

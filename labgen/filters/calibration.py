@@ -20,7 +20,7 @@ from dataclasses import field
 from functools import partial
 from typing import Any
 
-from labgen.config import CalibrationConfig, ThresholdsConfig
+from labgen.config.filtering import CalibrationConfig, ThresholdsConfig
 from labgen.filters.base import Cost, Filter, SlotContext, settle
 from labgen.filters.calibration_items import TRUE, Item, instruction_items, pair_items
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf

@@ -23,7 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import ConfigError, OutputError, UsageError
 from labgen.filters.ngrams import hash_ngrams
 from labgen.lazy import re

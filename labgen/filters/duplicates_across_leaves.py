@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from labgen.config import ThresholdsConfig
+from labgen.config.filtering import ThresholdsConfig
 from labgen.filters.earlier_instructions import EarlierInstructions, thresholds_for
 from labgen.filters.kept_comparisons import KeptComparisons
 from labgen.filters.second_turn import without_second_turn

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from labgen.config import GuardConfig
+from labgen.config.models import GuardConfig
 from labgen.filters.base import Cost, Ending, EveryFlow, SlotContext
 from labgen.lazy import re
 from labgen.records import Call, Candidate, Message, State, Verdict

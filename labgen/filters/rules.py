@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 
-from labgen.config import ThresholdsConfig
+from labgen.config.filtering import ThresholdsConfig
 from labgen.filters.loops import repeats_itself
 from labgen.filters.refusals import find_refusal
 from labgen.formats.prompts import TAGS, shipped_prompts

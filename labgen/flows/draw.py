@@ -11,7 +11,6 @@ from dataclasses import field, replace
 from itertools import cycle, islice
 from typing import Any, ClassVar
 
-from labgen.changed import changed
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.rules import check_context
 from labgen.flows.steps import WholeSlot
@@ -20,6 +19,7 @@ from labgen.formats.prompts import Prompt
 from labgen.lazy.dataclasses import dataclass
 from labgen.plan.passages import passage_of
 from labgen.records import DOCUMENT_KINDS, Candidate, Source, State
+from labgen.records.changed import changed
 from labgen.teacher.asker import CandidateEnds, Reading
 from labgen.text.sentences import sentence_spans
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.flows.follow_up import FollowUp
 from labgen.plan.flow import Flow
 from labgen.records import Leaf

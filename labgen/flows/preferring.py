@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.flows.compare import Compare
 from labgen.flows.repair import RepairingJudges, RepairingRules
 from labgen.flows.steps import FreeFilters, Judges, Respond, Step

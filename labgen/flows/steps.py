@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args
 
-from labgen.changed import changed
 from labgen.filters.available import SHIPPED_JUDGES, FilterSet
 from labgen.filters.base import Filter, SlotContext, settle
 from labgen.formats.prompts import Prompt
@@ -18,6 +17,7 @@ from labgen.formats.reading import read_blocks
 from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow
 from labgen.records import Candidate
+from labgen.records.changed import changed
 from labgen.teacher.asker import Reading
 
 Answer = TypeVar("Answer")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from labgen.changed import changed
 from labgen.filters.base import SlotContext, ended
 from labgen.filters.given import labgens_own_pass, plain_candidate, plain_ending
 from labgen.flows.draw import nothing_drawn
@@ -16,6 +15,7 @@ from labgen.flows.steps import CandidateStep, SlotStep, Step
 from labgen.packages import PackageFault, guarded
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, State
+from labgen.records.changed import changed
 from labgen.teacher.asker import CandidateEnds
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import field
 from functools import cached_property
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.filters.available import FilterSet
 from labgen.flows.bound import BoundFlow
 from labgen.formats.prompts import PromptSet

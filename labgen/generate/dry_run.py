@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext

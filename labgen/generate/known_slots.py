@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
-from labgen.changed import changed
 from labgen.filters.calibration import Calibration
 from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.blocks import Block, unpack, unpack_seen
@@ -20,6 +19,7 @@ from labgen.lazy.dataclasses import dataclass
 from labgen.outcomes.thresholds import Range, all_within, pack_ranges, unpack_ranges
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State
+from labgen.records.changed import changed
 from labgen.teacher.traffic import Origin
 
 Ranges = Mapping[str, Range]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import field, replace
 
-from labgen.config import CalibrationConfig
+from labgen.config.filtering import CalibrationConfig
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.follow_up import FOLLOW_UP
 from labgen.generate.context import RunContext

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from labgen.changed import changed
-from labgen.config import StopConfig
+from labgen.config.drawing import StopConfig
 from labgen.filters.calibration import Calibration
 from labgen.lazy.dataclasses import dataclass
 from labgen.records import Candidate, State
+from labgen.records.changed import changed
 from labgen.teacher.causes import cause_of
 from labgen.text.language import language_of_pair
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from labgen.config import Config, ModelConfig
+from labgen.config.models import ModelConfig
+from labgen.config.whole import Config
 from labgen.generate.context import RunContext
 from labgen.outcomes.hashing import as_plain, code_version, plain_hash
 from labgen.plan.leaf_plan import LeafPlan

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.filters.available import FilterSet
 from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.blocks import Block, pack, unpack_seen

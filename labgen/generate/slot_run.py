@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from labgen.changed import changed
 from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf, Seen
 from labgen.flows.obey_marks import obey_marks
@@ -17,6 +16,7 @@ from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.plan.seed_sampling import make_slot
 from labgen.records import Candidate
+from labgen.records.changed import changed
 from labgen.teacher.asker import Asker
 
 FIRST, THEN = 0, 1

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.lazy import re
 from labgen.outcomes.hashing import code_version, plain_hash
 from labgen.outcomes.store import OutcomeStore

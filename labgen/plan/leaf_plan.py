@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
-from labgen.config import Config, LeafOverride
+from labgen.config.drawing import LeafOverride
+from labgen.config.whole import Config
 from labgen.formats.prompts import PromptSet
 from labgen.lazy.dataclasses import dataclass
 from labgen.plan.flow import Flow, flow_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.plan.leaf_plan import LeafPlan, overrides_of
 
 NAMED_LEAVES = 3

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from labgen.config import StopConfig
+from labgen.config.drawing import StopConfig
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.lazy.dataclasses import dataclass
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.progress.rates import Moment, Rates

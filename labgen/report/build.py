@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from labgen.config import PriceConfig
+from labgen.config.whole import PriceConfig
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT
 from labgen.export.configs import DOCUMENTS, HELD_OUT, REJECTED

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labgen.config import PriceConfig
+from labgen.config.whole import PriceConfig
 from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Entry, Ledger
 from labgen.report.blocks import Blocks, Series

@@ -79,7 +79,7 @@ class Changes:
         return f"Changes({len(self.leaves)} leaves since {self.base!r})"
 
     def _repr_html_(self) -> str:
-        from labgen.html_table import html_table
+        from labgen.text.html_table import html_table
 
         rows = [(each.kind, each.path, "; ".join(one.words for one in each.details)) for each in self.leaves]
         return html_table(repr(self), ("", "leaf", "what changed"), rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
-from labgen.config import CheckConfig
+from labgen.config.whole import CheckConfig
 from labgen.lazy.dataclasses import dataclass
 from labgen.records import Leaf, Severity, Violation
 from labgen.taxonomy.attribution import ATTRIBUTION_FILE
@@ -69,7 +69,7 @@ class CheckResult:
         return f"CheckResult({len(self.leaves)} leaves, {found})"
 
     def _repr_html_(self) -> str:
-        from labgen.html_table import html_table
+        from labgen.text.html_table import html_table
 
         rows = [(f"{each.file}:{each.line}", each.severity.value, each.code, each.message) for each in self.violations]
         return html_table(repr(self), ("place", "", "rule", "what is wrong"), rows)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from labgen.config.file import CONFIG_NAME
 from labgen.lazy.dataclasses import dataclass
 from labgen.records import BRANCHES
-from labgen.settings_file import CONFIG_NAME
 from labgen.taxonomy.path_patterns import LEAF_FILE
 from labgen.taxonomy.source import near
 

@@ -9,10 +9,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from labgen.config import (
+from labgen.config.models import (
     HTTP,
     BackendConfig,
-    Config,
     EndpointConfig,
     GuardConfig,
     JudgeConfig,
@@ -20,6 +19,7 @@ from labgen.config import (
     ResponderConfig,
     TeacherConfig,
 )
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.formats.chat import ChatFormat
 from labgen.lazy.dataclasses import dataclass

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
-from labgen.changed import changed
-from labgen.config import GenerationConfig
+from labgen.config.drawing import GenerationConfig
 from labgen.errors import LabgenError
 from labgen.formats.prompts import PromptSet
 from labgen.formats.reasoning import split_reasoning
 from labgen.lazy.dataclasses import dataclass
 from labgen.packages import PackageFault
 from labgen.records import Answerer, Call, Message, Reply, Schema, Slot, State
+from labgen.records.changed import changed
 from labgen.teacher.causes import FINAL, how_unread
 from labgen.teacher.client import Asking
 from labgen.teacher.ledger_only import NotPaid

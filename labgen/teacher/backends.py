@@ -13,7 +13,7 @@ from dataclasses import fields
 from importlib.metadata import EntryPoint
 from typing import Any, Protocol
 
-from labgen.config import HTTP
+from labgen.config.models import HTTP
 from labgen.errors import (
     PERMANENT,
     RETRYABLE,

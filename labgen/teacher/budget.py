@@ -8,7 +8,7 @@ import itertools
 import json
 from collections.abc import Callable
 
-from labgen.config import PriceConfig
+from labgen.config.whole import PriceConfig
 from labgen.lazy.dataclasses import dataclass
 from labgen.records import Call, Reply
 from labgen.text.token_count import estimate_tokens

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labgen.config import HTTP, Config, EndpointConfig, ModelConfig
+from labgen.config.models import HTTP, EndpointConfig, ModelConfig
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.lazy.dataclasses import dataclass
 from labgen.records import REHEARSAL_MODEL

@@ -11,11 +11,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from labgen.changed import changed
 from labgen.errors import BadReply, ContextTooLong, TeacherError, TeacherMisconfigured, TeacherRefused
 from labgen.formats.chat import ChatFormat, merge_system, strip_end_tokens
 from labgen.lazy import re
 from labgen.records import Call, Reply, Served
+from labgen.records.changed import changed
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.openai_client import Answer, OpenAIClient, words_of_body
 from labgen.teacher.parameters import REASONING_OFF

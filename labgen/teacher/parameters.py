@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
-from labgen.config import OWN_PARAMETERS, Config, ModelConfig
+from labgen.config.models import OWN_PARAMETERS, ModelConfig
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.lazy import re
 from labgen.records import Schema

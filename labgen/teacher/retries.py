@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 
-from labgen.changed import changed
 from labgen.errors import (
     PERMANENT,
     RETRYABLE,
@@ -31,6 +30,7 @@ from labgen.errors import (
 from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Ledger
 from labgen.records import Call, Message, Reply
+from labgen.records.changed import changed
 from labgen.teacher.budget import Bill, Budget
 from labgen.teacher.endpoints import Endpoint, Replicas
 from labgen.teacher.standstill import Standstill

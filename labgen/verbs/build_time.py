@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import date
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import LedgerError
 from labgen.generate.resume import open_ledger
 from labgen.lazy.dataclasses import dataclass

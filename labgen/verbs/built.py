@@ -6,7 +6,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.export.funnel import Funnel
 from labgen.filters.calibration import Calibration
 from labgen.generate.engine import Progress
@@ -73,7 +73,7 @@ class Build:
         return f"Build({where!r}, {self.rows:,} rows of {len(self.funnel.leaves)} leaves, {', '.join(words)})"
 
     def _repr_html_(self) -> str:
-        from labgen.html_table import html_table
+        from labgen.text.html_table import html_table
 
         told = [("left out", f"{path}: {why}") for path, why in self.left_out.items()]
         told += [("short", path) for path in self.short]

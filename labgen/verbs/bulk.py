@@ -18,7 +18,7 @@ from labgen.bulk.batches import BatchRuns
 from labgen.bulk.doors import open_doors
 from labgen.bulk.remote_files import holds_rounds, is_address, put
 from labgen.bulk.reply_files import LinesTold, ReplyReader, reply_files
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import UsageError
 from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.parked import BatchNote, ParkedCalls

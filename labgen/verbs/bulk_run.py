@@ -12,7 +12,7 @@ from labgen.bulk.doors import Door
 from labgen.bulk.engines import ByCommand, OnRay, check_command
 from labgen.bulk.reply_files import LineOutcome, LinesTold, ReplyReader
 from labgen.bulk.request_files import RequestFile
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import UsageError
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.generate.trial import Hopeless

@@ -12,7 +12,7 @@ from labgen.bulk.doors import Door, open_doors
 from labgen.bulk.engines import REPLIES
 from labgen.bulk.reply_files import LineOutcome, LinesTold, ReplyReader
 from labgen.bulk.request_files import RequestFiles
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
 from labgen.verbs.bulk_rounds import Round, Rounds, Shard

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import UsageError
 from labgen.filters.base import settle
 from labgen.filters.calibration import Calibration, ItemOutcome, JudgeResult, count_outcomes

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from labgen.config import HTTP, Config
+from labgen.config.models import HTTP
+from labgen.config.whole import Config
 from labgen.errors import ConfigError, LabgenError, LedgerError
 from labgen.filters.guard import guard_call, read_verdict
 from labgen.generate.context import RunContext
@@ -55,7 +56,7 @@ class Report:
         return f"Report({', '.join(f'{count} {status}' for status, count in sorted(counts.items()))})"
 
     def _repr_html_(self) -> str:
-        from labgen.html_table import html_table
+        from labgen.text.html_table import html_table
 
         rows = [(each.status, each.subject, each.name, each.words, each.todo) for each in self.findings]
         return html_table(repr(self), ("", "subject", "name", "found", "to do"), rows)

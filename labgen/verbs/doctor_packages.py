@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from labgen.config import HTTP, Config
+from labgen.config.models import HTTP
+from labgen.config.whole import Config
 from labgen.errors import LabgenError
 from labgen.flows.order_of_work import order_of_work
 from labgen.formats.training.registry import FORMATS_GROUP, find_export_format

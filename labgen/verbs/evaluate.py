@@ -16,7 +16,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from labgen.config import Config, JudgeConfig, ModelConfig, TeacherConfig
+from labgen.config.models import JudgeConfig, ModelConfig, TeacherConfig
+from labgen.config.whole import Config
 from labgen.errors import ConfigError, UsageError
 from labgen.export.choice import LETTERS
 from labgen.export.configs import CHOICE, HELD_OUT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.export.extras import check_extras
 from labgen.export.fit import RowLength

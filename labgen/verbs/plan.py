@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labgen.config import KINDS, Config
+from labgen.config.drawing import KINDS
+from labgen.config.whole import Config
 from labgen.export.extras import check_extras
 from labgen.export.provenance import build_info, leaf_info
 from labgen.formats.dataset_reader import is_hub_id
@@ -98,7 +99,7 @@ class Estimate:
         return f"Estimate({len(self.leaves)} leaves, {self.total('calls'):,.0f} calls to pay{cost})"
 
     def _repr_html_(self) -> str:
-        from labgen.html_table import html_table
+        from labgen.text.html_table import html_table
 
         names = ("calls", "prompt_tokens", "completion_tokens")
         rows = [

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
-from labgen.config import Config, PriceConfig
+from labgen.config.whole import Config, PriceConfig
 from labgen.errors import LabgenError
 from labgen.filters.calibration import JudgeResult, weakness
 from labgen.generate.context import RunContext
@@ -115,7 +115,7 @@ class Preview:
         return f"Preview({len(self.leaves)} leaves, {rows} rows{', rehearsal' if self.rehearsal else ''})"
 
     def _repr_html_(self) -> str:
-        from labgen.html_table import html_table
+        from labgen.text.html_table import html_table
 
         rows = [
             (leaf.path, each.instruction, each.response, "accepted" if each in leaf.draws.rows else each.reason)

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_run import LeafRun
 from labgen.generate.resume import one_by_one, open_ledger

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import UsageError
 from labgen.export.agreement import AGREEMENT, Agreement
 from labgen.export.configs import CHOICE, DOCUMENTS, HELD_OUT, REJECTED

@@ -21,7 +21,7 @@ from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import LabgenError, OutputError
 from labgen.export.folder import MANIFEST
 from labgen.lazy import re

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.fit import RowLength
 from labgen.lazy.dataclasses import dataclass
 from labgen.plan.example_pairs import example_pairs

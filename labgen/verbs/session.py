@@ -13,7 +13,7 @@ from dataclasses import field
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import ConfigError, UsageError
 from labgen.filters.available import FilterSet, load_filters
 from labgen.flows.following import following

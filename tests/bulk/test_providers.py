@@ -3,7 +3,7 @@
 import pytest
 
 from labgen.bulk.providers import PROVIDERS, provider_of
-from labgen.config import BulkConfig
+from labgen.config.whole import BulkConfig
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from workbench import Labgen, built_once, digest
 
 from labgen.bulk.doors import open_doors
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.ledger.replies import Ledger
 from labgen.records import Call
 from labgen.teacher.rehearsal.server import RehearsalServer

@@ -15,8 +15,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from labgen.cli import app
+from labgen.config.file import load_config
 from labgen.errors import UsageError
-from labgen.settings_file import load_config
 from labgen.taxonomy.load import load_taxonomy
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from faulty_server import FaultyServer, make_taxonomy, run
 
-from labgen.settings_file import load_config
+from labgen.config.file import load_config
 from labgen.teacher.traffic import Traffic
 from labgen.text.durations import duration
 from labgen.text.money import money

@@ -18,8 +18,8 @@ from click.core import ParameterSource
 
 from labgen.cli import app, main
 from labgen.cli.file_options import CONSENT, SETTING_OF, name_in_file
+from labgen.config.file import load_config
 from labgen.errors import ConfigError
-from labgen.settings_file import load_config
 
 SKILL = "foundational_skills/arithmetic/units"
 OTHER = "compositional_skills/writing/letters"

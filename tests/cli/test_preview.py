@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from labgen.cli import app, preview_page
+from labgen.config.file import load_config
 from labgen.errors import UsageError
 from labgen.generate.leaf_price import LeafEstimate
 from labgen.records import Candidate, Evidence, Severity, State, Verdict, Violation
-from labgen.settings_file import load_config
 from labgen.taxonomy.changes import changed_leaves
 from labgen.verbs.preview import Comparison, Draws, LeafPreview, Preview, preview_leaves
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from workbench import Labgen
 
+from labgen.config.file import load_config
 from labgen.errors import ConfigError
-from labgen.settings_file import load_config
 
 WRONG = [
     (

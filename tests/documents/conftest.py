@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from plain_git import git_home
 
-from labgen.config import DocumentsConfig
+from labgen.config.drawing import DocumentsConfig
 from labgen.documents.store import DocumentStore
 from labgen.records import DocumentSource, Leaf
 

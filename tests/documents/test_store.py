@@ -296,7 +296,7 @@ def test_processes_that_need_the_same_repository_fetch_it_once(origin, tmp_path)
     with (tmp_path / "home" / ".gitconfig").open("a") as file:
         file.write(f"[uploadpack]\n\tpackObjectsHook = {hook}\n")
     code = (
-        "import sys; from pathlib import Path; from labgen.config import DocumentsConfig\n"
+        "import sys; from pathlib import Path; from labgen.config.drawing import DocumentsConfig\n"
         "from labgen.documents.store import DocumentStore; from labgen.records import *\n"
         "leaf = Leaf('k', 'knowledge', Path('qna.yaml'), 3, '', '', '', (),"
         " DocumentSource(sys.argv[2], sys.argv[3], ('*.md',)), '')\n"
@@ -321,7 +321,7 @@ def test_a_missing_git_is_named(origin, make_leaf, make_store, tmp_path):
     """Without the program `git` the message says to install it, and leaves without repositories still work."""
     full = origin.commit({"cheese.md": CHEESE})
     code = (
-        "import sys; from pathlib import Path; from labgen.config import DocumentsConfig\n"
+        "import sys; from pathlib import Path; from labgen.config.drawing import DocumentsConfig\n"
         "from labgen.documents.store import DocumentStore; from labgen.records import *\n"
         "leaf = Leaf('k', 'knowledge', Path('qna.yaml'), 3, '', '', '', (),"
         " DocumentSource(sys.argv[1], sys.argv[2], ('*.md',)), '')\n"

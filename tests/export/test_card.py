@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.card_facts import CardNotes
 from labgen.export.dataset import write_dataset
 from labgen.export.files import read_rows

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.export.collect import Collector
 from labgen.export.dataset import writing_dataset
 from labgen.export.files import read_rows

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.errors import ConfigError
 from labgen.export.dataset import write_dataset
 from labgen.export.files import read_rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.fit import RowLength
 from labgen.export.forms import Forms, Passages, passages_apart
 from labgen.export.rows import CLOSED_BOOK, DISTRACTORS

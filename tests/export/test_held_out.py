@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from thoroughness import some
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.errors import OutputError, UsageError
 from labgen.export.choice import choice_rows
 from labgen.export.configs import CHOICE

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workbench import digest
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export import kept_phases
 from labgen.export.dataset import write_dataset
 from labgen.export.folder import read_manifest

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbench import TIDES, knowledge, write_leaf
 
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.export.fit import RowLength
 from labgen.export.forms import FORMS, Forms, Passages, passages_apart
 from labgen.export.held_out import training_texts

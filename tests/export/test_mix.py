@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import ExtraDataset, MixConfig
+from labgen.config.dataset import ExtraDataset, MixConfig
 from labgen.errors import ConfigError
 from labgen.export.balance import allocate
 from labgen.export.dataset import write_dataset

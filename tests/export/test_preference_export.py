@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from thoroughness import some
 
-from labgen.config import PreferencesConfig
+from labgen.config.drawing import PreferencesConfig
 from labgen.errors import OutputError, UsageError
 from labgen.export.dataset import write_dataset
 from labgen.export.files import read_rows

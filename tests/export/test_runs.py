@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from labgen.cli import app
-from labgen.config import MixConfig
+from labgen.config.dataset import MixConfig
 from labgen.errors import UsageError
 from labgen.export.dataset import write_dataset
 from labgen.export.files import read_rows

@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 from workbench import freeform, write_leaf
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.records import REHEARSAL_MODEL, Call, Reply
 from labgen.teacher.rehearsal.model import reply

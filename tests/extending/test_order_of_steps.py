@@ -19,7 +19,7 @@ import yaml
 from brought import Install, rehearse
 from workbench import Labgen
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.filters.available import filters_for
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.steps import Respond

@@ -11,7 +11,7 @@ import yaml
 from brought import PAGE, Install, rows_of, shown, shown_entries
 from workbench import Labgen
 
-from labgen.config import Config
+from labgen.config.whole import Config
 
 MODULES = re.findall(r"<!-- tested: (\w+)\.py -->", PAGE)
 COMMANDS = [shlex.split(line, comments=True)[1:] for line in re.findall(r"^    (labgen .*)$", PAGE, re.MULTILINE)]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted_teacher import Planted, run_slots
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import UsageError
 from labgen.export.calibration_report import calibration_json, calibration_lines, calibration_markdown
 from labgen.filters.calibration import (

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from planted_teacher import Planted, run_slots
 
 from labgen.cli import app
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.filters.available import FilterSet, filters_for
 from labgen.filters.installed import Installed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from planted_teacher import Fact, Planted, run_slots
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.records import Candidate, Pair, State
 
 CODE = "\n\n```python\nprint({}\n```"

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import Config, GuardConfig
+from labgen.config.models import GuardConfig
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.filters.available import filters_for
 from labgen.filters.guard import GuardModel, guard_call, read_granite_guardian, read_llama_guard

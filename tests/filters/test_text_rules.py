@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import ThresholdsConfig
+from labgen.config.filtering import ThresholdsConfig
 from labgen.filters.loops import repeats_itself
 from labgen.filters.refusals import find_refusal
 from labgen.filters.rules import REASONS, check_context, check_instruction, check_response

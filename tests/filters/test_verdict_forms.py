@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.filters.base import SlotContext
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.filters.judges import GroundednessJudge, InstructionJudge, PairJudge

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from faulty_server import make_taxonomy
 
+from labgen.config.file import load_config
 from labgen.errors import ConfigError
 from labgen.generate import dry_run as module
 from labgen.generate.dry_run import NobodyAsked, dry_run
 from labgen.lazy.dataclasses import dataclass
-from labgen.settings_file import load_config
 from labgen.verbs.session import Session
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thoroughness import some
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.filters.available import FilterSet, standard_filters
 from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from test_leaf_run import PROMPTS, Backend, Kept, agreeable, leaf
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.errors import RateLimited
 from labgen.filters.available import FilterSet, standard_filters
 from labgen.flows.known import SHIPPED_FLOWS

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from thoroughness import some
 from workbench import Labgen, freeform, write_leaf
 
+from labgen.config.file import load_config
 from labgen.filters.duplicates_in_leaf import Seen
 from labgen.generate.blocks import pack, unpack
 from labgen.generate.dry_run import NobodyAsked
@@ -25,7 +26,6 @@ from labgen.generate.resume import Replayed
 from labgen.ledger.replies import Ledger
 from labgen.outcomes.store import FILE_NAME, FOLDER, OutcomeStore
 from labgen.records import Call, Candidate, Message, Reply
-from labgen.settings_file import load_config
 from labgen.teacher.traffic import Origin
 from labgen.verbs.session import Session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import ThresholdsConfig
+from labgen.config.filtering import ThresholdsConfig
 from labgen.filters.earlier_instructions import MARGIN, EarlierInstructions, thresholds_for
 from labgen.outcomes.thresholds import NotedThresholds, Range
 

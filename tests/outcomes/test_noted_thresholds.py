@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import ThresholdsConfig
+from labgen.config.filtering import ThresholdsConfig
 from labgen.outcomes.thresholds import NotedThresholds, Range, no_lower_than, pack_ranges, unpack_ranges
 
 values = st.integers(1, 3)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.plan.leaf_plan import chosen_persona
 from labgen.plan.persona import persona_of
 from labgen.records import Leaf

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import Config, HeldOutConfig
+from labgen.config.dataset import HeldOutConfig
+from labgen.config.file import make_config
+from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.plan.reserved import reserved_passages
 from labgen.records import Chunk, Source
-from labgen.settings_file import make_config
 
 
 def chunks(texts: list[str]) -> list[Chunk]:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.config import KINDS, Config
+from labgen.config.drawing import KINDS
+from labgen.config.whole import Config
 from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
 from labgen.plan.example_pairs import example_pairs

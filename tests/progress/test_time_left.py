@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from labgen.config import StopConfig
+from labgen.config.drawing import StopConfig
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.progress.rates import Moment, Rates
 from labgen.progress.time_left import ExpectedCalls, LeafToGo, TimeLeft, calls_left

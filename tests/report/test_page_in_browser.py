@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from report.conftest import CUT, DOCUMENT, FILE, HOSTILE, LEAF, SKILL, SUPPORT, Browser, write_build
 
-from labgen.config import PriceConfig
+from labgen.config.whole import PriceConfig
 from labgen.export.compare import compare_datasets
 from labgen.report.build import report_page
 from labgen.report.comparison import comparison_page

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from report.conftest import ADDRESS, DOCUMENT, LEAF, SKILL, SUPPORT, write_build
 from workbench import Labgen
 
-from labgen.config import PriceConfig
+from labgen.config.whole import PriceConfig
 from labgen.errors import OutputError, UsageError
 from labgen.records import State
 from labgen.report.build import report_page

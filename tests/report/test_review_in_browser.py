@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from report.conftest import HOSTILE, SKILL, Browser, Opened
 from workbench import Labgen
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.taxonomy.marks import MarkVerdict, RowMark, read_marks
 from labgen.taxonomy.write_marks import set_mark
 from labgen.verbs.review_server import serving

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labgen.config import CheckConfig
+from labgen.config.whole import CheckConfig
 from labgen.filters.near_duplicates import NearDuplicates, rouge_l
 from labgen.filters.rouge import reference_rouge_l
 from labgen.records import Document, Leaf, Severity, Violation

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from faulty_server import KEY, Fault, FaultyServer, make_call, refusal
 
-from labgen.config import HTTP
+from labgen.config.models import HTTP
 from labgen.errors import LedgerError, NotSent, TeacherError, TeacherUnavailable
 from labgen.ledger.replies import Ledger
 from labgen.records import Reply, Schema

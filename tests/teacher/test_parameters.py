@@ -10,7 +10,7 @@ import yaml
 from click.testing import Result
 from faulty_server import Fault, FaultyServer, make_taxonomy, refusal, run
 
-from labgen.config import OWN_PARAMETERS
+from labgen.config.models import OWN_PARAMETERS
 from labgen.errors import ConfigError, TeacherMisconfigured
 
 TOKEN = "tkn-0123456789-abcdefgh"

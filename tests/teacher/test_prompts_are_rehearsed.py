@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labgen.config import Config, LeafOverride, PreferencesConfig
+from labgen.config.drawing import LeafOverride, PreferencesConfig
+from labgen.config.whole import Config
 from labgen.filters.available import filters_for
 from labgen.filters.rating import RATE
 from labgen.flows.following import following

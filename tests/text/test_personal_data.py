@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from thoroughness import some
 from workbench import Labgen, labgen, write_leaf  # noqa: F401 (a fixture)
 
-from labgen.config import ThresholdsConfig
+from labgen.config.filtering import ThresholdsConfig
 from labgen.filters.privacy import Privacy
 from labgen.records import Candidate
 from labgen.taxonomy.check import CheckOptions, check_source

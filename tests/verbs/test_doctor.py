@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from faulty_server import KEY, Fault, FaultyServer, make_taxonomy, refusal, run
 
+from labgen.config.file import load_config
 from labgen.errors import ConfigError
 from labgen.ledger.replies import Ledger
-from labgen.settings_file import load_config
 from labgen.teacher.addresses import endpoint_specs
 from labgen.teacher.connect import connect
 from labgen.teacher.finding import Finding

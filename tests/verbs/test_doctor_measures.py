@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from faulty_server import Behave, Fault, FaultyServer, llama_cpp, make_taxonomy, refusal, run
 
-from labgen.config import Config
+from labgen.config.file import load_config
+from labgen.config.whole import Config
 from labgen.ledger.replies import Ledger
-from labgen.settings_file import load_config
 from labgen.teacher.addresses import endpoint_specs
 from labgen.teacher.advice import advise, tell_context
 from labgen.teacher.finding import Finding

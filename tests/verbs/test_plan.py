@@ -11,7 +11,7 @@ import pytest
 import yaml
 from workbench import Labgen, freeform, write_leaf
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.generate.leaf_price import expected_slots
 from labgen.verbs.plan import Estimate, estimate_build
 from labgen.verbs.row_length import estimate_lengths

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from workbench import Labgen
 
-from labgen.config import Config
+from labgen.config.whole import Config
 from labgen.export.find import find_row
 from labgen.taxonomy.marks import MARKS_FILE, read_marks
 from labgen.verbs.review_server import MAX_BODY_BYTES, ReviewServer, serving

@@ -19,7 +19,7 @@ from labgen.lazy.dataclasses import dataclass
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-    from labgen.config import Config
+    from labgen.config.whole import Config
     from labgen.text.yaml_data import YamlData
 
 CONFIG_NAME = "labgen.yaml"
@@ -78,7 +78,7 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
     """The configuration of a file that was read (None: of no file) with `overrides` laid over it, as `load_config`."""
     from pydantic import ValidationError
 
-    from labgen.config import WORK_FOLDER, Config
+    from labgen.config.whole import WORK_FOLDER, Config
 
     data = deepcopy(file.data) if file else {}
     folder = file.path.parent if file else Path()
@@ -229,7 +229,10 @@ def kind_in_words(value: Any) -> str:
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     from pydantic import BaseModel
 
-    from labgen.config import Config, EndpointConfig, ExtraDataset, JudgeConfig, LeafOverride
+    from labgen.config.dataset import ExtraDataset
+    from labgen.config.drawing import LeafOverride
+    from labgen.config.models import EndpointConfig, JudgeConfig
+    from labgen.config.whole import Config
 
     model: Any = Config
     for part in location:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labgen.changed import changed
 from labgen.records import Candidate, State
+from labgen.records.changed import changed
 
 
 @dataclass(frozen=True)
