@@ -27,7 +27,7 @@ VERDICTS = {"judge_instructions": 3 * PER_SLOT, "judge_pair": 2, "judge_grounded
 def measure(flow: str, *, rows: int, yield_share: float, folder: Path) -> dict[str, float]:
     """Calls and tokens per accepted row, as labgen asks and asked separately, and the yield."""
     planted = Planted(flow, {"exchanged_answer": 1.0 - yield_share}, slots=2 * rows)
-    config = Config.model_validate({})
+    config = Config()
     candidates, run = run_slots(planted, config, folder / flow, None, wanted=rows)
     accepted = sum(candidate.state is State.ACCEPTED for candidate in candidates)
     good = accepted + sum(candidate.state is State.SURPLUS for candidate in candidates)

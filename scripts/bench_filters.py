@@ -15,6 +15,7 @@ from pathlib import Path
 
 from planted_teacher import DEFECTS, Planted, benchmark_index, run_slots
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.records import State
 
@@ -26,7 +27,7 @@ def measure(flow: str, *, slots: int, rate: float, errors: float, folder: Path) 
     kinds = [kind for kind in DEFECTS if not (flow == "freeform" and kind == "ungrounded_answer")]
     planted = Planted(flow, dict.fromkeys(kinds, rate), judge_errors=errors, slots=slots)
     # The judge's errors are what is measured here; a test of it might end the leaf.
-    config = Config.model_validate({"calibration": {"enabled": False}, "stop": {"min_calls": 10**9}})
+    config = read_section(Config, {"calibration": {"enabled": False}, "stop": {"min_calls": 10**9}})
     candidates, _ = run_slots(planted, config, folder / f"{flow}-{errors}", benchmark_index(folder / "contamination"))
     asked, through = Counter[str](), Counter[str]()
     for candidate in candidates:

@@ -23,6 +23,7 @@ from typing import Literal
 from unittest import mock
 
 from labgen.config.drawing import KINDS
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.filters import installed
 from labgen.filters.base import Cost, Ending, SlotContext
@@ -118,7 +119,8 @@ def measure(
 ) -> tuple[Amounts, Amounts]:
     """What the plan says, and what the build spends; on the leaves that a pattern matches, where there is any."""
     with tempfile.TemporaryDirectory() as scratch:
-        config = Config.model_validate(
+        config = read_section(
+            Config,
             {
                 "taxonomy": taxonomy,
                 "output": Path(scratch) / "dataset",
@@ -126,7 +128,7 @@ def measure(
                 "samples": samples,
                 "teacher": {"model": REHEARSAL_MODEL},
                 **settings,
-            }
+            },
         )
         session = Session.prepare(config, patterns)
         estimate = estimate_build(session)

@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.records import REHEARSAL_MODEL, Call, Reply
@@ -96,7 +97,8 @@ def build(
     """A build with such a teacher. Returns: it, its calls by step, and the pairs that it wrote (count)."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        config = Config.model_validate(
+        config = read_section(
+            Config,
             {
                 "taxonomy": arguments.taxonomy,
                 "output": folder / "dataset",
@@ -106,7 +108,7 @@ def build(
                 "calibration": {"enabled": False},
                 "preferences": preferences,
                 "leaves": [{"match": "knowledge/**", "samples": 0}],
-            }
+            },
         )
         teacher = Teacher(config, fails, mends)
         done = build_dataset(config, backend=ScriptedBackend(teacher))

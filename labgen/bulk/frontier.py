@@ -107,7 +107,7 @@ class Frontier:
 
     async def _slots(self, plan: LeafPlan, past: Past) -> dict[bytes, Call]:
         client = LedgerOnly(self.ledger, failing=True)
-        config = self.run.config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
+        config = self.run.config.changed(calibration=CalibrationConfig(enabled=False))
         run = replace(self.run, client=client, config=config)
         duplicates = DuplicatesInLeaf(plan, config.thresholds)
         duplicates.go_on_from(past.progress.slots, past.seen)

@@ -73,7 +73,7 @@ def provider_of(address: str, settings: BulkConfig) -> Provider:
     parts = urlsplit(address)
     host = (parts.hostname or "").lower()
     if not address and not settings.provider:
-        settings = settings.model_copy(update={"provider": "files"})
+        settings = settings.changed(provider="files")
     known = (each for each in PROVIDERS if any(host.endswith(end) for end in each.hosts))
     by_name = (each for each in PROVIDERS if each.name == settings.provider)
     found = next(by_name if settings.provider else known, PROVIDERS[-1])

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from labgen.config.file import LONGEST_SHOWN_CHARS, SettingsFile, kind_in_words
+from labgen.config.file import SettingsFile
+from labgen.config.values_in_words import LONGEST_SHOWN_CHARS, kind_in_words
 from labgen.errors import ConfigError
 
 SETTING_OF = {

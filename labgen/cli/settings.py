@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from labgen.config.whole import Config
 
 CommandFunction = Callable[..., Any]
-
-PLUGINS_OFF = "PYDANTIC_DISABLE_PLUGINS"
 
 
 def config_option(command: CommandFunction) -> CommandFunction:
@@ -211,23 +207,6 @@ def chosen_leaves(config: Config, options: dict[str, Any]) -> tuple[str, ...] | 
 def config_from(options: dict[str, Any]) -> Config:
     """The configuration: the file's settings with the given options laid over them."""
     overrides = {setting: options[name] for name, setting in SETTING_OF.items() if options.get(name) is not None}
-    with _no_plugins():
-        config = make_config(options["config"], overrides)
+    config = make_config(options["config"], overrides)
     end_loading()
     return config
-
-
-@contextmanager
-def _no_plugins() -> Iterator[None]:
-    """Let pydantic look for no plugins, as it would in every installed package; see its `PYDANTIC_DISABLE_PLUGINS`.
-
-    Only for the process of a command, which has one thread then: an environment is everybody's.
-    """
-    before = os.environ.get(PLUGINS_OFF)
-    os.environ[PLUGINS_OFF] = "__all__"
-    try:
-        yield
-    finally:
-        del os.environ[PLUGINS_OFF]
-        if before is not None:
-            os.environ[PLUGINS_OFF] = before

@@ -4,107 +4,137 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from msgspec import Meta, field
 
 from labgen.config.drawing import QuestionKind
-from labgen.config.section import Count, Section, Share
+from labgen.config.section import Count, NonNegativeInt, PositiveFloat, Section, Share
 
 
 class ExtraDataset(Section):
     """A dataset of someone else's that is mixed into phases. Its licence must be said: it ends up in the card."""
 
-    name: str = Field(min_length=1, description="What the rows' `leaf` and the card call it.")
-    path: str = Field(
-        min_length=1,
-        description="A file (.jsonl, .jsonl.gz, .json, .parquet, .csv), a dataset folder, or OWNER/NAME on the Hub.",
-    )
-    config: str | None = Field(None, description="Config of the dataset, where it has several.")
-    split: str = Field("train", description="Split of the dataset.")
-    phases: tuple[Literal[1, 2, 3], ...] = Field((3,), min_length=1, description="Phases that it goes into.")
-    weight: float = Field(gt=0, description="Rows of it for each row of the phase's own.")
-    licence: str = Field(min_length=1, description="Its licence, as an SPDX identifier.")
+    name: Annotated[str, Meta(min_length=1)]
+    """What the rows' `leaf` and the card call it."""
+
+    path: Annotated[str, Meta(min_length=1)]
+    """A file (.jsonl, .jsonl.gz, .json, .parquet, .csv), a dataset folder, or OWNER/NAME on the Hub."""
+
+    config: str | None = None
+    """Config of the dataset, where it has several."""
+
+    split: str = "train"
+    """Split of the dataset."""
+
+    phases: Annotated[tuple[Literal[1, 2, 3], ...], Meta(min_length=1)] = (3,)
+    """Phases that it goes into."""
+
+    weight: PositiveFloat
+    """Rows of it for each row of the phase's own."""
+
+    licence: Annotated[str, Meta(min_length=1)]
+    """Its licence, as an SPDX identifier."""
 
 
 class MixConfig(Section):
     """The training phases: what goes where, and how much of it. No row is ever repeated within a phase."""
 
-    phases: bool = Field(True, description="Whether to write the phase configs beside the branches.")
-    seed: int = Field(0, ge=0, description="Changes which rows are drawn and their order.")
-    phase_2_kinds: tuple[QuestionKind, ...] = Field(
-        ("joined", "reasoning", "long", "across"),
-        description="Kinds of question on documents that belong to phase 2, LAB's complicated knowledge with longer "
-        "samples; all other knowledge belongs to phase 1.",
-    )
-    replay_1_in_2: Share = Field(0.1, description="Share of phase 1's own rows that phase 2 replays.")
-    replay_1_in_3: Share = Field(0.1, description="Share of phase 1's own rows that phase 3 replays.")
-    replay_2_in_3: Share = Field(0.1, description="Share of phase 2's own rows that phase 3 replays.")
-    balance_temperature: float = Field(
-        1.0, ge=1, description="Above 1, leaves with more rows than the mean are thinned towards it; 1 keeps all."
-    )
-    leaf_floor: int = Field(0, ge=0, description="Rows that every leaf must bring; one that has fewer is an error.")
-    leaf_ceiling: Count | None = Field(None, description="Rows that a leaf may bring at most.")
-    branch_rows: dict[Literal["knowledge", "foundational_skills", "compositional_skills"], Count] = Field(
-        default_factory=dict, description="Rows to draw from a branch in all; all that balance allows where not named."
-    )
-    documents: Share = Field(0.0, description="Share of the documents that belong to phase 1, and are replayed as it.")
-    closed_book: Share = Field(1.0, description="Share of knowledge rows that come as the question alone.")
-    open_book: Share = Field(0.25, description="Share of knowledge rows that (also) come with their passage.")
-    distractors: Share = Field(0.25, description="Share that (also) come with passages of other places (RAFT).")
-    distractor_passages: Count = Field(3, description="Wrong passages shown with one question.")
-    gold_share: Share = Field(0.8, description="Probability that the right passage is among them; RAFT's P.")
-    extras: tuple[ExtraDataset, ...] = Field((), description="Datasets of others to mix in.")
-    max_tokens: Annotated[int, Field(ge=64)] | None = Field(
-        None,
-        description="Tokens that the trainer takes of a row. Passages are chosen so that the whole answer fits; a row "
-        "that is longer by itself is in no phase. None: rows of any length.",
-    )
-    reasoning: Literal["none", "think", "cerebrum"] = Field(
-        "none",
-        description="How exports will write a row's reasoning before its answer (`labgen export --reasoning`): "
-        "`max_tokens` measures rows with it. The phases themselves keep the two apart.",
-    )
-    tokenizer: str = Field(
-        "estimate",
-        description="What counts `max_tokens`: `estimate`, or the model in training: its folder or tokenizer.json, "
-        "whose chat template is applied.",
-    )
+    phases: bool = True
+    """Whether to write the phase configs beside the branches."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> MixConfig:
+    seed: NonNegativeInt = 0
+    """Changes which rows are drawn and their order."""
+
+    phase_2_kinds: tuple[QuestionKind, ...] = ("joined", "reasoning", "long", "across")
+    """Kinds of question on documents that belong to phase 2, LAB's complicated knowledge with longer samples; all other
+    knowledge belongs to phase 1."""
+
+    replay_1_in_2: Share = 0.1
+    """Share of phase 1's own rows that phase 2 replays."""
+
+    replay_1_in_3: Share = 0.1
+    """Share of phase 1's own rows that phase 3 replays."""
+
+    replay_2_in_3: Share = 0.1
+    """Share of phase 2's own rows that phase 3 replays."""
+
+    balance_temperature: Annotated[float, Meta(ge=1)] = 1.0
+    """Above 1, leaves with more rows than the mean are thinned towards it; 1 keeps all."""
+
+    leaf_floor: NonNegativeInt = 0
+    """Rows that every leaf must bring; one that has fewer is an error."""
+
+    leaf_ceiling: Count | None = None
+    """Rows that a leaf may bring at most."""
+
+    branch_rows: dict[Literal["knowledge", "foundational_skills", "compositional_skills"], Count] = field(
+        default_factory=dict
+    )
+    """Rows to draw from a branch in all; all that balance allows where not named."""
+
+    documents: Share = 0.0
+    """Share of the documents that belong to phase 1, and are replayed as it."""
+
+    closed_book: Share = 1.0
+    """Share of knowledge rows that come as the question alone."""
+
+    open_book: Share = 0.25
+    """Share of knowledge rows that (also) come with their passage."""
+
+    distractors: Share = 0.25
+    """Share that (also) come with passages of other places (RAFT)."""
+
+    distractor_passages: Count = 3
+    """Wrong passages shown with one question."""
+
+    gold_share: Share = 0.8
+    """Probability that the right passage is among them; RAFT's P."""
+
+    extras: tuple[ExtraDataset, ...] = ()
+    """Datasets of others to mix in."""
+
+    max_tokens: Annotated[int, Meta(ge=64)] | None = None
+    """Tokens that the trainer takes of a row. Passages are chosen so that the whole answer fits; a row that is longer
+    by itself is in no phase. None: rows of any length."""
+
+    reasoning: Literal["none", "think", "cerebrum"] = "none"
+    """How exports will write a row's reasoning before its answer (`labgen export --reasoning`): `max_tokens` measures
+    rows with it. The phases themselves keep the two apart."""
+
+    tokenizer: str = "estimate"
+    """What counts `max_tokens`: `estimate`, or the model in training: its folder or tokenizer.json, whose chat template
+    is applied."""
+
+    def __post_init__(self) -> None:
         if self.leaf_ceiling is not None and self.leaf_floor > self.leaf_ceiling:
             raise ValueError("`leaf_floor` is above `leaf_ceiling`")
         if not (self.closed_book or self.open_book or self.distractors):
             raise ValueError("one of `closed_book`, `open_book`, `distractors` must be above 0")
         if len({extra.name for extra in self.extras}) < len(self.extras):
             raise ValueError("two `extras` have the same name")
-        return self
 
 
 class HeldOutConfig(Section):
     """Rows that are kept out of training, to ask a trained model: see docs/evaluation.md. Off by default."""
 
-    recall: int = Field(
-        0, ge=0, description="Rows for each leaf with documents: other questions on passages that are trained on."
-    )
-    reading: int = Field(
-        0, ge=0, description="Rows for each leaf with documents, on passages kept from training, which are shown."
-    )
-    skills: int = Field(0, ge=0, description="Rows for each leaf of a skill.")
-    turns: Literal[1, 2] = Field(
-        1,
-        description="Questions of a held-out row of a skill: with 2, a follow-up question as well, as in MT-Bench.",
-    )
-    reading_passages: Share = Field(
-        0.0,
-        description="Share of a leaf's passages that training doesn't draw from, one at least where it has two. It "
-        "changes the training rows, whether rows on these passages are drawn or not.",
-    )
+    recall: NonNegativeInt = 0
+    """Rows for each leaf with documents: other questions on passages that are trained on."""
 
-    @model_validator(mode="after")
-    def _passages_to_read(self) -> HeldOutConfig:
+    reading: NonNegativeInt = 0
+    """Rows for each leaf with documents, on passages kept from training, which are shown."""
+
+    skills: NonNegativeInt = 0
+    """Rows for each leaf of a skill."""
+
+    turns: Literal[1, 2] = 1
+    """Questions of a held-out row of a skill: with 2, a follow-up question as well, as in MT-Bench."""
+
+    reading_passages: Share = 0.0
+    """Share of a leaf's passages that training doesn't draw from, one at least where it has two. It changes the
+    training rows, whether rows on these passages are drawn or not."""
+
+    def __post_init__(self) -> None:
         if self.reading and not self.reading_passages:
             raise ValueError("`reading` needs passages that training doesn't draw from: set `reading_passages`")
-        return self
 
     @property
     def wanted(self) -> bool:

@@ -1,30 +1,26 @@
 """`labgen.yaml` from disk: its text to data, its data to a `Config`, and words for what is wrong with it.
 
-The models (and pydantic with them) are loaded when a `Config` is made, not before: what needs only the file's data,
+The sections (and msgspec with them) are loaded when a `Config` is made, not before: what needs only the file's data,
 such as `options:` for `labgen teacher`, starts without them.
 """
 
 from __future__ import annotations
 
-import difflib
 import os.path
 from collections.abc import Collection
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from labgen.config.values_in_words import kind_in_words
 from labgen.errors import ConfigError
 from labgen.lazy.dataclasses import dataclass
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from labgen.config.whole import Config
     from labgen.text.yaml_data import YamlData
 
 CONFIG_NAME = "labgen.yaml"
-LONGEST_SHOWN_CHARS = 20
-"""Words of the settings that are as long as this may be a key in the wrong place, and are not repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +72,10 @@ def read_settings(path: Path | None = None) -> SettingsFile | None:
 
 def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = None) -> Config:
     """The configuration of a file that was read (None: of no file) with `overrides` laid over it, as `load_config`."""
-    from pydantic import ValidationError
+    from msgspec import ValidationError
 
+    from labgen.config.problems import find_problems
+    from labgen.config.section import read_section
     from labgen.config.whole import WORK_FOLDER, Config
 
     data = deepcopy(file.data) if file else {}
@@ -87,13 +85,18 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
     for name, value in given.items():
         _override(data, name, value)
     try:
-        config = Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, file, given)) from None
+        config = read_section(Config, data)
+    except ValidationError:
+        lines = [f"{_where(problem.place, file, given)}: {problem.words}" for problem in find_problems(Config, data)]
+        raise ConfigError("\n".join(lines)) from None
     if config.work is None:
-        config = config.model_copy(update={"work": folder / WORK_FOLDER})
-    config._file, config._given = file, tuple(given)
-    return config
+        config = config.changed(work=folder / WORK_FOLDER)
+    return config.from_file(file, given)
+
+
+def _where(place: tuple[str | int, ...], file: SettingsFile | None, given: Collection[str]) -> str:
+    """Where a setting stands; what an option or a caller gives stands in no file."""
+    return file.where(*place) if file and ".".join(map(str, place)) not in given else "settings"
 
 
 def _override(data: dict[str, Any], name: str, value: Any) -> None:
@@ -143,106 +146,3 @@ def _anchor_paths(data: dict[str, Any], folder: Path) -> None:
         # A Hub id looks like a relative path: only what is there is a path.
         if isinstance(extra, dict) and isinstance(extra.get("path"), str) and (folder / extra["path"]).exists():
             extra["path"] = str(folder / extra["path"])
-
-
-def _explain(error: ValidationError, file: SettingsFile | None, overridden: Collection[str]) -> str:
-    lines = []
-    for problem in error.errors():
-        place = tuple(part for part in problem["loc"] if part != "[key]")
-        name = ".".join(str(part) for part in place)
-        # What an option or a caller gives stands in no file.
-        where = file.where(*place) if file and name not in overridden else "settings"
-        if problem["type"] == "extra_forbidden":
-            known = _known_keys(place[:-1])
-            near = difflib.get_close_matches(str(place[-1]), known, n=1)
-            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
-            lines.append(f"{where}: unknown setting `{name}`. {hint}")
-        elif problem["type"] == "missing":
-            lines.append(f"{where}: `{name}` is missing. Write it beneath `{'.'.join(map(str, place[:-1]))}:`.")
-        elif problem["type"] == "value_error":
-            lines.append(f"{where}: {f'`{name}`: ' if name else ''}{problem['ctx']['error']}.")
-        else:
-            lines.append(
-                f"{where}: `{name}` {_wanted(problem)}; this is {kind_in_words(problem['input'])}.{_instead(problem)}"
-            )
-    return "\n".join(lines)
-
-
-_WANTED = {
-    "tuple_type": "takes a list, such as `[one, two]` or a line with a dash for each",
-    "list_type": "takes a list, such as `[one, two]` or a line with a dash for each",
-    "dict_type": "takes `name: value` lines beneath it",
-    "model_type": "takes `name: value` lines beneath it",
-    "model_attributes_type": "takes `name: value` lines beneath it",
-    "int_type": "takes a whole number, such as `30`",
-    "int_parsing": "takes a whole number, such as `30`",
-    "int_parsing_size": "takes a whole number of ordinary size, such as `30`",
-    "int_from_float": "takes a whole number, such as `30`",
-    "float_type": "takes a number, such as `0.5`",
-    "float_parsing": "takes a number, such as `0.5`",
-    "finite_number": "takes a finite number, such as `0.5`",
-    "bool_type": "takes `true` or `false`",
-    "bool_parsing": "takes `true` or `false`",
-    "string_type": "takes a text; put it in quotes where it looks like a number, a date, or yes or no",
-    "path_type": "takes a path, such as `folder/file`",
-    "literal_error": "takes {expected}",
-    "greater_than": "takes a number above {gt}",
-    "greater_than_equal": "takes a number of at least {ge}",
-    "less_than": "takes a number below {lt}",
-    "less_than_equal": "takes a number of at most {le}",
-    "string_too_short": "takes a text that is not empty",
-    "too_short": "takes a list that is not empty",
-}
-"""Kind of error, as pydantic names it, to what is wanted; the names in braces are those of its context."""
-
-
-def _wanted(problem: Any) -> str:
-    words = _WANTED.get(problem["type"])
-    if words is None:
-        return str(problem["msg"]).replace("Input should be", "takes")
-    return words.format(**{name: str(value).replace("'", "`") for name, value in problem.get("ctx", {}).items()})
-
-
-def _instead(problem: Any) -> str:
-    """What to write where it is plain what was meant: a list of one."""
-    given = problem["input"]
-    one = problem["type"] == "tuple_type" and isinstance(given, str) and len(given) < LONGEST_SHOWN_CHARS
-    return f" Write `[{given}]`." if one else ""
-
-
-def kind_in_words(value: Any) -> str:
-    """What was given, in words; the value itself where it is too short to be a key that stands in the wrong place."""
-    if value is None or value == "":
-        return "empty"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "`name: value` lines"
-    if isinstance(value, list | tuple):
-        return "a list" if value else "an empty list"
-    text = str(value)
-    kind = "the text" if isinstance(value, str) else "the number" if isinstance(value, int | float) else "the value"
-    words = f"`{text}`" if isinstance(value, str) else text
-    return f"{kind} {words}" if len(text) < LONGEST_SHOWN_CHARS else "a longer text"
-
-
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    from pydantic import BaseModel
-
-    from labgen.config.dataset import ExtraDataset
-    from labgen.config.drawing import LeafOverride
-    from labgen.config.models import EndpointConfig, JudgeConfig
-    from labgen.config.whole import Config
-
-    model: Any = Config
-    for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        nested = {"leaves": LeafOverride, "extras": ExtraDataset, "endpoints": EndpointConfig, "judge": JudgeConfig}
-        model = nested.get(part, annotation)
-        for one in get_args(model):  # a section that may be left out
-            model = one if isinstance(one, type) and issubclass(one, BaseModel) else model
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-    return sorted(model.model_fields)

@@ -2,31 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticKnownError
+from msgspec import Meta, Struct, StructMeta, convert, field, structs
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+NonNegativeInt = Annotated[int, Meta(ge=0)]
+NonNegativeFloat = Annotated[float, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Temperature = Annotated[float, Meta(ge=0, le=2)]
+
+Word = Annotated[str, Meta(min_length=1, max_length=60)]
+Values = tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...]
 
 
-Word = Annotated[str, Field(min_length=1, max_length=60)]
-Values = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
+class _SectionMeta(StructMeta):
+    """So that no section need say that its settings go by name: that alone is not inherited."""
+
+    def __new__(cls, *parts: Any, **options: Any) -> Any:
+        return super().__new__(cls, *parts, kw_only=True, **options)
 
 
-class Section(BaseModel):
-    """Base of all sections: frozen, no unknown keys."""
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+class Section(Struct, metaclass=_SectionMeta, frozen=True, forbid_unknown_fields=True):
+    """Base of all sections: frozen, no unknown keys. Below each setting stands what it means.
 
-    # Each is built once, with the whole of `Config`, and not by itself before that.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    Whoever makes one directly gives values of the right types; what people write is read by `read_section`.
+    """
 
-    @field_validator("*", mode="before")
+    def changed(self, **values: Any) -> Self:
+        """The same with other values of some settings, of the right types."""
+        return structs.replace(self, **values)
+
+    def plain(self, only: Collection[str] = (), without: Collection[str] = ()) -> dict[str, Any]:
+        """Its settings as JSON has them; `only` some, or `without` some."""
+        names = [name for name in self.__struct_fields__ if (not only or name in only) and name not in without]
+        return {name: _plain(getattr(self, name)) for name in names}
+
+
+class OpenSection:
+    """Base of sections that have settings of another package beside their own. Not to be changed, either.
+
+    No dataclass, since msgspec would read one by itself, and pass over what it has no field for.
+    """
+
     @classmethod
-    def _no_truth_value_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        kinds: dict[Any, Literal["int_type", "float_type"]] = {int: "int_type", float: "float_type"}
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        wanted = next((kinds[kind] for kind in (annotation, *get_args(annotation)) if kind in kinds), None)
-        if isinstance(value, bool) and wanted:
-            raise PydanticKnownError(wanted)  # `no` would be read as 0
-        return value
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The section of what people wrote. Raises: TypeError: one of its own settings is of the wrong type."""
+        raise NotImplementedError
+
+    def plain(self) -> dict[str, Any]:
+        """Its settings as JSON has them."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.plain()})"
+
+
+S = TypeVar("S", bound=Section)
+
+
+def read_section(kind: type[S], data: Mapping[str, Any]) -> S:
+    """A section of what people wrote: lists, texts and numbers, as YAML and the command line give them.
+
+    Raises: msgspec.ValidationError: something does not fit; `labgen.config.problems` says all that does not.
+    """
+    section: S = fitted(data, kind)
+    return section
+
+
+def fitted(value: Any, kind: Any) -> Any:
+    """A value as the type of a setting has it: a number in quotes is a number. Raises: msgspec.ValidationError."""
+    return convert(value, kind, strict=False, dec_hook=_fitted)
+
+
+def _fitted(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    if issubclass(kind, OpenSection) and isinstance(value, dict):
+        return kind.of(value)
+    raise TypeError(f"{kind.__name__} is none of these")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section | OpenSection):
+        return value.plain()
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return str(value) if isinstance(value, Path) else value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from msgspec import Meta, field
 
 from labgen.config.dataset import HeldOutConfig, MixConfig
 from labgen.config.drawing import (
@@ -19,7 +19,7 @@ from labgen.config.drawing import (
 )
 from labgen.config.filtering import CalibrationConfig, ContaminationConfig, FiltersConfig, ThresholdsConfig
 from labgen.config.models import GuardConfig, JudgeConfig, TeacherConfig
-from labgen.config.section import Count, Section, Share
+from labgen.config.section import Count, NonNegativeFloat, NonNegativeInt, PositiveFloat, Section, Share
 
 WORK_FOLDER = ".labgen"
 """Name of the work folder, beside labgen.yaml, else in the current folder."""
@@ -28,23 +28,27 @@ WORK_FOLDER = ".labgen"
 class CheckConfig(Section):
     """Which rules `labgen check` applies."""
 
-    disable: tuple[str, ...] = Field((), description="Rule codes or prefixes that are switched off, such as LG2.")
-    per_file: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="Path pattern to codes switched off for the files it matches."
-    )
+    disable: tuple[str, ...] = ()
+    """Rule codes or prefixes that are switched off, such as LG2."""
+
+    per_file: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Path pattern to codes switched off for the files it matches."""
 
 
 class PriceConfig(Section):
     """What the teacher costs."""
 
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = Field(
-        "USD", description="The currency of the prices, as an ISO 4217 code such as `EUR`."
-    )
-    prompt_per_million: float = Field(ge=0, description="Price of a million prompt tokens.")
-    completion_per_million: float = Field(ge=0, description="Price of a million completion tokens.")
-    batch_discount: Share = Field(
-        0.5, description="Share of the price that a batch API saves; `labgen plan` shows both prices."
-    )
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "USD"
+    """The currency of the prices, as an ISO 4217 code such as `EUR`."""
+
+    prompt_per_million: NonNegativeFloat
+    """Price of a million prompt tokens."""
+
+    completion_per_million: NonNegativeFloat
+    """Price of a million completion tokens."""
+
+    batch_discount: Share = 0.5
+    """Share of the price that a batch API saves; `labgen plan` shows both prices."""
 
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """What so many tokens cost."""
@@ -54,36 +58,35 @@ class PriceConfig(Section):
 class OutcomesConfig(Section):
     """What is kept of what leaves came to, so that the next build need not make it again. It changes no row."""
 
-    max_bytes: Annotated[int, Field(ge=0)] = Field(
-        2_000_000_000,
-        description="Size of what is kept, in bytes at most; what was of use longest ago goes first. 0: nothing.",
-    )
+    max_bytes: NonNegativeInt = 2_000_000_000
+    """Size of what is kept, in bytes at most; what was of use longest ago goes first. 0: nothing."""
 
 
 class BulkConfig(Section):
     """How calls are asked in files of many: see `labgen bulk`."""
 
-    provider: Literal["openai", "azure", "groq", "together", "litellm", "files", "other"] | None = Field(
-        None, description="Whose batch API it is, where the address does not say so; decides limits and shapes."
-    )
-    max_lines: Count | None = Field(None, description="Calls in a file at most; None: the provider's limit.")
-    max_bytes: Annotated[int, Field(ge=1000)] | None = Field(
-        None, description="Size of a file at most; None: the provider's limit."
-    )
-    window: str | None = Field(None, description="Time in which a batch is to be answered; None: the provider's `24h`.")
-    poll_sec: float | None = Field(
-        None, gt=0, description="Time between two looks at a batch; None: from 1 s on ever longer, up to a minute."
-    )
-    engine: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Settings of Ray's `vLLMEngineProcessorConfig`, such as `model_source`, for `labgen bulk run --on "
-        "ray` with a model that has no address.",
-    )
-    probe_lines: Count = Field(
-        20,
-        description="Calls of the first round, for an endpoint that has not answered yet: one wrong parameter "
-        "would otherwise fail every line of a large one.",
-    )
+    provider: Literal["openai", "azure", "groq", "together", "litellm", "files", "other"] | None = None
+    """Whose batch API it is, where the address does not say so; decides limits and shapes."""
+
+    max_lines: Count | None = None
+    """Calls in a file at most; None: the provider's limit."""
+
+    max_bytes: Annotated[int, Meta(ge=1000)] | None = None
+    """Size of a file at most; None: the provider's limit."""
+
+    window: str | None = None
+    """Time in which a batch is to be answered; None: the provider's `24h`."""
+
+    poll_sec: PositiveFloat | None = None
+    """Time between two looks at a batch; None: from 1 s on ever longer, up to a minute."""
+
+    engine: dict[str, Any] = field(default_factory=dict)
+    """Settings of Ray's `vLLMEngineProcessorConfig`, such as `model_source`, for `labgen bulk run --on ray` with a
+    model that has no address."""
+
+    probe_lines: Count = 20
+    """Calls of the first round, for an endpoint that has not answered yet: one wrong parameter would otherwise fail
+    every line of a large one."""
 
 
 class _File(Protocol):
@@ -92,68 +95,105 @@ class _File(Protocol):
     def where(self, *place: str | int) -> str: ...
 
 
-class Config(Section):
+class Config(Section, dict=True):
     """The whole of `labgen.yaml`."""
 
-    _file: _File | None = PrivateAttr(None)
-    _given: tuple[str, ...] = PrivateAttr(())
+    taxonomy: Path = Path("taxonomy")
+    """Root of the taxonomy."""
 
-    taxonomy: Path = Field(Path("taxonomy"), description="Root of the taxonomy.")
-    output: Path = Field(Path("dataset"), description="Folder that the dataset is written to.")
-    work: Path | None = Field(None, description="Work folder (ledger, clones). Default: .labgen beside labgen.yaml.")
-    samples: Annotated[int, Field(ge=0)] = Field(
-        30, description="Accepted rows wanted per leaf, at least; of a leaf with documents see `samples_per_passage`."
-    )
-    samples_per_passage: Annotated[float, Field(ge=0)] | None = Field(
-        None,
-        description="Accepted rows wanted for each passage of a leaf's documents, where that comes to more than "
-        "`samples`. None: as many rows as it takes for every passage to be drawn from.",
-    )
-    seed: int = Field(0, ge=0, description="Changes every draw. Same seed, same dataset.")
-    tokenizer: str = Field("estimate", description="`estimate` (about 4 characters a token) or a tokenizer.json file.")
-    prompts: Path | None = Field(None, description="Folder whose files replace shipped prompts of the same name.")
-    teacher: TeacherConfig = Field(default_factory=TeacherConfig)
-    judge: JudgeConfig | None = Field(None, description="Another model that judges; None: the teacher judges.")
-    generation: GenerationConfig = Field(default_factory=GenerationConfig)
-    knowledge: KnowledgeConfig = Field(default_factory=KnowledgeConfig)
-    preferences: PreferencesConfig | None = Field(
-        None, description="Pairs of responses, single judged responses, checkable answers; None: none of these."
-    )
-    stop: StopConfig = Field(default_factory=StopConfig)
-    thresholds: ThresholdsConfig = Field(default_factory=ThresholdsConfig)
-    filters: FiltersConfig = Field(default_factory=FiltersConfig)
-    guard: GuardConfig | None = Field(None, description="A guard model; None: the judges alone decide on safety.")
-    calibration: CalibrationConfig = Field(default_factory=CalibrationConfig)
-    contamination: ContaminationConfig = Field(default_factory=ContaminationConfig)
-    documents: DocumentsConfig = Field(default_factory=DocumentsConfig)
-    check: CheckConfig = Field(default_factory=CheckConfig)
-    mix: MixConfig = Field(default_factory=MixConfig)
-    held_out: HeldOutConfig = Field(default_factory=HeldOutConfig)
-    price: PriceConfig | None = Field(None, description="Prices, for `plan` and for a budget in money.")
-    bulk: BulkConfig = Field(default_factory=BulkConfig)
-    outcomes: OutcomesConfig = Field(default_factory=OutcomesConfig)
-    expected_yield: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.7, description="Accepted rows per candidate that `plan` reckons with until a build has shown its own."
-    )
-    leaves: tuple[LeafOverride, ...] = Field((), description="Overrides by leaf pattern.")
-    options: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Defaults of command-line options that are no settings of their own: an option's variable without "
-        "`LABGEN_`, in small letters, to its value. The Python API takes no notice of it.",
-    )
+    output: Path = Path("dataset")
+    """Folder that the dataset is written to."""
 
-    @model_validator(mode="after")
-    def _responses_are_preferences(self) -> Config:
+    work: Path | None = None
+    """Work folder (ledger, clones). Default: .labgen beside labgen.yaml."""
+
+    samples: NonNegativeInt = 30
+    """Accepted rows wanted per leaf, at least; of a leaf with documents see `samples_per_passage`."""
+
+    samples_per_passage: NonNegativeFloat | None = None
+    """Accepted rows wanted for each passage of a leaf's documents, where that comes to more than `samples`. None: as
+    many rows as it takes for every passage to be drawn from."""
+
+    seed: NonNegativeInt = 0
+    """Changes every draw. Same seed, same dataset."""
+
+    tokenizer: str = "estimate"
+    """`estimate` (about 4 characters a token) or a tokenizer.json file."""
+
+    prompts: Path | None = None
+    """Folder whose files replace shipped prompts of the same name."""
+
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+
+    judge: JudgeConfig | None = None
+    """Another model that judges; None: the teacher judges."""
+
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
+
+    knowledge: KnowledgeConfig = field(default_factory=KnowledgeConfig)
+
+    preferences: PreferencesConfig | None = None
+    """Pairs of responses, single judged responses, checkable answers; None: none of these."""
+
+    stop: StopConfig = field(default_factory=StopConfig)
+
+    thresholds: ThresholdsConfig = field(default_factory=ThresholdsConfig)
+
+    filters: FiltersConfig = field(default_factory=FiltersConfig)
+
+    guard: GuardConfig | None = None
+    """A guard model; None: the judges alone decide on safety."""
+
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
+
+    contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
+
+    documents: DocumentsConfig = field(default_factory=DocumentsConfig)
+
+    check: CheckConfig = field(default_factory=CheckConfig)
+
+    mix: MixConfig = field(default_factory=MixConfig)
+
+    held_out: HeldOutConfig = field(default_factory=HeldOutConfig)
+
+    price: PriceConfig | None = None
+    """Prices, for `plan` and for a budget in money."""
+
+    bulk: BulkConfig = field(default_factory=BulkConfig)
+
+    outcomes: OutcomesConfig = field(default_factory=OutcomesConfig)
+
+    expected_yield: Annotated[float, Meta(gt=0, le=1)] = 0.7
+    """Accepted rows per candidate that `plan` reckons with until a build has shown its own."""
+
+    leaves: tuple[LeafOverride, ...] = ()
+    """Overrides by leaf pattern."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    """Defaults of command-line options that are no settings of their own: an option's variable without `LABGEN_`, in
+    small letters, to its value. The Python API takes no notice of it."""
+
+    def __post_init__(self) -> None:
         if self.preferences is None and any(entry.responses is not None for entry in self.leaves):
             raise ValueError("`responses` in `leaves` needs a section `preferences:` (it may be empty: `{}`)")
-        return self
 
     def where(self, place: Sequence[str | int]) -> str:
         """File and line of a setting; '' where it stands in no file, such as one that an option gives."""
-        given = (tuple(name.split(".")) for name in self._given)
-        if self._file is None or any(name == tuple(place)[: len(name)] for name in given):
+        file, given = self.__dict__.get("origin", (None, ()))
+        if file is None or any(tuple(name.split(".")) == tuple(place)[: 1 + name.count(".")] for name in given):
             return ""
-        return self._file.where(*place)
+        return str(file.where(*place))
+
+    def from_file(self, file: _File | None, given: Collection[str]) -> Self:
+        """The same, which knows of each setting where it stands: in a file, unless its name is among those `given`."""
+        self.__dict__["origin"] = file, tuple(given)
+        return self
+
+    def changed(self, **values: Any) -> Self:
+        """As that of every section."""
+        made = super().changed(**values)
+        made.__dict__.update(self.__dict__)
+        return made
 
     @property
     def work_folder(self) -> Path:

@@ -92,7 +92,7 @@ class KeptPhases:
 def _made_of(branches: Mapping[str, Sequence[DataFile]], mix: MixConfig) -> str:
     """A hash of all that decides what the phases are."""
     files = {name: [file.sha256 for file in own] for name, own in branches.items()}
-    return _hash(json.dumps([files, mix.model_dump(mode="json"), code_version()]).encode())
+    return _hash(json.dumps([files, mix.plain(), code_version()]).encode())
 
 
 def _link(file: Path, target: Path) -> None:

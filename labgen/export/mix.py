@@ -291,7 +291,7 @@ def _taken(table: pa.Table, places: list[int]) -> pa.Table:
 
 def mix_settings(mix: MixConfig) -> dict[str, Any]:
     """The section `mix` as plain data, local paths of extras reduced to file names: a dataset tells no paths."""
-    settings = mix.model_dump(mode="json")
+    settings = mix.plain()
     settings["tokenizer"] = Path(mix.tokenizer).name
     for extra in settings["extras"]:
         if Path(extra["path"]).exists():

@@ -52,9 +52,8 @@ def build_info(config: Config, sources: Sources, filters: FilterSet, teacher: st
 
 def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: str, judge: str) -> dict[str, Any]:
     """The settings that change rows: no address, path, concurrency or budget."""
-    data = config.model_dump(
-        mode="json",
-        include={
+    data = config.plain(
+        only={
             "samples",
             "samples_per_passage",
             "knowledge",
@@ -78,13 +77,13 @@ def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: 
             if entry[name] is None:
                 del entry[name]  # so that what is off leaves no trace
     if config.preferences:
-        data["preferences"] = config.preferences.model_dump(mode="json", exclude={"responder"})
+        data["preferences"] = config.preferences.plain(without={"responder"})
         if responder := config.preferences.responder:
-            data["preferences"]["responder"] = responder.model_dump(mode="json", include={"model"})
+            data["preferences"]["responder"] = responder.plain(only={"model"})
     if config.held_out != HeldOutConfig():
-        data["held_out"] = config.held_out.model_dump(mode="json")
+        data["held_out"] = config.held_out.plain()
     if config.guard:
-        data["guard"] = config.guard.model_dump(mode="json", include={"kind", "model"})
+        data["guard"] = config.guard.plain(only={"kind", "model"})
     installed = {each.name: each.version for each in filters.installed}
     if installed:
         data["installed_filters"] = installed
@@ -92,7 +91,7 @@ def row_settings(config: Config, sources: Sources, filters: FilterSet, teacher: 
     if flows:
         data["installed_flows"] = dict(sorted(flows.items()))
     documents = {"chunk_tokens", "min_chunk_tokens"}
-    data["documents"] = config.documents.model_dump(mode="json", include=documents)
+    data["documents"] = config.documents.plain(only=documents)
     # A tokenizer file is named by what is in it elsewhere (the fingerprints cover the chunks), never by where it lies.
     data["tokenizer"] = Path(config.tokenizer).name
     data["contamination"] = filters.contamination.fingerprint if filters.contamination else None

@@ -289,9 +289,7 @@ class LeafTest:
         others = tuple(example for example in examples if (example.context, example.instruction) not in tested)
         siblings = tuple(_candidate(item, place, self.plan) for place, item in enumerate(sheet))
         # A build may keep rows of the lowest score; whether its judge can tell wrong from right is another question.
-        thresholds = self.thresholds.model_copy(
-            update={"min_pair_score": no_lower_than(self.thresholds.min_pair_score, 2)}
-        )
+        thresholds = self.thresholds.changed(min_pair_score=no_lower_than(self.thresholds.min_pair_score, 2))
         seen = DuplicatesInLeaf(self.plan, thresholds)
         return SlotContext(self.plan, others, (), self.asker, thresholds, seen, siblings)
 

@@ -8,8 +8,7 @@ every one of the seed examples, would otherwise be found out by paid calls.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from labgen.config.whole import Config
 from labgen.errors import ConfigError
@@ -70,9 +69,9 @@ def plans_without_documents(
     first: dict[str, Leaf] = {}
     for leaf in (as_set(leaf, config) for leaf in leaves):
         first.setdefault(flow_of(leaf, flows).name, leaf)
-    wanted: Mapping[str, Any] = {"samples": max(1, config.samples), "leaves": ()}
     passages = {leaf.path: _passage(leaf) for leaf in first.values() if leaf.document is not None}
-    return plan_leaves(list(first.values()), passages, config.model_copy(update=dict(wanted)), prompts, flows)
+    some = config.changed(samples=max(1, config.samples), leaves=())
+    return plan_leaves(list(first.values()), passages, some, prompts, flows)
 
 
 def _passage(leaf: Leaf) -> tuple[Chunk, ...]:

@@ -104,7 +104,7 @@ class Noting:
     def of(cls, run: RunContext) -> Noting:
         """That of a run."""
         noted = NotedThresholds(run.config.thresholds)
-        config = run.config.model_copy(update={"thresholds": noted.thresholds})
+        config = run.config.changed(thresholds=noted.thresholds)
         return cls(replace(run, config=config, noted=noted), noted)
 
 

@@ -191,7 +191,7 @@ class LeafPricing:
                     leaf.further_rounds[judge.name] = CallTotals()
                     for call, times in then:
                         self._add(leaf.further_rounds[judge.name], call, price, times)
-            without_test = self.run.config.model_copy(update={"calibration": CalibrationConfig(enabled=False)})
+            without_test = self.run.config.changed(calibration=CalibrationConfig(enabled=False))
             self.run = replace(self.run, config=without_test)
         return {call.key for call, _ in self.client.paid}
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from pydantic import BaseModel
-
 from labgen.config.models import ModelConfig
+from labgen.config.section import Section
 from labgen.config.whole import Config
 from labgen.generate.context import RunContext
 from labgen.outcomes.hashing import as_plain, code_version, plain_hash
@@ -58,7 +57,7 @@ def leaf_inputs(plan: LeafPlan, run: bytes, *further: Any) -> bytes:
 def settings_that_matter(config: Config) -> dict[str, Any]:
     """The settings on which outcomes depend, as plain data; thresholds are noted as they are used."""
     found: dict[str, Any] = {}
-    for name in Config.model_fields:
+    for name in Config.__struct_fields__:
         if name not in _ELSEWHERE | _IN_PLAN | {"thresholds"}:
             found[name] = _setting(getattr(config, name))
     for name in _NO_CALL:
@@ -68,7 +67,7 @@ def settings_that_matter(config: Config) -> dict[str, Any]:
 
 def _setting(value: Any) -> Any:
     if isinstance(value, ModelConfig):
-        return {name: _setting(getattr(value, name)) for name in type(value).model_fields if name in _OF_MODEL}
-    if isinstance(value, BaseModel):
-        return {name: _setting(getattr(value, name)) for name in type(value).model_fields}
+        return {name: _setting(getattr(value, name)) for name in value.__struct_fields__ if name in _OF_MODEL}
+    if isinstance(value, Section):
+        return {name: _setting(getattr(value, name)) for name in value.__struct_fields__}
     return as_plain(value)

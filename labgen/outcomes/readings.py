@@ -102,4 +102,4 @@ class KeptReadings:
         """All that passages depend on beside the documents."""
         tokenizer = self._config.tokenizer
         counted = "" if tokenizer == ESTIMATE else blake2b(Path(tokenizer).read_bytes()).hexdigest()
-        return [code_version(), self._config.documents.model_dump(mode="json"), tokenizer, counted]
+        return [code_version(), self._config.documents.plain(), tokenizer, counted]

@@ -186,8 +186,8 @@ class NotedThresholds:
     def __init__(self, thresholds: ThresholdsConfig) -> None:
         self.plain = thresholds
         self._of_parts: dict[str, Range] = {}
-        self._noted = {name: NotedThreshold(getattr(thresholds, name)) for name in ThresholdsConfig.model_fields}
-        self.thresholds = ThresholdsConfig.model_construct(**cast(dict[str, Any], self._noted))
+        self._noted = {name: NotedThreshold(getattr(thresholds, name)) for name in ThresholdsConfig.__struct_fields__}
+        self.thresholds = ThresholdsConfig(**cast(dict[str, Any], self._noted))
 
     def part(self) -> NotedThresholds:
         """The same for a part of the run, which is asked by itself where they could stand: see `count_part`."""
@@ -213,14 +213,14 @@ class NotedThresholds:
 
 def pack_ranges(ranges: Mapping[str, Range]) -> bytes:
     """Ranges in a fifth of the room; see `unpack_ranges`."""
-    places = {name: place for place, name in enumerate(ThresholdsConfig.model_fields)}
+    places = {name: place for place, name in enumerate(ThresholdsConfig.__struct_fields__)}
     plain = [(places[name], each.low, each.low_closed, each.high, each.high_closed) for name, each in ranges.items()]
     return marshal.dumps(plain)
 
 
 def unpack_ranges(packed: bytes) -> dict[str, Range]:
     """Ranges that `pack_ranges` has packed."""
-    names = list(ThresholdsConfig.model_fields)
+    names = list(ThresholdsConfig.__struct_fields__)
     return {names[place]: Range(*where) for place, *where in marshal.loads(packed)}  # noqa: S302 (written by `pack_ranges`)
 
 

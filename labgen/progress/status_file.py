@@ -39,16 +39,17 @@ def write_status(folder: Path, state: RunState) -> bool:
 
 def read_status(folder: Path) -> RunState | None:
     """The state that was written last; None where there is none. Raises: UsageError: the file can't be read."""
-    from pydantic import TypeAdapter, ValidationError
+    from msgspec import MsgspecError
+    from msgspec.json import decode
 
     path = folder / NAME
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError
-        return TypeAdapter(RunState).validate_json(path.read_bytes())
+        return decode(path.read_bytes(), type=RunState)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, ValidationError):
+    except (OSError, ValueError, MsgspecError):
         raise UsageError(
             f"{path}: this is no state of a run, or one of another version of labgen. The next run writes it anew."
         ) from None

@@ -173,7 +173,7 @@ def guard_specs(config: Config) -> tuple[EndpointSpec, ...]:
     if guard.model in (config.teacher.model, *model_names(config), *((config.judge.model,) if config.judge else ())):
         words = f"guard.model `{guard.model}` is the teacher's or the judge's. A guard is another model."
         raise ConfigError(words, ("guard", "model"))
-    own = guard.model_copy(update={"prompt_format": guard.prompt_format or guard.kind})
+    own = guard.changed(prompt_format=guard.prompt_format or guard.kind)
     return tuple(specs_of(config, "guard", own, _own_addresses(guard)))
 
 
@@ -270,17 +270,17 @@ def _own_addresses(model: ModelConfig) -> tuple[EndpointConfig, ...]:
     if model.endpoints:
         return model.endpoints
     if model.base_url or model.backend.kind != HTTP:
-        return (EndpointConfig.model_validate({"base_url": model.base_url or ""}),)
+        return (EndpointConfig(base_url=model.base_url or ""),)
     return ()
 
 
 def _at(address: str | None) -> tuple[EndpointConfig, ...]:
-    return (EndpointConfig.model_validate({"base_url": address}),) if address else ()
+    return (EndpointConfig(base_url=address),) if address else ()
 
 
 def _or_teachers_addresses(config: Config, model: JudgeConfig | ResponderConfig) -> tuple[EndpointConfig, ...]:
     # The same servers under another model name: what an address is called there is the teacher's affair.
-    shared = tuple(each.model_copy(update={"model": None}) for each in addresses(config.teacher))
+    shared = tuple(each.changed(model=None) for each in addresses(config.teacher))
     return _own_addresses(model) or shared
 
 

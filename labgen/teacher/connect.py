@@ -85,8 +85,8 @@ def check_endpoints(config: Config, backend: Backends | None = None) -> tuple[st
 
 def _rehearsal_spec(config: Config, base_url: str) -> EndpointSpec:
     """The rehearsal teacher as an endpoint, asked in the way that the teacher is to be asked."""
-    settings = config.teacher.model_copy(update={"model": REHEARSAL_MODEL})
-    (spec,) = specs_of(config, "teacher", settings, [EndpointConfig.model_validate({"base_url": base_url})])
+    settings = config.teacher.changed(model=REHEARSAL_MODEL)
+    (spec,) = specs_of(config, "teacher", settings, [EndpointConfig(base_url=base_url)])
     return replace(spec, key_env="")
 
 

@@ -237,13 +237,13 @@ class OpenAIClient:
         self, method: str, path: str, body: Mapping[str, Any] | None, listener: Listener | None, most_bytes: int
     ) -> Answer:
         from aiohttp import ClientError
-        from pydantic_core import to_json
+        from msgspec.json import encode
 
         session, address, wait = self._session, self._address(path), self.listening.begin()
         sending = _Sending(time.monotonic())
         sent: dict[str, Any] = {"trace_request_ctx": sending}
         if body is not None:
-            sent |= {"data": to_json(body), "headers": _JSON}
+            sent |= {"data": encode(body), "headers": _JSON}
         try:
             async with asyncio.timeout(None) as limit:
                 unwatch = self.listening.watch(wait, limit)

@@ -126,7 +126,7 @@ def _judge_of(config: Config, hooks: Hooks, backend: Backends | None) -> Iterato
     """The build's judge as a model with an address of its own; the rehearsal teacher where none is configured."""
     teacher = config.teacher
     at_teacher = {
-        **{name: getattr(teacher, name) for name in ModelConfig.model_fields},
+        **{name: getattr(teacher, name) for name in ModelConfig.__struct_fields__},
         "api_key_env": teacher.api_key_env,
         "concurrency": teacher.concurrency,
     }
@@ -157,7 +157,7 @@ def _examining(config: Config, judge: JudgeConfig, student: Student) -> Config:
     waits = ("concurrency", "timeout_sec", "max_attempts", "first_backoff_sec", "outage_sec")
     patience = {name: getattr(config.teacher, name) for name in waits}
     teacher = TeacherConfig(model=student.model, base_url=student.base_url, api_key_env=STUDENT_KEY, **patience)
-    return config.model_copy(update={"teacher": teacher, "judge": judge, "preferences": None})
+    return config.changed(teacher=teacher, judge=judge, preferences=None)
 
 
 @dataclass(frozen=True)

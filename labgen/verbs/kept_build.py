@@ -168,7 +168,7 @@ class KeptBuild:
                 [leaf_inputs(plan, run).hex() for plan in session.sources.plans],
                 [as_plain(leaf) for leaf in self._leaves],
                 as_plain(self._about),
-                session.config.model_dump(mode="json"),
+                session.config.plain(),
             ]
             self._key_found = plain_hash(plain)
         return self._key_found

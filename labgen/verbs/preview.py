@@ -187,7 +187,7 @@ def preview_leaves(
 
 def _without_floor(config: Config) -> Config:
     """The settings with which no leaf is stopped for its judges."""
-    return config.model_copy(update={"calibration": config.calibration.model_copy(update={"floor": -1.0})})
+    return config.changed(calibration=config.calibration.changed(floor=-1.0))
 
 
 def _sources_before(
@@ -206,7 +206,7 @@ def _sources_before(
     if not restored:
         return None, problems
     try:
-        config = session.config.model_copy(update={"taxonomy": folder})
+        config = session.config.changed(taxonomy=folder)
         before = gather_sources(config, session.flows, session.prompts, (), session.hooks.notice)
     except LabgenError as error:
         return None, problems | dict.fromkeys(restored, str(error))

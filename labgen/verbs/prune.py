@@ -116,9 +116,7 @@ async def _used_by(
 
 def _endless(config: Config) -> Config:
     """The settings without an end, and without a test of the judges, which may end a leaf before its first slot."""
-    return config.model_copy(
-        update={
-            "stop": config.stop.model_copy(update={"min_calls": EVERYTHING, "max_calls_spent": None}),
-            "calibration": config.calibration.model_copy(update={"enabled": False}),
-        }
+    return config.changed(
+        stop=config.stop.changed(min_calls=EVERYTHING, max_calls_spent=None),
+        calibration=config.calibration.changed(enabled=False),
     )

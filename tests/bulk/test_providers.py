@@ -3,6 +3,7 @@
 import pytest
 
 from labgen.bulk.providers import PROVIDERS, provider_of
+from labgen.config.section import read_section
 from labgen.config.whole import BulkConfig
 
 
@@ -35,4 +36,4 @@ def test_a_name_is_a_provider_s_alone() -> None:
     names = [provider.name for provider in PROVIDERS]
     assert len(set(names)) == len(names)
     for name in names:
-        assert provider_of("http://localhost/v1", BulkConfig.model_validate({"provider": name})).name == name
+        assert provider_of("http://localhost/v1", read_section(BulkConfig, {"provider": name})).name == name

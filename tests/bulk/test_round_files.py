@@ -15,6 +15,7 @@ import pytest
 from workbench import Labgen, built_once, digest
 
 from labgen.bulk.doors import open_doors
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.ledger.replies import Ledger
 from labgen.records import Call
@@ -355,7 +356,7 @@ def test_lines_of_a_model_that_settings_no_longer_name_are_told_as_such(labgen: 
 )
 def test_a_version_of_a_model_bears_its_name(asked: str, name: str, own: bool) -> None:
     """A smaller model whose name begins alike is another one."""
-    config = Config.model_validate({"teacher": {"model": asked, "base_url": "http://127.0.0.1:9/v1"}})
+    config = read_section(Config, {"teacher": {"model": asked, "base_url": "http://127.0.0.1:9/v1"}})
     assert open_doors(config, None)[asked].is_own_name(name) is own
 
 

@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 from workbench import freeform, write_leaf
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.flows.prompts import prompts_of, rehearsed_tasks
 from labgen.records import REHEARSAL_MODEL, Call, Reply
@@ -110,7 +111,7 @@ class Rehearsal:
 def config_in(folder: Path, **settings: Any) -> Config:
     """Settings of a rehearsal in a folder: the taxonomy that is there, where no other is set."""
     places = {"taxonomy": folder / "taxonomy", "output": folder / "dataset", "work": folder / "work"}
-    return Config.model_validate({**places, "teacher": {"model": REHEARSAL_MODEL}, **settings})
+    return read_section(Config, {**places, "teacher": {"model": REHEARSAL_MODEL}, **settings})
 
 
 def rehearse(

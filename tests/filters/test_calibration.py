@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted_teacher import Planted, run_slots
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.errors import UsageError
 from labgen.export.calibration_report import calibration_json, calibration_lines, calibration_markdown
@@ -160,7 +161,7 @@ def test_a_leaf_with_an_unfit_judge_is_not_drawn_from(tmp_path: Path) -> None:
 def test_switched_off_nothing_is_tested(tmp_path: Path) -> None:
     """`calibration.enabled: false`."""
     planted = Planted("knowledge", {}, judge="always_yes", slots=8)
-    config = Config.model_validate({"calibration": {"enabled": False}})
+    config = read_section(Config, {"calibration": {"enabled": False}})
     candidates, run = run_slots(planted, config, tmp_path, None, wanted=8)
     assert run.progress.accepted == 8
     assert run.progress.calibration is None
@@ -202,8 +203,8 @@ def test_a_judge_whose_questions_are_all_refused_is_unfit_and_one_without_a_repl
 
 def build(folder: Path, **settings: object) -> object:
     """A small build of two bundled leaves with the rehearsal teacher."""
-    config = Config.model_validate(
-        {"taxonomy": BUNDLED, "output": folder / "dataset", "work": folder / "work", "samples": 2, **settings}
+    config = read_section(
+        Config, {"taxonomy": BUNDLED, "output": folder / "dataset", "work": folder / "work", "samples": 2, **settings}
     )
     return config, build_dataset(config, leaf_patterns=["knowledge/**/metre"])
 
@@ -219,8 +220,8 @@ def test_a_build_tells_of_the_test_and_a_rebuild_asks_nothing(tmp_path: Path) ->
     assert again.traffic.answered == 0
     assert again.calibrations == first.calibrations
     assert estimate_build(Session.prepare(config, ["knowledge/**/metre"])).total("calls") == 0
-    fresh = config.model_copy(update={"work": tmp_path / "other"})
-    without = fresh.model_copy(update={"calibration": config.calibration.model_copy(update={"enabled": False})})
+    fresh = config.changed(work=tmp_path / "other")
+    without = fresh.changed(calibration=config.calibration.changed(enabled=False))
     tested, untested = (estimate_build(Session.prepare(each, ["knowledge/**/metre"])) for each in (fresh, without))
     assert tested.total("first_calls") - untested.total("first_calls") == 6
 
@@ -245,7 +246,7 @@ def test_labelled_pairs_give_precision_and_recall(tmp_path: Path) -> None:
         {"question": "Name a fruit.", "answer": "", "good": False},
     ]
     file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    config = Config.model_validate({"taxonomy": BUNDLED, "work": tmp_path / "work"})
+    config = read_section(Config, {"taxonomy": BUNDLED, "work": tmp_path / "work"})
     results = {result.judge: result for result in calibrate_pairs(config, read_labelled(file))}
     assert results["all judges"].true == Counts(1, 1, 0)
     assert results["groundedness_judge"].defects["figure"] == Counts(1, 0, 0)

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from planted_teacher import Planted, run_slots
 
 from labgen.cli import app
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.filters.available import FilterSet, filters_for
@@ -112,7 +113,7 @@ def names(**settings: object) -> list[str]:
 
 def filters_of(**settings: object) -> FilterSet:
     """The filters of a run."""
-    return filters_for(Config.model_validate({"filters": settings}), None)
+    return filters_for(read_section(Config, {"filters": settings}), None)
 
 
 def table(**settings: object) -> list[Row]:
@@ -158,7 +159,7 @@ def test_the_table_shows_kind_cost_and_place(tmp_path: Path) -> None:
 
 def test_duplicates_can_be_switched_off(tmp_path: Path) -> None:
     """They are then kept, and are not in the table."""
-    config = Config.model_validate({"filters": {"disable": ["duplicates"]}, "calibration": {"enabled": False}})
+    config = read_section(Config, {"filters": {"disable": ["duplicates"]}, "calibration": {"enabled": False}})
     planted = Planted("knowledge", {"near_duplicate": 0.5}, slots=4)
     candidates, _ = run_slots(planted, config, tmp_path, None)
     assert all(candidate.state is not State.DUPLICATE for candidate in candidates)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from planted_teacher import Fact, Planted, run_slots
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.records import Candidate, Pair, State
 
@@ -51,7 +52,7 @@ def drawn(sums: str, tmp_path: Path, *, seed: str = "", disable: tuple[str, ...]
         leaf = teacher.plan.leaf
         example = replace(leaf.seed_examples[0], pairs=(Pair("What is it?", seed),))
         teacher.plan = replace(teacher.plan, leaf=replace(leaf, seed_examples=(example, *leaf.seed_examples[1:])))
-    config = Config.model_validate({"calibration": {"enabled": False}, "filters": {"disable": disable}})
+    config = read_section(Config, {"calibration": {"enabled": False}, "filters": {"disable": disable}})
     candidates, _ = run_slots(teacher, config, tmp_path, None)
     return [(teacher.kinds[each.slot, each.position], each) for each in candidates]
 

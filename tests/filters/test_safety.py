@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgen.config.models import GuardConfig
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.filters.available import filters_for
@@ -164,7 +165,7 @@ def ask(reply: str, folder: Path) -> Candidate:
     from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
     from labgen.formats.prompts import PromptSet
 
-    config = Config.model_validate({"guard": guard_config()})
+    config = read_section(Config, {"guard": guard_config()})
     assert config.guard
     backend = ScriptedBackend([reply])
     ledger = Ledger(folder)
@@ -210,11 +211,11 @@ def test_a_grounded_context_is_part_of_what_the_user_says() -> None:
 def test_a_guard_is_served_beside_the_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     """By chat it is sent the pair, by completions its own prompt; the rehearsal teacher may be the other model."""
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    config = Config.model_validate({"guard": guard_config(api="completions")})
+    config = read_section(Config, {"guard": guard_config(api="completions")})
     (spec,) = guard_specs(config)
     assert spec.chat_format
     assert spec.chat_format.name == "llama_guard_3"
-    assert guard_specs(Config.model_validate({"guard": guard_config()}))[0].chat_format is None
+    assert guard_specs(read_section(Config, {"guard": guard_config()}))[0].chat_format is None
     with connect(config, tasks={}, notice=lambda words: None) as models:
         assert set(models.serving) == {"labgen-rehearsal", "the-guard"}
 
@@ -230,15 +231,15 @@ def test_a_guard_is_served_beside_the_teacher(monkeypatch: pytest.MonkeyPatch) -
 def test_a_guard_needs_an_address_and_a_name_of_its_own() -> None:
     """Or it is a mistake that would cost money."""
     with pytest.raises(ValueError, match="needs `base_url` or `endpoints`"):
-        GuardConfig.model_validate({"kind": "llama_guard_3", "model": "g"})
-    own = Config.model_validate({"teacher": {"base_url": "http://x/v1", "model": "the-guard"}, "guard": guard_config()})
+        read_section(GuardConfig, {"kind": "llama_guard_3", "model": "g"})
+    own = read_section(Config, {"teacher": {"base_url": "http://x/v1", "model": "the-guard"}, "guard": guard_config()})
     with pytest.raises(ConfigError, match="A guard is another model"):
         guard_specs(own)
 
 
 def look(stage: str, instruction: str, response: str, **thresholds: int) -> tuple[list[object], object]:
     """What the privacy filter says of a text, and what follows."""
-    slot = SimpleNamespace(thresholds=Config.model_validate({"thresholds": thresholds}).thresholds)
+    slot = SimpleNamespace(thresholds=read_section(Config, {"thresholds": thresholds}).thresholds)
     privacy = Privacy(stage)
     verdicts = asyncio.run(privacy(Candidate("leaf", 0, 0, instruction, response), slot))
     return list(verdicts), next((end for verdict in verdicts if (end := privacy.decide(verdict, slot))), None)

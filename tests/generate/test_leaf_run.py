@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thoroughness import some
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.filters.available import FilterSet, standard_filters
 from labgen.flows.known import SHIPPED_FLOWS
@@ -175,7 +176,7 @@ def run(
     **sections: dict[str, Any],
 ) -> Drawn:
     """Run the engine over leaves; where `replayed`, what `kept` answers is retired before it begins."""
-    config = Config.model_validate({"samples": wanted, "calibration": {"enabled": False}, **sections})
+    config = read_section(Config, {"samples": wanted, "calibration": {"enabled": False}, **sections})
     plans: tuple[LeafPlan, ...] = plan_leaves(leaves, {}, config, PROMPTS, SHIPPED_FLOWS)
     backend, found = Backend(script, delay), Drawn()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from test_leaf_run import PROMPTS, Backend, Kept, agreeable, leaf
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.errors import RateLimited
 from labgen.filters.available import FilterSet, standard_filters
@@ -45,7 +46,7 @@ class Sulking:
 
 def test_a_budget_that_is_reached_while_a_call_waits_for_its_next_attempt_ends_the_run() -> None:
     """The waiting call takes the only place there is, and then waits for budget as well: nothing else would happen."""
-    config = Config.model_validate({"samples": 10, "calibration": {"enabled": False}})
+    config = read_section(Config, {"samples": 10, "calibration": {"enabled": False}})
     plans, budget, backend = (
         plan_leaves((leaf(),), {}, config, PROMPTS, SHIPPED_FLOWS),
         Budget(Limits(max_calls=3)),
@@ -68,7 +69,7 @@ def test_a_budget_that_is_reached_while_a_call_waits_for_its_next_attempt_ends_t
 
 def test_what_is_left_of_the_last_leaf_is_begun_two_slots_for_each_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond those that the places call for: sooner than they become free, and never all at once."""
-    config = Config.model_validate({"samples": 200, "calibration": {"enabled": False}})
+    config = read_section(Config, {"samples": 200, "calibration": {"enabled": False}})
     plans, places = plan_leaves((leaf(),), {}, config, PROMPTS, SHIPPED_FLOWS), 4
     begun, ended, most_ahead = 0, 0, 0
     issue, retire = LeafRun.issue, LeafRun.retire

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.plan.leaf_plan import chosen_persona
 from labgen.plan.persona import persona_of
@@ -49,8 +50,8 @@ def test_other_branches_have_right_answers() -> None:
 
 def test_a_setting_wins_and_says_so() -> None:
     """The last entry that matches."""
-    config = Config.model_validate(
-        {"leaves": [{"match": "**/jokes", "persona": "precise"}, {"match": "**", "samples": 3}]}
+    config = read_section(
+        Config, {"leaves": [{"match": "**/jokes", "persona": "precise"}, {"match": "**", "samples": 3}]}
     )
     persona = chosen_persona(leaf("compositional_skills/writing/jokes"), config)
     assert persona.name == "precise" and "labgen.yaml" in persona.why

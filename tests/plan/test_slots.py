@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgen.config.drawing import KINDS
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.flows.known import SHIPPED_FLOWS
 from labgen.formats.prompts import PromptSet
@@ -45,7 +46,7 @@ def plan_of(*, seeds: int = 5, passages: int = 0, files: int = 1, **settings: ob
         Chunk(number, f"Passage {number}.", Source(".", "c", f"{number % files}.md", 100 * number, 100 * number + 11))
         for number in sorted(range(passages), key=lambda number: (number % files, number))
     )
-    config = Config.model_validate(settings)
+    config = read_section(Config, settings)
     return plan_leaves((leaf,), {leaf.path: chunks} if chunks else {}, config, PROMPTS, SHIPPED_FLOWS)[0]
 
 
@@ -126,7 +127,7 @@ def test_slots_depend_on_the_runs_seed_and_on_nothing_else() -> None:
 ])  # fmt: skip
 def test_rows_grow_with_the_documents(per_passage: float | None, samples: int, wanted: int) -> None:
     """`samples` is the least; by default so many are wanted that no passage can be left out."""
-    config = Config.model_validate({"samples": samples, "samples_per_passage": per_passage})
+    config = read_section(Config, {"samples": samples, "samples_per_passage": per_passage})
     assert rows_wanted(config, [], passages=24) == wanted
     assert rows_wanted(config, [], passages=0) == samples
     if per_passage is None and samples:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from workbench import Labgen, freeform, write_leaf
 
+from labgen.config.section import read_section
 from labgen.config.whole import Config
 from labgen.generate.leaf_price import expected_slots
 from labgen.verbs.plan import Estimate, estimate_build
@@ -35,7 +36,7 @@ def test_a_plan_is_within_a_tenth_of_what_the_build_spends(
 
 def test_a_guard_and_a_judge_of_another_package_are_priced_under_their_own_steps(tmp_path: Path) -> None:
     """So that who pays sees what each of them costs."""
-    config = Config.model_validate({"taxonomy": BUNDLED, "work": tmp_path, "samples": 10, "guard": bench_plan.GUARD})
+    config = read_section(Config, {"taxonomy": BUNDLED, "work": tmp_path, "samples": 10, "guard": bench_plan.GUARD})
     with bench_plan.with_judge(True):
         leaves = estimate_build(Session.prepare(config, LEAVES)).leaves
     for leaf in leaves:
@@ -51,13 +52,13 @@ def test_slots_are_as_many_as_it_takes_on_average(share: float, slots: float) ->
 
 def test_a_judge_that_erred_in_tests_that_are_paid_is_priced_with_more_rounds_in_the_others(tmp_path: Path) -> None:
     """What one branch has shown of a judge counts for the leaves that are still to come."""
-    config = Config.model_validate(
-        {"taxonomy": BUNDLED, "work": tmp_path / "work", "samples": 4, "teacher": {"model": "labgen-rehearsal"}}
+    config = read_section(
+        Config, {"taxonomy": BUNDLED, "work": tmp_path / "work", "samples": 4, "teacher": {"model": "labgen-rehearsal"}}
     )
     to_come, built = "knowledge/science/**", "compositional_skills/**"
     with bench_plan.with_judge(True):
         before = estimate_build(Session.prepare(config, (to_come, built)))
-        bench_plan.build(config.model_copy(update={"output": tmp_path / "dataset"}), (built,))
+        bench_plan.build(config.changed(output=tmp_path / "dataset"), (built,))
         after = estimate_build(Session.prepare(config, (to_come, built)))
 
     def price(estimate: Estimate) -> float:
@@ -92,7 +93,7 @@ def test_a_plan_of_nothing_is_of_nothing_also_where_leaves_thin_each_other(tmp_p
 def test_a_plan_says_what_a_row_of_each_kind_costs(tmp_path: Path) -> None:
     """A document has a slot to itself, and a call for each handful of sentences; a rewrite shares its slot."""
     kinds = {"knowledge": {"kinds": {"fact": 1, "summary": 1, "rewrite": 1}}}
-    config = Config.model_validate({"taxonomy": BUNDLED, "work": tmp_path, **kinds})
+    config = read_section(Config, {"taxonomy": BUNDLED, "work": tmp_path, **kinds})
     rows = estimate_build(Session.prepare(config, ("knowledge/science/**",))).per_row
     calls = {kind: sum(row.calls.values()) for kind, row in rows.items()}
     assert list(calls) == ["fact", "summary", "rewrite"] and calls["fact"] < calls["rewrite"] < calls["summary"] < 5
@@ -106,7 +107,7 @@ def test_a_plan_says_which_passages_and_leaves_do_not_fit_what_the_trainer_takes
     assert estimate_lengths(config.mix, session.sources.plans) is None
     found = {}
     for limit in (64, 512, 100_000):
-        mix = config.mix.model_copy(update={"max_tokens": limit})
+        mix = config.mix.changed(max_tokens=limit)
         found[limit] = estimate_lengths(mix, session.sources.plans)
     assert found[64] and found[64].too_long and found[64].in_part == found[64].passages > 0
     assert found[512] and 0 < found[512].in_part <= found[512].passages

@@ -1,0 +1,106 @@
+"""Settings are read into sections: what people write is taken as it is meant, and all that does not fit is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labgen.config.drawing import LeafOverride
+from labgen.config.models import BackendConfig, GuardConfig
+from labgen.config.problems import find_problems
+from labgen.config.section import fitted, read_section
+from labgen.config.whole import Config
+
+MEANT = [
+    ({"samples": "3"}, "samples", 3),
+    ({"samples": 3.0}, "samples", 3),
+    ({"taxonomy": "leaves"}, "taxonomy", Path("leaves")),
+    ({"work": Path("work")}, "work", Path("work")),
+    ({"teacher": {"tokens_per_minute": "1e6"}}, "teacher.tokens_per_minute", 1e6),  # as YAML 1.1 has it, a text
+    ({"filters": {"disable": ["privacy"]}}, "filters.disable", ("privacy",)),
+    ({"teacher": {"backend": {"kind": "own", "url": 3}}}, "teacher.backend", BackendConfig("own", {"url": 3})),
+    ({"leaves": [{"match": "**", "turns": 2}]}, "leaves", (LeafOverride(match="**", turns=2),)),
+]
+
+
+@pytest.mark.parametrize(("data", "name", "value"), MEANT)
+def test_what_is_written_is_taken_as_it_is_meant(data: dict[str, Any], name: str, value: Any) -> None:
+    """A number in quotes is a number, a list is one however it is written."""
+    found: Any = read_section(Config, data)
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert found == value and type(found) is type(value)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """Each with its place, in the order of the settings; unknown ones follow."""
+    data = {
+        "sampels": 3,
+        "samples": True,
+        "teacher": {"concurrency": 0, "backend": {"kind": 3}, "endpoints": [{}, 4]},
+        "generation": {"attributes": {"x" * 61: ["", 3]}, "temperature": 2.5},
+        "price": {"currency": "euro", "prompt_per_million": 1, "completion_per_million": -1},
+        "mix": {"extras": "mine", "replay_1_in_2": "a tenth of all that there is", "phase_2_kinds": ["fact", "facts"]},
+        "guard": {"kind": "llama_guard_3", "model": "g"},
+    }
+    found = {".".join(map(str, problem.place)): problem.words for problem in find_problems(Config, data)}
+    assert found == {
+        "samples": "`samples` takes a whole number, such as `30`; this is true.",
+        "teacher.backend.kind": "`teacher.backend.kind` takes a text; put it in quotes where it looks like a number, "
+        "a date, or yes or no; this is the number 3.",
+        "teacher.endpoints.0.base_url": "`teacher.endpoints.0.base_url` is missing. Write it beneath "
+        "`teacher.endpoints.0:`.",
+        "teacher.endpoints.1": "`teacher.endpoints.1` takes `name: value` lines beneath it; this is the number 4.",
+        "teacher.concurrency": "`teacher.concurrency` takes a number of at least 1; this is the number 0.",
+        f"generation.attributes.{'x' * 61}": f"`generation.attributes.{'x' * 61}` takes a text of at most 60 "
+        "characters; this is a longer text.",
+        f"generation.attributes.{'x' * 61}.0": f"`generation.attributes.{'x' * 61}.0` takes a text that is not empty; "
+        "this is empty.",
+        f"generation.attributes.{'x' * 61}.1": f"`generation.attributes.{'x' * 61}.1` takes a text; put it in quotes "
+        "where it looks like a number, a date, or yes or no; this is the number 3.",
+        "generation.temperature": "`generation.temperature` takes a number of at most 2.0; this is the number 2.5.",
+        "guard": "`guard`: needs `base_url` or `endpoints`: a guard is another model at its own address.",
+        "mix.replay_1_in_2": "`mix.replay_1_in_2` takes a number, such as `0.5`; this is a longer text.",
+        "mix.phase_2_kinds.1": "`mix.phase_2_kinds.1` takes `fact`, `joined`, `reasoning`, `long` or `across`; this is "
+        "the text `facts`.",
+        "mix.extras": "`mix.extras` takes a list, such as `[one, two]` or a line with a dash for each; this is the "
+        "text `mine`. Write `[mine]`.",
+        "price.currency": "`price.currency` takes a text that matches `^[A-Z]{3}$`; this is the text `euro`.",
+        "price.completion_per_million": "`price.completion_per_million` takes a number of at least 0.0; this is the "
+        "number -1.",
+        "sampels": "unknown setting `sampels`. Did you mean `samples`?",
+    }
+
+
+NAMES = [*Config.__struct_fields__, *GuardConfig.__struct_fields__, *LeafOverride.__struct_fields__, "match", "odd"]
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["", "3", "x"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(data=st.dictionaries(st.sampled_from(NAMES), PLAIN, max_size=4), kind=st.sampled_from([Config, GuardConfig]))
+def test_something_is_told_exactly_where_something_is_wrong(data: dict[str, Any], kind: type) -> None:
+    """Whatever the settings' reader refuses has words, and nothing else has."""
+    try:
+        fitted(data, kind)
+    except ValueError:
+        assert list(find_problems(kind, data))
+    else:
+        assert not list(find_problems(kind, data))
+
+
+def test_a_changed_configuration_still_knows_its_lines(tmp_path: Path) -> None:
+    """A setting that is refused later is told with its line, also where a command has changed another one."""
+    from labgen.config.file import load_config
+
+    file = tmp_path / "labgen.yaml"
+    file.write_text("samples: 3\nteacher:\n  model: one\n")
+    config = load_config(file, {"teacher.timeout_sec": 5}).changed(samples=4)
+    assert config.samples == 4 and config.where(("teacher", "model")) == f"{file}:3"
+    assert config.where(("teacher", "timeout_sec")) == ""
