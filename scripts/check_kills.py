@@ -38,7 +38,8 @@ from local_hub import TOKEN, running_hub  # noqa: E402
 from small_dataset import write_small_dataset  # noqa: E402
 from workbench import TIDES, digest, freeform, grounded, knowledge, write_leaf  # noqa: E402
 
-from labgen.ledger.replies import LEDGER_NAME, PAGE_BYTES, Ledger  # noqa: E402
+from labgen.ledger.database import LEDGER_NAME, PAGE_BYTES  # noqa: E402
+from labgen.ledger.replies import Ledger  # noqa: E402
 from labgen.ledger.verify import verify  # noqa: E402
 
 COLUMNS = ("activity", "kills", "commands", "jobs", "same bytes", "twice", "at most", "other ends", "seconds")

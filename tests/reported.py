@@ -16,7 +16,8 @@ from local_hub import LocalHub
 from workbench import TIDES, Labgen, Run, freeform, knowledge, write_leaf
 
 from labgen.errors import LedgerError
-from labgen.ledger.replies import LEDGER_NAME, Ledger
+from labgen.ledger.database import LEDGER_NAME
+from labgen.ledger.replies import Ledger
 from labgen.teacher.rehearsal.wire import answer
 
 SKILL = "foundational_skills/requests"

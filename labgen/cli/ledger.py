@@ -63,8 +63,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 @click.pass_context
 def verify_command(ctx: click.Context, /, **options: Any) -> None:
     """Read the whole ledger and say what of it is sound; with --repair, save that. Status 1 when something is not."""
+    from labgen.ledger.database import saved_by_repair
     from labgen.ledger.repair import finish_repair, repair
-    from labgen.ledger.replies import saved_by_repair
     from labgen.ledger.run_lock import run_lock
     from labgen.ledger.verify import verify
 

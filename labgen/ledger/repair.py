@@ -14,7 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from labgen.errors import LedgerError
-from labgen.ledger.replies import LEDGER_NAME, REPAIR_NAME, SAVED, Ledger, ReplyRow, connect_read_only, saved_by_repair
+from labgen.ledger.database import LEDGER_NAME, REPAIR_NAME, SAVED, connect_read_only, saved_by_repair
+from labgen.ledger.replies import Ledger, ReplyRow
 from labgen.ledger.verify import BATCH_ROWS, Health, read_all
 
 ASKED_TABLES = ("parked_calls", "batches")

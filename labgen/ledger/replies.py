@@ -1,9 +1,9 @@
 """The ledger: every reply that was ever paid for, under the hash of the call that asked for it.
 
 Resume, incremental builds, moved thresholds and reproducible releases all follow from it; there is no other state. It
-is one SQLite file in the work folder, written by one run, in WAL mode: a reply is in the file before its call counts as
-done, so that `kill -9` loses at most the calls in flight. Beside it lies a ballast file that only holds disk
-space: when the disk is full it is given up, so that the calls in flight, which are paid for, can still be kept.
+is one file in the work folder (see `labgen.ledger.database`): a reply is in it before its call counts as done, so that
+`kill -9` loses at most the calls in flight. Beside it lies a ballast file that only holds disk space: when the disk is
+full it is given up, so that the calls in flight, which are paid for, can still be kept.
 """
 
 from __future__ import annotations
@@ -20,69 +20,27 @@ from typing import Any, NamedTuple
 
 from labgen.errors import LedgerError
 from labgen.lazy.dataclasses import dataclass
-from labgen.ledger.call_dictionaries import TABLE, CallDictionaries
-from labgen.ledger.journal import FOREIGN, journal_fits, new_identity
+from labgen.ledger.call_dictionaries import CallDictionaries
+from labgen.ledger.database import (
+    IF_DAMAGED,
+    LEDGER_NAME,
+    SCHEMA_VERSION,
+    ErrorsExplained,
+    check_file,
+    check_journal,
+    check_no_repair,
+    is_empty,
+    lacks_room,
+    open_for_reading,
+    open_for_writing,
+)
 from labgen.ledger.packed_replies import pack_reply, reply_of
 from labgen.ledger.possible_keys import PossibleKeys
 from labgen.records import Call, Reply
 
-SCHEMA_VERSION = 5
-LEDGER_NAME = "ledger.sqlite"
 BALLAST_NAME = "ledger.ballast"
-REPAIR_NAME = "ledger.repair"
-"""The folder in which a damaged ledger's sound rows are saved (see `labgen.ledger.repair`)."""
-SAVED = "saved-"
-"""What the mark in it is called that says that all are, before the number of the file that the damaged one becomes."""
-PAGE_BYTES = 8192
-"""Of a new file: most rows are some hundred bytes, of which a page of twice SQLite's own size has less to spare."""
 BALLAST_BYTES = 8 * 2**20
 """Space for the replies of some 500 calls in flight, each in a transaction of its own."""
-
-_MIGRATIONS = (
-    # From 0, which is an empty file, or a ledger from before it was remembered what endpoints lack.
-    """
-CREATE TABLE IF NOT EXISTS replies (
-    key BLOB NOT NULL PRIMARY KEY,
-    model TEXT NOT NULL,
-    leaf TEXT NOT NULL,
-    step TEXT NOT NULL,
-    failure TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL,
-    call BLOB NOT NULL,
-    reply BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS endpoint_notes (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
-""",
-    # From 1, in which a reply said nothing of where it came from: older rows stay as they are.
-    "",
-    # From 2, which knew no calls that are answered in bulk (see `labgen.ledger.parked`).
-    """
-CREATE TABLE IF NOT EXISTS parked_calls (
-    key BLOB NOT NULL PRIMARY KEY,
-    model TEXT NOT NULL,
-    leaf TEXT NOT NULL,
-    step TEXT NOT NULL,
-    call BLOB NOT NULL,
-    rejected INTEGER NOT NULL,
-    batch INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS batches (
-    number INTEGER PRIMARY KEY,
-    address TEXT NOT NULL,
-    model TEXT NOT NULL,
-    lines INTEGER NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    file_id TEXT NOT NULL,
-    batch_id TEXT NOT NULL
-);
-""",
-    # From 3, in which every call was compressed by itself: those stay as they are.
-    TABLE,
-    # From 4, in which a reply was compressed without a dictionary: those stay as they are.
-    "",
-)
-"""The statements that take a ledger from each schema version to the next; every one adds, none removes."""
 
 Statements = tuple[str, Sequence[tuple[object, ...]]]
 """A statement, and the values that it is done with, each in turn."""
@@ -149,42 +107,14 @@ class Ledger:
         self._ballast = folder / BALLAST_NAME if ballast_bytes else None
         self._full = ""
         check_no_repair(folder)
-        _check_file(self.path)
-        _check_journal(self.path)
+        check_file(self.path)
+        check_journal(self.path)
         with self._explained():
-            self._db = self._open(folder, read_only)
+            self._db = open_for_reading(self.path) if read_only else open_for_writing(self.path)
             if not read_only and self._ballast:
                 self._take_ballast(self._ballast, ballast_bytes)
-            self._possible = PossibleKeys() if alone and _is_empty(self._db) else None
+            self._possible = PossibleKeys() if alone and is_empty(self._db) else None
         self.calls = CallDictionaries(self._db)
-
-    def _open(self, folder: Path, read_only: bool) -> sqlite3.Connection:
-        if read_only:
-            database = _open_read_only(self.path)
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self.path, isolation_level=None)
-        try:
-            version = check_version(self.path, database)
-            if not read_only:
-                database.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # says nothing to a file that there is
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute("PRAGMA synchronous = NORMAL")
-            self._migrate(database, version, read_only)
-            if not read_only and not database.execute("PRAGMA application_id").fetchone()[0]:
-                database.execute(f"PRAGMA application_id = {new_identity()}")
-            if read_only:
-                # All reads in one transaction: the file need not be locked anew for each, which is half of its price.
-                database.execute("BEGIN")
-        except (LedgerError, sqlite3.Error):
-            database.close()
-            raise
-        return database
-
-    def _migrate(self, database: sqlite3.Connection, version: int, read_only: bool) -> None:
-        if version < SCHEMA_VERSION and (not read_only or not _has_replies(database)):
-            steps = "".join(_MIGRATIONS[version:])
-            database.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
 
     def _take_ballast(self, ballast: Path, size: int) -> None:
         if ballast.exists() and ballast.stat().st_size >= size:
@@ -307,7 +237,7 @@ class Ledger:
             with self._explained():
                 return self._insert(rows, beside)
         except LedgerError as error:
-            if not (self._ballast and _lacks_room(str(error)) and self._ballast.exists()):
+            if not (self._ballast and lacks_room(str(error)) and self._ballast.exists()):
                 raise
             self._full = str(error)
         with self._explained():
@@ -399,141 +329,20 @@ class Ledger:
             try:
                 return self.calls.unpack(packed).decode()
             except (zlib.error, ValueError, TypeError, LookupError) as error:
-                raise LedgerError(f"{self.path}: the call {key.hex()[:16]} is damaged ({error}). {_DAMAGED}") from error
+                raise LedgerError(
+                    f"{self.path}: the call {key.hex()[:16]} is damaged ({error}). {IF_DAMAGED}"
+                ) from error
 
     def _decoded(self, key: bytes, row: tuple[bytes, str, int, int]) -> Reply:
         try:
             return reply_of(row)
         except (zlib.error, ValueError, TypeError) as error:
             raise LedgerError(
-                f"{self.path}: the reply kept under {key.hex()[:16]} is damaged ({error}). {_DAMAGED}"
+                f"{self.path}: the reply kept under {key.hex()[:16]} is damaged ({error}). {IF_DAMAGED}"
             ) from error
 
-    def _explained(self) -> _Explained:
-        return _Explained(self.path)
-
-
-class _Explained:
-    """Turns SQLite's errors into a LedgerError that says where and what to do."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.DatabaseError | OSError):
-            raise LedgerError(f"{self._path}: {error}. {_advice(str(error))}") from error
-
-
-_DAMAGED = "`labgen ledger verify` says what is lost, and with --repair saves the rest."
-
-
-def _lacks_room(words: str) -> bool:
-    return any(sign in words for sign in ("full", "No space", "File too large", "disk I/O", "quota"))
-
-
-def _advice(words: str) -> str:
-    if _lacks_room(words):
-        if "large" in words or "I/O" in words:
-            # A ballast makes no room below a limit on the file itself.
-            return (
-                "Raise the limit on the size of files (`ulimit -f`), or make room on the disk, and run again: what is "
-                "in the ledger is kept; calls that were in flight may be asked again."
-            )
-        return "Make room on the disk and run again: every reply up to here is kept."
-    if "malformed" in words or "not a database" in words:
-        return f"The file is damaged. {_DAMAGED}"
-    if "locked" in words:
-        return "Another program has it open: close that, or choose another work folder with --work."
-    return "Check that the folder can be written, or choose another with --work."
-
-
-def saved_by_repair(folder: Path) -> Path | None:
-    """The mark of a repair that has saved all that is sound and not yet put it in place; None for none."""
-    return next((folder / REPAIR_NAME).glob(f"{SAVED}*"), None)
-
-
-def check_no_repair(folder: Path) -> None:
-    """Raises: LedgerError: a repair was cut short between files, or is at it now; what to do."""
-    if saved_by_repair(folder):
-        raise LedgerError(
-            f"{folder / LEDGER_NAME}: a repair of it was cut short, or is under way. `labgen ledger verify --repair` "
-            "brings it to its end; all that was sound is saved."
-        )
-
-
-def _check_file(path: Path) -> None:
-    """Raises: LedgerError: something else than a file has its name, such as the folder that a container mounts."""
-    if path.exists() and not path.is_file():
-        raise LedgerError(
-            f"{path}: no file, but something else of that name. Move it away, or choose another folder with --work."
-        )
-
-
-def _check_journal(path: Path) -> None:
-    """Raises: LedgerError: the journal is another file's; what to do."""
-    if not journal_fits(path):
-        raise LedgerError(
-            f"{path}: {FOREIGN}, as where a copy was laid over a ledger whose journal stayed. Nothing was changed. "
-            "`labgen ledger verify --repair` keeps what is in the file and lays the journal aside. To have the ledger "
-            "that the journal belongs to, bring its own file back first."
-        )
-
-
-def check_version(path: Path, database: sqlite3.Connection) -> int:
-    """The schema version of a ledger. Raises: LedgerError: a newer labgen's, or not labgen's at all; sqlite3.Error."""
-    version = int(database.execute("PRAGMA user_version").fetchone()[0])
-    if version > SCHEMA_VERSION:
-        raise LedgerError(
-            f"{path}: written by a newer labgen (schema {version}, this one knows {SCHEMA_VERSION}). "
-            "Upgrade labgen, or choose another work folder with --work."
-        )
-    columns = [row[1] for row in database.execute("PRAGMA table_info(replies)")]
-    others = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
-    if columns != list(ReplyRow._fields) and (columns or others):
-        raise LedgerError(f"{path}: a database of another program's. Choose another work folder with --work.")
-    return version
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    """The file, or an empty ledger in memory where there is none, or where nothing was written to it yet."""
-    if path.exists():
-        database = connect_read_only(path)
-        if database.execute("SELECT 1 FROM sqlite_master").fetchone():
-            return database
-        database.close()
-    return sqlite3.connect(":memory:", isolation_level=None)
-
-
-def connect_read_only(path: Path) -> sqlite3.Connection:
-    """A ledger's file for reading alone, also in a folder that can't be written to. Raises: sqlite3.Error."""
-    # Even a reader needs a file beside it to see what a writer has in its journal. Without a journal it may do without.
-    for how in ("mode=ro", "mode=ro&immutable=1") if journal_fits(path) else ("mode=ro&immutable=1",):
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
-        try:
-            database.execute("SELECT 1 FROM sqlite_master").fetchone()
-        except sqlite3.Error as error:
-            database.close()
-            if not isinstance(error, sqlite3.OperationalError) or "immutable" in how or _has_journal(path):
-                raise
-        else:
-            break
-    return database
-
-
-def _has_journal(path: Path) -> bool:
-    journal = Path(f"{path}-wal")
-    return journal.exists() and journal.stat().st_size > 0
-
-
-def _has_replies(database: sqlite3.Connection) -> bool:
-    return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'replies'").fetchone() is not None
-
-
-def _is_empty(database: sqlite3.Connection) -> bool:
-    return database.execute("SELECT 1 FROM replies LIMIT 1").fetchone() is None
+    def _explained(self) -> ErrorsExplained:
+        return ErrorsExplained(self.path)
 
 
 def reply_row(call: Call, reply: Reply) -> ReplyRow:

@@ -13,18 +13,11 @@ from pathlib import Path
 from labgen.errors import LedgerError
 from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.call_dictionaries import MARK, TABLE, CallDictionaries
+from labgen.ledger.database import LEDGER_NAME, check_no_repair, check_version, connect_read_only
 from labgen.ledger.journal import FOREIGN, journal_fits
 from labgen.ledger.packed_replies import reply_of
 from labgen.ledger.pages import table_rows
-from labgen.ledger.replies import (
-    BALLAST_NAME,
-    LEDGER_NAME,
-    Ledger,
-    ReplyRow,
-    check_no_repair,
-    check_version,
-    connect_read_only,
-)
+from labgen.ledger.replies import BALLAST_NAME, Ledger, ReplyRow
 
 COLUMNS = ", ".join(ReplyRow._fields)
 KINDS = (bytes, str, str, str, str, int, int, bytes, bytes)

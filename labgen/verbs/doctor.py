@@ -20,7 +20,8 @@ from labgen.filters.guard import guard_call, read_verdict
 from labgen.generate.context import RunContext
 from labgen.generate.dry_run import NobodyAsked, dry_run, plans_without_documents
 from labgen.lazy.dataclasses import dataclass
-from labgen.ledger.replies import LEDGER_NAME, Ledger
+from labgen.ledger.database import LEDGER_NAME
+from labgen.ledger.replies import Ledger
 from labgen.ledger.verify import file_bytes
 from labgen.records import Call, Candidate, Reply
 from labgen.taxonomy.load import load_taxonomy

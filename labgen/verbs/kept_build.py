@@ -25,7 +25,7 @@ from labgen.generate.engine import Progress
 from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.outcome_inputs import leaf_inputs, run_inputs
 from labgen.lazy.dataclasses import dataclass
-from labgen.ledger.replies import LEDGER_NAME
+from labgen.ledger.database import LEDGER_NAME
 from labgen.ledger.run_lock import run_lock
 from labgen.outcomes.hashing import as_plain, plain_hash
 from labgen.outcomes.store import OutcomeStore

@@ -26,7 +26,8 @@ from labgen.generate.dry_run import NobodyAsked, dry_run
 from labgen.generate.resume import Replay
 from labgen.generate.workers import spare_processes
 from labgen.lazy.dataclasses import dataclass
-from labgen.ledger.replies import LEDGER_NAME, Ledger
+from labgen.ledger.database import LEDGER_NAME
+from labgen.ledger.replies import Ledger
 from labgen.ledger.run_lock import run_lock
 from labgen.plan.flow import Flow
 from labgen.plan.sources import Sources, gather_sources

@@ -15,9 +15,10 @@ from thoroughness import some
 from workbench import Labgen
 
 from labgen.errors import LedgerError
+from labgen.ledger.database import LEDGER_NAME
 from labgen.ledger.export_import import export_ledger, import_ledger
 from labgen.ledger.repair import repair
-from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_row
+from labgen.ledger.replies import Ledger, reply_row
 from labgen.ledger.verify import compact, verify
 from labgen.records import Call, Reply
 

@@ -18,9 +18,10 @@ from thoroughness import THOROUGH
 from workbench import Labgen, Run, freeform, write_leaf
 
 from labgen.errors import LedgerError
+from labgen.ledger.database import LEDGER_NAME, PAGE_BYTES, SCHEMA_VERSION
 from labgen.ledger.export_import import export_ledger
 from labgen.ledger.parked import ParkedCalls, parked_row
-from labgen.ledger.replies import LEDGER_NAME, PAGE_BYTES, SCHEMA_VERSION, Ledger, reply_row
+from labgen.ledger.replies import Ledger, reply_row
 from labgen.ledger.verify import verify
 from labgen.records import Call, Reply
 

@@ -12,10 +12,11 @@ from faulty_server import make_call
 from workbench import Labgen
 
 from labgen.errors import LedgerError
+from labgen.ledger.database import LEDGER_NAME
+from labgen.ledger.database import PAGE_BYTES as PAGE
 from labgen.ledger.pages import LIKELY_PAGE_BYTES, table_rows
 from labgen.ledger.repair import repair
-from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_row
-from labgen.ledger.replies import PAGE_BYTES as PAGE
+from labgen.ledger.replies import Ledger, reply_row
 from labgen.ledger.verify import verify
 from labgen.records import Reply
 
@@ -54,7 +55,7 @@ def test_rows_are_found_where_the_files_head_no_longer_says_how_large_its_pages_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_bytes: int
 ) -> None:
     """Also those of a ledger from before labgen chose the size."""
-    monkeypatch.setattr("labgen.ledger.replies.PAGE_BYTES", page_bytes)
+    monkeypatch.setattr("labgen.ledger.database.PAGE_BYTES", page_bytes)
     replies = fill(tmp_path, 150, 300)
     file = tmp_path / LEDGER_NAME
     whole = bytearray(file.read_bytes())

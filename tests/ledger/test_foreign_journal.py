@@ -11,8 +11,9 @@ from faulty_server import make_call
 from workbench import Labgen
 
 from labgen.errors import LedgerError
+from labgen.ledger.database import LEDGER_NAME
 from labgen.ledger.journal import journal_fits
-from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_row
+from labgen.ledger.replies import Ledger, reply_row
 from labgen.ledger.verify import verify
 from labgen.records import Reply
 

@@ -21,8 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labgen.errors import ContextTooLong, LedgerError, TeacherRefused, TeacherUnavailable
+from labgen.ledger.database import LEDGER_NAME
 from labgen.ledger.packed_replies import reply_of
-from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_row
+from labgen.ledger.replies import Ledger, reply_row
 from labgen.records import Call, Message, Reply, Schema
 from labgen.teacher.client import TeacherClient
 from labgen.teacher.endpoints import Endpoint, Replicas

@@ -23,10 +23,11 @@ from hypothesis import strategies as st
 from thoroughness import some
 
 from labgen.errors import LabgenError, LedgerError, UsageError
+from labgen.ledger.database import LEDGER_NAME, PAGE_BYTES, SCHEMA_VERSION
 from labgen.ledger.export_import import export_ledger, import_ledger
 from labgen.ledger.parked import ParkedCalls, parked_row
 from labgen.ledger.repair import repair
-from labgen.ledger.replies import BALLAST_NAME, LEDGER_NAME, PAGE_BYTES, SCHEMA_VERSION, Ledger, reply_row
+from labgen.ledger.replies import BALLAST_NAME, Ledger, reply_row
 from labgen.ledger.verify import verify
 from labgen.records import Call, Reply
 

@@ -15,8 +15,9 @@ import pytest
 from faulty_server import FaultyServer, make_call
 from workbench import Labgen, freeform, write_leaf
 
+from labgen.ledger.database import LEDGER_NAME, SCHEMA_VERSION
 from labgen.ledger.export_import import export_ledger, import_ledger
-from labgen.ledger.replies import LEDGER_NAME, SCHEMA_VERSION, Ledger, reply_row
+from labgen.ledger.replies import Ledger, reply_row
 from labgen.ledger.verify import verify
 from labgen.records import MOST_TOKENS, Reply, Served
 

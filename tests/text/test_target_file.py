@@ -11,8 +11,9 @@ import pytest
 from faulty_server import make_call
 
 from labgen.errors import LabgenError
+from labgen.ledger.database import LEDGER_NAME
 from labgen.ledger.export_import import export_ledger
-from labgen.ledger.replies import LEDGER_NAME, Ledger, reply_row
+from labgen.ledger.replies import Ledger, reply_row
 from labgen.records import Reply
 from labgen.report.write import write_page
 from labgen.teacher.call_log import CallLog
