@@ -20,8 +20,9 @@ from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.leaf_run import Past
-from labgen.generate.price import CallTotals, SlotPrice, average_price, slot_prices, typical_slots
+from labgen.generate.slot_price import CallTotals, SlotPrice, average_price
 from labgen.generate.slot_run import SlotRun
+from labgen.generate.typical_slots import slot_prices, typical_slots
 from labgen.generate.yields import LEAF_WEIGHT_SLOTS
 from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.replies import Ledger

@@ -1,8 +1,8 @@
 """A slot of every flow, gone through without asking: what can't be asked, or can't be taken, is known beforehand.
 
 The replies are those that steps and judges say are typical, with a leaf's own seed examples in them, as for a price
-(see `labgen.generate.price`). A prompt that uses a name which its step does not have, or a package's code that fails at
-every one of the seed examples, would otherwise be found out by paid calls.
+(see `labgen.generate.typical_slots`). A prompt that uses a name which its step does not have, or a package's code that
+fails at every one of the seed examples, would otherwise be found out by paid calls.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from labgen.config.whole import Config
 from labgen.errors import ConfigError
 from labgen.formats.prompts import PromptSet
 from labgen.generate.context import RunContext
-from labgen.generate.price import slot_prices, test_questions, typical_slots
+from labgen.generate.judges_test_questions import test_questions
+from labgen.generate.typical_slots import slot_prices, typical_slots
 from labgen.plan.flow import Flow, flow_of
 from labgen.plan.leaf_plan import LeafPlan, as_set, plan_leaves
 from labgen.records import Call, Chunk, Leaf, Reply, Source

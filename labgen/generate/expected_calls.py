@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from labgen.generate.context import RunContext
-from labgen.generate.price import average_price, slot_prices, test_questions, typical_slots
+from labgen.generate.judges_test_questions import test_questions
+from labgen.generate.slot_price import average_price
+from labgen.generate.typical_slots import slot_prices, typical_slots
 from labgen.plan.leaf_plan import LeafPlan
 
 SLOTS = 2

@@ -13,20 +13,15 @@ from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.flows.follow_up import FOLLOW_UP
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
+from labgen.generate.judges_test_questions import test_questions
 from labgen.generate.leaf_outcomes import LeafOutcome
 from labgen.generate.leaf_run import LeafRun, Past
-from labgen.generate.price import (
-    CallTotals,
-    SlotPrice,
-    average_price,
-    slot_prices,
-    take_paid,
-    test_questions,
-    typical_slots,
-)
+from labgen.generate.paid_slot import take_paid
 from labgen.generate.question_price import prompt_size
 from labgen.generate.resume import Replayed, replay_slots
+from labgen.generate.slot_price import CallTotals, SlotPrice, average_price
 from labgen.generate.slot_run import SlotResult
+from labgen.generate.typical_slots import slot_prices, typical_slots
 from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.plan.seed_sampling import kind_of

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from labgen.filters.base import Filter
+from labgen.filters.base import Cost, Filter
 from labgen.lazy.dataclasses import dataclass
 from labgen.records import Call, Reply
 from labgen.teacher.ledger_only import NotPaid
 from labgen.text.token_count import TokenCounter
+
+UNSTATED = Cost()
+"""What a judge is taken to cost that says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)

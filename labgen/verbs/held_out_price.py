@@ -13,8 +13,10 @@ from labgen.export.configs import ASKED
 from labgen.filters.duplicates_in_leaf import DuplicatesInLeaf
 from labgen.generate.context import RunContext
 from labgen.generate.leaf_price import PRICED_SLOTS, expected_slots
-from labgen.generate.price import CallTotals, average_price, slot_prices, take_paid, typical_slots
+from labgen.generate.paid_slot import take_paid
 from labgen.generate.resume import one_by_one, open_ledger
+from labgen.generate.slot_price import CallTotals, average_price
+from labgen.generate.typical_slots import slot_prices, typical_slots
 from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan, fewest_slots
 from labgen.teacher.ledger_only import LedgerOnly

@@ -24,8 +24,8 @@ from labgen.formats.dataset_reader import is_hub_id
 from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes
 from labgen.generate.leaf_price import LeafEstimate, LeafPricing, paid_leaf
 from labgen.generate.leaf_progress import LeafProgress
-from labgen.generate.price import CallTotals
 from labgen.generate.resume import REPLAYED, Replayed, one_by_one, open_ledger
+from labgen.generate.slot_price import CallTotals
 from labgen.generate.workers import Workers
 from labgen.lazy.dataclasses import dataclass
 from labgen.plan.leaf_plan import LeafPlan
