@@ -27,7 +27,7 @@ from labgen.errors import (
 from labgen.packages import PackageFault, entries_of, guarded, package_of, plain_count, plain_number, plain_text
 from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
-from labgen.teacher.openai_client import whole
+from labgen.teacher.endpoint_words import whole
 
 BACKENDS_GROUP = "labgen.backends"
 BULK = "bulk"

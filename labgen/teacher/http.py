@@ -17,7 +17,8 @@ from labgen.lazy import re
 from labgen.records import Call, Reply, Served
 from labgen.records.changed import changed
 from labgen.teacher.addresses import EndpointSpec
-from labgen.teacher.openai_client import Answer, OpenAIClient, words_of_body
+from labgen.teacher.endpoint_words import words_of_body
+from labgen.teacher.openai_client import Answer, OpenAIClient
 from labgen.teacher.parameters import REASONING_OFF
 from labgen.teacher.quirks import OPTIONAL_PARAMETERS, SYSTEM, Quirks
 from labgen.teacher.rate_limit_headers import rate_limit_pause

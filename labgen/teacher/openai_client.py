@@ -20,6 +20,7 @@ from labgen.errors import BadReply, NoConnection, TeacherError, TeacherMisconfig
 from labgen.lazy import re
 from labgen.lazy.dataclasses import dataclass
 from labgen.teacher.addresses import is_loopback
+from labgen.teacher.endpoint_words import whole, words_in, words_of_failure
 from labgen.teacher.listening import Listening, Wait
 from labgen.teacher.parameters import expanded, secrets_in
 from labgen.text.bounded_json import read_bounded
@@ -72,9 +73,6 @@ class Listener(Protocol):
 _JSON = {"Content-Type": "application/json"}
 
 _KEY = re.compile(r"\b(sk|hf|gsk|nvapi|key|Bearer)[-_ ](?=[A-Za-z_*.-]{0,100}\d)[A-Za-z0-9_*.-]{6,}")
-
-_BYTES = re.compile(r""":? ?["'(]?\bb["']""")
-"""Where aiohttp begins to repeat what came."""
 
 
 class StaleConnection(NoConnection):
@@ -299,7 +297,7 @@ class OpenAIClient:
                 break
         self.listening.heard(wait)
         content = content[:MOST_REFUSAL_BYTES]
-        words = _words_in(content)
+        words = words_in(content)
         if response.status < 400:
             words = f"it names {shown(response.headers.get('Location', 'no address'))} instead"
         return Answer(response.status, response.headers, content, self.safe(words))
@@ -353,7 +351,7 @@ class OpenAIClient:
         response, content = error.response, b""
         with suppress(Exception):  # of a stream nothing may have been read, or can be any more
             content = response.read()
-        return Answer(error.status_code, response.headers, b"", self.safe(_words_in(content)))
+        return Answer(error.status_code, response.headers, b"", self.safe(words_in(content)))
 
     def no_answer(self, error: BaseException) -> TeacherError:
         """What the client raised where there was no answer."""
@@ -377,7 +375,7 @@ class OpenAIClient:
                 "ALL_PROXY, or name this endpoint's host in NO_PROXY."
             )
         causes = _causes(error)
-        words = self.safe(_own_words(causes[-1]))
+        words = self.safe(words_of_failure(causes[-1]))
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return NoConnection(f"no connection ({words})")
         if stale or any(isinstance(cause, aiohttp.ClientConnectionResetError) for cause in causes):
@@ -414,32 +412,6 @@ def too_large(most_bytes: int) -> BadReply:
     return BadReply(f"an answer of more than {most_bytes / 2**20:.1f} MB, the rest of which was not read")
 
 
-def whole(text: str) -> str:
-    """Text without lone surrogates: JSON can spell them, but neither ledger nor dataset can hold them."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def words_of_body(body: Any) -> str:
-    """An endpoint's own words in the decoded body of a refusal."""
-    if isinstance(body, Mapping):
-        error = body.get("error", body)
-        if isinstance(error, Mapping) and error.get("message"):
-            return " ".join(str(part) for part in (error["message"], error.get("code") or "") if part)
-        body = error
-    return body.strip() if isinstance(body, str) and body.strip() else "no explanation"
-
-
-def _words_in(content: bytes) -> str:
-    """An endpoint's own words in a refusal as it came."""
-    text = content.decode("utf-8", "replace").strip()
-    with suppress(ValueError, RecursionError):
-        body = read_bounded(content)
-        error = body.get("error", body) if isinstance(body, Mapping) else None
-        if isinstance(error, Mapping) and error.get("message"):
-            return words_of_body(error)
-    return "a web page" if "<html" in text[:500].lower() else (text or "no explanation")
-
-
 def _server(address: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(address)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
@@ -471,14 +443,6 @@ def _had_begun(error: BaseException) -> bool:
     from aiohttp import ClientResponseError
 
     return isinstance(error, ClientResponseError) or not isinstance(getattr(error, "message", ""), str)
-
-
-def _own_words(error: BaseException) -> str:
-    """What the library says of a failure, on one line, without the bytes that came: they may be the request, key and
-    all, or a part of it, in which nobody would know the key."""
-    message = getattr(error, "message", "")
-    words = " ".join((message if isinstance(message, str) and message else str(error)).split())
-    return _BYTES.split(words, maxsplit=1)[0] or type(error).__name__
 
 
 def _causes(error: BaseException) -> list[BaseException]:
