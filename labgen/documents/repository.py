@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from labgen.config.drawing import DocumentsConfig
 from labgen.documents.address import cache_name
+from labgen.documents.clone import (
+    CloneFailed,
+    cat_file,
+    contents_in,
+    is_whole_clone,
+    prepare_clone,
+    remove_leftovers,
+    run_in_clone,
+)
 from labgen.documents.files import write_whole
 from labgen.errors import TaxonomyError
-from labgen.git.run import MAX_STDOUT_BYTES, GitFailed, Why, import_git, run_git
+from labgen.git.run import GitFailed, import_git
 from labgen.lazy import re
 from labgen.lazy.dataclasses import dataclass
 from labgen.text.printable import shown
@@ -26,12 +35,6 @@ MAX_LISTING_BYTES = 64_000_000
 that repeat themselves has billions."""
 
 _LISTING_VERSION = 1
-_LOCAL_TIMEOUT_SEC = 30.0
-_IN_WORDS: dict[Why, str] = {
-    "time": "{} (documents.timeout_sec)",
-    "size": "{} (documents.max_clone_bytes)",
-    "output": "the repository holds more files than labgen looks at",
-}
 _OTHER_HASHES = re.compile("mismatched algorithms|unsupported object format|object format", re.IGNORECASE)
 _REFUSED = re.compile(
     "not our ref|unadvertised object|want [0-9a-f]+ not valid|(couldn't find|no such) remote ref|support shallow"
@@ -54,17 +57,6 @@ class Listing:
     commit: str
     clone: str
     files: dict[str, str]
-
-
-class _CloneFailed(TaxonomyError):
-    """git failed in a clone. `stderr` is all that it said, credentials too; the message has none.
-
-    `at_limit`: it was stopped for taking too long, saying too much or growing too large.
-    """
-
-    def __init__(self, message: str, stderr: str, *, at_limit: bool) -> None:
-        super().__init__(message)
-        self.stderr, self.at_limit = stderr, at_limit
 
 
 class _SingleRefused(TaxonomyError):
@@ -125,11 +117,11 @@ class Repository:
         clone = self.folder / listing.clone
         hashes = [listing.files[path] for path in paths]
         try:
-            said = _batch(clone, hashes, "--batch-check=%(objectsize)", 80 * len(hashes)).decode("ascii").split("\n")
+            said = cat_file(clone, hashes, "--batch-check=%(objectsize)", 80 * len(hashes)).decode("ascii").split("\n")
             sizes = {path: int(size) for path, size in zip(paths, said, strict=False)}
             check_sizes(sizes, self._config)
-            contents = _batch(clone, hashes, "--batch=", sum(sizes.values()) + len(hashes))
-            return dict(zip(paths, _pieces(contents, sizes.values()), strict=True))
+            contents = cat_file(clone, hashes, "--batch=", sum(sizes.values()) + len(hashes))
+            return dict(zip(paths, contents_in(contents, sizes.values()), strict=True))
         except (ValueError, GitFailed) as error:
             raise self._damaged(error) from None
 
@@ -182,11 +174,11 @@ class Repository:
         Raises: TaxonomyError: it can't be asked, or has no commit.
         """
         path = self.folder / "newest.git"
-        _prepare(path)
+        prepare_clone(path)
         ask = ["ls-remote", "--", self.repo, "HEAD"]
         try:
-            said = _git(ask, path, timeout_sec=self._config.timeout_sec, transports=self._transports(path))
-        except _CloneFailed as error:
+            said = run_in_clone(ask, path, timeout_sec=self._config.timeout_sec, transports=self._transports(path))
+        except CloneFailed as error:
             raise TaxonomyError(f"{shown(self.repo)} can't be asked: {error}. Check the address.") from None
         found = re.match(r"(?:[0-9a-f]{40}|[0-9a-f]{64})(?=\s)", said)
         if not found:
@@ -206,15 +198,15 @@ class Repository:
         try:
             try:
                 transports = self._take(path, refspecs, options)
-            except _CloneFailed as error:
-                _remove_leftovers(path)
-                if error.at_limit or _is_whole(path):
+            except CloneFailed as error:
+                remove_leftovers(path)
+                if error.at_limit or is_whole_clone(path):
                     raise
                 # Half a clone, of a git or a disk that was stopped at the wrong moment.
                 shutil.rmtree(path)
                 transports = self._take(path, refspecs, options)
-        except _CloneFailed as error:
-            _remove_leftovers(path)
+        except CloneFailed as error:
+            remove_leftovers(path)
             if _OTHER_HASHES.search(error.stderr):
                 raise TaxonomyError(
                     f"{shown(self.repo)} names its commits by hashes of another kind. Write a commit's full hash, with "
@@ -231,10 +223,10 @@ class Repository:
 
     def _take(self, path: Path, refspecs: list[str], options: list[str]) -> list[str]:
         """Have git fetch into a clone. Returns: the transports that it might speak."""
-        _prepare(path)
+        prepare_clone(path)
         fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", *options]
         transports = self._transports(path)
-        _git(
+        run_in_clone(
             [*fetch, "--", self.repo, *refspecs],
             path,
             timeout_sec=self._config.timeout_sec,
@@ -245,7 +237,7 @@ class Repository:
 
     def _transports(self, path: Path) -> list[str]:
         """What the address as written needs, and what the user's own redirection of it needs."""
-        meant = _git(["ls-remote", "--get-url", "--", self.repo], path).strip()
+        meant = run_in_clone(["ls-remote", "--get-url", "--", self.repo], path).strip()
         return sorted({_transport(self.repo), _transport(meant)})
 
     def _resolve(self, prefix: str) -> str | None:
@@ -253,7 +245,7 @@ class Repository:
         path = self.folder / "whole.git"
         if not (path / "HEAD").is_file():
             return None
-        found = _git(["rev-parse", f"--disambiguate={prefix}"], path).split()
+        found = run_in_clone(["rev-parse", f"--disambiguate={prefix}"], path).split()
         commits = [each for each in found if self._kind("whole.git", each) == "commit"]
         if len(commits) > 1:
             raise TaxonomyError(
@@ -268,19 +260,19 @@ class Repository:
         if not (path / "HEAD").is_file():
             return None
         try:
-            return _git(["cat-file", "-t", name], path).strip()
-        except _CloneFailed:
+            return run_in_clone(["cat-file", "-t", name], path).strip()
+        except CloneFailed:
             return None
 
     def _list(self, commit: str, clone: str) -> Listing:
         try:
-            output = _git(
+            output = run_in_clone(
                 ["ls-tree", "-r", "-z", "--full-tree", commit],
                 self.folder / clone,
                 timeout_sec=self._config.timeout_sec,
                 max_stdout_bytes=MAX_LISTING_BYTES,
             )
-        except _CloneFailed as error:
+        except CloneFailed as error:
             raise error if error.at_limit else self._damaged(error) from None
         files: dict[str, str] = {}
         for entry in filter(None, output.split("\0")):
@@ -342,96 +334,12 @@ def check_sizes(sizes: dict[str, int], config: DocumentsConfig) -> None:
         )
 
 
-def _git(
-    arguments: Sequence[str],
-    clone: Path,
-    *,
-    timeout_sec: float = _LOCAL_TIMEOUT_SEC,
-    transports: Sequence[str] = (),
-    max_bytes: int | None = None,
-    max_stdout_bytes: int = MAX_STDOUT_BYTES,
-) -> str:
-    """Run git in a clone (see `run_git`). Returns: stdout; what is not UTF-8 in it as lone surrogates.
-
-    Raises: _CloneFailed: naming the setting that is the limit, where one was reached.
-    """
-    try:
-        said = run_git(
-            arguments,
-            clone,
-            bare=True,
-            timeout_sec=timeout_sec,
-            transports=transports,
-            max_bytes=max_bytes,
-            max_stdout_bytes=max_stdout_bytes,
-        )
-    except GitFailed as error:
-        raise _CloneFailed(
-            _IN_WORDS.get(error.why, "{}").format(error), error.stderr, at_limit=error.why in _IN_WORDS
-        ) from None
-    return said.decode("utf-8", "surrogateescape")
-
-
-def _is_whole(clone: Path) -> bool:
-    """Whether git finds all that a clone names; a large one that takes too long to look through counts as whole."""
-    try:
-        _git(["fsck", "--connectivity-only", "--no-dangling", "--no-progress"], clone)
-    except _CloneFailed as error:
-        return error.at_limit
-    return True
-
-
 def _import_git() -> Any:
     """GitPython. Raises: TaxonomyError: the program git is missing."""
     try:
         return import_git()
     except GitFailed as error:
         raise TaxonomyError(str(error)) from None
-
-
-def _batch(clone: Path, hashes: Sequence[str], option: str, most_bytes: int) -> bytes:
-    """What `git cat-file` says of each of these objects, one after the other."""
-    given = "".join(f"{each}\n" for each in hashes).encode()
-    return run_git(
-        ["cat-file", option],
-        clone,
-        bare=True,
-        timeout_sec=_LOCAL_TIMEOUT_SEC,
-        given=given,
-        max_stdout_bytes=most_bytes + MAX_STDOUT_BYTES,
-    )
-
-
-def _pieces(said: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
-    """The contents that `cat-file --batch=` wrote, each after and before the end of a line."""
-    at = 0
-    for size in sizes:
-        content = said[at + 1 : at + 1 + size]
-        if len(content) != size or said[at : at + 1] != b"\n":
-            raise ValueError("git gave out less than it has")
-        yield content
-        at += size + 2
-
-
-def _prepare(clone: Path) -> None:
-    """An empty bare repository where there is none yet: what `git init` makes, without its templates and hooks."""
-    for folder in ("objects", "refs"):
-        (clone / folder).mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(clone)
-    if not (clone / "HEAD").is_file():
-        sha256 = clone.stem.endswith("-sha256")
-        config = f"[core]\n\trepositoryformatversion = {int(sha256)}\n\tbare = true\n"
-        if sha256:
-            config += "[extensions]\n\tobjectformat = sha256\n"
-        write_whole(clone / "config", config.encode())
-        write_whole(clone / "HEAD", b"ref: refs/heads/main\n")
-
-
-def _remove_leftovers(clone: Path) -> None:
-    """Locks and half packs of a git that was killed. The caller holds the lock on the folder, so nobody else's."""
-    for pattern in ("**/*.lock", "objects/pack/tmp_*", "objects/**/tmp_obj_*"):
-        for path in clone.glob(pattern):
-            path.unlink(missing_ok=True)
 
 
 def _transport(address: str) -> str:
