@@ -9,6 +9,16 @@ from typing import Any
 import click
 
 from labgen.cli import option
+from labgen.cli.bulk_report import (
+    files_table,
+    lines_unused,
+    round_data,
+    round_words,
+    rounds_data,
+    rounds_table,
+    told_data,
+    told_table,
+)
 from labgen.cli.settings import (
     base_option,
     build_options,
@@ -20,7 +30,6 @@ from labgen.cli.settings import (
     source_options,
     work_option,
 )
-from labgen.text.money import money
 from labgen.text.printable import plain
 
 
@@ -68,9 +77,9 @@ def write_command(ctx: click.Context, /, **options: Any) -> None:
         return
     found = write_round(config, options["folder"], patterns, shard=_shard(options["shard"]), hooks=_hooks())
     if options["as_json"]:
-        click.echo(json.dumps(_round_data(found), indent=2))
+        click.echo(json.dumps(round_data(found), indent=2))
     else:
-        click.echo(_round_words(found, options["folder"]))
+        click.echo(round_words(found, options["folder"]))
     ctx.exit(1 if found.hopeless else 0)
 
 
@@ -91,11 +100,11 @@ def read_command(ctx: click.Context, /, **options: Any) -> None:
     config = config_from(options)
     read = read_replies(config, options["files"], accepted=options["accepted"], hooks=_hooks())
     if options["as_json"]:
-        files = {path: _told_data(told) for path, told in read.files.items()}
-        click.echo(json.dumps({"files": files, "total": _told_data(read.told)}, ensure_ascii=False, indent=2))
+        files = {path: told_data(told) for path, told in read.files.items()}
+        click.echo(json.dumps({"files": files, "total": told_data(read.told)}, ensure_ascii=False, indent=2))
     else:
-        click.echo(plain(_files_table(read.files, read.told)))
-    ctx.exit(1 if problems(read.told) else 0)
+        click.echo(plain(files_table(read.files, read.told)))
+    ctx.exit(1 if lines_unused(read.told) else 0)
 
 
 @command.command("submit")
@@ -112,7 +121,7 @@ def submit_command(ctx: click.Context, /, **options: Any) -> None:
     if patterns is None:
         return
     found, made = submit_round(config, patterns, hooks=_hooks())
-    click.echo(_round_words(found, None))
+    click.echo(round_words(found, None))
     for batch in made:
         click.echo(plain(f"{batch.batch_id}: {batch.lines:,} calls to {batch.model} at {batch.address}"))
     ctx.exit(1 if found.hopeless else 0)
@@ -157,11 +166,11 @@ def fetch_command(ctx: click.Context, /, **options: Any) -> None:
 
     told, under_way = fetch_ended(config_from(options), hooks=_hooks())
     if options["as_json"]:
-        click.echo(json.dumps(_told_data(told) | {"batches_under_way": len(under_way)}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(told_data(told) | {"batches_under_way": len(under_way)}, ensure_ascii=False, indent=2))
     else:
         click.echo(plain(told_table(told)))
         click.echo(f"{len(under_way)} batches have not ended." if under_way else "No batch is under way.")
-    ctx.exit(1 if problems(told) else 0)
+    ctx.exit(1 if lines_unused(told) else 0)
 
 
 @command.command("cancel")
@@ -241,7 +250,7 @@ def run_bulk(ctx: click.Context, options: dict[str, Any]) -> None:
     for message in run.build.messages:
         click.echo(plain(message), err=True)
     if options["as_json"]:
-        data = build_summary(run.build) | {"bulk": run_data(run)}
+        data = build_summary(run.build) | {"bulk": rounds_data(run)}
         click.echo(json.dumps(data, ensure_ascii=False, indent=2))
     else:
         click.echo(plain(rounds_table(run)))
@@ -266,148 +275,3 @@ def _shard(words: str | None) -> Any:
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise click.BadParameter(f"`{words}` is no part such as 1/4 (the first of four).", param_hint="--shard")
     return Shard(int(found[1]), int(found[2]))
-
-
-def _round_data(found: Any) -> dict[str, Any]:
-    return {
-        "files": [
-            {"path": str(file.path), "model": file.model, "calls": file.lines, "bytes": file.size_bytes}
-            for file in found.files
-        ],
-        "calls": found.calls,
-        "calls_by_step": found.steps,
-        "in_other_parts": found.elsewhere,
-        "in_batches": found.waiting,
-        "later": found.later,
-        "hopeless": found.hopeless.cause if found.hopeless else None,
-    }
-
-
-def _round_words(found: Any, folder: str | None) -> str:
-    """What a round holds, and what to do next."""
-    if found.hopeless:
-        return f"Nothing is asked: {found.hopeless.cause}. To mend it: {found.hopeless.remedy}."
-    lines = []
-    if folder is not None:
-        lines = [
-            f"{each.path}: {each.lines:,} calls to {each.model}, {each.size_bytes / 1e6:,.1f} MB"
-            for each in found.files
-        ]
-    if found.elsewhere:
-        lines.append(f"{found.elsewhere:,} calls are in the other parts of this round.")
-    if found.waiting:
-        lines.append(f"{found.waiting:,} calls are in batches that have not ended: see `labgen bulk status`.")
-    if found.later:
-        lines.append(f"These few try the endpoint out; {found.later:,} calls more can be asked once it has answered.")
-    if not found.calls and not found.waiting and not found.elsewhere:
-        return "Nothing is left to ask: `labgen generate` writes the dataset."
-    if folder is not None and found.calls:
-        lines.append("Have them answered, then: labgen bulk read FILE... (and `labgen bulk write` for the next round)")
-    return "\n".join(lines)
-
-
-def problems(told: Any) -> int:
-    """Lines that could not be used (count)."""
-    from labgen.bulk.reply_files import LineOutcome
-
-    return int(
-        told.lines - told.counts[LineOutcome.READ] - told.counts[LineOutcome.KNOWN] - told.counts[LineOutcome.FAILED]
-    )
-
-
-def _told_data(told: Any) -> dict[str, Any]:
-    return {
-        "lines": told.lines,
-        "outcomes": {str(outcome): count for outcome, count in sorted(told.counts.items())},
-        "examples": {str(outcome): words for outcome, words in sorted(told.examples.items()) if words},
-        "cut": told.cut,
-        "prompt_tokens": told.prompt_tokens,
-        "completion_tokens": told.completion_tokens,
-    }
-
-
-def told_table(told: Any) -> str:
-    """Every line by what became of it, with examples of those that were not read."""
-    from labgen.bulk.reply_files import LineOutcome
-    from labgen.text.columns import align_columns
-
-    rows = [["lines", f"{told.lines:,}"]]
-    rows += [[str(outcome), f"{told.counts[outcome]:,}"] for outcome in LineOutcome if told.counts[outcome]]
-    return "\n".join([*align_columns(rows), *_examples(told)])
-
-
-def _files_table(files: Any, total: Any) -> str:
-    """A line for every file, and in all."""
-    from labgen.bulk.reply_files import LineOutcome
-    from labgen.text.columns import align_columns
-
-    outcomes = [outcome for outcome in LineOutcome if total.counts[outcome]]
-    rows = [["", "lines", *map(str, outcomes)]]
-    everything = {**files, "in all": total} if len(files) > 1 else files
-    for name, told in everything.items():
-        rows.append([name, f"{told.lines:,}", *(f"{told.counts[outcome]:,}" for outcome in outcomes)])
-    return "\n".join([*align_columns(rows), *_examples(total)])
-
-
-def _examples(told: Any) -> list[str]:
-    from labgen.bulk.reply_files import LineOutcome
-
-    lines = [f"{outcome}: {words}" for outcome in LineOutcome for words in told.examples.get(outcome, ())]
-    lines += told.cut
-    if told.counts[LineOutcome.OTHER_MODEL]:
-        names = sorted({name for counted in told.names.values() for name in counted})
-        lines.append(
-            f"If {names[0]!r} is the model that was meant, read them once more with --accept-model {names[0]}."
-            if len(names) == 1
-            else f"Those that are meant can be read with --accept-model: {', '.join(names[:5])}."
-        )
-    if told.counts[LineOutcome.UNKNOWN]:
-        lines.append(
-            "Lines of no call known here are those of another work folder (--work), of another model (--model), or of "
-            "another program."
-        )
-    return lines
-
-
-def run_data(run: Any) -> dict[str, Any]:
-    """The rounds as data."""
-    return {
-        "rounds": [
-            {"calls": each.calls, "files": each.files, "calls_by_step": each.steps} | _told_data(each.told)
-            for each in run.rounds
-        ],
-        "calls_left": run.left,
-        "calls_online": run.online,
-        "replies_ahead": run.ahead,
-        "spent": {"cost": run.cost, "currency": run.currency or None},
-        "problem": run.problem or (run.hopeless.cause if run.hopeless else None),
-    }
-
-
-def rounds_table(run: Any) -> str:
-    """The rounds of a run, and what they came to."""
-    from labgen.bulk.reply_files import LineOutcome
-    from labgen.text.columns import align_columns
-
-    outcomes = [outcome for outcome in LineOutcome if run.told.counts[outcome]]
-    rows = [["round", "calls", "in all", "files", *map(str, outcomes)]]
-    total, so_far = sum(each.calls for each in run.rounds) + run.online, 0
-    for number, each in enumerate(run.rounds, start=1):
-        so_far += each.calls
-        counts = (f"{each.told.counts[outcome]:,}" for outcome in outcomes)
-        rows.append([str(number), f"{each.calls:,}", f"{so_far / total:.1%}", str(each.files), *counts])
-    lines = align_columns(rows) if run.rounds else ["Nothing was left to ask."]
-    lines += _examples(run.told)
-    if run.online:
-        lines.append(f"{run.online:,} calls were asked one by one at the end.")
-    if run.ahead:
-        lines.append(f"{run.ahead:,} replies were asked ahead of need: the build does without them.")
-    if run.cost is not None:
-        lines.append(
-            f"The rounds cost {money(run.cost, run.currency)}{' at the batch price' if run.batch_price else ''}."
-        )
-    if run.hopeless:
-        lines.append(f"Ended early: {run.hopeless.cause}. To mend it: {run.hopeless.remedy}.")
-    if run.problem:
-        lines.append(f"Ended with {run.left:,} calls left: {run.problem}. Run it again to go on.")
-    return "\n".join(lines)
