@@ -50,6 +50,19 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         return
     if options["finish_online"] is not None:
         raise click.UsageError("--finish-online goes with --bulk: without it all calls are asked one by one.")
+    _run_one_by_one(ctx, options)
+
+
+def _check_bulk(options: dict[str, Any]) -> None:
+    """Raises: click.UsageError: an option that rounds have no use for."""
+    for name in ("max_calls", "max_tokens", "max_cost", "retry_failed", "log"):
+        if options[name] not in (None, False):
+            words = f"--{name.replace('_', '-')} is for calls that are asked one by one"
+            raise click.UsageError(f"{words}: leave it out, or --bulk. `labgen plan` shows the price of both.")
+
+
+def _run_one_by_one(ctx: click.Context, options: dict[str, Any]) -> None:
+    """Build by asking one call after the other, and report. Ends the command with its status."""
     from labgen.cli.interrupt import interruptible, stopped_words
     from labgen.cli.lean import without_pandas
     from labgen.cli.progress import ProgressDisplay
@@ -87,18 +100,14 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         ctx.exit(1)
     if log and log.problem:
         click.echo(log.problem, err=True)
-    for message in build.messages:
-        click.echo(message, err=True)
-    if options["as_json"]:
-        click.echo(json.dumps(build_summary(build), ensure_ascii=False, indent=2))
-    else:
-        click.echo(report(build))
+    _tell(build, as_json=options["as_json"])
     ctx.exit(1 if build_problems(build) or (options["strict"] and build.short) else 0)
 
 
-def _check_bulk(options: dict[str, Any]) -> None:
-    """Raises: click.UsageError: an option that rounds have no use for."""
-    for name in ("max_calls", "max_tokens", "max_cost", "retry_failed", "log"):
-        if options[name] not in (None, False):
-            words = f"--{name.replace('_', '-')} is for calls that are asked one by one"
-            raise click.UsageError(f"{words}: leave it out, or --bulk. `labgen plan` shows the price of both.")
+def _tell(build: Any, *, as_json: bool) -> None:
+    for message in build.messages:
+        click.echo(message, err=True)
+    if as_json:
+        click.echo(json.dumps(build_summary(build), ensure_ascii=False, indent=2))
+    else:
+        click.echo(report(build))
