@@ -90,15 +90,20 @@ def answer_files(
         return []
     with _connected(address) as ray:
         if base_url is not None:
-            nodes = sum(node["Alive"] for node in ray.nodes())
-            calls = concurrency or CALLS_PER_WORKER * nodes
-            most = int(ray.cluster_resources().get("CPU", 1))
-            workers = min(max(nodes, -(-calls // CALLS_PER_WORKER)), calls, len(pieces), most)
             factory = _factory(base_url, key, headers or {}, query or {}, timeout_sec, max_attempts)
-            processor = _http_processor(factory, calls, max(1, workers))
+            processor = _http_processor(factory, *_calls_and_workers(ray, concurrency, len(pieces)))
         else:
             processor = _engine_processor(engine or {}, concurrency, ray_engine.api_of(pieces[0]))
         return _run(ray, pieces, processor, replies.resolve(), progress)
+
+
+def _calls_and_workers(ray: Any, concurrency: int | None, pieces: int) -> tuple[int, int]:
+    """Calls to keep under way over the whole cluster, and the workers that keep them so (counts)."""
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    calls = concurrency or CALLS_PER_WORKER * nodes
+    most = int(ray.cluster_resources().get("CPU", 1))
+    workers = min(max(nodes, -(-calls // CALLS_PER_WORKER)), calls, pieces, most)
+    return calls, max(1, workers)
 
 
 def _factory(
