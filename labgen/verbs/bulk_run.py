@@ -143,43 +143,36 @@ def run_rounds(
     watch = RunWatch(config, session.sources.plans, VERB, session.hooks.progress, price_share=_share(config, answering))
     with _rehearsal(session) as rehearsal_url:
         asking = _Asking(session, watch, finish_online, answering, rehearsal_url)
-        try:
-            asking.run()
-        except KeyboardInterrupt:
-            watch.end("stopped; batches go on")
-            if not session.hooks.stop.write:
-                raise
-            asking.problem = f"{STOPPED}; batches that were handed over go on"
-        except BaseException as error:
-            watch.end(f"ended early: {shown(str(error).partition(chr(10))[0])}")
-            raise
-        rounds, left, hopeless, problem = asking.rounds, asking.left, asking.hopeless, asking.problem
-        online = bool(left and not problem and not hopeless)
+        asking.to_the_end()
         build = build_dataset(
             config,
             leaf_patterns=leaf_patterns,
             replace_output=replace_output,
-            limits=None if online or not left else Limits(max_calls=0),
+            limits=None if asking.online or not asking.left else Limits(max_calls=0),
             hooks=hooks,
             verb=VERB,
             spent=watch.state.spending,
         )
+    return _outcome(asking, build, config)
+
+
+def _outcome(asking: _Asking, build: Build, config: Config) -> BulkRun:
+    """What came of the rounds that were asked, and of the build at their end."""
+    rounds, problem, price = asking.rounds, asking.problem, config.price
     if problem:  # that ended it, and no budget of the user's
-        build = replace(
-            build, budget=Budget(Limits(price=config.price)), traffic=replace(build.traffic, stopped=problem)
-        )
+        build = replace(build, budget=Budget(Limits(price=price)), traffic=replace(build.traffic, stopped=problem))
     read = sum((each.told.counts[LineOutcome.READ] + each.told.counts[LineOutcome.FAILED] for each in rounds), 0)
     return BulkRun(
         build,
         tuple(rounds),
-        left=0 if online else left,
+        left=0 if asking.online else asking.left,
         online=build.traffic.answered,
         ahead=max(0, read - sum(build.traffic.kept_from.values())),
-        hopeless=hopeless,
+        hopeless=asking.hopeless,
         problem=problem,
-        cost=watch.state.spending.cost if rounds else None,
-        currency=config.price.currency if config.price else "",
-        batch_price=answering is None,
+        cost=asking.watch.state.spending.cost if rounds else None,
+        currency=price.currency if price else "",
+        batch_price=asking.answering is None,
     )
 
 
@@ -206,8 +199,25 @@ class _Asking:
     hopeless: Hopeless | None = None
     problem: str = ""
 
-    def run(self) -> None:
-        """Ask until nothing is left, or it is in vain."""
+    @property
+    def online(self) -> bool:
+        """Whether what is left is asked one by one."""
+        return bool(self.left and not self.problem and not self.hopeless)
+
+    def to_the_end(self) -> None:
+        """Ask until nothing is left, it is in vain, or the user stops it to have written what is there."""
+        try:
+            self._ask()
+        except KeyboardInterrupt:
+            self.watch.end("stopped; batches go on")
+            if not self.session.hooks.stop.write:
+                raise
+            self.problem = f"{STOPPED}; batches that were handed over go on"
+        except BaseException as error:
+            self.watch.end(f"ended early: {shown(str(error).partition(chr(10))[0])}")
+            raise
+
+    def _ask(self) -> None:
         in_vain = 0
         while True:
             self.watch.say(f"finding the calls of round {len(self.rounds) + 1}")
