@@ -41,6 +41,9 @@ from labgen.export.survey import Survey
 from labgen.records import BRANCHES, Answerer, Candidate, State
 from labgen.text.language import language_of_pair
 
+Configs = dict[str, Sequence[DataFile]]
+"""Config to its files, in reading order."""
+
 
 def write_dataset(
     folder: Path,
@@ -236,46 +239,64 @@ class DatasetWriter:
         accepted = {leaf.path: self._accepted[leaf.path] for leaf in self.leaves}
         _check_counts(funnel, accepted, self._candidates)
         with explained(self._folder):
-            for table in (*self._tables.values(), self._lineage):
-                table.close()
-            files = {name: table.files for name, table in self._tables.items() if table.files}
-            branches: dict[str, Sequence[DataFile]] = {
-                name: files[name] for name in (*BRANCHES, DOCUMENTS) if name in files
+            configs, mix = self._write_configs(held_out)
+            self.agreement = self._agreement_of(about, held_out)
+            reports = {
+                "held_out.json": held_out.report if held_out else None,
+                "mix.json": mix,
+                AGREEMENT: self.agreement or None,
+                "funnel.json": funnel.to_json(),
+                "calibration.json": calibration or None,
             }
-            phases = self._kept_phases.write(self._root, branches, self._survey) if self._survey else None
-            rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
-            preferences = self._preferences.close() if self._preferences else {}
-            tests = write_held_out(self._root, held_out) if held_out else {}
-            configs = branches | (dict(phases.configs) if phases else {}) | preferences | rejected | tests
-            if held_out:
-                check_no_leak(self._root, {name: [file.path for file in own] for name, own in configs.items()})
-                _write_json(self._root / "held_out.json", held_out.report)
-            if phases:
-                _write_json(self._root / "mix.json", phases.report)
-            self.agreement = agreement = self._agreement_of(about, held_out)
-            if agreement:
-                _write_json(self._root / AGREEMENT, agreement)
-            _write_json(self._root / "funnel.json", funnel.to_json())
-            if calibration:
-                _write_json(self._root / "calibration.json", calibration)
+            for name, report in reports.items():
+                if report is not None:
+                    _write_json(self._root / name, report)
             write_passages(self._root, passages)
             _write_settings(self._root / "settings.yaml", about)
-            facts = CardFacts(
-                about=about,
-                leaves=self.leaves,
-                funnel=funnel,
-                configs=configs,
-                sources={key: tuple(sorted(names)) for key, names in sorted(self._sources.items())},
-                languages=dict(sorted(self._languages.items())),
-                notes=notes or CardNotes(),
-                mix=phases.report if phases else None,
-                preferences=self._preferences.report() if self._preferences else None,
-                rehearsal_rows=self._rehearsed[True],
-                held_out=held_out.report if held_out else None,
-                agreement=agreement,
-            )
-            write_card(self._root, facts)
+            write_card(self._root, self._facts(about, funnel, configs, mix, notes, held_out))
             write_manifest(self._root, _manifest(self.leaves, about, configs, accepted))
+
+    def _write_configs(self, held_out: HeldOutRows | None) -> tuple[Configs, Mapping[str, Any] | None]:
+        """Close all tables, and write what is made of their rows, and what is held out.
+
+        Returns: the files by config, and what is said of the phases; None where there are none.
+        """
+        for table in (*self._tables.values(), self._lineage):
+            table.close()
+        files = {name: table.files for name, table in self._tables.items() if table.files}
+        branches: Configs = {name: files[name] for name in (*BRANCHES, DOCUMENTS) if name in files}
+        phases = self._kept_phases.write(self._root, branches, self._survey) if self._survey else None
+        rejected = {REJECTED: files[REJECTED]} if REJECTED in files else {}
+        preferences = self._preferences.close() if self._preferences else {}
+        tests = write_held_out(self._root, held_out) if held_out else {}
+        configs = branches | (dict(phases.configs) if phases else {}) | preferences | rejected | tests
+        if held_out:
+            check_no_leak(self._root, {name: [file.path for file in own] for name, own in configs.items()})
+        return configs, phases.report if phases else None
+
+    def _facts(
+        self,
+        about: BuildInfo,
+        funnel: Funnel,
+        configs: Configs,
+        mix: Mapping[str, Any] | None,
+        notes: CardNotes | None,
+        held_out: HeldOutRows | None,
+    ) -> CardFacts:
+        return CardFacts(
+            about=about,
+            leaves=self.leaves,
+            funnel=funnel,
+            configs=configs,
+            sources={key: tuple(sorted(names)) for key, names in sorted(self._sources.items())},
+            languages=dict(sorted(self._languages.items())),
+            notes=notes or CardNotes(),
+            mix=mix,
+            preferences=self._preferences.report() if self._preferences else None,
+            rehearsal_rows=self._rehearsed[True],
+            held_out=held_out.report if held_out else None,
+            agreement=self.agreement,
+        )
 
     def _agreement_of(self, about: BuildInfo, held_out: HeldOutRows | None) -> dict[str, Any] | None:
         marked = [(own, mark) for leaf in self.leaves for own, mark in leaf.marks.marks]
