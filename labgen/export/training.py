@@ -89,8 +89,7 @@ def export_training(
     if kind not in KINDS or shard_rows < 1:
         raise UsageError(f"files are {' or '.join(KINDS)}, of at least one row; not `{kind}` of {shard_rows}.")
     manifest = read_manifest(dataset)
-    wanted = _wanted(manifest, dataset, configs, format)
-    sources = {name: [name] for name in wanted}
+    sources = {name: [name] for name in _wanted(manifest, dataset, configs, format)}
     if schedule is not None:
         sources = schedule.sources(list(manifest["configs"]), configs)
     check_export_folder(folder, dataset)
@@ -112,14 +111,8 @@ def export_training(
             report = replace(report, max_tokens=length.max_tokens, too_long=too_long)
         _write_texts(new, dataset, format, report)
         if schedule is not None:
-            if not report.rows:
-                raise UsageError(
-                    f"{dataset}: no row of its phases fits into {report.max_tokens:,} tokens, so there is nothing to "
-                    "train on. Give a larger --max-row-tokens, or build with that `mix.max_tokens`."
-                )
             longest = {name: each.limit for name, each in measured.items()}
-            report = replace(report, runs=tuple(schedule.runs(report.rows, report.files, longest)))
-            schedule.write(new, report.runs)
+            report = _write_runs(new, dataset, schedule, longest, report)
         _write_record(new, dataset, format, report)
     return report
 
@@ -131,6 +124,20 @@ def _rows_of(
     columns = None if format.about.of else list(READS)
     read = chain.from_iterable(_read(dataset, manifest["configs"][part]["files"], columns) for part in parts)
     return once(read, lambda row: (row["id"], row["form"])) if len(parts) > 1 else read
+
+
+def _write_runs(
+    new: Path, dataset: Path, schedule: Schedule, longest: dict[str, int], report: ExportReport
+) -> ExportReport:
+    """Write the runs of a training program. Returns: the report with them. Raises: UsageError: no row fits."""
+    if not report.rows:
+        raise UsageError(
+            f"{dataset}: no row of its phases fits into {report.max_tokens:,} tokens, so there is nothing to "
+            "train on. Give a larger --max-row-tokens, or build with that `mix.max_tokens`."
+        )
+    runs = tuple(schedule.runs(report.rows, report.files, longest))
+    schedule.write(new, runs)
+    return replace(report, runs=runs)
 
 
 def _write_record(new: Path, dataset: Path, format: RowFormat, report: ExportReport) -> None:
