@@ -9,13 +9,19 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labgen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+OWN_GROUPS = b"[labgen."
+"""What the headings of all groups of entry points begin with that labgen looks for."""
 
 MOST_ERROR_CHARS = 200
 """Characters of an error's own words that are repeated."""
@@ -72,7 +78,8 @@ def entries_of(group: str, name: str | None = None) -> list[EntryPoint]:
     """
     try:
         with guarded():
-            found = _entries(tuple((folder, _changed_ns(folder)) for folder in sys.path)).select(group=group)
+            places = tuple((folder, _changed_ns(folder)) for folder in sys.path)
+            found = _entries(places).select(group=group) if _some_add(places) else ()
             chosen = [entry for entry in found if name is None or entry.name == name]
             return sorted(chosen, key=lambda entry: (entry.name, entry.value))
     except PackageFault as fault:
@@ -90,7 +97,30 @@ def _entries(places: tuple[tuple[str, int], ...]) -> Any:
     Args:
         places: the folders that packages are looked for in, and when each was changed: an installer changes one.
     """
+    from importlib.metadata import entry_points
+
     return entry_points()
+
+
+@lru_cache(maxsize=4)
+def _some_add(places: tuple[tuple[str, int], ...]) -> bool:
+    """Whether any installed package may add to labgen: what finds their entry points takes long to load, and most
+    machines have none. Where packages lie otherwise than in folders, it is not ruled out.
+
+    Args:
+        places: as `_entries`.
+    """
+    if any(hasattr(finder, "find_distributions") and finder is not PathFinder for finder in sys.meta_path):
+        return True
+    for folder in {Path(folder) for folder, _ in places}:
+        if folder.suffix == ".egg" or folder.is_file():
+            return True
+        for each in folder.iterdir() if folder.is_dir() else ():
+            if each.name.endswith((".dist-info", ".egg-info")):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    if OWN_GROUPS in (each / "entry_points.txt").read_bytes():
+                        return True
+    return False
 
 
 def _changed_ns(folder: str) -> int:

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from labgen.documents import convert_child
@@ -66,6 +65,8 @@ def convert_file(path: str, data: bytes, *, cache: Path, timeout_sec: float, mos
 
 
 def _converter_version() -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version("markitdown")
     except metadata.PackageNotFoundError:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import EntryPoint
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labgen.errors import ConfigError
 from labgen.filters.base import Cost, Ending, Filter, SlotContext
@@ -22,6 +21,9 @@ from labgen.packages import PackageFault, entries_of, guarded, package_of, plain
 from labgen.plan.flow import Flow
 from labgen.records import Candidate, State, Verdict
 from labgen.teacher.asker import CandidateEnds
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 FILTERS_GROUP = "labgen.filters"
 _CHOICES = {"kind": ("rule", "index", "judge"), "stage": ("instruction", "pair")}

@@ -19,7 +19,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +311,8 @@ def _sum(content: memoryview) -> bytes:
 @cache
 def _compares() -> bytes:
     """A hash of all that decides how close two texts are."""
+    from importlib.metadata import version  # takes long to load, and most commands do without
+
     said = blake2b(FORM, digest_size=SUM_BYTES)
     for module in (near_duplicates, token_combinations, rouge, rouge_words, unspaced, sys.modules[__name__]):
         said.update(Path(str(module.__file__)).read_bytes())

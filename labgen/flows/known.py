@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labgen.errors import ConfigError
 from labgen.filters.available import FilterSet
@@ -19,6 +18,9 @@ from labgen.formats.prompts import Prompt
 from labgen.packages import PackageFault, entries_of, guarded, package_of, plain_text
 from labgen.plan.flow import Flow
 from labgen.records import Grounding
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 FLOWS_GROUP = "labgen.flows"
 SHIPPED_FLOWS = (KNOWLEDGE, GROUNDED_REASONED, GROUNDED, FREEFORM_REASONED, FREEFORM)

@@ -10,8 +10,7 @@ import difflib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields
-from importlib.metadata import EntryPoint
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from labgen.config.models import HTTP
 from labgen.errors import (
@@ -28,6 +27,9 @@ from labgen.packages import PackageFault, entries_of, guarded, package_of, plain
 from labgen.records import Call, Reply, Served
 from labgen.teacher.addresses import EndpointSpec
 from labgen.teacher.endpoint_words import whole
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 BACKENDS_GROUP = "labgen.backends"
 BULK = "bulk"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from importlib.metadata import EntryPoint
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labgen.errors import ConfigError, LabgenError, UsageError
 from labgen.formats.training.base import Conversation, ExportFormat, RowShape
 from labgen.packages import PackageFault, error_words, guarded, package_of, plain_text
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _HINT = "Mend or update the package, or export in another format."
 
