@@ -8,9 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
+from io import FileIO
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -25,16 +27,20 @@ def code_version() -> str:
     """Hex digits that change with any file of labgen, any installed package's version, and Python's own."""
     digest = hashlib.blake2b(f"{sys.version}\0{sys.flags.optimize}".encode(), digest_size=HASH_BYTES)
     root = str(Path(labgen.__file__).parent)
-    for folder, folders, names in os.walk(root):  # in half the time that `Path.rglob` takes, before every build
-        folders.sort()
+    # `os.walk` and `FileIO` take a quarter of the time of `Path.rglob` and `Path.read_bytes`, before every build.
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - {"__pycache__"})
         for name in sorted(names):
             if name.endswith((".py", ".md", ".jinja", *EXTENSION_SUFFIXES)):
                 path = f"{folder}/{name}"
-                digest.update(f"\0{path.removeprefix(root)}\0".encode() + Path(path).read_bytes())
+                digest.update(f"\0{path.removeprefix(root)}\0".encode())
+                with FileIO(path) as file:
+                    digest.update(file.readall())
     for folder in sorted({entry for entry in sys.path if entry}):
-        # A distribution's folder has its version in its name.
-        for name in sorted(each.name for each in Path(folder).glob("*.dist-info")):
-            digest.update(f"\0{name}".encode())
+        with suppress(OSError):
+            # A distribution's folder has its version in its name.
+            for name in sorted(each.name for each in os.scandir(folder) if each.name.endswith(".dist-info")):
+                digest.update(f"\0{name}".encode())
     return digest.hexdigest()
 
 
