@@ -23,6 +23,7 @@ _TIMES_TEN = re.compile(
     rf"[ \u00a0\u202f]?(?:[x×·⋅]|\\?\*|\\times|\\cdot)[ \u00a0\u202f]?10({_EXPONENT.pattern})", re.IGNORECASE
 )
 _MOST_EXPONENT = 40
+_MOST_DIGITS = 60
 _RAISED_DIGITS = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[₀₁₂₃₄₅₆₇₈₉]+")
 _SCALES = {
     "hundred": 2, "thousand": 3, "k": 3, "million": 6, "mn": 6, "m": 6, "billion": 9, "bn": 9, "b": 9, "trillion": 12,
@@ -55,6 +56,7 @@ _NUMBER_WORD = "|".join(
 _WORDS = rf"\b(?:{_NUMBER_WORD})(?:(?:[ -]|[ -]and[ -])(?:{_NUMBER_WORD}))*\b"
 _LOWER_WORDS = re.compile(_WORDS)
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_ANY_SCRIPT = SUPERSCRIPTS | SUBSCRIPTS
 _ROMAN = re.compile(r"\b(?=[MDCLXVI]{2,})M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b")
 _ROMAN_VALUES = {"M": 1000, "D": 500, "C": 100, "L": 50, "X": 10, "V": 5, "I": 1}
 
@@ -161,23 +163,24 @@ def all_values(text: str) -> set[str]:
     values: set[str] = set()
     for number in find_numerals(text):
         values |= number.values | number.unscaled
-        for part in re.findall(r"\d+", number.text):
-            values.add(_canonical(Decimal(part[:60])))
+        values.update(_whole(part) for part in re.findall(r"\d+", number.text))
     for match in _RAISED_DIGITS.finditer(text):  # the 2 of H₂O and of km²
-        values.add(_canonical(Decimal("".join((SUPERSCRIPTS | SUBSCRIPTS)[char] for char in match.group()[:60]))))
+        values.add(_whole("".join(_ANY_SCRIPT[char] for char in match.group())))
     for number in find_spelled(text):
         values |= number.values
         for word in re.split(r"[ -]+", number.text.lower()):
             if word in _WORD_VALUES:
                 values.add(str(_WORD_VALUES[word]))
     for match in _SPACED_GROUPS.finditer(text):
-        values.add(_canonical(Decimal(match.group().replace(" ", ""))))
+        values.add(_whole(match.group().replace(" ", "")))
     values.update(str(_roman(match.group())) for match in _ROMAN.finditer(text) if match.group())
     return values
 
 
 def _readings(digits: str) -> frozenset[str]:
     """The values that digits with points, commas and thin spaces may have."""
+    if digits.isdecimal():
+        return frozenset((_whole(digits),))
     plain = re.sub(r"['’\u00a0\u202f]", "", digits)
     readings = {plain}
     grouped = _GROUPED.match(digits)
@@ -185,13 +188,18 @@ def _readings(digits: str) -> frozenset[str]:
         rest = digits[grouped.end() :]
         whole = re.sub(r"\D", "", grouped.group())
         if not rest:
-            readings.add(_canonical(Decimal(whole[:60])))
+            readings.add(_canonical(Decimal(whole[:_MOST_DIGITS])))
         elif re.fullmatch(r"[.,]\d+", rest):
-            readings.add(_canonical(Decimal(f"{whole}.{rest[1:]}"[:60])))
+            readings.add(_canonical(Decimal(f"{whole}.{rest[1:]}"[:_MOST_DIGITS])))
     if re.fullmatch(r"\d+(?:[.,]\d+)?", plain):
         readings.discard(plain)
-        readings.add(_canonical(Decimal(plain.replace(",", ".")[:60])))
+        readings.add(_canonical(Decimal(plain.replace(",", ".")[:_MOST_DIGITS])))
     return frozenset(readings)
+
+
+def _whole(digits: str) -> str:
+    """`_canonical` of a whole number, by its digits: the first `_MOST_DIGITS` of them."""
+    return digits[:_MOST_DIGITS].lstrip("0") or "0"
 
 
 def _is_plain(value: str) -> bool:
