@@ -74,7 +74,6 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
     """The configuration of a file that was read (None: of no file) with `overrides` laid over it, as `load_config`."""
     from msgspec import ValidationError
 
-    from labgen.config.problems import find_problems
     from labgen.config.section import read_section
     from labgen.config.whole import WORK_FOLDER, Config
 
@@ -87,6 +86,8 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
     try:
         config = read_section(Config, data)
     except ValidationError:
+        from labgen.config.problems import find_problems
+
         lines = [f"{_where(problem.place, file, given)}: {problem.words}" for problem in find_problems(Config, data)]
         raise ConfigError("\n".join(lines)) from None
     if config.work is None:

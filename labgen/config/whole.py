@@ -174,6 +174,9 @@ class Config(Section, dict=True):
     small letters, to its value. The Python API takes no notice of it."""
 
     def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if name != "options" and isinstance(getattr(self, name), dict):
+                raise TypeError(f"`{name}` is a section: `load_config(overrides=...)` makes settings of plain data")
         if self.preferences is None and any(entry.responses is not None for entry in self.leaves):
             raise ValueError("`responses` in `leaves` needs a section `preferences:` (it may be empty: `{}`)")
 

@@ -104,3 +104,9 @@ def test_a_changed_configuration_still_knows_its_lines(tmp_path: Path) -> None:
     config = load_config(file, {"teacher.timeout_sec": 5}).changed(samples=4)
     assert config.samples == 4 and config.where(("teacher", "model")) == f"{file}:3"
     assert config.where(("teacher", "timeout_sec")) == ""
+
+
+def test_who_gives_a_dictionary_in_place_of_a_section_is_told_what_takes_it() -> None:
+    """Where it is given, and not where it is used."""
+    with pytest.raises(TypeError, match=r"`teacher` is a section: `load_config\(overrides=\.\.\.\)` makes"):
+        Config(teacher={"model": "one"})  # type: ignore[arg-type]
