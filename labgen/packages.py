@@ -115,12 +115,18 @@ def _some_add(places: tuple[tuple[str, int], ...]) -> bool:
     for folder in {Path(folder) for folder, _ in places}:
         if folder.suffix == ".egg" or folder.is_file():
             return True
-        for each in folder.iterdir() if folder.is_dir() else ():
-            if each.name.endswith((".dist-info", ".egg-info")):
-                with suppress(FileNotFoundError, NotADirectoryError):
-                    if OWN_GROUPS in (each / "entry_points.txt").read_bytes():
-                        return True
+        with suppress(OSError):
+            for each in folder.iterdir():
+                if each.name.endswith((".dist-info", ".egg-info")) and OWN_GROUPS in _entry_points(each):
+                    return True
     return False
+
+
+def _entry_points(about: Path) -> bytes:
+    """The entry points of a package as an installer left them; empty where there are none, or none to be read."""
+    with suppress(OSError):
+        return (about / "entry_points.txt").read_bytes()
+    return b""
 
 
 def _changed_ns(folder: str) -> int:

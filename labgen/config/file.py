@@ -92,7 +92,8 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
         raise ConfigError("\n".join(lines)) from None
     if config.work is None:
         config = config.changed(work=folder / WORK_FOLDER)
-    return config.from_file(file, given)
+    config.note_origin(file, given)
+    return config
 
 
 def _where(place: tuple[str | int, ...], file: SettingsFile | None, given: Collection[str]) -> str:

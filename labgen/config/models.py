@@ -31,8 +31,10 @@ class BackendConfig(OpenSection):
     kind: str = HTTP
     """`http`, or a kind that another package brings (see docs/extending.md)."""
 
+    settings: dict[str, Any]
+
     def __init__(self, kind: str = HTTP, settings: Mapping[str, Any] | None = None) -> None:
-        self.kind, self.settings = kind, dict(settings or {})
+        super().__init__(kind=kind, settings=dict(settings or {}))
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
@@ -208,5 +210,6 @@ class GuardConfig(ModelConfig):
     """Calls in flight at most per endpoint. None: the teacher's."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.base_url or self.endpoints or self.backend.kind != HTTP):
             raise ValueError("needs `base_url` or `endpoints`: a guard is another model at its own address")

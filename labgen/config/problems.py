@@ -162,7 +162,8 @@ def _wanted(kind: type, limits: Iterable[Meta], data: Any) -> str:
             return "takes a text that is not empty"
         if limit.max_length and len(data) > limit.max_length:
             return f"takes a text of at most {limit.max_length} characters"
-        return f"takes a text that matches `{limit.pattern}`"
+        pattern = (limit.pattern or "").removeprefix("^").removesuffix(r"\Z")
+        return f"takes a text that matches `{pattern}`"
     return _WANTED[kind]
 
 

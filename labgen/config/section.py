@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, dataclass_transform
 
-from msgspec import Meta, Struct, StructMeta, convert, field, structs
+from msgspec import Meta, Struct, StructMeta, ValidationError, convert, field, structs, to_builtins
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
@@ -44,10 +44,16 @@ class Section(Struct, metaclass=_SectionMeta, frozen=True, forbid_unknown_fields
 
 
 class OpenSection:
-    """Base of sections that have settings of another package beside their own. Not to be changed, either.
+    """Base of sections that have settings of another package beside their own: frozen, too.
 
     No dataclass, since msgspec would read one by itself, and pass over what it has no field for.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        vars(self).update(settings)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"can't set `{name}`: a section is not changed, but made anew")
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
@@ -55,7 +61,7 @@ class OpenSection:
         raise NotImplementedError
 
     def plain(self) -> dict[str, Any]:
-        """Its settings as JSON has them."""
+        """Its settings by name, as they were written."""
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
@@ -64,7 +70,7 @@ class OpenSection:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.plain()})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
 S = TypeVar("S", bound=Section)
@@ -81,7 +87,19 @@ def read_section(kind: type[S], data: Mapping[str, Any]) -> S:
 
 def fitted(value: Any, kind: Any) -> Any:
     """A value as the type of a setting has it: a number in quotes is a number. Raises: msgspec.ValidationError."""
-    return convert(value, kind, strict=False, dec_hook=_fitted)
+    made = convert(value, kind, strict=False, dec_hook=_fitted)
+    if _text_for_nothing(value, made):
+        raise ValidationError("a text is not nothing")
+    return made
+
+
+def _text_for_nothing(value: Any, made: Any) -> bool:
+    """Whether a text was read as nothing, as msgspec reads `"null"`: a guard would be off that was not meant to be."""
+    if isinstance(made, Section):
+        return any(_text_for_nothing(each, getattr(made, name)) for name, each in value.items())
+    if isinstance(made, tuple):
+        return any(map(_text_for_nothing, value, made))
+    return made is None and value is not None
 
 
 def _fitted(kind: type, value: Any) -> Any:
@@ -93,10 +111,12 @@ def _fitted(kind: type, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Section | OpenSection):
+    if isinstance(value, Section):
         return value.plain()
-    if isinstance(value, tuple | list):
+    if isinstance(value, OpenSection):
+        return _plain(value.plain())
+    if isinstance(value, tuple | list | set):
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path) else to_builtins(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self
 
@@ -38,7 +38,7 @@ class CheckConfig(Section):
 class PriceConfig(Section):
     """What the teacher costs."""
 
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
     """The currency of the prices, as an ISO 4217 code such as `EUR`."""
 
     prompt_per_million: NonNegativeFloat
@@ -93,6 +93,10 @@ class _File(Protocol):
     """A settings file that knows where each setting stands in it."""
 
     def where(self, *place: str | int) -> str: ...
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
 class Config(Section, dict=True):
@@ -175,8 +179,9 @@ class Config(Section, dict=True):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            if name != "options" and isinstance(getattr(self, name), dict):
-                raise TypeError(f"`{name}` is a section: `load_config(overrides=...)` makes settings of plain data")
+            value = getattr(self, name)
+            if name != "options" and any(isinstance(each, dict) for each in (value, *_listed(value))):
+                raise TypeError(f"`{name}` takes sections: `load_config(overrides=...)` makes settings of plain data")
         if self.preferences is None and any(entry.responses is not None for entry in self.leaves):
             raise ValueError("`responses` in `leaves` needs a section `preferences:` (it may be empty: `{}`)")
 
@@ -187,10 +192,11 @@ class Config(Section, dict=True):
             return ""
         return str(file.where(*place))
 
-    def from_file(self, file: _File | None, given: Collection[str]) -> Self:
-        """The same, which knows of each setting where it stands: in a file, unless its name is among those `given`."""
+    def note_origin(self, file: _File | None, given: Collection[str]) -> None:
+        """Note where the settings stand, for messages: in a file, but those whose names are `given`. It is no setting:
+        what is made by `changed` knows it, copies and pickles don't.
+        """
         self.__dict__["origin"] = file, tuple(given)
-        return self
 
     def changed(self, **values: Any) -> Self:
         """As that of every section."""

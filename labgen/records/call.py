@@ -21,7 +21,7 @@ class Message:
     content: str
 
 
-_encoded = Encoder().encode
+_encoded = Encoder(enc_hook=str.__str__).encode  # also of texts of a kind of their own
 _canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
 

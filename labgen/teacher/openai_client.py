@@ -241,7 +241,7 @@ class OpenAIClient:
         sending = _Sending(time.monotonic())
         sent: dict[str, Any] = {"trace_request_ctx": sending}
         if body is not None:
-            sent |= {"data": encode(body), "headers": _JSON}
+            sent |= {"data": encode(body, enc_hook=str.__str__), "headers": _JSON}
         try:
             async with asyncio.timeout(None) as limit:
                 unwatch = self.listening.watch(wait, limit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         "the text `facts`.",
         "mix.extras": "`mix.extras` takes a list, such as `[one, two]` or a line with a dash for each; this is the "
         "text `mine`. Write `[mine]`.",
-        "price.currency": "`price.currency` takes a text that matches `^[A-Z]{3}$`; this is the text `euro`.",
+        "price.currency": "`price.currency` takes a text that matches `[A-Z]{3}`; this is the text `euro`.",
         "price.completion_per_million": "`price.completion_per_million` takes a number of at least 0.0; this is the "
         "number -1.",
         "sampels": "unknown setting `sampels`. Did you mean `samples`?",
@@ -108,5 +110,51 @@ def test_a_changed_configuration_still_knows_its_lines(tmp_path: Path) -> None:
 
 def test_who_gives_a_dictionary_in_place_of_a_section_is_told_what_takes_it() -> None:
     """Where it is given, and not where it is used."""
-    with pytest.raises(TypeError, match=r"`teacher` is a section: `load_config\(overrides=\.\.\.\)` makes"):
+    with pytest.raises(TypeError, match=r"`teacher` takes sections: `load_config\(overrides=\.\.\.\)` makes"):
         Config(teacher={"model": "one"})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"`leaves` takes sections"):
+        Config(leaves=[{"match": "a"}])  # type: ignore[arg-type]
+
+
+def test_a_text_is_never_read_as_nothing() -> None:
+    """A guard that is off would be a guess; where a text is wanted, it is one."""
+    wrong: dict[str, Any] = {"guard": "null", "judge": "NULL", "leaves": [{"match": "null", "turns": "null"}]}
+    assert [".".join(map(str, problem.place)) for problem in find_problems(Config, wrong)] == [
+        *("judge", "guard", "leaves.0.turns"),
+    ]
+    config = read_section(Config, {"teacher": {"model": "null", "base_url": "null"}, "guard": None})
+    assert (config.teacher.model, config.teacher.base_url, config.guard) == ("null", "null", None)
+
+
+def test_sections_are_written_as_json_has_them() -> None:
+    """Whatever YAML can say in settings of others: they are hashed, and go into a dataset's settings."""
+    options = {"day": date(2023, 1, 2), "names": {"one"}, "places": (Path("a"), [Path("b")])}
+    plain = read_section(
+        Config, {"options": options, "teacher": {"backend": {"kind": "own", "since": date(2023, 1, 2)}}}
+    )
+    assert plain.plain(only={"options"}) == {
+        "options": {"day": "2023-01-02", "names": ["one"], "places": ["a", ["b"]]},
+    }
+    assert plain.teacher.plain()["backend"] == {"kind": "own", "since": "2023-01-02"}
+    assert json.loads(json.dumps(plain.plain())) == plain.plain()
+
+
+def test_sections_are_frozen() -> None:
+    """Those with settings of others, too."""
+    config = Config()
+    for section, name in ((config, "samples"), (config.teacher, "model"), (config.teacher.backend, "kind")):
+        with pytest.raises(AttributeError):
+            setattr(section, name, "x")
+
+
+def test_a_guard_has_one_way_to_be_reached() -> None:
+    """As every model."""
+    data = {
+        "kind": "llama_guard_3",
+        "model": "g",
+        "base_url": "http://a/v1",
+        "endpoints": [{"base_url": "http://b/v1"}],
+    }
+    assert [problem.words for problem in find_problems(Config, {"guard": data})] == [
+        "`guard`: give either `base_url` or `endpoints`, not both."
+    ]
