@@ -113,9 +113,9 @@ def _some_add(places: tuple[tuple[str, int], ...]) -> bool:
     if any(hasattr(finder, "find_distributions") and finder is not PathFinder for finder in sys.meta_path):
         return True
     for folder in {Path(folder) for folder, _ in places}:
-        if folder.suffix == ".egg" or folder.is_file():
-            return True
         with suppress(OSError):
+            if folder.suffix == ".egg" or folder.is_file():
+                return True
             for each in folder.iterdir():
                 if each.name.endswith((".dist-info", ".egg-info")) and OWN_GROUPS in _entry_points(each):
                     return True

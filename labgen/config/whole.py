@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self
 
@@ -95,10 +95,6 @@ class _File(Protocol):
     def where(self, *place: str | int) -> str: ...
 
 
-def _listed(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list | tuple) else ()
-
-
 class Config(Section, dict=True):
     """The whole of `labgen.yaml`."""
 
@@ -180,7 +176,8 @@ class Config(Section, dict=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if name != "options" and any(isinstance(each, dict) for each in (value, *_listed(value))):
+            given = value if isinstance(value, list | tuple) else (value,)
+            if name != "options" and any(isinstance(each, dict) for each in given):
                 raise TypeError(f"`{name}` takes sections: `load_config(overrides=...)` makes settings of plain data")
         if self.preferences is None and any(entry.responses is not None for entry in self.leaves):
             raise ValueError("`responses` in `leaves` needs a section `preferences:` (it may be empty: `{}`)")

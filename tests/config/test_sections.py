@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import ValidationError
 
 from labgen.config.drawing import LeafOverride
 from labgen.config.models import BackendConfig, GuardConfig
@@ -91,7 +92,7 @@ def test_something_is_told_exactly_where_something_is_wrong(data: dict[str, Any]
     """Whatever the settings' reader refuses has words, and nothing else has."""
     try:
         fitted(data, kind)
-    except ValueError:
+    except ValidationError:
         assert list(find_problems(kind, data))
     else:
         assert not list(find_problems(kind, data))

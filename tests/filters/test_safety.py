@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import ValidationError
 
 from labgen.config.models import GuardConfig
 from labgen.config.section import read_section
@@ -230,7 +231,7 @@ def test_a_guard_is_served_beside_the_teacher(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_guard_needs_an_address_and_a_name_of_its_own() -> None:
     """Or it is a mistake that would cost money."""
-    with pytest.raises(ValueError, match="needs `base_url` or `endpoints`"):
+    with pytest.raises(ValidationError, match="needs `base_url` or `endpoints`"):
         read_section(GuardConfig, {"kind": "llama_guard_3", "model": "g"})
     own = read_section(Config, {"teacher": {"base_url": "http://x/v1", "model": "the-guard"}, "guard": guard_config()})
     with pytest.raises(ConfigError, match="A guard is another model"):
