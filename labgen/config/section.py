@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, dataclass_transform
@@ -43,7 +44,7 @@ class Section(Struct, metaclass=_SectionMeta, frozen=True, forbid_unknown_fields
         return {name: _plain(getattr(self, name)) for name in names}
 
 
-class OpenSection:
+class OpenSection(ABC):
     """Base of sections that have settings of another package beside their own: frozen, too.
 
     No dataclass, since msgspec would read one by itself, and pass over what it has no field for.
@@ -56,13 +57,13 @@ class OpenSection:
         raise AttributeError(f"can't set `{name}`: a section is not changed, but made anew")
 
     @classmethod
+    @abstractmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
         """The section of what people wrote. Raises: TypeError: one of its own settings is of the wrong type."""
-        raise NotImplementedError
 
+    @abstractmethod
     def plain(self) -> dict[str, Any]:
         """Its settings by name, as they were written."""
-        raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
