@@ -13,6 +13,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from io import BytesIO
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -118,7 +119,10 @@ class LeafOutcomes:
 
     def __init__(self, store: OutcomeStore, run: RunContext, ledger: Ledger) -> None:
         self._store, self._ledger, self._run = store, ledger, run
-        self._inputs = run_inputs(run) if store else b""
+
+    @cached_property
+    def _inputs(self) -> bytes:
+        return run_inputs(self._run)
 
     def of(
         self, plan: LeafPlan, make: Callable[[LeafPlan, RunContext, Near[T] | None], MadeOutcome[T]], *further: Any

@@ -42,7 +42,7 @@ class KeptReadings:
         Args:
             content: of the file; read: reads it.
         """
-        if not self._config.outcomes.max_bytes:
+        if not self._keeps:
             return read()
         what = ["leaf", code_version(), str(self._config.taxonomy), str(file), blake2b(content).hexdigest()]
         found: Leaf | None = self._kept(what, read)
@@ -60,7 +60,7 @@ class KeptReadings:
             read: reads the documents, each with the hash of its commit or content; cut: makes passages of them.
         Raises: whatever these raise.
         """
-        if not self._config.outcomes.max_bytes:
+        if not self._keeps:
             return cut(read())
         if not source.beside_leaf and _COMMIT.fullmatch(source.commit):
             what = [source.repo, source.commit, list(source.patterns)]
@@ -84,10 +84,10 @@ class KeptReadings:
         return made
 
     def close(self) -> None:
-        """Keep what was made, where there is a work folder: whoever only looks at a new taxonomy leaves none behind."""
+        """Keep what was made."""
         if self._found:
             self._found.close()
-        if self._made and self._config.work_folder.exists():
+        if self._made:
             with self._open() as store:
                 for key, content in self._made:
                     store.keep(key, content)
@@ -96,6 +96,11 @@ class KeptReadings:
     def _open(self, *, read_only: bool = False) -> OutcomeStore:
         most = self._config.outcomes.max_bytes
         return OutcomeStore(self._config.work_folder, max_bytes=most, read_only=read_only)
+
+    @cached_property
+    def _keeps(self) -> bool:
+        """Whether anything is: not where there is no work folder, which whoever only looks does not leave behind."""
+        return self._config.outcomes.max_bytes > 0 and self._config.work_folder.exists()
 
     @cached_property
     def _settings(self) -> list[Any]:

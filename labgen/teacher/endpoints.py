@@ -154,6 +154,12 @@ class Replicas:
             self._look_at(endpoint)  # it was not there, or loading, when it was looked at first
         self._let_in()
 
+    def look(self) -> None:
+        """Ask the endpoints what they say of themselves, which otherwise the first call does that needs a place."""
+        for endpoint in self.endpoints:
+            if endpoint.look and endpoint not in self._looks:
+                self._look_at(endpoint)
+
     async def close(self) -> None:
         """Wait no longer for what endpoints say of themselves."""
         for task in self._looks.values():
@@ -163,10 +169,7 @@ class Replicas:
 
     async def _look_at_all(self) -> None:
         """Hear what the endpoints say of themselves; whoever comes meanwhile waits for the same answers."""
-        if not self._looks:
-            for endpoint in self.endpoints:
-                if endpoint.look:
-                    self._look_at(endpoint)
+        self.look()
         await asyncio.wait(self._looks.values())
         self._looked = True
 

@@ -31,6 +31,7 @@ from labgen.generate.workers import Workers
 from labgen.lazy.dataclasses import dataclass
 from labgen.ledger.parked import ParkedCalls
 from labgen.ledger.replies import Ledger
+from labgen.outcomes.hashing import code_version
 from labgen.outcomes.store import OutcomeStore
 from labgen.progress.stop import STOPPED
 from labgen.progress.time_left import ExpectedCalls
@@ -217,6 +218,8 @@ class _Asking:
             reopening=self.collector,
             outcomes=LiveLeaves(self.store, run, self.ledger) if self.store else None,
         )
+        if client.budget_left:
+            client.models[run.teacher].look()  # while the first calls are made ready
         loading = asyncio.create_task(_load_ahead(client))
         try:
             ended = await self.session.hooks.stop.run(self._work(engine, run, client), lambda: self._look(client))
@@ -285,6 +288,7 @@ async def _load_ahead(client: TeacherClient) -> None:
     await asyncio.sleep(LOAD_AHEAD_SEC)
 
     def load() -> None:
+        code_version()  # of the code that is at work, should another be installed in its place meanwhile
         find_sensitive("")
         load_arrow()
 
