@@ -10,8 +10,8 @@ from msgspec import Meta, field
 from labgen.config.models import ResponderConfig
 from labgen.config.section import (
     Count,
-    NonNegativeFloat,
     NonNegativeInt,
+    PerPassage,
     PositiveFloat,
     Section,
     Share,
@@ -204,7 +204,7 @@ class LeafOverride(Section):
     samples: NonNegativeInt | None = None
     """Accepted rows wanted; 0 skips the leaf."""
 
-    samples_per_passage: NonNegativeFloat | None = None
+    samples_per_passage: PerPassage | None = None
     """See samples_per_passage."""
 
     attributes: dict[Word, Values] = field(default_factory=dict)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from msgspec import field
 
 from labgen.config.section import Count, NonNegativeFloat, OpenSection, PositiveFloat, Section
+from labgen.config.values_in_words import kind_in_words
 
 DEFAULT_MODEL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
 
@@ -23,6 +25,18 @@ OWN_PARAMETERS = frozenset(
 
 HTTP = "http"
 """The kind of back end that is asked over an OpenAI-compatible API."""
+
+
+def _foreign_to_json(value: Any) -> Iterator[str]:
+    """What of a value JSON does not have, and YAML does, in words: dates, infinite numbers, names that are no texts."""
+    if isinstance(value, dict):
+        yield from ("a name that is no text" for name in value if not isinstance(name, str))
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _foreign_to_json(each)
+    elif not (value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))):
+        yield kind_in_words(value)
 
 
 class BackendConfig(OpenSection):
@@ -135,6 +149,9 @@ class ModelConfig(Section):
     def __post_init__(self) -> None:
         if self.base_url and self.endpoints:
             raise ValueError("give either `base_url` or `endpoints`, not both")
+        for name, value in self.extra_body.items():
+            for foreign in _foreign_to_json(value):
+                raise ValueError(f"`extra_body.{name}` holds {foreign}, which JSON does not have: put it in quotes")
 
 
 class TeacherConfig(ModelConfig):

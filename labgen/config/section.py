@@ -16,6 +16,8 @@ NonNegativeFloat = Annotated[float, Meta(ge=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 
+PerPassage = Annotated[float, Meta(ge=0, le=1_000_000)]
+
 Word = Annotated[str, Meta(min_length=1, max_length=60)]
 Values = tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...]
 
@@ -104,7 +106,7 @@ def _text_for_nothing(value: Any, made: Any) -> bool:
 
 
 def _fitted(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str | Path):
+    if kind is Path and isinstance(value, str | Path) and "\0" not in str(value):
         return Path(value)
     if issubclass(kind, OpenSection) and isinstance(value, dict):
         return kind.of(value)

@@ -19,7 +19,7 @@ from labgen.config.drawing import (
 )
 from labgen.config.filtering import CalibrationConfig, ContaminationConfig, FiltersConfig, ThresholdsConfig
 from labgen.config.models import GuardConfig, JudgeConfig, TeacherConfig
-from labgen.config.section import Count, NonNegativeFloat, NonNegativeInt, PositiveFloat, Section, Share
+from labgen.config.section import Count, NonNegativeFloat, NonNegativeInt, PerPassage, PositiveFloat, Section, Share
 
 WORK_FOLDER = ".labgen"
 """Name of the work folder, beside labgen.yaml, else in the current folder."""
@@ -110,7 +110,7 @@ class Config(Section, dict=True):
     samples: NonNegativeInt = 30
     """Accepted rows wanted per leaf, at least; of a leaf with documents see `samples_per_passage`."""
 
-    samples_per_passage: NonNegativeFloat | None = None
+    samples_per_passage: PerPassage | None = None
     """Accepted rows wanted for each passage of a leaf's documents, where that comes to more than `samples`. None: as
     many rows as it takes for every passage to be drawn from."""
 

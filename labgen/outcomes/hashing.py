@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from datetime import date
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from io import FileIO
@@ -68,6 +69,8 @@ def as_plain(value: Any) -> Any:
         return [as_plain(each) for each in value]
     if isinstance(value, bytes):
         return {"bytes": value.hex()}
+    if isinstance(value, date):  # as YAML reads them, in settings of packages
+        return {"date": value.isoformat()}
     if isinstance(value, Path):
         return {"path": str(value)}
     if isinstance(value, type | FunctionType):

@@ -34,7 +34,7 @@ class KeptReadings:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._found: OutcomeStore | None = None
-        self._made: list[tuple[bytes, bytes]] = []
+        self._made: list[tuple[list[Any], Any]] = []
 
     def leaf(self, file: Path, content: bytes, read: Callable[[], Leaf | None]) -> Leaf | None:
         """The leaf of a file: kept, else read; only one that can be used is kept.
@@ -42,9 +42,9 @@ class KeptReadings:
         Args:
             content: of the file; read: reads it.
         """
-        if not self._keeps:
+        if not self._config.outcomes.max_bytes:
             return read()
-        what = ["leaf", code_version(), str(self._config.taxonomy), str(file), blake2b(content).hexdigest()]
+        what = ["leaf", str(self._config.taxonomy), str(file), blake2b(content).hexdigest()]
         found: Leaf | None = self._kept(what, read)
         return found
 
@@ -60,7 +60,7 @@ class KeptReadings:
             read: reads the documents, each with the hash of its commit or content; cut: makes passages of them.
         Raises: whatever these raise.
         """
-        if not self._keeps:
+        if not self._config.outcomes.max_bytes:
             return cut(read())
         if not source.beside_leaf and _COMMIT.fullmatch(source.commit):
             what = [source.repo, source.commit, list(source.patterns)]
@@ -73,24 +73,24 @@ class KeptReadings:
 
     def _kept(self, what: list[Any], make: Callable[[], Any]) -> Any:
         """What is kept under plain data, else made and, unless it is None, kept."""
-        key = plain_hash(what)
         if self._found is None:
             self._found = self._open(read_only=True)
-        for _, content in self._found.find(key):
-            return pickle.loads(zlib.decompress(content))  # noqa: S301 (sealed on this machine: see labgen.outcomes.seal)
+        if self._found.holds_any:
+            for _, content in self._found.find(_key(what)):
+                return pickle.loads(zlib.decompress(content))  # noqa: S301 (sealed here: see labgen.outcomes.seal)
         made = make()
         if made is not None:
-            self._made.append((key, zlib.compress(pickle.dumps(made, protocol=5))))
+            self._made.append((what, made))
         return made
 
     def close(self) -> None:
-        """Keep what was made."""
+        """Keep what was made, where there is a work folder: whoever only looks at a new taxonomy leaves none behind."""
         if self._found:
             self._found.close()
-        if self._made:
+        if self._made and self._config.work_folder.exists():
             with self._open() as store:
-                for key, content in self._made:
-                    store.keep(key, content)
+                for what, made in self._made:
+                    store.keep(_key(what), zlib.compress(pickle.dumps(made, protocol=5)))
         self._made.clear()
 
     def _open(self, *, read_only: bool = False) -> OutcomeStore:
@@ -98,13 +98,12 @@ class KeptReadings:
         return OutcomeStore(self._config.work_folder, max_bytes=most, read_only=read_only)
 
     @cached_property
-    def _keeps(self) -> bool:
-        """Whether anything is: not where there is no work folder, which whoever only looks does not leave behind."""
-        return self._config.outcomes.max_bytes > 0 and self._config.work_folder.exists()
-
-    @cached_property
     def _settings(self) -> list[Any]:
         """All that passages depend on beside the documents."""
         tokenizer = self._config.tokenizer
         counted = "" if tokenizer == ESTIMATE else blake2b(Path(tokenizer).read_bytes()).hexdigest()
-        return [code_version(), self._config.documents.plain(), tokenizer, counted]
+        return [self._config.documents.plain(), tokenizer, counted]
+
+
+def _key(what: list[Any]) -> bytes:
+    return plain_hash([code_version(), *what])

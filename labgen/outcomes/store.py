@@ -116,6 +116,11 @@ class OutcomeStore:
         """Whether anything is kept in it at all."""
         return self._max_bytes > 0
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether there is a file in which something may be found."""
+        return self._db is not None
+
     def find(self, key: bytes) -> Iterator[tuple[int, bytes]]:
         """What is kept under a hash, the newest first: each with its number. What is not sealed here is left out."""
         if self._db is None or self._key is None:

@@ -159,3 +159,28 @@ def test_a_guard_has_one_way_to_be_reached() -> None:
     assert [problem.words for problem in find_problems(Config, {"guard": data})] == [
         "`guard`: give either `base_url` or `endpoints`, not both."
     ]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"samples_per_passage": float("inf")}, "takes a number of at most 1000000.0; this is the number inf."),
+        ({"output": "a\0b"}, "takes a path, such as `folder/file`; this is the text `a\0b`."),
+        (
+            {"teacher": {"extra_body": {"day": date(2023, 1, 2)}}},
+            "holds the value 2023-01-02, which JSON does not",
+        ),
+        ({"teacher": {"extra_body": {"top": [{"k": float("inf")}]}}}, "holds the number inf, which JSON does not have"),
+        ({"teacher": {"extra_body": {"top": {3: "x"}}}}, "holds a name that is no text, which JSON does not have"),
+    ],
+)
+def test_what_yaml_can_say_and_nothing_can_be_made_of_is_refused(data: dict[str, Any], words: str) -> None:
+    """Before anything is drawn or asked: a number without end, a path that no file can have, a date in a request."""
+    (problem,) = find_problems(Config, data)
+    assert words in problem.words
+
+
+def test_a_request_may_hold_all_that_json_has() -> None:
+    """Of an endpoint's own parameters."""
+    own: dict[str, Any] = {"top": [1, 0.5, True, None, "x", {"y": []}]}
+    assert read_section(Config, {"teacher": {"extra_body": own}}).teacher.extra_body == own
