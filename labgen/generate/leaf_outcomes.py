@@ -67,7 +67,7 @@ class LeafOutcome(Generic[T]):
         number: the store's, of one that was found; None for one that was made.
         basis: what one that was made rests on; None where it is not to be kept.
         keys: of the replies that one that was made rests on, as the basis numbers them.
-        replies: that one that was found rests on (count).
+        replies: that it rests on (count); 0 for one that is not to be kept.
         slots: what its slots rest on, of one that was made.
     """
 
@@ -191,7 +191,9 @@ class LeafOutcomes:
         replies = zlib.compress(array("Q", rows).tobytes())
         key = leaf_inputs(plan, self._inputs, *further)
         basis = Basis(key, replies, digest_of(rows.values()), noting.thresholds.ranges())
-        return LeafOutcome(value, basis=basis, keys=tuple(row[0] for row in rows.values()), slots=slots)
+        return LeafOutcome(
+            value, basis=basis, keys=tuple(row[0] for row in rows.values()), replies=len(rows), slots=slots
+        )
 
 
 def _written(basis: Basis, value: object, slots: KeptSlots | None, keys: Sequence[bytes]) -> bytes:

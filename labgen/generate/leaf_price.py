@@ -14,7 +14,7 @@ from labgen.flows.follow_up import FOLLOW_UP
 from labgen.generate.context import RunContext
 from labgen.generate.judges_test import JudgesTest
 from labgen.generate.judges_test_questions import test_questions
-from labgen.generate.leaf_outcomes import LeafOutcome
+from labgen.generate.leaf_progress import LeafProgress
 from labgen.generate.leaf_run import LeafRun, Past
 from labgen.generate.paid_slot import take_paid
 from labgen.generate.question_price import prompt_size
@@ -89,11 +89,10 @@ class LeafEstimate:
         return self.to_pay.completion_tokens
 
 
-def paid_leaf(plan: LeafPlan, kept: LeafOutcome[Replayed], per_call: int) -> LeafEstimate:
-    """The price of a leaf that is done: nothing is left to pay, and what it took is known."""
-    progress = kept.value.progress
+def paid_leaf(plan: LeafPlan, progress: LeafProgress, paid: int, per_call: int) -> LeafEstimate:
+    """The price of a leaf that is done, with so many calls: nothing is left to pay, and what it took is known."""
     leaf = LeafEstimate(plan, fewest_slots=fewest_slots(plan, per_call))
-    leaf.slots, leaf.expected_rows, leaf.paid = progress.slots, progress.accepted, kept.replies
+    leaf.slots, leaf.expected_rows, leaf.paid = progress.slots, progress.accepted, paid
     if progress.calibration:
         leaf.erred = {result.judge: result.erred for result in progress.calibration.results}
     return leaf
@@ -132,16 +131,23 @@ class LeafPricing:
     yield_share: float
     kinds: dict[str, SlotPrice] = field(default_factory=dict)
 
-    async def estimate(self) -> LeafEstimate:
+    async def estimate(self, replayed: Replayed) -> LeafEstimate:
+        """The price of the leaf. `replayed`: what the ledger makes of it, as far as that goes."""
         per_call = self.run.config.generation.instructions_per_call
         leaf = LeafEstimate(self.plan, fewest_slots=fewest_slots(self.plan, per_call))
+        run = self.run
         paid = await self._price_test(leaf)
 
         def count_paid(_: SlotResult | None = None) -> None:
             paid.update(call.key for call, _ in self.client.paid)
 
-        past = await replay_slots(LeafRun(self.plan, self.run), self.client, count_paid)
-        count_paid()
+        if self.run is run:
+            past = replayed.past
+            paid.update(replayed.used)
+            self.client.begin()
+        else:  # as if the judges had passed their test
+            past = await replay_slots(LeafRun(self.plan, self.run), self.client, count_paid)
+            count_paid()
         await self._price_rest(leaf, past, count_paid)
         leaf.paid = len(paid)
         return leaf

@@ -335,14 +335,14 @@ class AtOnce(Protocol):
 def _making(
     at_once: AtOnce, replay: Callable[[LeafPlan, RunContext, Near[Replayed] | None], Coroutine[Any, Any, Replayed]]
 ) -> Callable[[LeafPlan, RunContext, Near[Replayed] | None], MadeOutcome[Replayed]]:
-    """How a leaf is replayed so that what it comes to can be kept: where it is done."""
+    """How a leaf is replayed so that what it comes to can be kept."""
+    return lambda plan, run, near: made_of(at_once(replay(plan, run, near)))
 
-    def make(plan: LeafPlan, run: RunContext, near: Near[Replayed] | None) -> MadeOutcome[Replayed]:
-        replayed = at_once(replay(plan, run, near))
-        used = replayed.used if replayed.progress.done else None
-        return MadeOutcome(replace(replayed, used=(), before=(), slots=None), used, replayed.slots)
 
-    return make
+def made_of(replayed: Replayed) -> MadeOutcome[Replayed]:
+    """What a leaf came to, as it is kept where it is done."""
+    used = replayed.used if replayed.progress.done else None
+    return MadeOutcome(replace(replayed, used=(), before=(), slots=None), used, replayed.slots)
 
 
 @contextmanager

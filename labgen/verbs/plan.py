@@ -11,8 +11,9 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from labgen.config.whole import Config
 from labgen.export.extras import check_extras
 from labgen.export.provenance import build_info, leaf_info
 from labgen.formats.dataset_reader import is_hub_id
-from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes
+from labgen.generate.context import RunContext
+from labgen.generate.leaf_outcomes import LeafOutcome, LeafOutcomes, MadeOutcome, Near
 from labgen.generate.leaf_price import LeafEstimate, LeafPricing, paid_leaf
 from labgen.generate.leaf_progress import LeafProgress
-from labgen.generate.resume import REPLAYED, Replayed, one_by_one, open_ledger
+from labgen.generate.resume import REPLAYED, Replayed, made_of, one_by_one, open_ledger, replay_leaf
 from labgen.generate.slot_price import CallTotals
 from labgen.generate.workers import Workers
 from labgen.lazy.dataclasses import dataclass
@@ -128,31 +130,7 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     yields = {flow.name: usual for flow in session.flows if flow.name in taken} | observed_yields(config, plans)
     count_tokens = load_token_counter(config.tokenizer)
 
-    @contextmanager
-    def opened() -> Iterator[Callable[[int], dict[str, Any]]]:
-        with (
-            closing(open_ledger(config)) as ledger,
-            session.replay.store(read_only=True) as store,
-            one_by_one() as at_once,
-        ):
-            client = LedgerOnly(ledger)
-            run = session.replay.context(client)
-            outcomes = LeafOutcomes(store, run, ledger)
-
-            def numbers(place: int) -> dict[str, Any]:
-                plan = plans[place]
-                kept: LeafOutcome[Replayed] | None = outcomes.find(plan, REPLAYED)
-                if kept:
-                    leaf = paid_leaf(plan, kept, config.generation.instructions_per_call)
-                else:
-                    leaf = at_once(LeafPricing(plan, run, client, count_tokens, yields[plan.flow.name]).estimate())
-                return {name: value for name, value in vars(leaf).items() if name != "plan"}
-
-            yield numbers
-
-    with Workers(opened, len(plans), processes=session.replay.processes) as workers:
-        found = dict(workers.results())
-    leaves = tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(plans))
+    leaves = _price_leaves(session, count_tokens, yields)
     if not any(leaf.calls for leaf in leaves):
         _price_thinned(session, leaves, count_tokens, yields)
     # After the workers: the library that reads these starts threads. What is on the Hub is not fetched for a plan.
@@ -167,6 +145,57 @@ def estimate_build(session: Session, *, expected_yield: float | None = None) -> 
     for leaf in leaves if config.price else ():
         leaf.cost = config.price.cost(leaf.prompt_tokens, leaf.completion_tokens) if config.price else None
     return replace(estimate, cost=cost, currency=currency, time=time, lengths=lengths, bulk=_in_bulk(config, estimate))
+
+
+def _price_leaves(
+    session: Session, count_tokens: TokenCounter, yields: Mapping[str, float]
+) -> tuple[LeafEstimate, ...]:
+    """Each leaf's price by itself. What is made of the ledger for it is kept, for the build and the next plan."""
+    config, plans = session.config, session.sources.plans
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[int], tuple[dict[str, Any], LeafOutcome[Any]]]]:
+        with (
+            closing(open_ledger(config)) as ledger,
+            session.replay.store(read_only=True) as store,
+            one_by_one() as at_once,
+        ):
+            client = LedgerOnly(ledger)
+            run = session.replay.context(client)
+            outcomes = LeafOutcomes(store, run, ledger)
+
+            def price(place: int) -> tuple[dict[str, Any], LeafOutcome[Any]]:
+                plan, here = plans[place], list[Replayed]()
+
+                def replay(plan: LeafPlan, run: RunContext, near: Near[Replayed] | None) -> MadeOutcome[Replayed]:
+                    here.append(at_once(replay_leaf(plan, run, client, near=near)))
+                    return made_of(here[0])
+
+                outcome = outcomes.of(plan, replay, REPLAYED)
+                progress = outcome.value.progress
+                if progress.done:
+                    paid = len(here[0].used) if here else outcome.replies
+                    leaf = paid_leaf(plan, progress, paid, config.generation.instructions_per_call)
+                else:
+                    pricing = LeafPricing(plan, run, client, count_tokens, yields[plan.flow.name])
+                    leaf = at_once(pricing.estimate(here[0]))
+                numbers = {name: value for name, value in vars(leaf).items() if name != "plan"}
+                return numbers, outcome if outcome.basis else LeafOutcome(None, outcome.number)
+
+            yield price
+
+    found, told = dict[int, dict[str, Any]](), list[LeafOutcome[Any]]()
+    with Workers(opened, len(plans), processes=session.replay.processes) as workers, ExitStack() as stack:
+        store = cache(lambda: stack.enter_context(session.replay.store()))
+        for place, (numbers, outcome) in workers.results():
+            found[place] = numbers
+            if outcome.basis:
+                outcome.tell(store())
+            else:
+                told.append(outcome)
+        for outcome in told if store.cache_info().currsize else ():
+            outcome.tell(store())
+    return tuple(LeafEstimate(plan, **found[place]) for place, plan in enumerate(plans))
 
 
 def _price_thinned(

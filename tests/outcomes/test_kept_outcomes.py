@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -488,6 +489,24 @@ def test_a_plan_reckons_the_same_with_and_without(tmp_path: Path, drawn: list[st
         drawn.clear()
         assert project.labgen("plan", "--json").json == plain
         assert bool(drawn) == (samples > 4)
+
+
+def test_what_a_plan_makes_of_the_ledger_is_kept_too(tmp_path: Path, drawn: list[str]) -> None:
+    """Where it is there no more: the next plan, and the build, look it up. A new taxonomy's plan leaves nothing."""
+    project = Project(tmp_path)
+    (tmp_path / "labgen.yaml").write_text(yaml.safe_dump(project.settings))
+    assert project.labgen("plan").status == 0 and not project.outcomes.parent.parent.exists()
+    built = project.build()
+    plain = project.labgen("plan", "--json").json
+    shutil.rmtree(project.outcomes.parent)
+    drawn.clear()
+    assert project.labgen("plan", "--json").json == plain
+    once = [path for path, _ in groupby(drawn)]
+    assert once and len(once) == len(set(once))
+    drawn.clear()
+    assert project.labgen("plan", "--json").json == plain
+    assert project.build() == built
+    assert not drawn
 
 
 def test_the_ledger_tells_what_is_kept(tmp_path: Path) -> None:
