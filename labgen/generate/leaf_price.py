@@ -208,9 +208,9 @@ class LeafPricing:
         places = {each.step: place for place, each in reversed(list(enumerate(price.asked)))}
         while leaf.expected_rows < plan.wanted:
             slot = await take_paid(plan, self.run, self.client, leaf.slots, duplicates)
+            count_paid()  # also of a draw that is not paid in full
             if slot is None:
                 break
-            count_paid()
             for call in self.client.missing.values():
                 self._add(leaf.to_pay, call, price)
             leaf.first_calls += len(self.client.missing)
