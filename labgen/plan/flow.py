@@ -10,20 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 from labgen.errors import ConfigError
 from labgen.formats.prompts import RESTATE, Prompt
 from labgen.lazy.dataclasses import dataclass
 from labgen.packages import PackageFault, guarded
 from labgen.records import Grounding, Leaf
-
-
-class FlowStep(Protocol):
-    """One step of a flow, as far as a plan knows it. `labgen.flows.steps` says what else a step has."""
-
-    def prompts_of(self, flow: Flow) -> Sequence[Prompt]:
-        """What it asks with in that flow, in order; of judges, those that come with labgen."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class Flow:
         summary: what it draws, in a sentence.
         suits: whether it can draw on a leaf; of all flows, the first that can does.
         grounding: what an answer must be borne out by.
-        steps: what a slot goes through; the first one draws its candidates.
+        steps: what a slot goes through (see `labgen.flows.steps`); the first one draws its candidates.
         like: name of a shipped flow; filters of other packages that name that one look at this one's candidates too.
         package: name and version of the distribution that it comes from; empty for labgen's own. Set by labgen.
     """

@@ -76,6 +76,14 @@ def test_a_run_that_asks_nothing_does_not_ask_for_slots_either(tmp_path: Path) -
     assert server.asked == []
 
 
+def test_a_run_that_may_ask_nothing_leaves_the_server_alone(tmp_path: Path) -> None:
+    """Its budget is for what is there, with much still to be asked."""
+    with FaultyServer(**llama_cpp(4)) as server:
+        data, _ = generate(server, tmp_path, "--max-calls", 0)
+    assert data["calls"]["sent"] == 0 and not data["complete"]
+    assert server.asked == []
+
+
 def test_a_server_that_was_still_loading_is_asked_again_once_it_answers(tmp_path: Path) -> None:
     """Few calls are sent until then, and no more than slots and one afterwards."""
     loading = Fault(503, b'{"error": {"message": "Loading model", "code": 503}}')
