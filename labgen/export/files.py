@@ -22,6 +22,15 @@ COMPRESSION_LEVEL = 3
 GROUP_ROWS = 500
 """Rows held in memory and written together: some 3 MB in each table."""
 
+SPREAD_GROUP_ROWS = 10_000
+"""The same where rows that have a passage in common lie far apart: some 40 MB. A group holds each passage once."""
+
+SPREAD_DICTIONARY_BYTES = 2**25
+"""Size up to which such a column's different values are kept once. Arrow's own choice, 1 MB, is some 500 passages."""
+
+TEXTS_OF_ONE_ROW = frozenset({"id", "messages.list.element.content", "reasoning", "text"})
+"""Columns of which hardly a value comes twice: looking for that would only take memory."""
+
 OBJECT_ROWS = 100
 """Rows of them that may be Python objects, which take several times the memory."""
 
@@ -49,16 +58,21 @@ class ShardedTable:
     """Rows in, `STEM-HASH.parquet` files out.
 
     A file ends at a leaf's end once it has `FILE_ROWS` rows, and inside a leaf only at twice that. The bytes depend on
-    the rows and pyarrow's version alone, not on how the rows came. At most `GROUP_ROWS` rows are in memory, and what
+    the rows and pyarrow's version alone, not on how the rows came. In memory are a group's rows at most, and what
     `extend` was given last. As a context manager, it finishes its file at the end, or lets go of it after an error.
+
+    Args:
+        spread: whether rows that have a passage in common lie far apart, as in a shuffled order.
     """
 
-    def __init__(self, root: Path, stem: str, schema: pa.Schema) -> None:
-        self._root, self._stem, self._schema = root, stem, schema
+    def __init__(self, root: Path, stem: str, schema: pa.Schema, *, spread: bool = False) -> None:
+        self._root, self._stem, self._schema, self._spread = root, stem, schema, spread
+        self._group_rows = SPREAD_GROUP_ROWS if spread else GROUP_ROWS
         self._temporary = root / f"{stem}.writing"
         self._writer: Any = None
         self._waiting: list[dict[str, Any]] = []
         self._tables: list[pa.Table] = []
+        self._pieces: list[pa.Table] = []
         self._file_rows = self._arrow_bytes = 0
         self.files: list[DataFile] = []
         self.rows = 0
@@ -80,7 +94,7 @@ class ShardedTable:
 
     def end_leaf(self) -> None:
         """Say that the next row is another leaf's: the place where a new file may begin."""
-        waiting = len(self._waiting) + sum(table.num_rows for table in self._tables)
+        waiting = len(self._waiting) + sum(table.num_rows for table in (*self._tables, *self._pieces))
         if self._file_rows + waiting >= FILE_ROWS:
             self.close()
 
@@ -88,7 +102,9 @@ class ShardedTable:
         """Finish the file at hand, where there is one."""
         self._take_waiting()
         while self._tables:
-            self._write_waiting()
+            self._take_piece()
+        if self._pieces:
+            self._write_group()
         if self._writer is not None:
             self._end_file()
 
@@ -96,6 +112,7 @@ class ShardedTable:
         """Let go of the file at hand without finishing it; whoever owns the folder removes it."""
         self._waiting.clear()
         self._tables.clear()
+        self._pieces.clear()
         writer, self._writer = self._writer, None
         if writer is not None:
             # It writes its end, which a full disk refuses: what went wrong before is the error that counts.
@@ -116,7 +133,9 @@ class ShardedTable:
     def _write_full(self) -> None:
         """Write what waits as long as it fills a group."""
         while sum(table.num_rows for table in self._tables) >= GROUP_ROWS:
-            self._write_waiting()
+            self._take_piece()
+            if len(self._pieces) * GROUP_ROWS >= self._group_rows:
+                self._write_group()
 
     def _take_waiting(self) -> None:
         """Make the single rows that wait a table among those that wait."""
@@ -126,23 +145,21 @@ class ShardedTable:
             self._tables.append(pa.Table.from_pylist(self._waiting, self._schema))
             self._waiting.clear()
 
-    def _write_waiting(self) -> None:
-        """Write the rows that wait as one group, at most `GROUP_ROWS` of them."""
+    def _take_piece(self) -> None:
+        """Make a piece of a group, always of the same size, of the rows that wait."""
         import pyarrow as pa
 
         _keep_memory_flat()
-        self._take_waiting()
-        if not self._tables:
-            return
         table = pa.concat_tables(self._tables)
         self._tables = [table.slice(GROUP_ROWS)] if table.num_rows > GROUP_ROWS else []
-        self._write_group(table.slice(0, GROUP_ROWS).combine_chunks())
-        if self._file_rows >= 2 * FILE_ROWS:
-            self._end_file()
+        self._pieces.append(table.slice(0, GROUP_ROWS).combine_chunks())
 
-    def _write_group(self, table: pa.Table) -> None:
+    def _write_group(self) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
+        table = pa.concat_tables(self._pieces)
+        self._pieces.clear()
         if self._writer is None:
             self._temporary.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(
@@ -153,10 +170,13 @@ class ShardedTable:
                 # Pages cut by content let the Hub's storage send only the pages around a changed row.
                 use_content_defined_chunking=True,
                 write_statistics=["id", "leaf"],
+                **(_each_value_once(self._schema) if self._spread else {}),
             )
-        self._writer.write_table(table, row_group_size=GROUP_ROWS)
+        self._writer.write_table(table, row_group_size=self._group_rows)
         self._file_rows += table.num_rows
         self._arrow_bytes += table.nbytes
+        if self._file_rows >= 2 * FILE_ROWS:
+            self._end_file()
 
     def _end_file(self) -> None:
         self._writer.close()
@@ -166,6 +186,28 @@ class ShardedTable:
         self._temporary.rename(self._root / path)
         self.files.append(DataFile(path, self._file_rows, size, digest, self._arrow_bytes))
         self._file_rows = self._arrow_bytes = 0
+
+
+def _each_value_once(schema: pa.Schema) -> dict[str, Any]:
+    """How a writer keeps each different value of a column once per group, where values come more than once."""
+    columns = [path for field in schema for path in _paths(field.name, field.type)]
+    return {
+        "use_dictionary": [path for path in columns if path not in TEXTS_OF_ONE_ROW],
+        "dictionary_pagesize_limit": SPREAD_DICTIONARY_BYTES,
+    }
+
+
+def _paths(path: str, kind: pa.DataType) -> Iterator[str]:
+    """The columns that Parquet makes of one of Arrow's, as it names them."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind):
+        yield from _paths(f"{path}.list.element", kind.value_type)
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            yield from _paths(f"{path}.{field.name}", field.type)
+    else:
+        yield path
 
 
 @cache
@@ -190,7 +232,7 @@ def hash_file(path: Path) -> tuple[str, int]:
 
 
 def read_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """A Parquet file's rows in order, one row group at a time.
+    """A Parquet file's rows in order, `GROUP_ROWS` at a time at most.
 
     Raises: UsageError: the file is not there, or is damaged.
     """
@@ -200,7 +242,11 @@ def read_tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.Tab
     try:
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                yield file.read_row_group(group, columns=columns)
+                if file.metadata.row_group(group).num_rows <= GROUP_ROWS:
+                    yield file.read_row_group(group, columns=columns)
+                    continue
+                for batch in file.iter_batches(GROUP_ROWS, row_groups=[group], columns=columns):
+                    yield pa.Table.from_batches([batch])
     except (FileNotFoundError, pa.ArrowInvalid) as error:
         raise UsageError(f"{path}: can't be read ({error}). Build or download the dataset again.") from None
 

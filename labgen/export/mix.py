@@ -71,7 +71,7 @@ def write_phases(root: Path, branches: Mapping[str, Sequence[DataFile]], mix: Mi
         mixer.add_extras()
         configs = {}
         for phase in PHASES.values():
-            with ShardedTable(root, f"data/{phase}", row_schema()) as config:
+            with ShardedTable(root, f"data/{phase}", row_schema(), spread=True) as config:
                 for table in shuffle.read(phase):
                     config.extend(table)
             if config.files:
