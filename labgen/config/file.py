@@ -7,7 +7,7 @@ such as `options:` for `labgen teacher`, starts without them.
 from __future__ import annotations
 
 import os.path
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,11 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
     from labgen.config.whole import WORK_FOLDER, Config
 
     data = deepcopy(file.data) if file else {}
+    if places := list(_with_nul(data)):
+        words = "holds a NUL character, which no file, address or name can. Take it out."
+        raise ConfigError(
+            "\n".join(f"{_where(place, file, ())}: `{'.'.join(map(str, place))}` {words}" for place in places)
+        )
     folder = file.path.parent if file else Path()
     _anchor_paths(data, folder)
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
@@ -94,6 +99,19 @@ def make_config(file: SettingsFile | None, overrides: dict[str, Any] | None = No
         config = config.changed(work=folder / WORK_FOLDER)
     config.note_origin(file, given)
     return config
+
+
+def _with_nul(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The places of texts with a NUL character."""
+    if isinstance(value, dict):
+        yield from ((*place, name) for name in value if isinstance(name, str) and "\0" in name)
+        for name, each in value.items():
+            yield from _with_nul(each, (*place, str(name)))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _with_nul(each, (*place, number))
+    elif isinstance(value, str) and "\0" in value:
+        yield place
 
 
 def _where(place: tuple[str | int, ...], file: SettingsFile | None, given: Collection[str]) -> str:

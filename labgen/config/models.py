@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from msgspec import field
 
-from labgen.config.section import Count, NonNegativeFloat, OpenSection, PositiveFloat, Section
+from labgen.config.section import Count, NonNegativeFloat, OpenSection, PositiveFloat, Section, SettingError
 from labgen.config.values_in_words import kind_in_words
 
 DEFAULT_MODEL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
@@ -151,7 +151,8 @@ class ModelConfig(Section):
             raise ValueError("give either `base_url` or `endpoints`, not both")
         for name, value in self.extra_body.items():
             for foreign in _foreign_to_json(value):
-                raise ValueError(f"`extra_body.{name}` holds {foreign}, which JSON does not have: put it in quotes")
+                words = f"holds {foreign}, which JSON does not have: put it in quotes"
+                raise SettingError(words, "extra_body", str(name))
 
 
 class TeacherConfig(ModelConfig):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, ValidationError, structs
 
-from labgen.config.section import OpenSection, Section, fitted
+from labgen.config.section import OpenSection, Section, SettingError, fitted
 from labgen.config.values_in_words import LONGEST_SHOWN_CHARS, kind_in_words
 from labgen.lazy.dataclasses import dataclass
 
@@ -122,8 +122,13 @@ def _in_section(kind: type[Section], data: Any, place: Place) -> Iterator[Settin
         try:
             fitted(data, kind)
         except ValidationError as error:
-            name = f"`{'.'.join(map(str, place))}`: " if place else ""
-            yield SettingProblem(place, f"{name}{error.__cause__ or error}.")
+            cause = error.__cause__
+            if isinstance(cause, SettingError):
+                place = (*place, *cause.place)
+                yield SettingProblem(place, f"`{'.'.join(map(str, place))}` {cause}.")
+            else:
+                name = f"`{'.'.join(map(str, place))}`: " if place else ""
+                yield SettingProblem(place, f"{name}{cause or error}.")
 
 
 def _in_named(hints: dict[str, Any], data: dict[Any, Any], place: Place) -> Iterator[SettingProblem]:

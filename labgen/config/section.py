@@ -22,6 +22,14 @@ Word = Annotated[str, Meta(min_length=1, max_length=60)]
 Values = tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...]
 
 
+class SettingError(ValueError):
+    """What a section says of one of its settings where it is made: words that follow upon the setting's name."""
+
+    def __init__(self, words: str, *place: str) -> None:
+        super().__init__(words)
+        self.place = place
+
+
 class _SectionMeta(StructMeta):
     """So that no section need say that its settings go by name: that alone is not inherited."""
 
@@ -106,7 +114,7 @@ def _text_for_nothing(value: Any, made: Any) -> bool:
 
 
 def _fitted(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str | Path) and "\0" not in str(value):
+    if kind is Path and isinstance(value, str | Path):
         return Path(value)
     if issubclass(kind, OpenSection) and isinstance(value, dict):
         return kind.of(value)

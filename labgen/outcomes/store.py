@@ -63,10 +63,9 @@ class OutcomeStore:
         self._round = 0
         self._used: set[int] = set()
         self._damaged = False
-        if self._key is None or (read_only and not self.path.exists()):
-            return
         with suppress(sqlite3.Error, OSError):
-            self._db = self._open(read_only)
+            if self._key and (not read_only or self.path.exists()):
+                self._db = self._open(read_only)
 
     def _open(self, read_only: bool) -> sqlite3.Connection | None:
         if read_only:

@@ -17,6 +17,7 @@ from labgen.config.models import BackendConfig, GuardConfig
 from labgen.config.problems import find_problems
 from labgen.config.section import fitted, read_section
 from labgen.config.whole import Config
+from labgen.errors import ConfigError
 
 MEANT = [
     ({"samples": "3"}, "samples", 3),
@@ -165,7 +166,6 @@ def test_a_guard_has_one_way_to_be_reached() -> None:
     ("data", "words"),
     [
         ({"samples_per_passage": float("inf")}, "takes a number of at most 1000000.0; this is the number inf."),
-        ({"output": "a\0b"}, "takes a path, such as `folder/file`; this is the text `a\0b`."),
         (
             {"teacher": {"extra_body": {"day": date(2023, 1, 2)}}},
             "holds the value 2023-01-02, which JSON does not",
@@ -178,6 +178,26 @@ def test_what_yaml_can_say_and_nothing_can_be_made_of_is_refused(data: dict[str,
     """Before anything is drawn or asked: a number without end, a path that no file can have, a date in a request."""
     (problem,) = find_problems(Config, data)
     assert words in problem.words
+
+
+def test_what_a_request_can_not_hold_is_told_with_its_line(tmp_path: Path) -> None:
+    """As are texts that no file can have as its name, of any setting and all at once."""
+    from labgen.config.file import load_config
+
+    file = tmp_path / "labgen.yaml"
+    file.write_text("teacher:\n  model: one\n  extra_body:\n    size: 3\n    day: 2023-01-02\n")
+    with pytest.raises(ConfigError) as told:
+        load_config(file)
+    words = "holds the value 2023-01-02, which JSON does not have: put it in quotes."
+    assert str(told.value) == f"{file}:5: `teacher.extra_body.day` {words}"
+    file.write_text('tokenizer: "a\\0b"\nteacher:\n  endpoints:\n    - base_url: "http://a\\0/v1"\n')
+    with pytest.raises(ConfigError) as told:
+        load_config(file)
+    words = "holds a NUL character, which no file, address or name can. Take it out."
+    assert str(told.value).splitlines() == [
+        f"{file}:1: `tokenizer` {words}",
+        f"{file}:4: `teacher.endpoints.0.base_url` {words}",
+    ]
 
 
 def test_a_request_may_hold_all_that_json_has() -> None:

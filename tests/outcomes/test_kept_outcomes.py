@@ -509,6 +509,18 @@ def test_what_a_plan_makes_of_the_ledger_is_kept_too(tmp_path: Path, drawn: list
     assert not drawn
 
 
+def test_a_folder_that_can_not_be_looked_into_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's, say: nothing that goes wrong with it is an error."""
+
+    def refused(self: Path, **named: Any) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refused)
+    for read_only in (True, False):
+        with OutcomeStore(tmp_path / "work", max_bytes=1000, read_only=read_only) as store:
+            assert not list(store.find(b"key"))
+
+
 def test_the_ledger_tells_what_is_kept(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.build()
