@@ -22,8 +22,12 @@ COMPRESSION_LEVEL = 3
 GROUP_ROWS = 500
 """Rows held in memory and written together: some 3 MB in each table."""
 
-SPREAD_GROUP_ROWS = 10_000
-"""The same where rows that have a passage in common lie far apart: some 40 MB. A group holds each passage once."""
+GROUPS = 10
+"""Groups at least of rows in shuffled order, where these are not small: a group holds each passage once, so larger ones
+take less room, and memory in proportion."""
+
+MOST_GROUP_ROWS = 8_000
+"""Rows of such a group at most: some 30 MB."""
 
 SPREAD_DICTIONARY_BYTES = 2**25
 """Size up to which such a column's different values are kept once. Arrow's own choice, 1 MB, is some 500 passages."""
@@ -62,12 +66,13 @@ class ShardedTable:
     `extend` was given last. As a context manager, it finishes its file at the end, or lets go of it after an error.
 
     Args:
-        spread: whether rows that have a passage in common lie far apart, as in a shuffled order.
+        shuffled: how many rows will come, where those that have a passage in common lie far apart, as in a shuffled
+            order; 0 where they stand together.
     """
 
-    def __init__(self, root: Path, stem: str, schema: pa.Schema, *, spread: bool = False) -> None:
-        self._root, self._stem, self._schema, self._spread = root, stem, schema, spread
-        self._group_rows = SPREAD_GROUP_ROWS if spread else GROUP_ROWS
+    def __init__(self, root: Path, stem: str, schema: pa.Schema, *, shuffled: int = 0) -> None:
+        self._root, self._stem, self._schema, self._shuffled = root, stem, schema, bool(shuffled)
+        self._group_rows = _group_rows(shuffled)
         self._temporary = root / f"{stem}.writing"
         self._writer: Any = None
         self._waiting: list[dict[str, Any]] = []
@@ -170,7 +175,7 @@ class ShardedTable:
                 # Pages cut by content let the Hub's storage send only the pages around a changed row.
                 use_content_defined_chunking=True,
                 write_statistics=["id", "leaf"],
-                **(_each_value_once(self._schema) if self._spread else {}),
+                **(_each_value_once(self._schema) if self._shuffled else {}),
             )
         self._writer.write_table(table, row_group_size=self._group_rows)
         self._file_rows += table.num_rows
@@ -186,6 +191,14 @@ class ShardedTable:
         self._temporary.rename(self._root / path)
         self.files.append(DataFile(path, self._file_rows, size, digest, self._arrow_bytes))
         self._file_rows = self._arrow_bytes = 0
+
+
+def _group_rows(shuffled: int) -> int:
+    """Rows of a group, of so many in shuffled order; in steps, so that some rows more make no other groups."""
+    rows = GROUP_ROWS
+    while 2 * rows <= min(shuffled // GROUPS, MOST_GROUP_ROWS):
+        rows *= 2
+    return rows
 
 
 def _each_value_once(schema: pa.Schema) -> dict[str, Any]:

@@ -69,14 +69,15 @@ def write_phases(root: Path, branches: Mapping[str, Sequence[DataFile]], mix: Mi
         if mix.documents:
             mixer.add_documents([root / file.path for file in branches.get(DOCUMENTS, ())])
         mixer.add_extras()
-        configs = {}
+        configs, report = {}, mixer.report()
         for phase in PHASES.values():
-            with ShardedTable(root, f"data/{phase}", row_schema(), spread=True) as config:
+            rows = report["phases"][phase]["rows"]
+            with ShardedTable(root, f"data/{phase}", row_schema(), shuffled=rows) as config:
                 for table in shuffle.read(phase):
                     config.extend(table)
             if config.files:
                 configs[phase] = tuple(config.files)
-    return Phases(configs, mixer.report())
+    return Phases(configs, report)
 
 
 @dataclass(slots=True)
