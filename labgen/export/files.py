@@ -22,18 +22,15 @@ COMPRESSION_LEVEL = 3
 GROUP_ROWS = 500
 """Rows held in memory and written together: some 3 MB in each table."""
 
-GROUPS = 10
-"""Groups at least of rows in shuffled order, where these are not small: a group holds each passage once, so larger ones
-take less room, and memory in proportion."""
+LEAST_GROUPS = 10
+"""Of rows in shuffled order, where these are many. A group holds once what its rows have in common, passages above all:
+larger ones take less room, and memory in proportion."""
 
 MOST_GROUP_ROWS = 8_000
 """Rows of such a group at most: some 30 MB."""
 
-SPREAD_DICTIONARY_BYTES = 2**25
-"""Size up to which such a column's different values are kept once. Arrow's own choice, 1 MB, is some 500 passages."""
-
-TEXTS_OF_ONE_ROW = frozenset({"id", "messages.list.element.content", "reasoning", "text"})
-"""Columns of which hardly a value comes twice: looking for that would only take memory."""
+DICTIONARY_BYTES = 2**25
+"""Size up to which a group's different values are kept once. Arrow's own choice, 1 MB, is some 500 passages."""
 
 OBJECT_ROWS = 100
 """Rows of them that may be Python objects, which take several times the memory."""
@@ -175,7 +172,7 @@ class ShardedTable:
                 # Pages cut by content let the Hub's storage send only the pages around a changed row.
                 use_content_defined_chunking=True,
                 write_statistics=["id", "leaf"],
-                **(_each_value_once(self._schema) if self._shuffled else {}),
+                dictionary_pagesize_limit=DICTIONARY_BYTES if self._shuffled else None,
             )
         self._writer.write_table(table, row_group_size=self._group_rows)
         self._file_rows += table.num_rows
@@ -196,31 +193,9 @@ class ShardedTable:
 def _group_rows(shuffled: int) -> int:
     """Rows of a group, of so many in shuffled order; in steps, so that some rows more make no other groups."""
     rows = GROUP_ROWS
-    while 2 * rows <= min(shuffled // GROUPS, MOST_GROUP_ROWS):
+    while 2 * rows <= min(shuffled // LEAST_GROUPS, MOST_GROUP_ROWS):
         rows *= 2
     return rows
-
-
-def _each_value_once(schema: pa.Schema) -> dict[str, Any]:
-    """How a writer keeps each different value of a column once per group, where values come more than once."""
-    columns = [path for field in schema for path in _paths(field.name, field.type)]
-    return {
-        "use_dictionary": [path for path in columns if path not in TEXTS_OF_ONE_ROW],
-        "dictionary_pagesize_limit": SPREAD_DICTIONARY_BYTES,
-    }
-
-
-def _paths(path: str, kind: pa.DataType) -> Iterator[str]:
-    """The columns that Parquet makes of one of Arrow's, as it names them."""
-    import pyarrow as pa
-
-    if pa.types.is_list(kind):
-        yield from _paths(f"{path}.list.element", kind.value_type)
-    elif pa.types.is_struct(kind):
-        for field in kind:
-            yield from _paths(f"{path}.{field.name}", field.type)
-    else:
-        yield path
 
 
 @cache
