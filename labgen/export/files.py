@@ -5,43 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labgen.errors import UsageError
+from labgen.export.row_groups import GroupedFile, keep_memory_flat, shuffled_group_rows
 from labgen.lazy.dataclasses import dataclass
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COMPRESSION_LEVEL = 3
-"""Of Zstandard's; with Arrow's own choice, the fastest, texts take a seventh to a third more."""
-
 GROUP_ROWS = 500
-"""Rows held in memory and written together: some 3 MB in each table."""
-
-LEAST_GROUPS = 10
-"""Of rows in shuffled order, where these are many. A group holds once what its rows have in common, passages above all:
-larger ones take less room, and memory in proportion."""
-
-MOST_GROUP_ROWS = 8_000
-"""Rows of such a group at most: some 30 MB."""
-
-DICTIONARY_BYTES = 2**25
-"""Size up to which a group's different values are kept once. Arrow's own choice, 1 MB, is some 500 passages."""
+"""Rows held in memory and written together: some 3 MB in each table. Of rows in shuffled order there are more."""
 
 OBJECT_ROWS = 100
 """Rows of them that may be Python objects, which take several times the memory."""
 
 FILE_ROWS = 100_000
 """Rows after which the next leaf begins a new file: some 200 MB, so that a changed leaf sends one file, not all."""
-
-
-GLIBC_M_MMAP_THRESHOLD = -3
-RETURNED_BYTES = 2**17
-"""Size from which freed blocks of memory go back to the system at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +50,11 @@ class ShardedTable:
 
     def __init__(self, root: Path, stem: str, schema: pa.Schema, *, shuffled: int = 0) -> None:
         self._root, self._stem, self._schema, self._shuffled = root, stem, schema, bool(shuffled)
-        self._group_rows = _group_rows(shuffled)
+        self._group_rows = shuffled_group_rows(shuffled, GROUP_ROWS)
         self._temporary = root / f"{stem}.writing"
-        self._writer: Any = None
+        self._file: GroupedFile | None = None
         self._waiting: list[dict[str, Any]] = []
         self._tables: list[pa.Table] = []
-        self._pieces: list[pa.Table] = []
-        self._file_rows = self._arrow_bytes = 0
         self.files: list[DataFile] = []
         self.rows = 0
 
@@ -96,8 +75,8 @@ class ShardedTable:
 
     def end_leaf(self) -> None:
         """Say that the next row is another leaf's: the place where a new file may begin."""
-        waiting = len(self._waiting) + sum(table.num_rows for table in (*self._tables, *self._pieces))
-        if self._file_rows + waiting >= FILE_ROWS:
+        waiting = len(self._waiting) + sum(table.num_rows for table in self._tables)
+        if waiting + (self._file.rows if self._file else 0) >= FILE_ROWS:
             self.close()
 
     def close(self) -> None:
@@ -105,22 +84,16 @@ class ShardedTable:
         self._take_waiting()
         while self._tables:
             self._take_piece()
-        if self._pieces:
-            self._write_group()
-        if self._writer is not None:
-            self._end_file()
+        if self._file is not None:
+            self._end_file(self._file)
 
     def abandon(self) -> None:
         """Let go of the file at hand without finishing it; whoever owns the folder removes it."""
         self._waiting.clear()
         self._tables.clear()
-        self._pieces.clear()
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            # It writes its end, which a full disk refuses: what went wrong before is the error that counts.
-            with suppress(OSError, MemoryError):
-                writer.close()
-            writer.is_open = False  # else it would try once more as it goes, and say so
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
 
     def __enter__(self) -> ShardedTable:
         return self
@@ -133,11 +106,9 @@ class ShardedTable:
             self.abandon()
 
     def _write_full(self) -> None:
-        """Write what waits as long as it fills a group."""
+        """Write what waits as long as it fills a piece of a group."""
         while sum(table.num_rows for table in self._tables) >= GROUP_ROWS:
             self._take_piece()
-            if len(self._pieces) * GROUP_ROWS >= self._group_rows:
-                self._write_group()
 
     def _take_waiting(self) -> None:
         """Make the single rows that wait a table among those that wait."""
@@ -148,68 +119,35 @@ class ShardedTable:
             self._waiting.clear()
 
     def _take_piece(self) -> None:
-        """Make a piece of a group, always of the same size, of the rows that wait."""
+        """Put a piece of a group, always of the same size, of the rows that wait."""
         import pyarrow as pa
 
-        _keep_memory_flat()
+        keep_memory_flat()
         table = pa.concat_tables(self._tables)
         self._tables = [table.slice(GROUP_ROWS)] if table.num_rows > GROUP_ROWS else []
-        self._pieces.append(table.slice(0, GROUP_ROWS).combine_chunks())
+        file = self._file = self._file or self._new_file()
+        file.add(table.slice(0, GROUP_ROWS).combine_chunks())
+        if file.written >= 2 * FILE_ROWS:
+            self._end_file(file)
 
-    def _write_group(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _new_file(self) -> GroupedFile:
+        return GroupedFile(
+            self._temporary,
+            self._schema,
+            group_rows=self._group_rows,
+            shuffled=self._shuffled,
+            # Pages cut by content let the Hub's storage send only the pages around a changed row.
+            use_content_defined_chunking=True,
+            write_statistics=["id", "leaf"],
+        )
 
-        table = pa.concat_tables(self._pieces)
-        self._pieces.clear()
-        if self._writer is None:
-            self._temporary.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(
-                self._temporary,
-                self._schema,
-                compression="zstd",
-                compression_level=COMPRESSION_LEVEL,
-                # Pages cut by content let the Hub's storage send only the pages around a changed row.
-                use_content_defined_chunking=True,
-                write_statistics=["id", "leaf"],
-                dictionary_pagesize_limit=DICTIONARY_BYTES if self._shuffled else None,
-            )
-        self._writer.write_table(table, row_group_size=self._group_rows)
-        self._file_rows += table.num_rows
-        self._arrow_bytes += table.nbytes
-        if self._file_rows >= 2 * FILE_ROWS:
-            self._end_file()
-
-    def _end_file(self) -> None:
-        self._writer.close()
-        self._writer = None
+    def _end_file(self, file: GroupedFile) -> None:
+        file.close()
+        self._file = None
         digest, size = hash_file(self._temporary)
         path = f"{self._stem}-{digest[:16]}.parquet"
         self._temporary.rename(self._root / path)
-        self.files.append(DataFile(path, self._file_rows, size, digest, self._arrow_bytes))
-        self._file_rows = self._arrow_bytes = 0
-
-
-def _group_rows(shuffled: int) -> int:
-    """Rows of a group, of so many in shuffled order; in steps, so that some rows more make no other groups."""
-    rows = GROUP_ROWS
-    while 2 * rows <= min(shuffled // LEAST_GROUPS, MOST_GROUP_ROWS):
-        rows *= 2
-    return rows
-
-
-@cache
-def _keep_memory_flat() -> None:
-    """Once: give freed memory back to the system, and write with one thread (whose pools would add up)."""
-    import ctypes
-
-    import pyarrow as pa
-
-    pa.set_memory_pool(pa.system_memory_pool())
-    pa.set_cpu_count(1)
-    # The GNU C library would keep ever larger freed blocks for itself, unless told the size from which not to.
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(GLIBC_M_MMAP_THRESHOLD, RETURNED_BYTES)
+        self.files.append(DataFile(path, file.written, size, digest, file.arrow_bytes))
 
 
 def hash_file(path: Path) -> tuple[str, int]:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from labgen.errors import OutputError, UsageError
-from labgen.export.files import COMPRESSION_LEVEL, hash_file, read_rows
+from labgen.export.files import hash_file, read_rows
 from labgen.export.fit import RowLength
 from labgen.export.folder import MANIFEST, read_manifest, replacing
 from labgen.export.held_out import check_no_leak, for_training
+from labgen.export.mix import PHASES
+from labgen.export.row_groups import GroupedFile, shuffled_group_rows
 from labgen.export.runs import MeasuredRows, Schedule, once
 from labgen.export.trainers import axolotl_settings, llama_factory_settings
 from labgen.formats.runs.base import Run
@@ -100,7 +102,8 @@ def export_training(
     with replacing(folder) as new:
         for name, parts in sources.items():
             stem = format.about.file_stem.replace("CONFIG", name)
-            shards = _Shards(new, stem, format, format.about.file_kind or kind, shard_rows)
+            shuffled = sum(manifest["configs"][part]["rows"] for part in parts if part in PHASES.values())
+            shards = _Shards(new, stem, format, format.about.file_kind or kind, shard_rows, shuffled)
             read = counted.of(_rows_of(dataset, manifest, parts, format), format)
             shards.write(measured[name].of(read) if name in measured else read)
             if shards.rows:
@@ -234,12 +237,16 @@ class _Reasoned:
 
 
 class _Shards:
-    """Rows in, files `STEM-00000-HASH.KIND` out; one whole file without number and hash where the layout names it."""
+    """Rows in, files `STEM-00000-HASH.KIND` out; one whole file without number and hash where the layout names it.
 
-    def __init__(self, root: Path, stem: str, format: RowFormat, kind: str, shard_rows: int) -> None:
+    `shuffled`: how many rows will come, where these are in shuffled order; 0 where a leaf's stand together.
+    """
+
+    def __init__(self, root: Path, stem: str, format: RowFormat, kind: str, shard_rows: int, shuffled: int) -> None:
         self._root, self._stem, self._format, self._kind = root, stem, format, kind
         self._flat = "/" not in stem
-        self._shard_rows = shard_rows
+        self._shard_rows, self._shuffled = shard_rows, bool(shuffled)
+        self._group_rows = shuffled_group_rows(shuffled, BATCH_ROWS)
         self.files: list[str] = []
         self.rows = 0
 
@@ -254,13 +261,11 @@ class _Shards:
         self._finish()
 
     def _open(self) -> None:
-        import pyarrow.parquet as pq
-
         self._temporary = self._root / f"{self._stem}.writing"
         self._temporary.parent.mkdir(parents=True, exist_ok=True)
         if self._kind == "parquet":
-            self._writer: Any = pq.ParquetWriter(
-                self._temporary, self._format.schema, compression="zstd", compression_level=COMPRESSION_LEVEL
+            self._writer: Any = GroupedFile(
+                self._temporary, self._format.schema, group_rows=self._group_rows, shuffled=self._shuffled
             )
         else:
             self._writer = self._temporary.open("w", encoding="utf-8", newline="\n")
@@ -269,7 +274,7 @@ class _Shards:
         import pyarrow as pa
 
         if self._kind == "parquet":
-            self._writer.write_table(pa.Table.from_pylist(batch, self._format.schema))
+            self._writer.add(pa.Table.from_pylist(batch, self._format.schema))
         else:
             self._writer.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
 
