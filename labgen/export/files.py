@@ -39,9 +39,10 @@ class DataFile:
 class ShardedTable:
     """Rows in, `STEM-HASH.parquet` files out.
 
-    A file ends at a leaf's end once it has `FILE_ROWS` rows, and inside a leaf only at twice that. The bytes depend on
-    the rows and pyarrow's version alone, not on how the rows came. In memory are a group's rows at most, and what
-    `extend` was given last. As a context manager, it finishes its file at the end, or lets go of it after an error.
+    A file ends at a leaf's end once it has `FILE_ROWS` rows, and inside a leaf only with the group that brings it to
+    twice that. The bytes depend on the rows and pyarrow's version alone, not on how the rows came. In memory are a
+    group's rows at most, and what `extend` was given last. As a context manager, it finishes its file at the end, or
+    lets go of it after an error.
 
     Args:
         shuffled: how many rows will come, where those that have a passage in common lie far apart, as in a shuffled
@@ -69,7 +70,8 @@ class ShardedTable:
     def extend(self, table: pa.Table) -> None:
         """Take the rows of a table with this schema's columns, after all rows taken before."""
         self._take_waiting()
-        self._tables.append(table.cast(self._schema))
+        if table.num_rows:
+            self._tables.append(table.cast(self._schema))
         self.rows += table.num_rows
         self._write_full()
 
@@ -136,7 +138,8 @@ class ShardedTable:
             self._schema,
             group_rows=self._group_rows,
             shuffled=self._shuffled,
-            # Pages cut by content let the Hub's storage send only the pages around a changed row.
+            # Where a leaf's rows stand together, pages cut by content let the Hub's storage send only those around a
+            # changed row.
             use_content_defined_chunking=True,
             write_statistics=["id", "leaf"],
         )

@@ -27,11 +27,9 @@ LEAST_GROUPS = 10
 MOST_GROUP_ROWS = 64_000
 """Rows of such a group at most."""
 
-MOST_GROUP_BYTES = 2**28
-"""Size after which the texts of such a group end it. While it is written, memory has them three times."""
-
-DICTIONARY_BYTES = 2**30
-"""More than such a group's texts. Above Arrow's own choice, 1 MB, a group's texts would stand in it row by row."""
+MOST_GROUP_BYTES = 2**27
+"""Size of texts after which such a group ends; its last piece may go beyond. Memory has them three times while it is
+written, and once while it is read."""
 
 NEAR = "leaf"
 """Column that says whose texts are alike."""
@@ -43,10 +41,11 @@ RETURNED_BYTES = 2**17
 
 def shuffled_group_rows(rows: int, least: int) -> int:
     """Rows of a group, of so many in shuffled order; in steps, so that some rows more make no other groups."""
-    group = least
-    while 2 * group <= min(rows // LEAST_GROUPS, MOST_GROUP_ROWS):
+    most, group = min(rows // LEAST_GROUPS, MOST_GROUP_ROWS), least
+    while 2 * group <= most:
         group *= 2
-    return group
+    step = max(least, group // 4)
+    return max(group, most // step * step)
 
 
 class GroupedFile:
@@ -68,12 +67,13 @@ class GroupedFile:
 
     @property
     def rows(self) -> int:
-        """Rows taken, those among them that wait in memory (`written` are in the file)."""
+        """Rows taken: those in the file (`written`), and those that wait for their group to be full."""
         return self.written + self._piece_rows
 
     def add(self, piece: pa.Table) -> None:
         """Take rows, and write the group that they fill. Raises: OSError: they can't be written."""
-        keep_memory_flat()
+        if not piece.num_rows:
+            return
         self._pieces.append(piece)
         self._piece_rows += piece.num_rows
         if self._shuffled:
@@ -107,9 +107,9 @@ class GroupedFile:
         self._piece_rows = self._text_bytes = 0
         self.arrow_bytes += table.nbytes
         if self._shuffled:
-            columns = list(table.itercolumns())
+            near, columns = table[NEAR].combine_chunks(), list(table.itercolumns())
             del table
-            table = _texts_together(columns, self._schema)
+            table = _texts_together(columns, near, self._schema)
         if self._writer is None:
             self._writer = self._opened(table.schema)
         self._writer.write_table(table, row_group_size=rows)
@@ -122,18 +122,16 @@ class GroupedFile:
         options = {"compression": "zstd", "compression_level": COMPRESSION_LEVEL, **self._options}
         if not self._shuffled:
             return pq.ParquetWriter(self._path, schema, **options)
-        options |= {"store_schema": False, "dictionary_pagesize_limit": DICTIONARY_BYTES}
-        writer = pq.ParquetWriter(self._path, schema, **options)
+        writer = pq.ParquetWriter(self._path, schema, store_schema=False, **options)
         # What Arrow would note is that the columns are dictionaries, and readers would be given them as that.
         writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize()).decode()})
         return writer
 
 
-def _texts_together(columns: list[pa.ChunkedArray], schema: pa.Schema) -> pa.Table:
+def _texts_together(columns: list[pa.ChunkedArray], near: pa.Array, schema: pa.Schema) -> pa.Table:
     """The table of these columns, each text in a dictionary. The list is emptied, so that they can be let go of."""
     import pyarrow as pa
 
-    near = columns[schema.get_field_index(NEAR)].combine_chunks()
     columns.reverse()
     together = []
     while columns:
@@ -164,7 +162,11 @@ def _together(chunks: list[pa.Array], near: pa.Array) -> pa.Array:
         return _dictionary(texts, near)
     if pa.types.is_struct(kind):
         missing = pa.concat_arrays([chunk.is_null() for chunk in chunks])
-        fields = [[chunk.flatten()[place] for chunk in chunks] for place in range(kind.num_fields)]
+        fields = [
+            # Where there is no struct, `flatten` says that its fields are missing, too, which not all may be.
+            [chunk.flatten()[place] if kind.field(place).nullable else chunk.field(place) for chunk in chunks]
+            for place in range(kind.num_fields)
+        ]
         chunks.clear()
         arrays = [_together(field, near) for field in fields]
         return pa.StructArray.from_arrays(arrays, fields=_of_types(kind, arrays), mask=missing)
@@ -177,7 +179,9 @@ def _together(chunks: list[pa.Array], near: pa.Array) -> pa.Array:
         begins = pa.concat_arrays([pa.array([0], pa.int32()), ends])
         whole = pa.ListArray.from_arrays(begins, pa.nulls(begins[-1].as_py()))
         parents = pc.list_parent_indices(whole)
-        return pa.ListArray.from_arrays(begins, _together(values, near.take(parents)), mask=missing)
+        together = _together(values, near.take(parents))
+        of = pa.list_(kind.value_field.with_type(together.type))
+        return pa.ListArray.from_arrays(begins, together, type=of, mask=missing)
     whole = pa.concat_arrays(chunks)
     chunks.clear()
     return whole

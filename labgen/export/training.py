@@ -30,7 +30,7 @@ RECORD = "export.json"
 """Written last: a folder that has it is a whole export, and may be replaced by the next one."""
 
 BATCH_ROWS = 1000
-"""Rows in memory at a time: some 5 MB of text."""
+"""Rows in memory at a time: some 5 MB of text. Of phases, whose rows are in shuffled order, there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def export_training(
     length: RowLength | None = None,
     schedule: Schedule | None = None,
 ) -> ExportReport:
-    """Write `dataset` in `format` to `folder`, one streaming pass per config; memory does not grow with the rows.
+    """Write `dataset` in `format` to `folder`, one streaming pass per config; in memory is a row group at a time.
 
     `datasets.load_dataset(folder, CONFIG)` opens the result. llama-factory's `dataset_info.json` and axolotl's
     `axolotl/CONFIG.yaml` lie beside it where these programs read the format. The same input gives the same bytes.
@@ -239,7 +239,7 @@ class _Reasoned:
 class _Shards:
     """Rows in, files `STEM-00000-HASH.KIND` out; one whole file without number and hash where the layout names it.
 
-    `shuffled`: how many rows will come, where these are in shuffled order; 0 where a leaf's stand together.
+    `shuffled`: about how many rows will come, where these are in shuffled order; 0 where a leaf's stand together.
     """
 
     def __init__(self, root: Path, stem: str, format: RowFormat, kind: str, shard_rows: int, shuffled: int) -> None:
@@ -247,24 +247,29 @@ class _Shards:
         self._flat = "/" not in stem
         self._shard_rows, self._shuffled = shard_rows, bool(shuffled)
         self._group_rows = shuffled_group_rows(shuffled, BATCH_ROWS)
+        self._writer: Any = None
         self.files: list[str] = []
         self.rows = 0
 
     def write(self, rows: Iterator[dict[str, Any]]) -> None:
         batches = _batches((self._format.convert(row) for row in rows), self._shard_rows)
-        for first, batch in batches:
-            if first:
-                self._finish()
-                self._open()
-            self._add(batch)
-            self.rows += len(batch)
-        self._finish()
+        try:
+            for first, batch in batches:
+                if first:
+                    self._finish()
+                    self._open()
+                self._add(batch)
+                self.rows += len(batch)
+            self._finish()
+        finally:
+            if isinstance(self._writer, GroupedFile):
+                self._writer.abandon()
 
     def _open(self) -> None:
         self._temporary = self._root / f"{self._stem}.writing"
         self._temporary.parent.mkdir(parents=True, exist_ok=True)
         if self._kind == "parquet":
-            self._writer: Any = GroupedFile(
+            self._writer = GroupedFile(
                 self._temporary, self._format.schema, group_rows=self._group_rows, shuffled=self._shuffled
             )
         else:
@@ -279,7 +284,7 @@ class _Shards:
             self._writer.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
 
     def _finish(self) -> None:
-        if getattr(self, "_writer", None) is None:
+        if self._writer is None:
             return
         self._writer.close()
         self._writer = None

@@ -71,6 +71,20 @@ def test_the_bytes_do_not_depend_on_how_the_rows_came(data: st.DataObject, known
             assert max(table.num_rows for table in read_tables(Path(one) / file.path)) <= files.GROUP_ROWS
 
 
+@pytest.mark.parametrize("shuffled", [0, 2000])
+@pytest.mark.parametrize("counts", [[0], [25, 0], [0, 50, 0, 3], [20, 0, 5]])
+def test_tables_without_rows_change_nothing(counts: list[int], shuffled: int, tmp_path: Path) -> None:
+    """Wherever they come."""
+    rows = [row(number, []) for number in range(sum(counts))]
+    ends = [sum(counts[: place + 1]) for place in range(len(counts))]
+    with ShardedTable(tmp_path, "data/phase", row_schema(), shuffled=shuffled) as table:
+        for count, end in zip(counts, ends, strict=True):
+            table.extend(pa.Table.from_pylist(rows[end - count : end], row_schema()))
+    whole = written(tmp_path / "whole", [rows] if rows else [], shuffled=shuffled)
+    assert [file.sha256 for file in table.files] == [file.sha256 for file in whole]
+    assert table.rows == len(rows)
+
+
 def test_each_passage_is_kept_once_where_rows_are_in_shuffled_order(tmp_path: Path) -> None:
     """Of a group of rows, however far apart; and any reader sees the rows as they were."""
     dice = random.Random(1)
@@ -122,14 +136,16 @@ def test_long_texts_end_a_group_of_rows_in_shuffled_order(tmp_path: Path, monkey
 
 
 TEXTS = st.none() | st.text(max_size=4)
+NAMED = pa.struct([pa.field("name", pa.string(), nullable=False), pa.field("sure", pa.bool_(), nullable=False)])
+TURN_TYPE = pa.struct([("said", pa.string()), ("notes", pa.list_(pa.string())), ("n", pa.int8())])
 NESTED = pa.schema(
     [
         pa.field("leaf", pa.string()),
         pa.field("text", pa.string()),
-        pa.field(
-            "turns", pa.list_(pa.struct([("said", pa.string()), ("notes", pa.list_(pa.string())), ("n", pa.int8())]))
-        ),
-        pa.field("of", pa.struct([("name", pa.string()), ("sure", pa.bool_())])),
+        pa.field("turns", pa.list_(TURN_TYPE)),
+        pa.field("marks", pa.list_(pa.field("mark", pa.string(), nullable=False))),
+        pa.field("of", NAMED),
+        pa.field("id", pa.string(), nullable=False),
         pa.field("count", pa.int32()),
     ]
 )
@@ -141,7 +157,9 @@ NESTED_ROWS = st.fixed_dictionaries(
         "leaf": TEXTS,
         "text": TEXTS,
         "turns": st.none() | st.lists(TURN, max_size=3),
-        "of": st.none() | st.fixed_dictionaries({"name": TEXTS, "sure": st.none() | st.booleans()}),
+        "marks": st.none() | st.lists(st.text(max_size=2), max_size=2),
+        "of": st.none() | st.fixed_dictionaries({"name": st.text(max_size=2), "sure": st.booleans()}),
+        "id": st.text(max_size=2),
         "count": st.none() | st.integers(0, 9),
     }
 )
@@ -155,7 +173,11 @@ def test_rows_of_any_form_come_back_as_they_were(rows: list[dict[str, Any]], cut
         file = GroupedFile(path, NESTED, group_rows=group, shuffled=True)
         for begin in range(0, len(rows), cut):
             file.add(pa.Table.from_pylist(rows[begin : begin + cut], NESTED))
+            file.add(NESTED.empty_table())
         file.close()
         assert file.written == len(rows)
-        assert pq.read_schema(path).equals(NESTED)
+        plain = Path(folder) / "plain.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, NESTED), plain)
+        assert pq.read_schema(path).equals(pq.read_schema(plain)) and pq.read_schema(path).equals(NESTED)
+        assert pq.ParquetFile(path).schema.equals(pq.ParquetFile(plain).schema)
         assert pq.read_table(path).to_pylist() == rows
