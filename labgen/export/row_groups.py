@@ -24,6 +24,9 @@ COMPRESSION_LEVEL = 3
 LEAST_GROUPS = 10
 """Of rows in shuffled order, where these are many: larger groups take less room, and memory in proportion."""
 
+SMALL_ROWS = 75_000
+"""With fewer rows, groups are smaller than a tenth, in proportion: else memory would be theirs, not the build's."""
+
 MOST_GROUP_ROWS = 64_000
 """Rows of such a group at most."""
 
@@ -41,7 +44,7 @@ RETURNED_BYTES = 2**17
 
 def shuffled_group_rows(rows: int, least: int) -> int:
     """Rows of a group, of so many in shuffled order; in steps, so that some rows more make no other groups."""
-    most, group = min(rows // LEAST_GROUPS, MOST_GROUP_ROWS), least
+    most, group = min(rows * min(rows, SMALL_ROWS) // SMALL_ROWS // LEAST_GROUPS, MOST_GROUP_ROWS), least
     while 2 * group <= most:
         group *= 2
     step = max(least, group // 4)
@@ -157,9 +160,7 @@ def _together(chunks: list[pa.Array], near: pa.Array) -> pa.Array:
 
     kind = chunks[0].type
     if pa.types.is_string(kind):
-        texts = pa.chunked_array(chunks)
-        chunks.clear()
-        return _dictionary(texts, near)
+        return _dictionary(chunks, near)
     if pa.types.is_struct(kind):
         missing = pa.concat_arrays([chunk.is_null() for chunk in chunks])
         fields = [
@@ -187,11 +188,13 @@ def _together(chunks: list[pa.Array], near: pa.Array) -> pa.Array:
     return whole
 
 
-def _dictionary(texts: pa.ChunkedArray, near: pa.Array) -> pa.DictionaryArray:
+def _dictionary(chunks: list[pa.Array], near: pa.Array) -> pa.DictionaryArray:
     """Texts as places in a list of the different ones, in order of the leaf that each is first met in."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    texts = pa.chunked_array(chunks)
+    chunks.clear()
     if not len(texts):
         return pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), pa.array([], pa.string()))
     encoded = texts.dictionary_encode()

@@ -26,7 +26,8 @@ PASSAGE_CHARS = 1500
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A twentieth of the real sizes, in proportion."""
+    """A twentieth of the real sizes, in proportion, and some thousand rows are many."""
+    monkeypatch.setattr(row_groups, "SMALL_ROWS", 1000)
     for module, name in ((files, "GROUP_ROWS"), (files, "FILE_ROWS"), (row_groups, "MOST_GROUP_ROWS")):
         monkeypatch.setattr(module, name, getattr(module, name) // 20)
 
