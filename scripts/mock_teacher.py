@@ -3,7 +3,8 @@
 It answers labgen's prompts with cheap made-up text that passes the filters. A reply takes a time that follows from its
 request alone: prefill per prompt token, then so much per reply token; `slots` requests are served at a time, the others
 wait. It prints its base URL, and `GET /v1/mock/stats` gives what it measured. It reads HTTP itself, since it shares its
-cores with what is measured: a library's server costs a call four times as much.
+cores with what is measured: a library's server costs a call four times as much. For the same reason what a prefix cache
+would have served is reckoned once the calls are over, when somebody asks.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Mock:
         self.draws = 0
         self.distinct: set[bytes] = set()
         self.seen: dict[bytes, int] = {}
+        self.prompts: list[str] = []
         self.blocks: OrderedDict[int, None] = OrderedDict()
         self.prompt_tokens = self.cached_tokens = 0
 
@@ -90,7 +92,7 @@ class Mock:
             self.distinct.add(blake2b(prompt.encode(), digest_size=8).digest())
         tokens = len(prompt) // CHARS_PER_TOKEN, len(text) // CHARS_PER_TOKEN + 1
         if self.arguments.prefix_cache:
-            self.count_blocks(prompt)
+            self.prompts.append(prompt)
         self.twice += attempt > 1 and not self.arguments.faults
         message = {"role": "assistant", "content": text}
         answer = (
@@ -172,6 +174,9 @@ class Mock:
 
     def stats(self) -> dict[str, float]:
         """What was measured."""
+        for prompt in self.prompts:
+            self.count_blocks(prompt)
+        self.prompts.clear()
         span = max(0.0, self.last_sec - self.first_sec) if self.first_sec is not None else 0.0
         return {
             "requests": self.requests,
