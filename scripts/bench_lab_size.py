@@ -2,7 +2,8 @@
 
 A taxonomy is made, and a ledger with a reply to everything that its build asks (see `lab_teacher.py`), at thousands of
 replies a second, since nothing travels. Then each stage runs as a process of its own. Its memory is that of its largest
-process, and that of all its processes together as the system shares it out among them, looked at twice a second.
+process, and that of all its processes together as the system shares it out among them, looked at twice a second. Where
+`--folder` is one of an earlier run, the ledger there is taken as it is, and all stages after it are measured again.
 
 `--sizes 24 90 240` builds taxonomies of so many leaves instead, `--rows` / `--leaves` rows each, and says what a call
 costs: asked, of what leaves came to, from the ledger in all processes that a build takes, and from the ledger in one,
@@ -29,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LAB_LEAVES, LAB_ROWS = 5_000, 1_200_000
 LOOK_SEC = 0.5
 MIB = 2**20
+LEDGER = ".labgen/ledger.sqlite"
+MADE = ("dataset", "dataset-messages", "report.html")
 GENERATE = ("generate", "--progress", "none", "--json")
 COLUMNS = ("stage", "wall s", "CPU s", "largest process MiB", "all processes MiB", "what came of it")
 
@@ -171,8 +174,9 @@ def stages(folder: Path, leaves: int, rows: int, hub_at: dict[str, str]) -> Iter
         rows = f"{total['states']['accepted']:,} rows of {total['candidates']:,} candidates"
         return f"{rows}; {calls['answered']:,} calls asked, {calls['from_ledger']:,} from the ledger"
 
-    done = run(itself("--fill", folder, rows), folder)
-    yield "(making the ledger)", done, done.said.strip()
+    if not (folder / LEDGER).exists():
+        done = run(itself("--fill", folder, rows), folder)
+        yield "(making the ledger)", done, done.said.strip()
     done = run(itself("--build", folder, rows), folder)
     yield "build", done, build_said(done.said)
     # The command does not know of a build by a back end that Python brought, but of what its leaves came to.
@@ -225,24 +229,25 @@ def bench(folder: Path, leaves: int, rows: int) -> None:
     print(f"{leaves:,} leaves, {rows:,} rows wanted, {len(os.sched_getaffinity(0))} cores\n")
     write_taxonomy(folder, leaves)
     write_settings(folder, rows // leaves)
+    if (folder / LEDGER).exists():
+        forget_all_but_replies(folder)
     print_row(*COLUMNS)
     print_row("---", *["---:"] * 4, "---")
     with local_hub() as hub_at:
         for name, done, came in stages(folder, leaves, rows, hub_at):
             print_row(name, done.wall_sec, done.cpu_sec, done.peak_mib, done.together_mib, came.replace("|", "/"))
     print("\n| on disk | MiB |\n| --- | ---: |")
-    for name in ("taxonomy", ".labgen", ".labgen/ledger.sqlite", "dataset", "dataset-messages", "report.html"):
+    for name in ("taxonomy", ".labgen", LEDGER, *MADE):
         print_row(f"`{name}`", size_mib(folder / name))
 
 
 def forget_all_but_replies(folder: Path) -> None:
     """Leave of a build nothing but its ledger."""
-    shutil.rmtree(folder / "dataset")
-    for path in (folder / ".labgen").iterdir():
+    for path in (*(folder / ".labgen").iterdir(), folder / "before", *(folder / name for name in MADE)):
         if path.is_dir():
             shutil.rmtree(path)
         elif not path.name.startswith("ledger.sqlite"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def bench_sizes(folder: Path, sizes: list[int], rows_per_leaf: int) -> None:
@@ -280,7 +285,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--leaves", type=int, default=LAB_LEAVES)
     parser.add_argument("--rows", type=int, default=LAB_ROWS, help="accepted rows, of all leaves together")
-    parser.add_argument("--folder", type=Path, help="an empty folder to work in, which is left as it is at the end")
+    parser.add_argument("--folder", type=Path, help="to work in, left as it is at the end: empty, or of an earlier run")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="LEAVES", help="cost of a call at each size")
     for stage in STAGES:
         parser.add_argument(f"--{stage}", nargs=2, help=argparse.SUPPRESS)

@@ -63,7 +63,7 @@ def write_taxonomy(root: Path, leaves: int) -> None:
         dice = random.Random(number)
         kind = ("foundational_skills", "compositional_skills", "knowledge")[number % 3]
         folder = root / "taxonomy" / kind / f"area_{number // 300:02d}" / f"subject_{number:05d}"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         leaf: dict[str, object] = {"version": 3, "created_by": "bench"}
         if kind == "knowledge":
             paragraphs = [" ".join(sentence(dice, 12) for _ in range(SENTENCES)) for _ in range(PARAGRAPHS)]
