@@ -48,7 +48,8 @@ class EarlierInstructions:
     def add(self, instruction: str, context: str | None, name: str) -> None:
         """Add without looking: a seed example, or an instruction known to be new."""
         number = len(self._names)
-        self._names.append(name)
+        # Those of one draw have one name, which is kept once.
+        self._names.append(self._names[-1] if self._names and self._names[-1] == name else name)
         if not self._by_context:
             self._instructions.add(instruction, number)
             return

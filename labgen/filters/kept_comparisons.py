@@ -28,6 +28,7 @@ from labgen.filters.rouge import reference_rouge_l
 from labgen.outcomes.seal import own_key
 from labgen.outcomes.store import FOLDER
 from labgen.text import rouge_words, unspaced
+from labgen.text.rouge_words import tokenize, untokenize
 
 PREFIX = "across-"
 FORM = b"labgen comparisons across leaves, 1"
@@ -87,7 +88,9 @@ class KeptComparisons:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             buffer = io.BytesIO()
             numpy.savez(buffer, **arrays)
-            written.write_bytes(_sum(buffer.getbuffer()) + buffer.getbuffer())
+            with written.open("wb") as file:
+                file.write(_sum(buffer.getbuffer()))
+                file.write(buffer.getbuffer())
             written.replace(self._path)
         except OSError:
             with suppress(OSError):
@@ -147,7 +150,7 @@ class ComparedTexts:
 
     def __init__(self, threshold: float, known: _Known | None = None) -> None:
         self._threshold, self._known = threshold, known
-        self._texts: list[str] = []
+        self._places = array("q")  # by key: number in `_fresh`, or, of those that were there, ~ that in `_rest`
         self._fresh = NearDuplicates(threshold)  # those that were not there in the last build
         self._rest = NearDuplicates(threshold)  # those that were, as far as one had to be compared with them
         self._waiting: list[tuple[str, int]] = []  # those that were, and come into `_rest` when one has to
@@ -164,7 +167,7 @@ class ComparedTexts:
 
     def __len__(self) -> int:
         """How many texts are in the index."""
-        return len(self._texts)
+        return len(self._places)
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -173,10 +176,9 @@ class ComparedTexts:
 
     def add(self, text: str, key: int) -> None:
         """Index a text under a key: that of how many there are."""
-        if key != len(self._texts):
-            raise ValueError(f"the next key is {len(self._texts)}, not {key}")
+        if key != len(self):
+            raise ValueError(f"the next key is {len(self)}, not {key}")
         self._found = {}
-        self._texts.append(text)
         hashed = _hash(text)
         number = self._numbers.get(hashed, -1)
         self._number_of_key.append(number)
@@ -184,16 +186,25 @@ class ComparedTexts:
             self._added[number] = True
         known = self._known.number(hashed) if self._known else None
         if self._known is None or known is None or not self._known.added[known]:
+            self._places.append(len(self._fresh))
             self._fresh.add(text, key)
-        elif known not in self._keys:
+        elif known in self._keys:
+            self._places.append(self._places[self._keys[known]])
+        else:
             self._keys[known] = key
+            self._places.append(~(len(self._rest) + len(self._waiting)))
             self._waiting.append((text, key))
             self._last_round = max(self._last_round, round_ := int(self._known.first[known]))
             self._rounds.add(round_)
 
     def text(self, key: int) -> str:
-        """The text under a key."""
-        return self._texts[key]
+        """The text under a key, as `NearDuplicates.text`."""
+        place = self._places[key]
+        if place >= 0:
+            return self._fresh.text(place)
+        if ~place < len(self._rest):
+            return self._rest.text(~place)
+        return untokenize(tokenize(self._waiting[~place - len(self._rest)][0]))
 
     def nearest(self, text: str) -> Match | None:
         """As `NearDuplicates.nearest`."""
@@ -272,8 +283,8 @@ class ComparedTexts:
             self._latest.append(0)
             self._added.append(False)
         if not self._added[number]:
-            self._first[number] = len(self._texts)
-        self._latest[number] = len(self._texts)
+            self._first[number] = len(self)
+        self._latest[number] = len(self)
         for match in found:
             other = self._number_of_key[match.key]
             if other >= 0:

@@ -39,6 +39,7 @@ FEW = 7_000  # texts times tokens that RapidFuzz goes through sooner than signat
 TAIL = 2048  # texts that come before they are indexed
 _GROWTH = 4
 _PAIRS = 1 << 14  # of texts that are looked at together: 2 MB, which a processor has at hand
+_TOKENS = 1 << 20  # of texts that are indexed together: 8 MB, and several times that meanwhile
 _WORDS = 4  # of 64 bits in a signature
 
 _Packed = str | tuple[int, ...]
@@ -226,20 +227,23 @@ class NearDuplicates:
     def _index_tail(self) -> None:
         first, count = self._indexed, len(self) - self._indexed
         while self._parts and self._parts[-1].count <= _GROWTH * count:
-            merged = self._parts.pop()
-            first, count = merged.first, merged.count + count
+            first, count = self._parts[-1].first, self._parts[-1].count + count
+            self._parts.pop()
         self._parts.append(index_texts(first, count, self._bags(first), self._needs))
 
     def _bags(self, first: int) -> Iterator[tuple[Any, Any]]:
-        """The texts from a number on by length: their places after it, and `bag_of` them."""
+        """The texts from a number on by length, some at a time: their places after it, and `bag_of` them."""
         import numpy
 
         lengths = numpy.frombuffer(self._lengths, numpy.int64)[first:]
         for length in numpy.unique(lengths[lengths > 0]).tolist():
-            places = (lengths == length).nonzero()[0]
-            ids = chain.from_iterable(_unpack(self._texts[first + place]) for place in places.tolist())
-            count = len(places) * length
-            yield places.astype(numpy.uint64), bag_of(numpy.fromiter(ids, numpy.uint64, count).reshape(-1, length))
+            all_places = (lengths == length).nonzero()[0]
+            step = max(1, _TOKENS // length)
+            for begin in range(0, len(all_places), step):
+                places = all_places[begin : begin + step]
+                ids = chain.from_iterable(_unpack(self._texts[first + place]) for place in places.tolist())
+                count = len(places) * length
+                yield places.astype(numpy.uint64), bag_of(numpy.fromiter(ids, numpy.uint64, count).reshape(-1, length))
 
 
 def leaf_threshold(instructions: Sequence[str], *, base: float, cap: float) -> float:

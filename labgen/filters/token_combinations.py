@@ -125,7 +125,7 @@ def index_texts(
     """Index `count` texts that are numbered from `first` on.
 
     Args:
-        texts: for each length, above 0 and in ascending order, the texts' places from 0 and their `bag_of`.
+        texts: texts of one length above 0, some at a time: their places from 0 and their `bag_of`.
     """
     import numpy
 
@@ -146,7 +146,7 @@ def index_texts(
         shortest, longest = 1 << width - 1, (1 << width) - 1
         classes = _classes(longest, needs.least(shortest))
         limits = _limits(classes, count)
-        kept = []
+        kept = bytearray()  # grows where it is: pieces that are put together at the end would take twice the room
         while members:
             places, bags = members.pop()
             length = bags.shape[1]
@@ -154,9 +154,8 @@ def index_texts(
             for begin in range(0, len(places), step):
                 ordered = _in_order(bags[begin : begin + step], frequency, shift)
                 rows, hashes = _combined(ordered, length - needs.least(length), limits)
-                kept.append(hashes & numpy.uint64(0xFFFFFFFF00000000) | places[begin : begin + step][rows])
-        all_kept = numpy.concatenate(kept)
-        kept.clear()
+                kept += (hashes & numpy.uint64(0xFFFFFFFF00000000) | places[begin : begin + step][rows]).tobytes()
+        all_kept = numpy.frombuffer(kept, numpy.uint64)
         all_kept.sort()
         bands.append(_Band(shortest, longest, classes, all_kept))
     return TokenCombinations(first, count, needs, frequency, shift, tuple(bands))
