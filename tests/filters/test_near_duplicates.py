@@ -112,6 +112,7 @@ def test_every_decision_holds_in_an_index_of_many_parts(seed, threshold, lengths
         # So that 150 texts come to what hundreds of thousands do.
         patch.setattr(near_duplicates, "TAIL", 16)
         patch.setattr(near_duplicates, "FEW", 0)
+        patch.setattr(near_duplicates, "_TOKENS", 60)
         patch.setattr(token_combinations, "RARE", 2)
         index = NearDuplicates(threshold)
         for begin in range(0, len(texts), 25):
