@@ -55,7 +55,7 @@ def run(command: list[str], cwd: Path, **environment: str) -> Stage:
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, text=True, env=kept | environment)
     highest, over = [0.0], threading.Event()
-    looking = threading.Thread(target=_look, args=(process.pid, highest, over))
+    looking = threading.Thread(target=_look, args=(process.pid, highest, over), daemon=True)
     looking.start()
     said = process.stdout.read() if process.stdout else ""
     _, status, usage = os.wait4(process.pid, 0)
