@@ -3,7 +3,8 @@
 A taxonomy is made, and a ledger with a reply to everything that its build asks (see `lab_teacher.py`), at thousands of
 replies a second, since nothing travels. Then each stage runs as a process of its own. Its memory is that of its largest
 process, and that of all its processes together as the system shares it out among them, looked at twice a second. Where
-`--folder` is one of an earlier run, the ledger there is taken as it is, and all stages after it are measured again.
+`--folder` is one of an earlier run of the same size, the ledger there is taken as it is, and all stages after it are
+measured again; what the edited leaf asks is in it, then.
 
 `--sizes 24 90 240` builds taxonomies of so many leaves instead, `--rows` / `--leaves` rows each, and says what a call
 costs: asked, of what leaves came to, from the ledger in all processes that a build takes, and from the ledger in one,
@@ -31,6 +32,8 @@ LAB_LEAVES, LAB_ROWS = 5_000, 1_200_000
 LOOK_SEC = 0.5
 MIB = 2**20
 LEDGER = ".labgen/ledger.sqlite"
+SIZE = "size.json"
+"""What size of build a folder's ledger is for; there once it is whole."""
 MADE = ("dataset", "dataset-messages", "report.html")
 GENERATE = ("generate", "--progress", "none", "--json")
 COLUMNS = ("stage", "wall s", "CPU s", "largest process MiB", "all processes MiB", "what came of it")
@@ -174,8 +177,9 @@ def stages(folder: Path, leaves: int, rows: int, hub_at: dict[str, str]) -> Iter
         rows = f"{total['states']['accepted']:,} rows of {total['candidates']:,} candidates"
         return f"{rows}; {calls['answered']:,} calls asked, {calls['from_ledger']:,} from the ledger"
 
-    if not (folder / LEDGER).exists():
+    if not (folder / SIZE).exists():
         done = run(itself("--fill", folder, rows), folder)
+        (folder / SIZE).write_text(size_of(leaves, rows))
         yield "(making the ledger)", done, done.said.strip()
     done = run(itself("--build", folder, rows), folder)
     yield "build", done, build_said(done.said)
@@ -203,6 +207,11 @@ def stages(folder: Path, leaves: int, rows: int, hub_at: dict[str, str]) -> Iter
         yield f"`labgen {name}`", done, f"ended with {done.status}: {lines[-1]}" if done.status else lines[-1]
 
 
+def size_of(leaves: int, rows: int) -> str:
+    """The content of `SIZE`."""
+    return json.dumps({"leaves": leaves, "rows": rows})
+
+
 def edit_leaf(folder: Path) -> None:
     """Change a seed example of one leaf in the middle."""
     found = sorted((folder / "taxonomy").glob("foundational_skills/*/*/qna.yaml"))
@@ -226,11 +235,13 @@ def bench(folder: Path, leaves: int, rows: int) -> None:
     """The table of all stages."""
     from lab_teacher import write_settings, write_taxonomy
 
+    if any(folder.iterdir()):
+        if not (folder / SIZE).exists() or (folder / SIZE).read_text() != size_of(leaves, rows):
+            sys.exit(f"{folder} is neither empty nor of a run with --leaves {leaves} --rows {rows} that got so far.")
+        forget_all_but_replies(folder)
     print(f"{leaves:,} leaves, {rows:,} rows wanted, {len(os.sched_getaffinity(0))} cores\n")
     write_taxonomy(folder, leaves)
     write_settings(folder, rows // leaves)
-    if (folder / LEDGER).exists():
-        forget_all_but_replies(folder)
     print_row(*COLUMNS)
     print_row("---", *["---:"] * 4, "---")
     with local_hub() as hub_at:
@@ -285,7 +296,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--leaves", type=int, default=LAB_LEAVES)
     parser.add_argument("--rows", type=int, default=LAB_ROWS, help="accepted rows, of all leaves together")
-    parser.add_argument("--folder", type=Path, help="to work in, left as it is at the end: empty, or of an earlier run")
+    parser.add_argument(
+        "--folder", type=Path, help="left as it is at the end: an empty one, or of an earlier run of this size"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", metavar="LEAVES", help="cost of a call at each size")
     for stage in STAGES:
         parser.add_argument(f"--{stage}", nargs=2, help=argparse.SUPPRESS)
