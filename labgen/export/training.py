@@ -68,10 +68,11 @@ def export_training(
     length: RowLength | None = None,
     schedule: Schedule | None = None,
 ) -> ExportReport:
-    """Write `dataset` in `format` to `folder`, one streaming pass per config; in memory is a row group at a time.
+    """Write `dataset` in `format` to `folder`, one streaming pass per config.
 
-    `datasets.load_dataset(folder, CONFIG)` opens the result. llama-factory's `dataset_info.json` and axolotl's
-    `axolotl/CONFIG.yaml` lie beside it where these programs read the format. The same input gives the same bytes.
+    In memory are the row group that is read and the one that is written. `datasets.load_dataset(folder, CONFIG)` opens
+    the result. llama-factory's `dataset_info.json` and axolotl's `axolotl/CONFIG.yaml` lie beside it where these
+    programs read the format. The same input gives the same bytes.
 
     Args:
         dataset: a folder that labgen wrote, or a downloaded release of one.
