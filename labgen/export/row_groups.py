@@ -27,8 +27,8 @@ LEAST_GROUPS = 10
 SMALL_ROWS = 75_000
 """With fewer rows, groups are smaller than a tenth, in proportion: else memory would be theirs, not the build's."""
 
-MOST_GROUP_ROWS = 64_000
-"""Rows of such a group at most."""
+LEAST_GROUP_ROWS, MOST_GROUP_ROWS = 2_000, 64_000
+"""Rows of such a group, but for the last, where long texts don't end it earlier. Each costs its time, even if small."""
 
 MOST_GROUP_BYTES = 2**27
 """Size of texts after which such a group ends; its last piece may go beyond. Memory has them three times while it is
@@ -42,13 +42,17 @@ RETURNED_BYTES = 2**17
 """Size from which freed blocks of memory go back to the system at once."""
 
 
-def shuffled_group_rows(rows: int, least: int) -> int:
-    """Rows of a group, of so many in shuffled order; in steps, so that some rows more make no other groups."""
-    most, group = min(rows * min(rows, SMALL_ROWS) // SMALL_ROWS // LEAST_GROUPS, MOST_GROUP_ROWS), least
+def shuffled_group_rows(rows: int, piece_rows: int) -> int:
+    """Rows of a group, of so many in shuffled order; in steps, so that some rows more make no other groups.
+
+    Args:
+        piece_rows: rows that are put into a group together.
+    """
+    most, group = min(rows * min(rows, SMALL_ROWS) // SMALL_ROWS // LEAST_GROUPS, MOST_GROUP_ROWS), piece_rows
     while 2 * group <= most:
         group *= 2
-    step = max(least, group // 4)
-    return max(group, most // step * step)
+    step = max(piece_rows, group // 4)
+    return max(LEAST_GROUP_ROWS, group, most // step * step)
 
 
 class GroupedFile:

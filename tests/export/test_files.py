@@ -28,7 +28,8 @@ PASSAGE_CHARS = 1500
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """A twentieth of the real sizes, in proportion, and some thousand rows are many."""
     monkeypatch.setattr(row_groups, "SMALL_ROWS", 1000)
-    for module, name in ((files, "GROUP_ROWS"), (files, "FILE_ROWS"), (row_groups, "MOST_GROUP_ROWS")):
+    names = {files: ("GROUP_ROWS", "FILE_ROWS"), row_groups: ("LEAST_GROUP_ROWS", "MOST_GROUP_ROWS")}
+    for module, name in ((module, name) for module in names for name in names[module]):
         monkeypatch.setattr(module, name, getattr(module, name) // 20)
 
 
@@ -105,6 +106,14 @@ def test_each_passage_is_kept_once_where_rows_are_in_shuffled_order(tmp_path: Pa
         assert loaded.to_list() == rows
     texts = PASSAGE_CHARS * len(passages)
     assert len(groups) == 10 and sizes[len(rows)] < 1.1 * len(groups) * texts < sizes[0] / 3
+
+
+@pytest.mark.parametrize(("count", "groups"), [(99, [99]), (250, [100, 100, 50]), (1000, [100] * 10)])
+def test_a_group_of_rows_in_shuffled_order_is_never_small(count: int, groups: list[int], tmp_path: Path) -> None:
+    """A small phase has few of them: each takes its time, however few its rows."""
+    (file,) = written(tmp_path, [[row(number, []) for number in range(count)]], shuffled=count)
+    about = pq.read_metadata(tmp_path / file.path)
+    assert [about.row_group(group).num_rows for group in range(about.num_row_groups)] == groups
 
 
 def test_a_passage_inside_questions_takes_little_where_rows_are_in_shuffled_order(tmp_path: Path) -> None:
