@@ -29,6 +29,7 @@ from labgen.export.held_out import split_of
 from labgen.export.licences import hub_id
 from labgen.export.pictures import funnel_picture, treemap
 from labgen.text.language import MIN_WORDS
+from labgen.text.yaml_written import write_yaml
 
 PICTURES = "card"
 
@@ -68,8 +69,6 @@ def write_card(folder: Path, facts: CardFacts) -> None:
 
 
 def _header(facts: CardFacts) -> str:
-    import yaml
-
     licences = sorted({hub_id(name) for name, _ in facts.licences})
     data: dict[str, Any] = {
         "pretty_name": f"LAB dataset of {len(facts.leaves)} leaves",
@@ -85,8 +84,7 @@ def _header(facts: CardFacts) -> str:
         ],
         "dataset_info": [_info(name, files) for name, files in facts.configs.items()],
     }
-    header: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
-    return header
+    return write_yaml(data)
 
 
 def _info(name: str, files: Sequence[DataFile]) -> dict[str, Any]:

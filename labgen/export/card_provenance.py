@@ -9,6 +9,7 @@ from labgen.export.card_facts import CardFacts
 from labgen.export.card_sections import MANY_LEAVES, named
 from labgen.export.markdown import block, code, escaped, folded, markdown_table
 from labgen.export.rows import BuildInfo
+from labgen.text.yaml_written import write_yaml
 
 NAMED_LEAVES = 20
 """Leaves without a licence above which their list is folded away."""
@@ -62,9 +63,7 @@ def settings_as_yaml(about: BuildInfo) -> str:
     """The settings that change rows, as they are written to `labgen.yaml`."""
     settings = about.settings
     if id(settings) not in _written:
-        import yaml
-
-        text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True) if settings else "{}\n"
+        text = write_yaml(dict(settings)) if settings else "{}\n"
         _written.clear()
         _written[id(settings)] = settings, text
     return _written[id(settings)][1]

@@ -114,7 +114,7 @@ def writing_dataset(
         OutputError: it can't be written, or another run is writing it.
     """
     with replacing(folder) as new:
-        check_output(folder, leaves=leaves, about=about, replace=replace)
+        check_output(folder, wanted=_wanted(leaves), about=about, replace=replace)
         with DatasetWriter(
             folder, new, leaves, about, mix, preferences, replace=replace, work_folder=work_folder
         ) as writer:
@@ -235,7 +235,7 @@ class DatasetWriter:
             ValueError: funnel and rows disagree.
         """
         about = self.as_answered(about)
-        check_output(self._folder, leaves=self.leaves, about=about, replace=self._replace)
+        check_output(self._folder, wanted=_wanted(self.leaves), about=about, replace=self._replace)
         accepted = {leaf.path: self._accepted[leaf.path] for leaf in self.leaves}
         _check_counts(funnel, accepted, self._candidates)
         with explained(self._folder):
@@ -332,6 +332,11 @@ class DatasetWriter:
                 table.abandon()
         if self._preferences:
             self._preferences.abandon()
+
+
+def _wanted(leaves: Iterable[LeafInfo]) -> dict[str, int]:
+    """Leaf to rows asked for."""
+    return {leaf.path: leaf.wanted for leaf in leaves}
 
 
 def _check_counts(funnel: Funnel, accepted: Mapping[str, int], rows: int) -> None:

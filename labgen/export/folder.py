@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from labgen.errors import OutputError, UsageError, remedy
 from labgen.export.files import hash_file
-from labgen.export.rows import BuildInfo, LeafInfo
+from labgen.export.rows import BuildInfo
 
 MANIFEST = "manifest.json"
 FORMAT = "labgen-dataset"
@@ -55,8 +55,8 @@ def write_manifest(folder: Path, contents: dict[str, Any]) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def check_output(folder: Path, *, leaves: Sequence[LeafInfo], about: BuildInfo, replace: bool = False) -> None:
-    """Say whether a build of `leaves` may be written to `folder`; best asked before anything is paid for.
+def check_output(folder: Path, *, wanted: Mapping[str, int], about: BuildInfo, replace: bool = False) -> None:
+    """Say whether a build of leaves may be written to `folder`; best asked before anything is paid for.
 
     A folder that holds anything but a dataset of labgen's is never replaced. A dataset is replaced only by a build
     that covers it: every leaf that still exists in the taxonomy, with as many rows asked for; not by an incomplete
@@ -64,6 +64,8 @@ def check_output(folder: Path, *, leaves: Sequence[LeafInfo], about: BuildInfo, 
     that the taxonomy no longer has (neither built, unselected nor excluded) is not missed. `replace` waives all of
     this paragraph, but never the first rule.
 
+    Args:
+        wanted: leaf to the rows asked for.
     Raises: UsageError: it may not; the message says what to do.
     """
     if not folder.exists() and not folder.is_symlink():
@@ -77,7 +79,7 @@ def check_output(folder: Path, *, leaves: Sequence[LeafInfo], about: BuildInfo, 
             f"{folder}: holds files that labgen did not write, and is left alone. Choose another folder with --output."
         )
     manifest = read_manifest(folder)
-    loss = None if replace else _loss(manifest, leaves, about)
+    loss = None if replace else _loss(manifest, wanted, about)
     if loss:
         raise UsageError(
             f"{folder}: {loss}. Choose another folder with --output, or say --replace to have it replaced. "
@@ -85,14 +87,13 @@ def check_output(folder: Path, *, leaves: Sequence[LeafInfo], about: BuildInfo, 
         )
 
 
-def _loss(manifest: dict[str, Any], leaves: Sequence[LeafInfo], about: BuildInfo) -> str | None:
+def _loss(manifest: dict[str, Any], now: Mapping[str, int], about: BuildInfo) -> str | None:
     """What replacing the dataset would lose, in words that follow the folder's name; None for nothing."""
     if about.rehearsal and not manifest["rehearsal"] and any(leaf["rows"] for leaf in manifest["leaves"].values()):
         return f"holds rows of {manifest['teacher']}, which a rehearsal would replace"
     if manifest["complete"] and not about.complete:
         return "holds a complete build, and this one is incomplete"
     before: dict[str, int] = {path: leaf["wanted"] for path, leaf in manifest["leaves"].items()}
-    now = {leaf.path: leaf.wanted for leaf in leaves}
     here = set(now) | set(about.unselected) | set(about.excluded)
     if before and not here & set(before):
         return "holds the build of another taxonomy (no leaf in common)"

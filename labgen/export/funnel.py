@@ -49,7 +49,7 @@ class Tally:
 
     def count(self, state: State) -> int:
         """Candidates that ended in `state`."""
-        return sum(self.reasons.get(state, Counter()).values())
+        return sum(kinds.values()) if (kinds := self.reasons.get(state)) else 0
 
     @property
     def accepted(self) -> int:
@@ -59,7 +59,7 @@ class Tally:
     @property
     def candidates(self) -> int:
         """All candidates: the sum over the states."""
-        return sum(self.count(state) for state in State)
+        return sum(sum(kinds.values()) for kinds in self.reasons.values())
 
     def absorb(self, other: Tally) -> None:
         """Add another tally's counts to this one."""
@@ -69,7 +69,9 @@ class Tally:
         if other.second_turns:
             self.second_turns += other.second_turns
         for state, kinds in other.reasons.items():
-            own = self.reasons.setdefault(state, Counter())
+            if (own := self.reasons.get(state)) is None:
+                self.reasons[state] = Counter(kinds)
+                continue
             for kind, number in kinds.items():
                 own[kind] += number
 

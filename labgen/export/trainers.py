@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labgen.formats.training.base import RowShape
+from labgen.text.yaml_written import write_yaml
 
 Files = Mapping[str, Sequence[str]]
 """Config to its files, relative to the export's folder."""
@@ -39,13 +40,11 @@ def axolotl_settings(shape: RowShape, files: Files) -> dict[str, str]:
     One file a config, since phases repeat rows of the branches and of each other: all in one list would train on most
     rows several times. Empty where axolotl has no such type.
     """
-    import yaml
-
     head = (
         "# For axolotl. Paths are relative to the folder above: run from there, or put that folder's path in front.\n"
     )
     return {
-        f"axolotl/{name}.yaml": head + yaml.safe_dump({"datasets": datasets}, sort_keys=False)
+        f"axolotl/{name}.yaml": head + write_yaml({"datasets": datasets})
         for name, paths in files.items()
         if (datasets := _axolotl_entries(shape, paths))
     }

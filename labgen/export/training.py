@@ -25,6 +25,7 @@ from labgen.formats.training.registry import shipped_formats
 from labgen.formats.training.rows import RowFormat
 from labgen.lazy.dataclasses import dataclass
 from labgen.text.yaml_data import YamlError, read_yaml
+from labgen.text.yaml_written import write_yaml
 
 RECORD = "export.json"
 """Written last: a folder that has it is a whole export, and may be replaced by the next one."""
@@ -313,8 +314,6 @@ def _batches(rows: Iterator[dict[str, Any]], shard_rows: int) -> Iterator[tuple[
 
 
 def _write_texts(new: Path, dataset: Path, format: RowFormat, report: ExportReport) -> None:
-    import yaml
-
     try:
         card = (dataset / "README.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -334,8 +333,7 @@ def _write_texts(new: Path, dataset: Path, format: RowFormat, report: ExportRepo
     ]
     if report.rehearsal:
         parts.insert(0, "**Rehearsal data: no model wrote it. Do not train on it.**")
-    text = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
-    (new / "README.md").write_text(f"---\n{text}---\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
+    (new / "README.md").write_text(f"---\n{write_yaml(header)}---\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
     if content := llama_factory_settings(format.shape, report.files):
         (new / "dataset_info.json").write_text(content, encoding="utf-8")
     for name, content in axolotl_settings(format.shape, report.files).items():

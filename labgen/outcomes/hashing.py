@@ -46,18 +46,34 @@ def code_version() -> str:
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_OF_THEIR_OWN = (str, int, float, enum.Enum, Mapping, tuple, list, bytes, date, Path)
+"""Types that are written in a way of their own, even where a dataclass is derived from one."""
 
 
 @cache
-def _parts_of(kind: type) -> tuple[str, tuple[str, ...]]:
-    """A dataclass's name, and those of its fields."""
+def _parts_of(kind: type) -> tuple[str, tuple[str, ...]] | None:
+    """A dataclass's name, and those of its fields; None of any other type."""
+    if not is_dataclass(kind) or issubclass(kind, _OF_THEIR_OWN):
+        return None
     return f"{kind.__module__}.{kind.__qualname__}", tuple(each.name for each in fields(kind))
 
 
 def as_plain(value: Any) -> Any:
     """A value as lists, texts and numbers that are the same in every process. Raises: TypeError: that is not known."""
-    if type(value) in _PLAIN:
+    # What is met most comes first, and costs no call: leaves have thousands of such values.
+    kind: Any = type(value)
+    if kind in _PLAIN:
         return value
+    if kind is tuple or kind is list:
+        return [each if type(each) in _PLAIN else as_plain(each) for each in value]
+    if parts := _parts_of(kind):
+        name, own = parts
+        return {name: [[each, of if type(of := getattr(value, each)) in _PLAIN else as_plain(of)] for each in own]}
+    return _less_often_met(value)
+
+
+def _less_often_met(value: Any) -> Any:
+    """What `as_plain` gives for a value of any other type."""
     if isinstance(value, str | int | float) and not isinstance(value, enum.Enum):
         return value
     if isinstance(value, enum.Enum):
@@ -75,10 +91,6 @@ def as_plain(value: Any) -> Any:
         return {"path": str(value)}
     if isinstance(value, type | FunctionType):
         return {"code": f"{value.__module__}.{value.__qualname__}"}
-    if is_dataclass(value):
-        kind: Any = type(value)
-        name, own = _parts_of(kind)
-        return {name: [[each, as_plain(getattr(value, each))] for each in own]}
     if not getattr(value, "__dict__", True) and not getattr(value, "__slots__", ()):
         return {"made of": f"{type(value).__module__}.{type(value).__qualname__}"}
     raise TypeError(f"no hash is known of a {type(value).__name__}")

@@ -84,14 +84,18 @@ class KeptReadings:
         return made
 
     def close(self) -> None:
-        """Keep what was made, where there is a work folder: whoever only looks at a new taxonomy leaves none behind."""
+        """Keep what was made, where there is a work folder: whoever only looks at a new taxonomy leaves none behind.
+
+        Where there is none, it may be closed again once there is one.
+        """
         if self._found:
             self._found.close()
+            self._found = None
         if self._made and self._config.work_folder.exists():
             with self._open() as store:
                 for what, made in self._made:
                     store.keep(_key(what), zlib.compress(pickle.dumps(made, protocol=5)))
-        self._made.clear()
+            self._made.clear()
 
     def _open(self, *, read_only: bool = False) -> OutcomeStore:
         most = self._config.outcomes.max_bytes

@@ -33,6 +33,7 @@ class Sources:
         left_out: leaf path to why it can't be used (its own fault or its documents').
         unselected: leaves that `leaf_patterns` left aside.
         messages: what to tell the user of leaves left out and of their documents, each with file and line.
+        readings: what was read, to be kept once there is a work folder; None where nothing was.
     """
 
     taxonomy: Taxonomy
@@ -41,6 +42,12 @@ class Sources:
     left_out: dict[str, str] = field(default_factory=dict)
     unselected: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    readings: KeptReadings | None = None
+
+    def keep(self) -> None:
+        """Keep what was read, as far as that is not done yet, so that it is not read again."""
+        if self.readings:
+            self.readings.close()
 
 
 def gather_sources(
@@ -93,7 +100,7 @@ def gather_sources(
         unselected = tuple(sorted(paths - chosen))
     kept.close()
     plans = plan_leaves(usable, chunks, config, prompts, flows, marks)
-    return Sources(taxonomy, plans, prompts, left_out, unselected, tuple(messages))
+    return Sources(taxonomy, plans, prompts, left_out, unselected, tuple(messages), kept)
 
 
 def _chunks_of(

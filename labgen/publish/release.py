@@ -15,6 +15,7 @@ from labgen.export.files import hash_file, read_rows
 from labgen.export.folder import MANIFEST, read_manifest
 from labgen.lazy.dataclasses import dataclass
 from labgen.text.yaml_data import YamlError, read_yaml
+from labgen.text.yaml_written import write_yaml
 
 CARD = "README.md"
 REFUSALS = ("rehearsal", "incomplete", "unknown-licence", "secrets")
@@ -128,8 +129,6 @@ def card_without_rejected(card: str) -> str:
 
     Raises: UsageError: its metadata is not YAML.
     """
-    import yaml
-
     if not card.startswith("---\n"):
         return card
     header, mark, body = card[4:].partition("\n---\n")
@@ -147,7 +146,7 @@ def card_without_rejected(card: str) -> str:
             data[key] = kept
     if not found:
         return card
-    return f"---\n{yaml.safe_dump(data, sort_keys=False, allow_unicode=True)}{mark[1:]}{body}"
+    return f"---\n{write_yaml(data)}{mark[1:]}{body}"
 
 
 def _is_rejected(entry: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labgen.errors import UsageError
 from labgen.export.folder import check_output
-from labgen.export.provenance import build_info, leaf_info
+from labgen.export.provenance import build_info
 from labgen.export.rows import BuildInfo
 from labgen.verbs.session import Session
 
@@ -12,9 +12,9 @@ from labgen.verbs.session import Session
 def check_output_of(session: Session, *, replace: bool = False) -> BuildInfo:
     """What a build says of itself. Raises: UsageError: its dataset may not be written where it is to be."""
     about = build_info(session.config, session.sources, session.filters, session.teacher, session.judge)
-    leaves = [leaf_info(plan) for plan in session.sources.plans]
+    wanted = {plan.leaf.path: plan.wanted for plan in session.sources.plans}
     try:
-        check_output(session.config.output, leaves=leaves, about=about, replace=replace)
+        check_output(session.config.output, wanted=wanted, about=about, replace=replace)
     except UsageError as refusal:
         # What there is less of is most often a leaf that can't be used just now.
         raise UsageError("\n".join([str(refusal), *session.sources.messages])) from refusal

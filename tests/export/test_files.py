@@ -29,7 +29,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """A twentieth of the real sizes, in proportion, and some thousand rows are many."""
     monkeypatch.setattr(row_groups, "SMALL_ROWS", 1000)
     names = {files: ("GROUP_ROWS", "FILE_ROWS"), row_groups: ("LEAST_GROUP_ROWS", "MOST_GROUP_ROWS")}
-    for module, name in ((module, name) for module in names for name in names[module]):
+    for module, name in ((module, name) for module, own in names.items() for name in own):
         monkeypatch.setattr(module, name, getattr(module, name) // 20)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from labgen.lazy import re
 from labgen.lazy.dataclasses import dataclass
+from labgen.text.yaml_written import write_yaml
 
 SMALL_PARAMETERS = 3_000_000_000
 """Models with fewer parameters than that are small."""
@@ -165,10 +166,8 @@ def as_json(settings: Mapping[str, object]) -> str:
 
 def as_yaml(settings: Mapping[str, object], head: str) -> str:
     """A run's file as YAML, below a comment."""
-    import yaml
-
     comment = "".join(f"# {line}\n" for line in textwrap.wrap(head, 100))
-    return comment + yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
+    return comment + write_yaml(dict(settings))
 
 
 def run_script(trainer: Trainer, runs: Sequence[Run]) -> str:
