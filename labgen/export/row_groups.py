@@ -27,7 +27,7 @@ LEAST_GROUPS = 10
 SMALL_ROWS = 75_000
 """With fewer rows, groups are smaller than a tenth, in proportion: else memory would be theirs, not the build's."""
 
-LEAST_GROUP_ROWS, MOST_GROUP_ROWS = 2_000, 64_000
+LEAST_GROUP_ROWS, MOST_GROUP_ROWS = 1_000, 64_000
 """Rows of such a group, but for the last, where long texts don't end it earlier. Each costs its time, even if small."""
 
 MOST_GROUP_BYTES = 2**27

@@ -13,6 +13,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from labgen.generate.blocks import unpack
@@ -162,8 +163,10 @@ class Engine:
         if self._run.breadth_first:
             await self._issue_breadth_first()
             return
+        before = 0
         for leaf in list(self._open):
-            await self._issue_leaf(leaf, self._room)
+            await self._issue_leaf(leaf, partial(self._room_of, leaf, before))
+            before += leaf.live_slots
         while self._waiting and self._room_for_another() > 0:
             leaf = await self._begin(self._waiting.popleft())
             if not leaf.progress.done:
@@ -270,9 +273,24 @@ class Engine:
         calls, and what begins late ends late, when nothing else fills the teacher any more. Not all at once: draws are
         what a slot costs this machine the most, and the teacher would wait for it.
         """
+        return self._room_beside(self._client.demand)
+
+    def _room_of(self, leaf: LeafRun, before: int) -> int:
+        """The same of a leaf, which need not wait for what leaves after it have asked: its own calls go before theirs.
+
+        So leaves end in their order, in which they are brought in; what ends sooner is left for the run's end.
+
+        Args:
+            before: slots that are on their way of the leaves before it (count).
+        """
+        demand, live = self._client.demand, self._live_slots
+        return self._room_beside(demand * (before + leaf.live_slots) // live if live else demand)
+
+    def _room_beside(self, demand: int) -> int:
+        """Slots that may be started beside so many calls."""
         target = int(self._client.capacity * HEADROOM) + 4
         flat = 2 * target - self._live_slots
-        needed = target - self._client.demand
+        needed = target - demand
         if not self._waiting and not self._run.breadth_first:
             if self._most_live is None:
                 self._most_live = self._live_slots

@@ -108,7 +108,7 @@ def test_each_passage_is_kept_once_where_rows_are_in_shuffled_order(tmp_path: Pa
     assert len(groups) == 10 and sizes[len(rows)] < 1.1 * len(groups) * texts < sizes[0] / 3
 
 
-@pytest.mark.parametrize(("count", "groups"), [(99, [99]), (250, [100, 100, 50]), (1000, [100] * 10)])
+@pytest.mark.parametrize(("count", "groups"), [(49, [49]), (120, [50, 50, 20]), (1000, [100] * 10)])
 def test_a_group_of_rows_in_shuffled_order_is_never_small(count: int, groups: list[int], tmp_path: Path) -> None:
     """A small phase has few of them: each takes its time, however few its rows."""
     (file,) = written(tmp_path, [[row(number, []) for number in range(count)]], shuffled=count)

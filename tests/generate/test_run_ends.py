@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from test_leaf_run import PROMPTS, Backend, Kept, agreeable, leaf
+from test_leaf_run import PROMPTS, Backend, Kept, agreeable, leaf, run
 
 from labgen.config.section import read_section
 from labgen.config.whole import Config
@@ -98,3 +98,31 @@ def test_what_is_left_of_the_last_leaf_is_begun_two_slots_for_each_that_ends(mon
 
     assert asyncio.run(asyncio.wait_for(work(), 30.0))
     assert places < most_ahead <= int(places * HEADROOM) + 4 + places
+
+
+@pytest.mark.parametrize(("wanted", "slow"), [(80, 60), (120, 100)])
+def test_a_leaf_does_not_wait_for_what_later_ones_have_asked(
+    wanted: int, slow: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first draws take long, and other leaves have taken every place by then; it is the first to end all the same.
+
+    Leaves are brought in in their order: what ends before it waits for it.
+    """
+    first, *others = [leaf(name) for name in "abcdefgh"]
+    ended: list[str] = []
+    retire = LeafRun.retire
+
+    def retired(self: LeafRun) -> list[SlotResult]:
+        slots = retire(self)
+        if self.progress.done:
+            ended.append(self.plan.leaf.path)
+        return slots
+
+    def delay(call: Call) -> int:
+        late = call.leaf == first.path and call.step == "freeform_instructions" and call.priority[-1] < 8
+        return slow if late else 3
+
+    monkeypatch.setattr(LeafRun, "retire", retired)
+    run(agreeable, wanted, in_flight=16, delay=delay, leaves=(first, *others))
+    assert ended[0] == first.path
+    assert len(ended) == 1 + len(others)
