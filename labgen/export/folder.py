@@ -68,6 +68,7 @@ def check_output(folder: Path, *, wanted: Mapping[str, int], about: BuildInfo, r
         wanted: leaf to the rows asked for.
     Raises: UsageError: it may not; the message says what to do.
     """
+    place_of(folder)
     if not folder.exists() and not folder.is_symlink():
         return
     if not folder.is_dir():
@@ -85,6 +86,17 @@ def check_output(folder: Path, *, wanted: Mapping[str, int], about: BuildInfo, r
             f"{folder}: {loss}. Choose another folder with --output, or say --replace to have it replaced. "
             "Every reply stays in the ledger either way."
         )
+
+
+def place_of(folder: Path) -> Path:
+    """Where a folder is, or will be, without links and `..`.
+
+    Raises: UsageError: something is there, which the name as it stands does not say.
+    """
+    place = folder.resolve()
+    if place.exists() and not folder.exists():  # it goes through a folder that is not there, and back
+        raise UsageError(f"{folder}: leads through a folder that does not exist. If you mean {place}, write that.")
+    return place
 
 
 def _loss(manifest: dict[str, Any], now: Mapping[str, int], about: BuildInfo) -> str | None:
@@ -162,9 +174,11 @@ def replacing(folder: Path) -> Iterator[Path]:
     The old folder is moved aside, never written to; files in it that labgen did not write move over to the new one.
     Where the block fails, nothing has changed and nothing half-written is left.
 
-    Raises: OutputError: another run is writing there, the disk is full, or the folder can't be written to.
+    Raises:
+        OutputError: another run is writing there, the disk is full, or the folder can't be written to.
+        UsageError: see `place_of`.
     """
-    folder = folder.resolve()
+    folder = place_of(folder)
     new, old = (folder.parent / f".{folder.name}.{word}" for word in ("new", "old"))
     with claim_output(folder):
         with explained(folder):

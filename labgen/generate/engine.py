@@ -252,7 +252,8 @@ class Engine:
     async def _issue_leaf(self, leaf: LeafRun, room: Callable[[], int], *, eager: bool = False) -> None:
         """Start slots of a leaf for as long as there is room and it is expected to need them."""
 
-        while room() > 0 and leaf.wants_slot(eager=eager):
+        # Most leaves want none, which is sooner told of one than how much room there is beside all.
+        while leaf.wants_slot(eager=eager) and room() > 0:
             await self._issue_slot(leaf)
 
     async def _issue_slot(self, leaf: LeafRun) -> None:

@@ -83,7 +83,8 @@ def build_dataset(
                     by_hand = isinstance(error, (KeyboardInterrupt, StoppedByUser))
                     watch.end(STOPPED if by_hand else f"ended early: {_first_line(error)}")
                     raise
-                session.sources.keep()  # in the first build there was no work folder before
+                finally:
+                    session.sources.keep()  # in the first build there was no work folder before
                 watch.end(_ending(build))
                 return build
 

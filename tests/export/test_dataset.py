@@ -16,7 +16,7 @@ from labgen.errors import OutputError, UsageError
 from labgen.export.dataset import write_dataset
 from labgen.export.files import ShardedTable, read_rows
 from labgen.export.find import find_row
-from labgen.export.folder import claim_output, read_manifest
+from labgen.export.folder import claim_output, read_manifest, replacing
 from labgen.export.rows import row_schema
 from labgen.records import Candidate
 
@@ -112,6 +112,20 @@ def test_a_folder_of_someone_elses_is_never_replaced(tmp_path: Path, make_build:
     with pytest.raises(UsageError, match=r"did not write|not a manifest"):
         write_dataset(tmp_path / "out", **make_build(2).arguments(), replace=content == "notes.txt")
     assert contents(tmp_path / "out") == {content: b"{}"}
+
+
+@pytest.mark.parametrize("way", ["missing/..", "missing/../out/missing/../.."])
+@pytest.mark.parametrize("name", ["out", "out/notes.txt"])
+def test_no_way_round_leads_to_what_is_someone_elses(tmp_path: Path, make_build: Callable, way: str, name: str) -> None:
+    """Through a folder that does not exist, and back: nothing is at such a path, but something is where it leads."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.txt").write_text("mine")
+    for anyway in (False, True):
+        with pytest.raises(UsageError, match="through a folder that does not exist"):
+            write_dataset(tmp_path / way / name, **make_build(2).arguments(), replace=anyway)
+    with pytest.raises(UsageError, match="through a folder that does not exist"), replacing(tmp_path / way / name):
+        pass
+    assert contents(tmp_path) == {"out/notes.txt": b"mine"}
 
 
 def test_an_empty_folder_and_ones_own_dataset_are_replaced(tmp_path: Path, make_build: Callable) -> None:
