@@ -277,13 +277,16 @@ class Engine:
         return self._room_beside(self._client.demand)
 
     def _room_of(self, leaf: LeafRun, before: int) -> int:
-        """The same of a leaf, which need not wait for what leaves after it have asked: its own calls go before theirs.
+        """The same of a leaf: a slot that it needs for certain does not wait for what leaves after it have asked.
 
-        So leaves end in their order, in which they are brought in; what ends sooner is left for the run's end.
+        Its calls go before theirs, and so leaves end in their order, in which they are brought in: what ends sooner is
+        left for the run's end. A slot that it may do without waits, as it may turn out to be paid for nothing.
 
         Args:
             before: slots that are on their way of the leaves before it (count).
         """
+        if not leaf.needs_slot:
+            return self._room()
         demand, live = self._client.demand, self._live_slots
         return self._room_beside(demand * (before + leaf.live_slots) // live if live else demand)
 

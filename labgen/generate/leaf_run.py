@@ -76,13 +76,23 @@ class LeafRun:
             return False
         return falls_short(
             progress.missing,
-            sum(slot.potential for slot in self._live.values()),
+            self._potential,
             drawn=progress.drawn,
             passed=progress.passed,
             usual=self._run.yields.share(self.plan.flow.name),
             per_slot=self._per_slot,
             eager=eager,
         )
+
+    @property
+    def needs_slot(self) -> bool:
+        """Whether the slots on their way fall short even if all that may still be accepted of them is."""
+        return self.progress.missing > self._potential
+
+    @property
+    def _potential(self) -> float:
+        """How many candidates of the slots on their way may still be accepted (count)."""
+        return sum(slot.potential for slot in self._live.values())
 
     @property
     def accepted_share(self) -> float:
@@ -93,7 +103,7 @@ class LeafRun:
     def filled(self) -> float:
         """Share of the rows wanted that the leaf has or is expected to have once its slots on their way are done."""
         progress = self.progress
-        coming = sum(slot.potential for slot in self._live.values()) * self._run.yields.share(self.plan.flow.name)
+        coming = self._potential * self._run.yields.share(self.plan.flow.name)
         return (progress.accepted + coming) / progress.wanted
 
     @property
