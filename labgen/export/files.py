@@ -51,7 +51,7 @@ class ShardedTable:
 
     def __init__(self, root: Path, stem: str, schema: pa.Schema, *, shuffled: int = 0) -> None:
         self._root, self._stem, self._schema, self._shuffled = root, stem, schema, bool(shuffled)
-        self._group_rows = shuffled_group_rows(shuffled, GROUP_ROWS) if shuffled else GROUP_ROWS
+        self._group_rows = shuffled_group_rows(shuffled, GROUP_ROWS)
         self._temporary = root / f"{stem}.writing"
         self._file: GroupedFile | None = None
         self._waiting: list[dict[str, Any]] = []

@@ -46,8 +46,11 @@ def shuffled_group_rows(rows: int, piece_rows: int) -> int:
     """Rows of a group, of so many in shuffled order; in steps, so that some rows more make no other groups.
 
     Args:
-        piece_rows: rows that are put into a group together.
+        rows: 0 where they are in no shuffled order.
+        piece_rows: rows that are put into a group together, and all that it has where the order is not shuffled.
     """
+    if not rows:
+        return piece_rows
     most, group = min(rows * min(rows, SMALL_ROWS) // SMALL_ROWS // LEAST_GROUPS, MOST_GROUP_ROWS), piece_rows
     while 2 * group <= most:
         group *= 2

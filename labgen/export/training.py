@@ -248,7 +248,7 @@ class _Shards:
         self._root, self._stem, self._format, self._kind = root, stem, format, kind
         self._flat = "/" not in stem
         self._shard_rows, self._shuffled = shard_rows, bool(shuffled)
-        self._group_rows = shuffled_group_rows(shuffled, BATCH_ROWS) if shuffled else BATCH_ROWS
+        self._group_rows = shuffled_group_rows(shuffled, BATCH_ROWS)
         self._writer: Any = None
         self.files: list[str] = []
         self.rows = 0
