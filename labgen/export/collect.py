@@ -174,7 +174,9 @@ class Collector:
         if self._accepted >= self._most.get(candidate.leaf, wanted):
             reason = LEAF_FULL if self._accepted >= wanted else AHEAD
             return changed(candidate, state=State.SURPLUS, reason=reason)
-        settled = changed(candidate, state=State.ACCEPTED, reason=REPAIRED if candidate.repaired else "")
+        settled, reason = candidate, REPAIRED if candidate.repaired else ""
+        if candidate.state is not State.ACCEPTED or candidate.reason != reason:
+            settled = changed(candidate, state=State.ACCEPTED, reason=reason)
         if self.across:
             settled = self.across.look_at(settled)
         self._accepted += settled.state is State.ACCEPTED

@@ -26,8 +26,8 @@ ItemWork = Callable[[], AbstractContextManager[Callable[[int], R]]]
 MOST_PROCESSES = 4
 """With more, the parent, who takes in what they make, would be what all wait for."""
 
-AHEAD = 2
-"""Items that a worker has been given and not yet handed over: it need not wait for its parent."""
+AHEAD = 64
+"""Items that a worker has been given at most and not yet handed over: it need not wait for its parent."""
 
 
 def spare_processes() -> int:
@@ -87,9 +87,8 @@ class Workers(Generic[R]):
         Returns: whether anybody else is at work, so that this process has time until the first result comes.
         """
         for _ in range(AHEAD):
-            for connection, given in self._given.items():
-                if len(given) < AHEAD:
-                    self._give(connection)
+            for connection in self._given:
+                self._give(connection)
         return bool(self._running)
 
     def results(self, meanwhile: Callable[[], bool] = lambda: False) -> Iterator[tuple[int, R]]:
@@ -136,9 +135,9 @@ class Workers(Generic[R]):
         return [(item, result)]
 
     def _give(self, connection: Connection) -> None:
-        given = self._given[connection]
-        # The last items are kept for whoever is idle first.
-        if len(self._items) > (len(self._running) if given else 0):
+        given, left = self._given[connection], len(self._items)
+        # Fewer and fewer at a time: the last items are kept for whoever is idle first.
+        if left and len(given) < min(AHEAD, 1 + left // (4 * len(self._running))):
             given.append(self._items.popleft())
             with suppress(OSError):  # it has ended, which is seen when its result is wanted
                 connection.send(given[-1])

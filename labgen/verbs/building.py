@@ -74,8 +74,13 @@ def run_build(
     complete, refused = True, ""
     held_out: HeldOutRows | None = None
     try:
-        with _dataset(session, spool, about, leaves, replace_output, evenly) as (writer, trained, collector):
-            begun, traffic, complete, hopeless = _all_candidates(session, workers, ledger, collector, budget, watch)
+        with (
+            _at_work(session, workers) as store,
+            _dataset(session, spool, about, leaves, replace_output, evenly) as (writer, trained, collector),
+        ):
+            begun, traffic, complete, hopeless = _all_candidates(
+                session, workers, ledger, store, collector, budget, watch
+            )
             session.hooks.stop.check()
             watch.say("writing the dataset")
             if trained and complete:
@@ -98,6 +103,14 @@ def run_build(
     if refused:
         build = replace(build, folder=None, messages=(*build.messages, refused))
     return replace(build, complete=complete, hopeless=hopeless, held_out=held_out)
+
+
+@contextmanager
+def _at_work(session: Session, workers: Workers[LeafOutcome[Replayed]]) -> Iterator[OutcomeStore]:
+    """What leaves came to before; the workers look there while all else is made ready."""
+    with session.replay.store() as store:
+        workers.begin()
+        yield store
 
 
 @contextmanager
@@ -155,6 +168,7 @@ def _all_candidates(
     session: Session,
     workers: Workers[LeafOutcome[Replayed]],
     ledger: Ledger,
+    store: OutcomeStore,
     collector: Collector,
     budget: Budget,
     watch: RunWatch,
@@ -163,19 +177,18 @@ def _all_candidates(
 
     Returns: what the replay came to, traffic, whether all leaves were done, and why there was no hope, if so.
     """
-    with session.replay.store() as store:
-        begun = take_replayed(session, workers, collector, store, watch=watch)
-        watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
-        traffic, complete, hopeless = begun.traffic, True, None
-        if begun.left and session.hooks.stop.wished:
-            traffic.stopped, complete = STOPPED, False
-        elif begun.left:
-            if budget.limits.max_calls != 0:
-                _warn_of_batches(session, ledger)
-            work = _Asking(session, begun, collector, ledger, store, watch)
-            traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
-            if session.backend is None:
-                remember_pace(ledger, session.config, traffic)
+    begun = take_replayed(session, workers, collector, store, watch=watch)
+    watch.look("reading the ledger", collector.progress, begun.traffic, budget=budget)
+    traffic, complete, hopeless = begun.traffic, True, None
+    if begun.left and session.hooks.stop.wished:
+        traffic.stopped, complete = STOPPED, False
+    elif begun.left:
+        if budget.limits.max_calls != 0:
+            _warn_of_batches(session, ledger)
+        work = _Asking(session, begun, collector, ledger, store, watch)
+        traffic, complete, hopeless = session.ask(ledger, work, budget=budget)
+        if session.backend is None:
+            remember_pace(ledger, session.config, traffic)
     collector.finish(f"the run ended early: {hopeless.cause}" if hopeless else "")
     return begun, traffic, complete, hopeless
 
