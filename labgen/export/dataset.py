@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from labgen.config.dataset import MixConfig
 from labgen.config.drawing import PreferencesConfig
 from labgen.errors import OutputError
@@ -388,6 +390,8 @@ def _write_settings(path: Path, about: BuildInfo) -> None:
 
 def _write_json(path: Path, data: object) -> None:
     try:
-        path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        # Python's own encoder, asked for indents, takes four times as long.
+        text = msgspec.json.format(json.dumps(data, ensure_ascii=False), indent=1)
+        path.write_text(text + "\n", encoding="utf-8")
     except UnicodeEncodeError as error:
         raise OutputError(f"{path.name}: holds text that is not Unicode ({error}).") from error

@@ -133,7 +133,7 @@ class Funnel:
         """
         if candidate.state is None:
             raise ValueError(f"{candidate.leaf} slot {candidate.slot}: a candidate without a state can't be counted")
-        tally = self.leaves.setdefault(candidate.leaf, Tally())
+        tally = self.leaves.get(candidate.leaf) or self.leaves.setdefault(candidate.leaf, Tally())
         tally.add(candidate.state, candidate.reason)
         if candidate.state is State.ACCEPTED and (why := candidate.second_turn) is not None:
             tally.second_turns[why.split(":", 1)[0] or State.ACCEPTED.value] += 1

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from labgen import __version__
+from labgen.generate.blocks import VERDICTS_KNOWN
 from labgen.lazy.dataclasses import dataclass
 from labgen.records import Answerer, Candidate, Verdict
 from labgen.taxonomy.marks import LeafMarks
@@ -273,6 +274,20 @@ def storable(text: str) -> str:
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
+    known = _verdicts.get(id(verdict))
+    if known and known[0] is verdict:
+        return known[1]
+    if len(_verdicts) >= VERDICTS_KNOWN:
+        _verdicts.clear()
+    _verdicts[id(verdict)] = verdict, (plain := _plain_verdict(verdict))
+    return plain
+
+
+_verdicts: dict[int, tuple[Verdict, dict[str, Any]]] = {}
+"""Those that were written last, and as what: candidates that come from one block share many."""
+
+
+def _plain_verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "filter": storable(verdict.filter),
         "version": storable(verdict.version),

@@ -5,7 +5,7 @@ Documents and second turns are looked at within their leaf, too: see `Duplicates
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from labgen.config.filtering import ThresholdsConfig
 from labgen.filters.earlier_instructions import EarlierInstructions, thresholds_for
 from labgen.filters.kept_comparisons import KeptComparisons
 from labgen.filters.second_turn import without_second_turn
-from labgen.plan.example_pairs import ExamplePair, example_pairs
+from labgen.plan.example_pairs import example_pairs
 from labgen.plan.leaf_plan import LeafPlan
 from labgen.records import Candidate, State, Verdict
 
@@ -39,9 +39,7 @@ class DuplicatesAcrossLeaves:
             for by_context in (False, True)
         )
         self._seen = self._plain
-        self._examples: Sequence[ExamplePair] = ()
-        self._documents = EarlierInstructions(base, by_context=False)
-        self._questions = self._follow_ups = EarlierInstructions(base, by_context=False)
+        self._plan: LeafPlan | None = None
         self._leaf = ""
         self._kept: list[tuple[str, str | None, str]] = []
 
@@ -53,22 +51,33 @@ class DuplicatesAcrossLeaves:
         """Turn to the next leaf; what was kept of the one before counts from now on."""
         for instruction, context, name in self._kept:
             self._seen.add(instruction, context, name)
-        own_context = plan.flow.own_context
-        self._examples = example_pairs(plan.leaf, plan.flow)
-        self.__dict__.pop("_limits", None)
+        self._plan = plan
+        for name in ("_limits", "_documents", "_questions", "_follow_ups"):
+            self.__dict__.pop(name, None)
         self._leaf, self._kept = plan.leaf.path, []
-        base = self._thresholds.duplicate_rouge_l
-        self._documents = EarlierInstructions(base, by_context=False)
-        self._questions = EarlierInstructions(base, by_context=own_context)
-        self._follow_ups = EarlierInstructions(base, by_context=own_context)
-        self._seen = self._with_context if own_context else self._plain
+        self._seen = self._with_context if plan.flow.own_context else self._plain
+
+    # Most leaves have no second turns and no documents, and nothing that comes near any threshold.
+
+    @cached_property
+    def _documents(self) -> EarlierInstructions:
+        return EarlierInstructions(self._thresholds.duplicate_rouge_l, by_context=False)
+
+    @cached_property
+    def _questions(self) -> EarlierInstructions:
+        return EarlierInstructions(self._thresholds.duplicate_rouge_l, by_context=self._seen is self._with_context)
+
+    @cached_property
+    def _follow_ups(self) -> EarlierInstructions:
+        return EarlierInstructions(self._thresholds.duplicate_rouge_l, by_context=self._seen is self._with_context)
 
     @cached_property
     def _limits(self) -> tuple[float, float]:
-        """The thresholds of the leaf at hand. Most leaves have nothing that comes near any."""
+        """The thresholds of the leaf at hand."""
+        examples = example_pairs(self._plan.leaf, self._plan.flow) if self._plan else ()
         return thresholds_for(
-            [example.instruction for example in self._examples],
-            [example.context or "" for example in self._examples] if self._seen is self._with_context else [],
+            [example.instruction for example in examples],
+            [example.context or "" for example in examples] if self._seen is self._with_context else [],
             base=self._thresholds.duplicate_rouge_l,
             cap=self._thresholds.duplicate_rouge_l_cap,
         )
@@ -92,7 +101,7 @@ class DuplicatesAcrossLeaves:
         where, verdict = "across_leaves", self._near(self._seen, candidate, candidate.compared)
         if verdict is None and candidate.is_document:
             where, verdict = "in_leaf", self._near(self._documents, candidate, candidate.compared)
-        elif verdict is None:
+        elif verdict is None and "_follow_ups" in self.__dict__:
             where, verdict = "in_leaf", self._near(self._follow_ups, candidate, candidate.compared)
         if verdict is not None:
             return replace(

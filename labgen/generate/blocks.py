@@ -10,6 +10,7 @@ import marshal
 import zlib
 from collections.abc import Sequence
 from dataclasses import astuple
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from labgen.filters.duplicates_in_leaf import Seen
@@ -17,6 +18,9 @@ from labgen.records import Answerer, Candidate, Evidence, HumanEdit, Pair, Rival
 
 LEVEL = 5
 """Of zlib's levels: a tenth smaller than with the fastest, for less than a hundredth of what it costs to make them."""
+
+VERDICTS_KNOWN = 1024
+"""Verdicts that are kept in mind: most candidates have the same ones as others."""
 
 
 class Block(NamedTuple):
@@ -97,12 +101,12 @@ def _verdict_fields(verdicts: Sequence[Verdict]) -> tuple[Any, ...]:
 
 
 def _verdicts(fields: Sequence[tuple[Any, ...]]) -> tuple[Verdict, ...]:
-    return tuple(
-        [
-            Verdict(name, version, value, why, tuple([Evidence(*piece) for piece in evidence]))
-            for name, version, value, why, evidence in fields
-        ]
-    )
+    return tuple([_verdict(*each) for each in fields])
+
+
+@lru_cache(maxsize=VERDICTS_KNOWN, typed=True)
+def _verdict(name: str, version: str, value: float, why: str, evidence: tuple[tuple[Any, ...], ...]) -> Verdict:
+    return Verdict(name, version, value, why, tuple([Evidence(*piece) for piece in evidence]))
 
 
 def _rival_fields(rival: Rival) -> tuple[Any, ...]:

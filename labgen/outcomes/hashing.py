@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+import msgspec
+
 import labgen
 
 HASH_BYTES = 32
@@ -98,5 +100,8 @@ def _less_often_met(value: Any) -> Any:
 
 def plain_hash(plain: Any) -> bytes:
     """Hash of lists, texts and numbers (`HASH_BYTES` bytes)."""
-    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()
+    try:
+        content = msgspec.msgpack.encode(plain)
+    except (UnicodeEncodeError, OverflowError):  # half of a character, or a number of more than 64 bits
+        content = json.dumps(plain, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=HASH_BYTES).digest()

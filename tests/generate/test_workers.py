@@ -108,7 +108,9 @@ def test_an_error_is_raised_where_it_can_be_told(processes: int) -> None:
 
 @linux
 def test_nothing_waits_for_a_slow_item() -> None:
-    """But what its worker was given with it. Meanwhile the parent has its own work; what is done first comes first."""
+    """Of the last ones each worker is given one at a time. Meanwhile the parent has its own work; what is done first
+    comes first.
+    """
 
     @contextmanager
     def slow() -> Iterator[Callable[[int], int]]:
@@ -117,7 +119,7 @@ def test_nothing_waits_for_a_slow_item() -> None:
     turns = []
     with Workers(slow, 6, processes=2) as workers:
         found = [item for item, _ in workers.results(lambda: turns.append(1) or len(turns) < 3)]
-    assert sorted(found) == list(range(6)) and found[-2:] == [0, 2]
+    assert sorted(found) == list(range(6)) and found[-1] == 0
     assert len(turns) >= 3
 
 
