@@ -25,6 +25,8 @@ from typing import Any
 from labgen.filters import near_duplicates, rouge, token_combinations
 from labgen.filters.near_duplicates import Match, NearDuplicates
 from labgen.filters.rouge import reference_rouge_l
+from labgen.lazy import re
+from labgen.outcomes.hashing import installed
 from labgen.outcomes.seal import own_key
 from labgen.outcomes.store import FOLDER
 from labgen.text import rouge_words, unspaced
@@ -35,6 +37,10 @@ FORM = b"labgen comparisons across leaves, 1"
 HASH_BYTES = 16
 SUM_BYTES = 32
 PARTS = ("hashes", "first", "latest", "added", "close", "scores")
+_COMPARING = re.compile(r"(rapidfuzz|rouge[-_]score|numpy)-", re.IGNORECASE)
+"""What compares beside labgen, as it is installed."""
+MOST_LOOKED_UP = 4096
+"""Texts of which it is kept in mind what was found when they were looked up."""
 LEAST_SHARE = 0.5
 """Of the kept texts, what a build must have looked up to take their place: one of a few leaves leaves them alone."""
 
@@ -131,10 +137,16 @@ class _Known:
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def number(self, hashed: bytes) -> int | None:
-        """The number of a text; None where it was not there."""
-        half, other_half = int.from_bytes(hashed[:8], "big"), int.from_bytes(hashed[8:], "big")
-        at = int(self._halves.searchsorted(self._halves.dtype.type(half)))
+    def numbers(self, hashes: Sequence[bytes]) -> list[int | None]:
+        """The numbers of texts; None for one that was not there."""
+        import numpy
+
+        asked = numpy.frombuffer(b"".join(hashes), ">u8").astype(numpy.uint64).reshape(-1, 2)
+        places = self._halves.searchsorted(asked[:, 0]).tolist()
+        return [self._number(int(half), int(other), at) for (half, other), at in zip(asked, places, strict=True)]
+
+    def _number(self, half: int, other_half: int, at: int) -> int | None:
+        """That of the text with these halves of a hash, whose first half would stand at a place or after it."""
         while at < len(self) and int(self._halves[at]) == half:
             if int(self._hashes[self._order[at], 1]) == other_half:
                 return int(self._order[at])
@@ -162,6 +174,7 @@ class ComparedTexts:
         self._close: dict[tuple[int, int], float] = {}
         self._number_of_key = array("q")
         self._found: dict[str, list[Match]] = {}
+        self._looked_up: dict[str, tuple[bytes, int | None]] = {}  # hashes and known numbers of those to be added
         self.new = False
         """Whether anything had to be compared."""
 
@@ -179,12 +192,11 @@ class ComparedTexts:
         if key != len(self):
             raise ValueError(f"the next key is {len(self)}, not {key}")
         self._found = {}
-        hashed = _hash(text)
+        hashed, known = self._looked_up[text] if text in self._looked_up else self._known_of([text])[0]
         number = self._numbers.get(hashed, -1)
         self._number_of_key.append(number)
         if number >= 0:
             self._added[number] = True
-        known = self._known.number(hashed) if self._known else None
         if self._known is None or known is None or not self._known.added[known]:
             self._places.append(len(self._fresh))
             self._fresh.add(text, key)
@@ -234,8 +246,12 @@ class ComparedTexts:
         }
 
     def _look_up(self, texts: Sequence[str]) -> None:
-        hashes = [_hash(text) for text in texts]
-        known = [self._compared(hashed) for hashed in hashes]
+        found_of = self._known_of(texts)
+        if len(self._looked_up) > MOST_LOOKED_UP:
+            self._looked_up.clear()
+        self._looked_up.update(zip(texts, found_of, strict=True))
+        hashes = [hashed for hashed, _ in found_of]
+        known = [None if number is None else self._compared(number) for _, number in found_of]
         unknown = [text for text, number in zip(texts, known, strict=True) if number is None]
         if unknown:
             self.new = True
@@ -252,15 +268,21 @@ class ComparedTexts:
             self._found[text] = sorted(found, key=lambda match: match.key)
             self._note(hashed, self._found[text])
 
-    def _compared(self, hashed: bytes) -> int | None:
-        """A text's known number, if it has been compared with all known texts that are in the index by now.
+    def _known_of(self, texts: Sequence[str]) -> list[tuple[bytes, int | None]]:
+        """Hashes of texts, each with its known number; None for one that was not there."""
+        hashes = [_hash(text) for text in texts]
+        if self._known is None:
+            return [(hashed, None) for hashed in hashes]
+        return list(zip(hashes, self._known.numbers(hashes), strict=True))
+
+    def _compared(self, number: int) -> int | None:
+        """A known number, if its text has been compared with all known texts that are in the index by now.
 
         It was compared with those that were added before it was looked up last; and, where it was added itself, with
         all that were looked up afterwards, which is all but those that were looked up together with it.
         """
         known = self._known
-        number = known.number(hashed) if known else None
-        if known is None or number is None:
+        if known is None:
             return None
         first, latest = int(known.first[number]), int(known.latest[number])
         by_others = known.added[number] and (first < latest or first not in self._rounds)
@@ -322,12 +344,10 @@ def _sum(content: memoryview) -> bytes:
 @cache
 def _compares() -> bytes:
     """A hash of all that decides how close two texts are."""
-    from importlib.metadata import version  # takes long to load, and most commands do without
-
     said = blake2b(FORM, digest_size=SUM_BYTES)
     for module in (near_duplicates, token_combinations, rouge, rouge_words, unspaced, sys.modules[__name__]):
         said.update(Path(str(module.__file__)).read_bytes())
-    for name in ("rapidfuzz", "rouge-score", "numpy"):
-        said.update(version(name).encode())
+    for name in filter(_COMPARING.match, installed()):
+        said.update(name.encode())
     said.update(f"{sys.version_info} {unicodedata.unidata_version}".encode())
     return said.digest()

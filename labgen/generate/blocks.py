@@ -101,11 +101,14 @@ def _verdict_fields(verdicts: Sequence[Verdict]) -> tuple[Any, ...]:
 
 
 def _verdicts(fields: Sequence[tuple[Any, ...]]) -> tuple[Verdict, ...]:
-    return tuple([_verdict(*each) for each in fields])
+    return tuple([_verdict("" if each[2] else str(each[2]), *each) for each in fields])
 
 
 @lru_cache(maxsize=VERDICTS_KNOWN, typed=True)
-def _verdict(name: str, version: str, value: float, why: str, evidence: tuple[tuple[Any, ...], ...]) -> Verdict:
+def _verdict(
+    zero: str, name: str, version: str, value: float, why: str, evidence: tuple[tuple[Any, ...], ...]
+) -> Verdict:
+    """A verdict of these fields. `zero`: a value of 0 as it is written, by which 0.0 and -0.0 are told apart."""
     return Verdict(name, version, value, why, tuple([Evidence(*piece) for piece in evidence]))
 
 

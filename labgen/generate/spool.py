@@ -20,6 +20,9 @@ BLOCK_CANDIDATES = 128
 MAX_WAITING = 1024
 """Candidates that may wait in memory over all leaves before all go to the disk: some 5 MB."""
 
+MOST_HELD_BYTES = 2**22
+"""Size of the packed candidates that wait in memory; the others do on the disk."""
+
 
 class Spool:
     """A queue of candidates for each leaf; what is many goes through a temporary file.
@@ -41,7 +44,8 @@ class Spool:
                 "folder with --work; every reply is in the ledger."
             ) from error
         self._end = 0
-        self._blocks: dict[str, deque[tuple[int, int]]] = {}
+        self._blocks: dict[str, deque[tuple[int, int] | Block]] = {}
+        self._held_bytes = 0
         self._waiting: dict[str, deque[Candidate]] = {}
         self._waiting_count = 0
 
@@ -72,7 +76,11 @@ class Spool:
     def take(self, leaf: str) -> list[Candidate]:
         """Take out the leaf's next candidates, in the order in which they were appended; none for none at present."""
         if blocks := self._blocks.get(leaf):
-            begin, size = blocks.popleft()
+            block = blocks.popleft()
+            if isinstance(block, Block):
+                self._held_bytes -= _size(block)
+                return unpack(leaf, block)
+            begin, size = block
             self._file.seek(begin)
             return unpack(leaf, Block(*marshal.loads(self._file.read(size))))  # noqa: S302 (written by `_write`)
         waiting = self._waiting.get(leaf, deque())
@@ -100,6 +108,11 @@ class Spool:
         self._waiting_count -= count
 
     def _write(self, leaf: str, block: Block) -> None:
+        waiting, size = self._blocks.setdefault(leaf, deque()), _size(block)
+        if self._held_bytes + size <= MOST_HELD_BYTES:
+            self._held_bytes += size
+            waiting.append(block)
+            return
         written = marshal.dumps(tuple(block))
         try:
             self._file.seek(self._end)
@@ -110,5 +123,10 @@ class Spool:
                 f"the work folder's disk can't take more ({error.strerror}). Every reply is in the ledger: "
                 "make room, or choose another folder with --work, and run again."
             ) from error
-        self._blocks.setdefault(leaf, deque()).append((self._end, len(written)))
+        waiting.append((self._end, len(written)))
         self._end += len(written)
+
+
+def _size(block: Block) -> int:
+    """Of what is held (bytes)."""
+    return len(block.packed) + sum(map(len, block.calls))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import json
+from json.encoder import encode_basestring_ascii as quoted
 
 from labgen.lazy.dataclasses import dataclass
 from labgen.records.leaf import Pair
@@ -104,8 +104,6 @@ class HumanEdit:
 ID_CHARS = 16
 """Hexadecimal digits of a row's id: 64 bits, so that among ten million rows a collision has odds of 1 in 370,000."""
 
-_compact = json.JSONEncoder(separators=(",", ":")).encode
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -163,17 +161,18 @@ class Candidate:
 
         A second turn is no part of it: with and without one, it is the same row.
         """
-        return self.edit.id if self.edit else self._hash(self.leaf, self.slot, self.position)
+        return self.edit.id if self.edit else self._hash(quoted(self.leaf), str(self.slot), str(self.position))
 
     @property
     def text_id(self) -> str:
         """The same of leaf and present text alone, by which a text is known again in another draw."""
-        return self._hash(self.leaf)
+        return self._hash(quoted(self.leaf))
 
-    def _hash(self, *place: str | int) -> str:
-        reasoning = [self.reasoning] if self.reasoning else []
-        parts = [*place, self.instruction, self.response, self.context, *reasoning]
-        return hashlib.sha256(_compact(parts).encode()).hexdigest()[:ID_CHARS]
+    def _hash(self, *place: str) -> str:
+        texts = [self.instruction, self.response, self.context, *([self.reasoning] if self.reasoning else [])]
+        # What json.dumps([*place, *texts], separators=(",", ":")) writes, in a third of its time.
+        parts = [*place, *["null" if text is None else quoted(text) for text in texts]]
+        return hashlib.sha256(f"[{','.join(parts)}]".encode()).hexdigest()[:ID_CHARS]
 
     @property
     def is_document(self) -> bool:

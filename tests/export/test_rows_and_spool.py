@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -12,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thoroughness import some
 
+import labgen.generate.spool
 from labgen.export.funnel import Funnel, funnel_table
 from labgen.export.rows import BuildInfo, LeafInfo, rejected_row_of, row_of, row_schema
 from labgen.generate.spool import MAX_WAITING, Spool
@@ -45,6 +49,7 @@ candidates = st.builds(
     state=st.sampled_from(State),
     reason=texts,
     raw=texts,
+    reasoning=texts,
     calls=st.lists(st.binary(min_size=32, max_size=32), max_size=3).map(tuple),
 )
 
@@ -76,11 +81,13 @@ def test_spool_gives_back_every_candidate_as_it_was_and_in_order(
 def test_candidates_that_went_through_the_disk_are_what_they_were(
     tmp_path_factory: pytest.TempPathFactory, given: list[Candidate]
 ) -> None:
-    """The same, where they are too many for memory."""
+    """The same, where they are too many for memory, down to the sign of a zero."""
     many = [replace(given[number % len(given)], leaf="knowledge/a", slot=number) for number in range(MAX_WAITING + 3)]
-    with Spool(tmp_path_factory.getbasetemp()) as spool:
-        spool.append("knowledge/a", many)
-        assert taken(spool, "knowledge/a") == many
+    for held_bytes in (0, 2**14, 2**22):
+        held = patch.object(labgen.generate.spool, "MOST_HELD_BYTES", held_bytes)
+        with held, Spool(tmp_path_factory.getbasetemp()) as spool:
+            spool.append("knowledge/a", many)
+            assert repr(taken(spool, "knowledge/a")) == repr(many)
 
 
 def test_a_spool_gives_each_candidate_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -115,6 +122,15 @@ def test_knowledge_is_closed_book_and_a_grounded_skill_shows_its_context() -> No
     freeform = Candidate("foundational_skills/c", 0, 0, "Why?", "Because.")
     turns = [row_of(one, leaf_info(one.leaf), ABOUT)["messages"][0]["content"] for one in (knowledge, skill, freeform)]
     assert turns == ["Why?", "Passage.\n\nWhy?", "Why?"]
+
+
+@given(candidates)
+def test_an_id_is_that_of_earlier_versions(candidate: Candidate) -> None:
+    """Whatever its texts hold: the hash of place and texts as JSON."""
+    said = [candidate.leaf, candidate.slot, candidate.position]
+    said += [candidate.instruction, candidate.response, candidate.context]
+    said += [candidate.reasoning] if candidate.reasoning else []
+    assert candidate.id == hashlib.sha256(json.dumps(said, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
 def test_an_id_depends_on_place_and_text_but_not_on_verdicts() -> None:
