@@ -50,7 +50,7 @@ def leads_out(path: Path, folder: Path) -> bool:
     """Whether a link at a path, or above it, leads out of a folder. One that leads in a circle does not."""
     # `Path.resolve` raises for a circle, before Python 3.13, and every leaf has such paths: text is faster to compare.
     inside, top = (os.path.normcase(os.path.realpath(each)) for each in (path, folder))
-    return inside != top and not inside.startswith(os.path.join(top, ""))
+    return inside != top and not inside.startswith(f"{top.rstrip(os.sep)}{os.sep}")
 
 
 def same_elsewhere(paths: Iterable[str]) -> dict[str, str]:
