@@ -7,9 +7,9 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from labgen import __version__
-from labgen.generate.blocks import VERDICTS_KNOWN
 from labgen.lazy.dataclasses import dataclass
 from labgen.records import Answerer, Candidate, Verdict
+from labgen.records.candidate import VERDICTS_KNOWN
 from labgen.taxonomy.marks import LeafMarks
 
 if TYPE_CHECKING:

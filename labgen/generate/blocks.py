@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 
 from labgen.filters.duplicates_in_leaf import Seen
 from labgen.records import Answerer, Candidate, Evidence, HumanEdit, Pair, Rival, Source, State, Verdict
+from labgen.records.candidate import VERDICTS_KNOWN
 
 LEVEL = 5
 """Of zlib's levels: a tenth smaller than with the fastest, for less than a hundredth of what it costs to make them."""
-
-VERDICTS_KNOWN = 1024
-"""Verdicts that are kept in mind: most candidates have the same ones as others."""
 
 
 class Block(NamedTuple):

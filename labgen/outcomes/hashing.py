@@ -49,7 +49,7 @@ _DISTRIBUTIONS = (".dist-info", ".egg-info")
 
 def installed() -> tuple[str, ...]:
     """The distributions that are installed, each with its version: `rouge_score-0.1.2.dist-info`."""
-    # That is the name of a distribution's folder. `importlib.metadata` takes ten times as long, to load and to look.
+    # That is the name of a distribution's folder. `importlib.metadata` takes long to load.
     found: list[str] = []
     for folder in sorted({entry for entry in sys.path if entry}):
         with suppress(OSError):

@@ -57,6 +57,9 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
 
 
+VERDICTS_KNOWN = 1024
+"""Verdicts that are kept in mind where candidates are read or written: most have the same ones as others."""
+
 REPAIR, SAMPLE = "repair", "responses"
 """Kinds of pair: a response that failed and what it was repaired to, or two responses that a judge compared."""
 
@@ -170,7 +173,7 @@ class Candidate:
 
     def _hash(self, *place: str) -> str:
         texts = [self.instruction, self.response, self.context, *([self.reasoning] if self.reasoning else [])]
-        # What json.dumps([*place, *texts], separators=(",", ":")) writes, in a third of its time.
+        # What json.dumps([*place, *texts], separators=(",", ":")) writes, in less time.
         parts = [*place, *["null" if text is None else quoted(text) for text in texts]]
         return hashlib.sha256(f"[{','.join(parts)}]".encode()).hexdigest()[:ID_CHARS]
 
