@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -93,7 +94,7 @@ def place_of(folder: Path) -> Path:
 
     Raises: UsageError: something is there, which the name as it stands does not say.
     """
-    place = folder.resolve()
+    place = Path(os.path.realpath(folder))  # `resolve` raises for a circle of links, before Python 3.13
     if place.exists() and not folder.exists():  # it goes through a folder that is not there, and back
         raise UsageError(f"{folder}: leads through a folder that does not exist. If you mean {place}, write that.")
     return place

@@ -58,6 +58,8 @@ class KeptPhases:
         return phases
 
     def _take_over(self, path: Path, root: Path, made_of: str) -> Phases | None:
+        if not path.is_file():  # a pipe of that name would be waited for
+            return None
         try:
             content = unseal(self._key, SEALED_AS, path.read_bytes())
             if content is None:

@@ -319,6 +319,8 @@ def _hash(text: str) -> bytes:
 
 def _read(path: Path, threshold: float) -> dict[str, Any]:
     """A file's arrays, by name; none where it is not to be believed."""
+    if not path.is_file():  # a pipe of that name would be waited for
+        return {}
     try:
         content = path.read_bytes()
     except OSError:

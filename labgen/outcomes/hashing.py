@@ -112,6 +112,7 @@ def plain_hash(plain: Any) -> bytes:
     """Hash of lists, texts and numbers (`HASH_BYTES` bytes)."""
     try:
         content = msgspec.msgpack.encode(plain)
-    except (UnicodeEncodeError, OverflowError):  # half of a character, or a number of more than 64 bits
+    except (UnicodeEncodeError, OverflowError, TypeError):
+        # Half of a character, a number of more than 64 bits, a text of a type derived from `str`.
         content = json.dumps(plain, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(content, digest_size=HASH_BYTES).digest()

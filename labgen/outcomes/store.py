@@ -64,7 +64,7 @@ class OutcomeStore:
         self._used: set[int] = set()
         self._damaged = False
         with suppress(sqlite3.Error, OSError):
-            if self._key and (not read_only or self.path.exists()):
+            if self._key and (not read_only or self.path.is_file()):
                 self._db = self._open(read_only)
 
     def _open(self, read_only: bool) -> sqlite3.Connection | None:
@@ -72,8 +72,8 @@ class OutcomeStore:
             found = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
             return found if _is_ours(found) else None
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.is_symlink():
-            self.path.unlink()  # what it leads to is not ours to write to
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+            self.path.unlink()  # what it leads to is not ours to write to; what is no file would be waited for
         try:
             return self._prepared()
         except sqlite3.DatabaseError as error:

@@ -128,6 +128,13 @@ def test_no_way_round_leads_to_what_is_someone_elses(tmp_path: Path, make_build:
     assert contents(tmp_path) == {"out/notes.txt": b"mine"}
 
 
+def test_a_link_in_a_circle_is_no_place_for_a_dataset(tmp_path: Path, make_build: Callable) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UsageError, match="Choose another folder"):
+        write_dataset(tmp_path / "loop", **make_build(2).arguments())
+    assert (tmp_path / "loop").is_symlink() and len(list(tmp_path.iterdir())) == 1
+
+
 def test_an_empty_folder_and_ones_own_dataset_are_replaced(tmp_path: Path, make_build: Callable) -> None:
     """Running again updates; notes that people left in the folder stay, old data files go."""
     (tmp_path / "out").mkdir()

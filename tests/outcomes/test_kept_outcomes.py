@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -312,6 +313,28 @@ def test_what_is_kept_may_be_removed_damaged_or_cut_at_any_time(tmp_path: Path) 
     project.outcomes.unlink()
     project.outcomes.mkdir()
     assert project.build() == built
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_what_is_kept_is_not_waited_for(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    built = project.build()
+    kept = sorted(file for file in project.outcomes.parent.iterdir() if file.is_file())
+    assert {"across-leaves", "leaves.sqlite", "phases"} <= {file.name for file in kept}
+    for file in kept:
+        file.unlink()
+        os.mkfifo(file)
+        shutil.rmtree(tmp_path / "dataset")
+        assert project.build() == built
+
+
+@pytest.mark.parametrize("value", ["text", 7, 0.5])
+def test_what_is_derived_from_a_plain_type_has_a_hash(value: Any) -> None:
+    """As packages may hand it over; so have texts that are no Unicode, and numbers of any size."""
+    derived = type("Derived", (type(value),), {})(value)
+    assert hashing.plain_hash(hashing.as_plain(derived)) == hashing.plain_hash(derived)
+    others = [hashing.plain_hash(each) for each in ("\ud800", 2**70, -(2**70), ["\ud800"], value)]
+    assert len(set(others)) == len(others)
 
 
 def test_what_another_machine_made_is_not_believed(
