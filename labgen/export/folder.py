@@ -94,10 +94,15 @@ def place_of(folder: Path) -> Path:
 
     Raises: UsageError: something is there, which the name as it stands does not say.
     """
-    place = Path(os.path.realpath(folder))  # `resolve` raises for a circle of links, before Python 3.13
+    place = _real(folder)
     if place.exists() and not folder.exists():  # it goes through a folder that is not there, and back
         raise UsageError(f"{folder}: leads through a folder that does not exist. If you mean {place}, write that.")
     return place
+
+
+def _real(folder: Path) -> Path:
+    """A folder without links and `..`: as `resolve`, which raises for a circle of links, before Python 3.13."""
+    return Path(os.path.realpath(folder))
 
 
 def _loss(manifest: dict[str, Any], now: Mapping[str, int], about: BuildInfo) -> str | None:
@@ -131,7 +136,7 @@ def claim_output(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    folder = folder.resolve()
+    folder = _real(folder)
     path = folder.parent / f".{folder.name}.lock"
     lock = FileLock(path, timeout=0, is_singleton=True)
     try:
